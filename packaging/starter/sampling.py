@@ -1,0 +1,124 @@
+"""Draw pictures with the stock pipeline, many prompts at a time; also a contact sheet from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from checkpoint import load_averaged
+from dataset import tile
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    StableDiffusionPipeline,
+    UniPCMultistepScheduler,
+)
+from latents import FOLDED
+from nets import make_text_encoder, make_unet
+from PIL import Image, ImageDraw, ImageFont
+from train_unet import NOISE
+from transformers import CLIPTokenizer
+
+SCHEDULERS = {
+    "DPM++ 2M Karras": (DPMSolverMultistepScheduler, {"use_karras_sigmas": True, "algorithm_type": "dpmsolver++"}),
+    "DPM++ 2M": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++"}),
+    "Euler": (EulerDiscreteScheduler, {}),
+    "Euler a": (EulerAncestralDiscreteScheduler, {}),
+    "DDIM": (DDIMScheduler, {}),
+    "Heun": (HeunDiscreteScheduler, {}),
+    "UniPC": (UniPCMultistepScheduler, {}),
+}
+DEFAULT_SCHEDULER = "DPM++ 2M Karras"
+BATCH = 16
+CAPTION_HEIGHT = 36
+
+
+def assemble(state: Path) -> tuple[StableDiffusionPipeline, dict[str, object]]:
+    """The pipeline of the averaged float32 weights in `state`, and the counters of the training."""
+    networks = {"unet": make_unet(), "text_encoder": make_text_encoder()}
+    counters = load_averaged(state / "unet.pt", networks)
+    scheduler = DDIMScheduler(**NOISE, clip_sample=False, set_alpha_to_one=False, steps_offset=1)
+    pipeline = StableDiffusionPipeline(
+        vae=AutoencoderKL.from_pretrained(state / FOLDED),
+        text_encoder=networks["text_encoder"].eval(),
+        tokenizer=CLIPTokenizer.from_pretrained(state / "tokenizer"),
+        unet=networks["unet"].eval(),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    return pipeline, counters
+
+
+def draw(
+    pipeline: StableDiffusionPipeline,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    steps: int = 20,
+    guidance: float = 2.0,
+    scheduler: str = DEFAULT_SCHEDULER,
+    negative: Sequence[str] | None = None,
+) -> torch.Tensor:
+    """One picture per prompt, (N, 3, 128, 128) in -1..1."""
+    kind, options = SCHEDULERS[scheduler]
+    pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **options)
+    pipeline.set_progress_bar_config(disable=True)
+    drawn = []
+    for start in range(0, len(prompts), BATCH):
+        part = slice(start, start + BATCH)
+        result = pipeline(
+            prompt=list(prompts[part]),
+            negative_prompt=list(negative[part]) if negative else None,
+            generator=[torch.Generator().manual_seed(s) for s in seeds[part]],
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            output_type="pt",
+        )
+        drawn.append(result.images.float() * 2 - 1)
+    return torch.cat(drawn)
+
+
+def captioned_sheet(pictures: torch.Tensor, captions: Sequence[str], columns: int) -> Image.Image:
+    """Lay pictures out with their prompts below them."""
+    count, _, height, width = pictures.shape
+    font = ImageFont.load_default(size=10)
+    sheet = Image.new("RGB", (columns * width, -(-count // columns) * (height + CAPTION_HEIGHT)), "white")
+    pen = ImageDraw.Draw(sheet)
+    for index, caption in enumerate(captions):
+        row, column = divmod(index, columns)
+        left, top = column * width, row * (height + CAPTION_HEIGHT)
+        sheet.paste(tile(pictures[index : index + 1], 1), (left, top))
+        lines = textwrap.wrap(caption, 25)[:3]
+        pen.multiline_text((left + 2, top + height + 1), "\n".join(lines), fill="black", font=font, spacing=1)
+    return sheet
+
+
+def main() -> None:
+    """Command line: draw the given prompts from the averaged weights of a running training."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--state", type=Path, default=Path(__file__).parent / "state")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--columns", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("prompts", nargs="+")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    pipeline, counters = assemble(arguments.state)
+    seeds = list(range(len(arguments.prompts)))
+    pictures = draw(pipeline, arguments.prompts, seeds, steps=arguments.steps, guidance=arguments.guidance)
+    tile(pictures, arguments.columns).save(arguments.output)
+    print(counters["step"], "steps,", counters["samples"], "samples")
+
+
+if __name__ == "__main__":
+    main()

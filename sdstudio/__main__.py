@@ -1,0 +1,36 @@
+"""Where the program starts: no command opens the window, any command is the command line's."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sdstudio.cli.console import Console
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the studio and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if not arguments:
+            from sdstudio import app  # noqa: PLC0415 (Qt only when there is to be a window)
+
+            return app.main(arguments)
+        from sdstudio import cli  # noqa: PLC0415 (not for the window)
+
+        return cli.main(arguments, _bench)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _bench(args: argparse.Namespace, console: Console) -> int:
+    from sdstudio.bench import run  # noqa: PLC0415 (only to measure)
+
+    return run.run(args, console)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

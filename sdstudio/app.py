@@ -1,0 +1,400 @@
+"""The composition root: the one place that builds the studio's objects and wires them, and the program's window."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import logging.handlers
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+from sdstudio.core.desktop import display_problem
+from sdstudio.core.errors import HistoryDamaged, LockedByOther, StudioError
+from sdstudio.core.paths import StudioPaths, studio_paths
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QSocketNotifier
+    from PySide6.QtWidgets import QApplication
+
+    from sdstudio.core.model_work import ModelWorks
+    from sdstudio.core.settings import Settings
+    from sdstudio.history.store import History, Recovery
+    from sdstudio.jobs.controller import JobController
+    from sdstudio.jobs.queue import JobQueue
+    from sdstudio.jobs.tasks import TaskRunner
+    from sdstudio.jobs.worker import Engine, Worker
+    from sdstudio.library.library import Library
+    from sdstudio.ui.main_window import MainWindow
+    from sdstudio.ui.single_instance import SingleInstance
+
+log = logging.getLogger(__name__)
+
+MakeEngine = Callable[["Settings"], "Engine"]
+
+CLOSE_PATIENCE_S: Final = 8.0
+_LOG_BYTES: Final = 1_000_000
+
+
+@dataclass
+class Studio:
+    """Everything that was built; `close` takes it down again."""
+
+    window: MainWindow
+    controller: JobController
+    history: History
+    library: Library
+    paths: StudioPaths
+    worker: Worker
+    tasks: TaskRunner
+    queue: JobQueue
+    instance: SingleInstance
+    _closed: bool = False
+
+    def close(self) -> bool:
+        """End the threads and close the files; False when a thread did not end in time."""
+        if self._closed:
+            return True
+        self._closed = True
+        self.instance.stop_listening()
+        self.window.close()
+        ended = self.worker.stop(CLOSE_PATIENCE_S)
+        self.tasks.close()
+        if ended:
+            self.queue.close()
+            self.history.close()
+        self.instance.close()
+        return ended
+
+    def start_worker(self) -> None:
+        """Let the worker import torch and begin; it does so once, whoever asks first."""
+        if not self._closed and not self.worker.isRunning():
+            self.worker.start()
+
+    def take_settings(self, settings: Settings) -> None:
+        """Keep changed settings and hand them to whom they concern."""
+        try:
+            settings.save(self.paths.settings)
+        except StudioError as error:
+            self.window.say(str(error), "error")
+        self.controller.configure(settings)
+        self.library.set_folders(settings.model_folders)
+        self.library.set_open_pickles(settings.open_pickles)
+        self.window.rescan()
+
+    def tidy_up(self, kept: Path | None) -> None:
+        """Put right, in the background, what the last run may have left; ``kept`` is a damaged database set aside."""
+
+        def told(recovery: Recovery) -> None:
+            said = str(replace(recovery, kept=kept))
+            if said:
+                self.window.say(said, "warning" if kept else "info")
+            if recovery.recovered or recovery.restored:
+                self.window.history_model.reload()
+
+        self.tasks.run("Tidying up after the last run", lambda _task: self.history.recover(), told)
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """What stands before anything heavy is imported: the data folder is taken, the bare window can be shown."""
+
+    app: QApplication
+    paths: StudioPaths
+    instance: SingleInstance
+    window: MainWindow
+
+
+class _Visit:
+    """One run of the program's window: furnishes it once it is on the screen, and closes what there is in the end."""
+
+    def __init__(self, entrance: Entrance) -> None:
+        self._entrance = entrance
+        self._studio: Studio | None = None
+        self.problem = ""
+
+    def furnish(self) -> None:
+        """Build the studio; where that fails, end the event loop with `problem` said."""
+        try:
+            self._studio = furnished(self._entrance)
+        except StudioError as error:
+            self.problem = str(error)
+        except Exception as error:
+            log.exception("the window could not be furnished")
+            self.problem = f"Something unexpected happened at the start: {error!r}. See {self._entrance.paths.logs}."
+        if self._studio is None:
+            self._entrance.app.exit(1)
+        else:
+            _report_errors_in(self._studio)
+
+    def close(self) -> bool:
+        """End the threads and close the files; False when a thread did not end in time."""
+        if self._studio is not None:
+            return self._studio.close()
+        self._entrance.instance.close()
+        return True
+
+
+def build_studio(home: Path | None = None, make_engine: MakeEngine | None = None) -> Studio:
+    """Build and wire everything without starting the event loop.
+
+    Args:
+        home: The data folder; see `studio_paths`.
+        make_engine: Called on the worker's thread; default: the real engine.
+
+    Raises:
+        LockedByOther: Another window has this data folder; it was asked to come forward.
+        StudioError: The data folder or the history cannot be used.
+    """
+    return furnished(open_entrance(home), make_engine)
+
+
+def open_entrance(home: Path | None = None) -> Entrance:
+    """Take the data folder and build the bare window, which can be shown while everything else is imported.
+
+    Raises:
+        LockedByOther: Another window has this data folder; it was asked to come forward.
+        StudioError: The data folder cannot be used.
+    """
+    from sdstudio.ui.main_window import MainWindow  # noqa: PLC0415 (no Qt before the display is known to be there)
+    from sdstudio.ui.single_instance import SingleInstance  # noqa: PLC0415
+    from sdstudio.ui.theme import apply_theme  # noqa: PLC0415
+
+    app = _application()
+    paths = _created(studio_paths(home))
+    instance = SingleInstance(paths.lock)
+    try:
+        window = MainWindow(paths.window_state)
+        apply_theme(app, window.remembered_theme)
+    except BaseException:
+        instance.close()
+        raise
+    return Entrance(app, paths, instance, window)
+
+
+def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Studio:
+    """Build everything behind the bare window, and put it in.
+
+    Raises:
+        StudioError: The history cannot be used; the data folder is free again.
+    """
+    from PySide6.QtCore import QTimer  # noqa: PLC0415
+
+    from sdstudio.core.settings import Settings  # noqa: PLC0415 (a tenth of a second, with pydantic)
+    from sdstudio.jobs.controller import JobController  # noqa: PLC0415
+    from sdstudio.jobs.tasks import TaskRunner  # noqa: PLC0415
+    from sdstudio.jobs.worker import Worker  # noqa: PLC0415
+    from sdstudio.jobs.workshop import Workshop  # noqa: PLC0415
+    from sdstudio.library.fitting import Fitting  # noqa: PLC0415
+    from sdstudio.library.library import Library  # noqa: PLC0415
+    from sdstudio.ui.furniture import Rooms  # noqa: PLC0415
+    from sdstudio.ui.theme import apply_theme  # noqa: PLC0415
+
+    paths, instance, window = entrance.paths, entrance.instance, entrance.window
+    try:
+        settings, complaints = Settings.load(paths.settings)
+        apply_theme(entrance.app, settings.theme)
+        history, queue, kept = _open_history(paths)
+        # The user's own folders may lie on a slow disk: they are read once the window is up.
+        library = Library(paths, open_pickles=settings.open_pickles)
+        fitting = Fitting(library)
+        worker = Worker(
+            make_engine or _real_engine, queue, history, library.find, library.hash_of, settings, fit=fitting.fitted
+        )
+        controller = JobController(worker, queue, library.find, check=fitting.check, parent_of=fitting.parent_of)
+        tasks = TaskRunner()
+        workshop = Workshop(tasks, library.hash_asset, _real_works)
+        window.furnish(Rooms(paths, library, history, controller, tasks, workshop), settings)
+    except BaseException:
+        instance.close()
+        raise
+    studio = Studio(window, controller, history, library, paths, worker, tasks, queue, instance)
+    worker.engine_ready.connect(window.show_status)
+    worker.status_changed.connect(window.show_status)
+    tasks.failed.connect(lambda error: window.say(str(error), "error"))
+    instance.raise_requested.connect(window.come_forward)
+    window.settings_changed.connect(studio.take_settings)
+    window.when_shown(studio.start_worker)
+    controller.queue_changed.connect(lambda _jobs: studio.start_worker())
+    library.set_folders(settings.model_folders)
+    QTimer.singleShot(0, window, lambda: studio.tidy_up(kept))
+    if settings.model_folders:
+        QTimer.singleShot(0, window, window.rescan)
+    if complaints:
+        window.say(" ".join(complaints), "warning")
+    return studio
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Show the window until it is closed.
+
+    Returns:
+        0, also when a window that was open already was brought forward; 1 after one line on stderr.
+    """
+    problem = display_problem()
+    if problem:
+        return _failed(problem)
+    try:
+        entrance = open_entrance()
+        _keep_log(entrance.paths)
+    except LockedByOther as error:
+        from sdstudio.ui.single_instance import BROUGHT_FORWARD  # noqa: PLC0415
+
+        _failed(str(error))
+        return 0 if error.hint == BROUGHT_FORWARD else 1
+    except StudioError as error:
+        _tell_in_a_window(str(error))
+        return _failed(str(error))
+    notifier = _close_on_signals(entrance.window)
+    visit = _Visit(entrance)
+    entrance.window.when_shown(visit.furnish)
+    entrance.window.show()
+    code = entrance.app.exec()
+    notifier.setEnabled(False)
+    if visit.problem:
+        _tell_in_a_window(visit.problem)
+        return _failed(visit.problem)
+    if not visit.close():  # a thread sits in one long call of a driver; the next start finds the job interrupted
+        log.error("the worker did not end in time")
+        logging.shutdown()
+        os._exit(code)
+    return code
+
+
+def _application() -> QApplication:
+    from PySide6.QtWidgets import QApplication  # noqa: PLC0415
+
+    from sdstudio.ui.theme import icon  # noqa: PLC0415
+
+    existing = QApplication.instance()
+    if isinstance(existing, QApplication):
+        return existing
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("sdstudio")
+    app.setApplicationDisplayName("SD Studio")
+    app.setDesktopFileName("sdstudio")
+    app.setWindowIcon(icon("sdstudio", size=64))
+    return app
+
+
+def _created(paths: StudioPaths) -> StudioPaths:
+    try:
+        return paths.create()
+    except OSError as error:
+        raise StudioError(
+            f"Data folder = {paths.home}: it cannot be made or written ({error.strerror}).",
+            "Set SDSTUDIO_HOME to a folder of your own.",
+        ) from error
+
+
+def _open_history(paths: StudioPaths) -> tuple[History, JobQueue, Path | None]:
+    """Open history and queue; a damaged database is set aside and a new one begun.
+
+    Returns:
+        Both, and where the damaged one lies now, ``None`` when it was whole.
+    """
+    from sdstudio.history.recovery import set_aside  # noqa: PLC0415
+
+    try:
+        return *_opened(paths), None
+    except HistoryDamaged:
+        kept = set_aside(paths)
+        return *_opened(paths), kept
+
+
+def _opened(paths: StudioPaths) -> tuple[History, JobQueue]:
+    from sdstudio.history.store import History  # noqa: PLC0415
+    from sdstudio.jobs.queue import JobQueue  # noqa: PLC0415
+    from sdstudio.ui.desktop import move_to_trash  # noqa: PLC0415
+
+    history = History(paths, move_to_trash)
+    try:
+        history.entries(limit=1)
+        queue = JobQueue(paths)
+        queue.jobs()
+    except BaseException:
+        history.close()
+        raise
+    return history, queue
+
+
+def _real_engine(settings: Settings) -> Engine:
+    from sdstudio.engine.engine import make_engine  # noqa: PLC0415 (imports torch: on the worker's thread)
+
+    return make_engine(settings)
+
+
+def _real_works() -> ModelWorks:
+    from sdstudio.engine.works import Works  # noqa: PLC0415 (imports torch: on a thread of the background lane)
+
+    return Works()
+
+
+def _keep_log(paths: StudioPaths) -> None:
+    file = logging.handlers.RotatingFileHandler(
+        paths.logs / "studio.log", maxBytes=_LOG_BYTES, backupCount=3, encoding="utf-8"
+    )
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(file)
+    logging.getLogger("sdstudio").setLevel(logging.INFO)
+    faulthandler.enable((paths.logs / "crash.log").open("a", encoding="utf-8"))
+
+
+def _report_errors_in(studio: Studio) -> None:
+    """Show errors nobody caught as a report to copy; the window stays alive."""
+
+    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            studio.window.close()
+            return
+        log.error("unexpected error", exc_info=(kind, error, trace))
+        studio.worker.crashed.emit("".join(traceback.format_exception(kind, error, trace)))
+
+    def report_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            report(args.exc_type, args.exc_value, args.exc_traceback)
+
+    sys.excepthook = report
+    threading.excepthook = report_thread
+
+
+def _close_on_signals(window: MainWindow) -> QSocketNotifier:
+    """Close the window on Ctrl+C in the terminal and at the session's end.
+
+    Python runs its handlers between bytecodes, and the event loop runs none; the wakeup socket makes it look.
+    """
+    from PySide6.QtCore import QSocketNotifier  # noqa: PLC0415
+
+    reading, writing = socket.socketpair()
+    for end in (reading, writing):
+        end.setblocking(False)
+    signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)  # open for as long as the process lives
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+    notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read, window)
+    notifier.activated.connect(lambda: (reading.recv(64), window.close()))
+    return notifier
+
+
+def _tell_in_a_window(message: str) -> None:
+    """Say why there will be no window, when nobody sees stderr: the studio was started by its icon."""
+    from PySide6.QtGui import QGuiApplication  # noqa: PLC0415
+    from PySide6.QtWidgets import QMessageBox  # noqa: PLC0415
+
+    seen = sys.stderr is not None and sys.stderr.isatty()
+    if not seen and QGuiApplication.platformName() not in ("offscreen", "minimal"):
+        QMessageBox.critical(None, "SD Studio", message)
+
+
+def _failed(message: str) -> int:
+    if sys.stderr is not None:
+        sys.stderr.write(f"sdstudio: {' '.join(message.split())}\n")
+    return 1

@@ -1,0 +1,1 @@
+"""What is promised about speed, measured on the user's machine. Nothing stands here: timed children import it."""

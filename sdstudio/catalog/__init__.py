@@ -1,0 +1,1 @@
+"""What exists: schedulers, model families and preview factors as plain tables that import nothing heavy."""

@@ -1,0 +1,142 @@
+"""The model families: what Stable Diffusion 1, 2 and XL differ in, one row each; no code asks which family it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a family changes about one field of the request; ``None`` leaves the declaration as it stands."""
+
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    hidden: bool = False
+
+
+_SD1_STEPS = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029)
+_SDXL_STEPS = (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFamily:
+    """One family of models.
+
+    Attributes:
+        key: Stable name in requests and SQL.
+        title: What the user reads.
+        pipelines: Names of diffusers pipeline classes whose models belong to it.
+        text_width: Cross-attention width of its UNet; 0 when it does not tell the family.
+        native_size: Side in pixels it was trained at.
+        sizes: Presets (width, height) with about the trained number of pixels, the square first.
+        preview: Key in ``catalog.previews``; "" when no linear preview is known.
+        final_norm_on_skip: SD 1 and 2 apply the text encoder's last layer norm to a skipped layer, SDXL does not; this
+            decides how A1111's clip skip maps to diffusers' (see ``engine.prompts``).
+        align_your_steps: Noise levels (sigma) of the schedule of that name, for 11 levels (NVIDIA, "Align Your Steps",
+            https://research.nvidia.com/labs/toronto-ai/AlignYourSteps/howto.html).
+        overrides: Request field -> what the family changes about it.
+        about: One sentence for the model list.
+    """
+
+    key: str
+    title: str
+    pipelines: tuple[str, ...]
+    text_width: int
+    native_size: int
+    sizes: tuple[tuple[int, int], ...]
+    preview: str = ""
+    final_norm_on_skip: bool = True
+    align_your_steps: tuple[float, ...] = _SD1_STEPS
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    about: str = ""
+
+
+FAMILIES: tuple[ModelFamily, ...] = (
+    ModelFamily(
+        key="sd1",
+        title="Stable Diffusion 1.x",
+        pipelines=("StableDiffusionPipeline",),
+        text_width=768,
+        native_size=512,
+        sizes=((512, 512), (512, 768), (768, 512), (576, 448), (448, 576), (640, 384), (384, 640)),
+        preview="sd1",
+        overrides={
+            "width": Override(default=512),
+            "height": Override(default=512),
+            "guidance_scale": Override(default=7.0),
+        },
+        about="The most fine-tuned family; made for 512 pixels.",
+    ),
+    ModelFamily(
+        key="sd2",
+        title="Stable Diffusion 2.x",
+        pipelines=("StableDiffusionPipeline",),
+        text_width=1024,
+        native_size=768,
+        sizes=((768, 768), (768, 1024), (1024, 768), (896, 640), (640, 896), (960, 576), (576, 960)),
+        preview="sd1",
+        overrides={
+            "width": Override(default=768),
+            "height": Override(default=768),
+            "guidance_scale": Override(default=7.0),
+        },
+        about="OpenCLIP text encoder, 768 pixels; listens to negative prompts more than SD 1.",
+    ),
+    ModelFamily(
+        key="sdxl",
+        title="Stable Diffusion XL",
+        pipelines=("StableDiffusionXLPipeline",),
+        text_width=2048,
+        native_size=1024,
+        sizes=((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768)),
+        preview="sdxl",
+        final_norm_on_skip=False,
+        align_your_steps=_SDXL_STEPS,
+        overrides={
+            "width": Override(default=1024),
+            "height": Override(default=1024),
+            "guidance_scale": Override(default=6.0),
+            "steps": Override(default=25),
+        },
+        about="Two text encoders and 1024 pixels: the most detail, and the most memory.",
+    ),
+    ModelFamily(
+        key="other",
+        title="Other text-to-image",
+        pipelines=(),
+        text_width=0,
+        native_size=1024,
+        sizes=((1024, 1024), (832, 1216), (1216, 832)),
+        overrides={
+            "width": Override(default=1024),
+            "height": Override(default=1024),
+            **dict.fromkeys(
+                (
+                    "clip_skip", "emphasis", "prompt_syntax", "guidance_rescale", "guidance_start", "guidance_end",
+                    "prediction", "zero_snr", "init_image", "strength", "init_fit", "upscaler",
+                ),
+                Override(hidden=True),
+            ),
+            "loras": Override(hidden=True),
+            "vae": Override(hidden=True),
+        },
+        about="Loaded through AutoPipelineForText2Image with the parameters every pipeline has.",
+    ),
+)
+
+FAMILY_BY_KEY: Mapping[str, ModelFamily] = MappingProxyType({family.key: family for family in FAMILIES})
+
+
+def family_of_pipeline(class_name: str, text_width: int) -> ModelFamily:
+    """Return the family of a diffusers pipeline class whose UNet has this cross-attention width.
+
+    SD 1 and SD 2 share ``StableDiffusionPipeline``; the width tells them apart. A width that belongs to none of the
+    rows (the starter's 192, a tiny test model) is the class's first family.
+    """
+    named = [family for family in FAMILIES if class_name in family.pipelines]
+    exact = [family for family in named if family.text_width == text_width]
+    return (exact or named or [FAMILY_BY_KEY["other"]])[0]

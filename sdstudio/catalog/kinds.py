@@ -1,0 +1,103 @@
+"""What lies in a model library: the kinds of files and the variants of checkpoints, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class AssetKind:
+    """One kind of file that a model library holds.
+
+    Attributes:
+        key: Stable name in the command line and in `Asset.kind`.
+        title: What the user reads, for one.
+        plural: The same for many.
+        about: One sentence: what it does to a picture.
+        suffixes: Endings of files that may be one, lower case; pickles only where its folder says so.
+        body_hash: Whether other programs name it by the sha256 of what follows the header (AutoV3).
+    """
+
+    key: str
+    title: str
+    plural: str
+    about: str
+    suffixes: tuple[str, ...]
+    body_hash: bool = False
+
+
+CHECKPOINT: Final = "checkpoint"
+LORA: Final = "lora"
+VAE: Final = "vae"
+EMBEDDING: Final = "embedding"
+UPSCALER: Final = "upscaler"
+OTHER: Final = "other"
+
+KINDS: tuple[AssetKind, ...] = (
+    AssetKind(
+        CHECKPOINT, "Checkpoint", "Checkpoints", "A whole model: it draws pictures by itself.",
+        (".safetensors", ".ckpt"),
+    ),
+    AssetKind(
+        LORA, "LoRA", "LoRA", "Adds a style, a character or a concept to a checkpoint of its family.",
+        (".safetensors", ".pt", ".ckpt"), body_hash=True,
+    ),
+    AssetKind(
+        VAE, "VAE", "VAE", "Turns latents into pixels in place of the checkpoint's own.",
+        (".safetensors", ".pt", ".ckpt", ".bin"),
+    ),
+    AssetKind(
+        EMBEDDING, "Embedding", "Embeddings", "A word of its own for the prompt (textual inversion).",
+        (".safetensors", ".pt", ".bin"), body_hash=True,
+    ),
+    AssetKind(
+        UPSCALER, "Upscaler", "Upscalers", "Makes finished pictures larger.", (".safetensors", ".pth", ".pt", ".bin")
+    ),
+    AssetKind(OTHER, "Other", "Other", "A file of a kind that the studio does not use.", (".safetensors",)),
+)  # fmt: skip
+
+KIND_BY_KEY: Mapping[str, AssetKind] = MappingProxyType({row.key: row for row in KINDS})
+
+PICKLES: Final = frozenset({".ckpt", ".pt", ".pth", ".bin", ".pkl"})
+"""Endings of files that hold pickled Python objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What a checkpoint or LoRA is besides its family.
+
+    Attributes:
+        key: Stable name in `Asset.variant`.
+        title: What the user reads.
+        words: Words in its name that tell it, lower case; empty when the header alone tells.
+        defaults: Request field -> the value such a model wants.
+        about: What is the matter with it, for messages; "" for one that draws like its family.
+    """
+
+    key: str
+    title: str
+    words: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
+
+
+# Steps and guidance as the model cards of stabilityai/sd-turbo, stabilityai/sdxl-turbo, SimianLuo/LCM_Dreamshaper_v7,
+# ByteDance/SDXL-Lightning and ByteDance/Hyper-SD give them; guidance 1 is none.
+VARIANTS: tuple[Variant, ...] = (
+    Variant("inpaint", "Inpainting", about="a checkpoint for inpainting"),
+    Variant("pix2pix", "Pix2Pix", about="a checkpoint for editing pictures (pix2pix)"),
+    Variant("depth", "Depth", about="a checkpoint for depth to image"),
+    Variant("upscale", "Upscaling", about="a checkpoint for upscaling"),
+    Variant("refiner", "Refiner", about="the SDXL refiner"),
+    Variant("v_prediction", "v-prediction", ("v-pred", "vpred", "v_pred", "v-prediction", "v_prediction")),
+    Variant("v_prediction?", "v-prediction?"),
+    Variant("lightning", "Lightning", ("lightning",), {"steps": 4, "guidance_scale": 1.0}),
+    Variant("hyper", "Hyper", ("hyper-sd", "hyper_sd", "hypersd"), {"steps": 8, "guidance_scale": 1.0}),
+    Variant("lcm", "LCM", ("lcm",), {"steps": 6, "guidance_scale": 1.5}),
+    Variant("turbo", "Turbo", ("turbo",), {"steps": 4, "guidance_scale": 1.0}),
+)
+
+VARIANT_BY_KEY: Mapping[str, Variant] = MappingProxyType({row.key: row for row in VARIANTS})

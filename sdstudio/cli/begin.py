@@ -1,0 +1,61 @@
+"""``--init-image``: from a file, a number in the history or an id to a kept picture, and the size that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from sdstudio.cli.studio import Studio, opened_history
+from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.input_fields import NEED_PICTURE
+from sdstudio.core.input_size import size_like
+from sdstudio.core.inputs import InputPictures, KeptPicture
+from sdstudio.core.model import ModelInfo, parameters_of
+
+SIZE_RULE: Final = """\
+With --init-image a picture begins from another one: a file, the number of a picture in the history, or the id of one
+that was taken before. Without --width and --height it gets that picture's shape, with about as many pixels as the model
+is made for; with one of them the other follows; with --strength 0 it keeps its own size, in multiples of 8.
+"""
+
+
+def begun(values: Mapping[str, Any], model: ModelInfo, studio: Studio) -> dict[str, Any]:
+    """Return given values with the input picture kept, and with a size where none is given.
+
+    Raises:
+        InvalidRequest: Something is given that acts on an input picture alone, or there is no such kept picture.
+        PictureUnreadable: It cannot be read, or is no picture.
+        HistoryError: There is no picture of this number.
+        SaveFailed: It cannot be kept.
+    """
+    named = str(values.get("init_image", ""))
+    rows = parameters_of(model)
+    if not named:
+        idle = next((rows[name] for name in sorted(NEED_PICTURE & values.keys())), None)
+        if idle is not None:
+            said = f"{idle.title} = {values[idle.name]}: it acts on an input picture, and there is none."
+            raise InvalidRequest(idle.name, said, "Give one with --init-image, or leave it out.")
+        return dict(values)
+    inputs = InputPictures(studio.paths)
+    picture = kept(named, inputs, studio)
+    width, height = size_like(
+        inputs.size_of(picture.id), rows, values.get("width"), values.get("height"), keep=values.get("strength") == 0
+    )
+    return {**values, "init_image": picture.id, "width": width, "height": height}
+
+
+def kept(named: str, inputs: InputPictures, studio: Studio) -> KeptPicture:
+    """Return the kept picture of a file, of a number in the history or of an id. Raises: as `begun`."""
+    path = Path(named).expanduser()
+    known = inputs.find(named)
+    if known is not None:
+        return known
+    if named.isascii() and named.isdecimal() and not path.exists():
+        with opened_history(studio.paths) as history:
+            entry = history.get(int(named))
+        return inputs.keep(entry.path, entry.id)
+    if not path.absolute().is_relative_to(studio.paths.images):
+        return inputs.keep(path)
+    with opened_history(studio.paths) as history:
+        return inputs.keep(path, history.lineage.entry_of(path.absolute()))

@@ -1,0 +1,66 @@
+"""``sdstudio generate``: pictures from a prompt and flags that the request's declaration provides."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Final
+
+from sdstudio.cli.begin import SIZE_RULE, begun
+from sdstudio.cli.console import Console
+from sdstudio.cli.drawing import Order, add_output_flags, draw
+from sdstudio.cli.flags import add_flags, given
+from sdstudio.cli.studio import Studio, add_run_flags
+from sdstudio.core.model import default_request, parameters_of
+from sdstudio.core.params import parameters
+from sdstudio.core.request import GenerationRequest, RunOptions
+from sdstudio.core.sampling import over_defaults
+from sdstudio.core.styles import StyleBook
+from sdstudio.core.wildcards import Wildcards
+from sdstudio.core.writing import shares_of
+from sdstudio.library.library import STARTER_KEY
+
+_EPILOG: Final = f"""\
+Without --out the pictures go into the history, where the window shows them too; with --out they go there and nowhere
+else. Every PNG carries its recipe. A parameter that is not given has the value that the model asks for.
+
+{SIZE_RULE}
+  sdstudio generate "a red heart" --out heart.png --seed 7
+  sdstudio generate "frog on a blue background" --count 4 --batch-size 2 --json
+  sdstudio generate "a {{red|blue}} __animal__" --count 4
+  sdstudio generate "a {{red|blue}} heart" --wildcards all --style Watercolour
+  sdstudio generate "a blue heart" --init-image heart.png --strength 0.6
+"""
+
+
+def add_generate(commands: Any) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "generate", help="draw pictures", description="Draw pictures.", epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("prompt", metavar="PROMPT", help="what to draw; may be empty")
+    parser.add_argument(
+        "--style", metavar="NAME", action="append", default=[],
+        help="set the prompts into this style, several one after the other; see `sdstudio styles list`",
+    )  # fmt: skip
+    add_output_flags(parser)
+    rows = [row for row in parameters(GenerationRequest) if row.name != "prompt"]
+    add_flags(parser.add_argument_group("picture"), (*rows, *parameters(RunOptions)))
+    add_run_flags(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    studio = Studio.open(console, args)
+    model = studio.library.find(getattr(args, "model", STARTER_KEY))
+    values = begun(given(args, parameters(GenerationRequest)), model, studio)
+    values |= {"model": model.key, "prompt": args.prompt}
+    request = GenerationRequest.checked(
+        over_defaults(default_request(model).model_dump(), values), parameters_of(model)
+    )
+    options = RunOptions.checked(given(args, parameters(RunOptions)))
+    styles = StyleBook.of_styles(studio.paths).named(args.style)
+    shares = shares_of(request, options, styles, Wildcards.read(studio.paths))
+    return draw(console, studio, Order.of_shares(shares, model, options.batch_size), args)
+
+

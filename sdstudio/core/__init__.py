@@ -1,0 +1,1 @@
+"""What things are: requests, events, settings, errors and paths. Knows neither Qt nor torch."""

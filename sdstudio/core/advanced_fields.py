@@ -1,0 +1,118 @@
+"""The fields of a request that few ever touch, declared here; `GenerationRequest` names each with its default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sdstudio.core.params import Infotext, Ui
+
+Emphasis = Annotated[
+    Literal["original", "no_norm"],
+    Field(
+        title="Emphasis",
+        description="What becomes of a prompt with weights: scaled back to the mean it had, as A1111 does, or left "
+        "as the weights make it, as ComfyUI does and SDXL likes better.",
+    ),
+    Ui(group="Advanced", titles=("Original", "No norm")),
+    Infotext("Emphasis", 62, optional=True),
+]  # fmt: skip
+
+PromptSyntax = Annotated[
+    Literal["a1111", "comfyui", "compel"],
+    Field(
+        title="Prompt syntax",
+        description="How weights are written: (word:1.2) and [word] as in A1111, with BREAK, AND, [a:b:0.5] and "
+        "[a|b]; (word:1.2) as in ComfyUI; or word++ and (two words)1.2 as in compel.",
+    ),
+    Ui(group="Advanced", titles=("A1111", "ComfyUI", "Compel")),
+    Infotext("Prompt syntax", 63, optional=True),
+]  # fmt: skip
+
+GuidanceRescale = Annotated[
+    float,
+    Field(
+        title="Guidance rescale",
+        description="How far the contrast that guidance adds is taken back; 0.7 suits models trained to zero "
+        "terminal SNR and high guidance scales.",
+        ge=0, le=1,
+    ),
+    Ui(step=0.05, decimals=2, group="Advanced"),
+    Infotext("CFG rescale", 64, optional=True),
+]  # fmt: skip
+
+GuidanceStart = Annotated[
+    float,
+    Field(
+        title="Guidance from",
+        description="The part of all steps before which nothing is guided: variety, and half the time for those.",
+        ge=0, le=1,
+    ),
+    Ui(step=0.05, decimals=2, group="Advanced"),
+    Infotext("Skip Early CFG", 65, optional=True),
+]  # fmt: skip
+
+GuidanceEnd = Annotated[
+    float,
+    Field(
+        title="Guidance until",
+        description="The part of all steps after which nothing is guided: softer detail, and half the time for "
+        "those.",
+        ge=0, le=1,
+    ),
+    Ui(step=0.05, decimals=2, group="Advanced"),
+    Infotext("Guidance end", 66, optional=True),
+]  # fmt: skip
+
+Eta = Annotated[
+    float,
+    Field(title="Eta", description="How much fresh noise the sampler adds at every step; 0 adds none.", ge=0, le=1),
+    Ui(step=0.05, decimals=2, group="Advanced"),
+    Infotext("Eta", 70, optional=True),
+]  # fmt: skip
+
+EtaDdim = Annotated[
+    float,
+    Field(
+        title="Eta (DDIM)",
+        description="How much fresh noise the sampler adds at every step: 0 none, 1 as much as DDPM.",
+        ge=0, le=1,
+    ),
+    Ui(step=0.05, decimals=2, group="Advanced"),
+    Infotext("Eta DDIM", 71, optional=True),
+]  # fmt: skip
+
+Churn = Annotated[
+    float,
+    Field(
+        title="Churn",
+        description="How far the sampler lifts the noise before each step down: 0 not at all; 5 to 40 adds variety "
+        "and wants more steps.",
+        ge=0, le=100,
+    ),
+    Ui(step=1, decimals=1, group="Advanced"),
+    Infotext("Sigma churn", 72, optional=True),
+]  # fmt: skip
+
+Prediction = Annotated[
+    Literal["automatic", "epsilon", "v_prediction"],
+    Field(
+        title="Prediction",
+        description="What the model was trained to predict. Automatic trusts its files; noise where a picture "
+        "should be is a sign that they say it wrong.",
+    ),
+    Ui(group="Advanced", titles=("Automatic", "Epsilon (noise)", "V-prediction")),
+    Infotext("Prediction", 73, optional=True),
+]  # fmt: skip
+
+ZeroSnr = Annotated[
+    bool,
+    Field(
+        title="Zero terminal SNR",
+        description="For models that were trained from pure noise and whose files do not say so: true blacks and "
+        "whites instead of grey. Spoils other models.",
+    ),
+    Ui(group="Advanced"),
+    Infotext("Zero terminal SNR", 74, optional=True),
+]  # fmt: skip

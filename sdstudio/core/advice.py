@@ -1,0 +1,242 @@
+"""What is likely to spoil the next picture, or has spoilt the last one, and the change that helps: one row each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from sdstudio.core.looks import Looks
+from sdstudio.core.model import ModelInfo, parameters_of
+
+FEW_STEPS_SAMPLERS: Final = frozenset({"lcm", "tcd"})
+"""Made for distilled models: 4 to 8 steps, guidance 1 to 2 (diffusers ``api/schedulers/lcm``, ``tcd``)."""
+LEAST_STEPS: Final = 10
+DISTILLED_GUIDANCE: Final = 1.5
+LARGE: Final = 1.8
+"""So many times the pixels a model was trained with, and subjects repeat (hires.fix exists for this in A1111)."""
+SMALL: Final = 0.4
+WIDE: Final = 2.2
+HALF_DRAWN: Final = 0.5
+INPUT_LOST: Final = 0.9
+INPUT_KEPT: Final = 0.1
+"""Strengths over an input picture. Measured on the built-in model, a heart drawn over as a pizza in 20 steps: up to 0.1
+a pixel changes by at most 1 % of its range, at 0.5 by 16 %, from 0.8 on by 28 %, as much as without the heart."""
+_GREY_ON_PURPOSE: Final = re.compile(
+    r"black and white|monochrome|greyscale|grayscale|pencil|ink|sketch|charcoal|fog|mist|pale|pastel|white background",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is known when advice is looked for.
+
+    Attributes:
+        values: What the panel says, by field, and both prompts.
+        model: The chosen model.
+        chunks: How many chunks the prompt has; 0 when it is not counted.
+        looks: Numbers of the last picture, ``None`` when it was made with other values.
+    """
+
+    values: Mapping[str, Any]
+    model: ModelInfo
+    chunks: int = 0
+    looks: Looks | None = None
+    defaults: Mapping[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        rows = parameters_of(self.model)
+        object.__setattr__(self, "defaults", MappingProxyType({name: row.default for name, row in rows.items()}))
+
+    @property
+    def guidance(self) -> float:
+        """The guidance scale."""
+        return float(self.values["guidance_scale"])
+
+    @property
+    def usual_guidance(self) -> float:
+        """The model's default."""
+        return float(self.defaults["guidance_scale"])
+
+    @property
+    def is_distilled(self) -> bool:
+        """Whether the model itself asks for few steps, as turbo and LCM models do."""
+        return int(self.defaults["steps"]) < LEAST_STEPS
+
+    @property
+    def strength(self) -> float:
+        """How far the picture is drawn by the model: 1 where it begins from noise alone."""
+        return float(self.values["strength"]) if self.values.get("init_image") else 1.0
+
+    @property
+    def steps_run(self) -> int:
+        """How many of the steps are run, as `GenerationRequest.steps_run` counts."""
+        return int(self.values["steps"] * self.strength)
+
+    @property
+    def pixels(self) -> float:
+        """Pixels of the picture, as a multiple of what the model was trained with."""
+        width, height = self.model.size_presets[0]
+        return float(self.values["width"] * self.values["height"] / (width * height))
+
+    @property
+    def shape(self) -> float:
+        """Longer side over shorter side."""
+        sides = sorted((self.values["width"], self.values["height"]))
+        return float(sides[1] / sides[0])
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceRow:
+    """One piece of advice.
+
+    Attributes:
+        key: Stable name, under which it is dismissed.
+        field: The parameter it stands beside.
+        applies: Whether it holds.
+        text: What is wrong, and what helps.
+        change: Field -> the value that helps.
+    """
+
+    key: str
+    field: str
+    applies: Callable[[Situation], bool]
+    text: str
+    change: Callable[[Situation], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A row that applies, with its change worked out."""
+
+    key: str
+    field: str
+    text: str
+    change: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """What the button says that does it."""
+        if "prompt" in self.change:
+            return "Move it to the front"
+        if {"width", "height"} <= set(self.change):
+            return f"Use {self.change['width']} × {self.change['height']}"
+        return f"Use {next(iter(self.change.values())):g}"
+
+
+def advice_for(situation: Situation) -> tuple[Advice, ...]:
+    """Return everything that applies, one for each parameter at most: the first row of the table counts."""
+    found: dict[str, Advice] = {}
+    for row in ADVICE if situation.strength else ():  # at 0 nothing is drawn: no advice on drawing
+        if row.field not in found and row.applies(situation):
+            change = dict(row.change(situation))
+            if any(situation.values.get(name) != value for name, value in change.items()):
+                found[row.field] = Advice(row.key, row.field, row.text, MappingProxyType(change))
+    return tuple(found.values())
+
+
+def _working_guidance(now: Situation) -> dict[str, float]:
+    return {"guidance_scale": now.usual_guidance if now.usual_guidance > 1 else DISTILLED_GUIDANCE}
+
+
+def _nearest_size(now: Situation) -> dict[str, int]:
+    wanted = now.values["width"] / now.values["height"]
+    width, height = min(now.model.size_presets, key=lambda size: abs(size[0] / size[1] - wanted))
+    return {"width": width, "height": height}
+
+
+def _more_guidance(now: Situation) -> dict[str, float | int]:
+    if now.guidance < now.usual_guidance:
+        return {"guidance_scale": now.usual_guidance}
+    if now.values["steps"] < now.defaults["steps"]:
+        return {"steps": now.defaults["steps"]}
+    return {"guidance_scale": round(now.guidance * 1.3 * 2) / 2}
+
+
+def _last_first(now: Situation) -> dict[str, str]:
+    parts = [part.strip() for part in str(now.values["prompt"]).rstrip(" ,\n").rpartition(",")]
+    return {"prompt": f"{parts[2]}, {parts[0]}" if parts[0] else now.values["prompt"]}
+
+
+ADVICE: Final[tuple[AdviceRow, ...]] = (
+    AdviceRow(
+        "negative_at_one", "guidance_scale",
+        lambda now: now.guidance <= 1 and bool(str(now.values["negative_prompt"]).strip()),
+        "The negative prompt does nothing while the guidance scale is 1.",
+        _working_guidance,
+    ),
+    AdviceRow(
+        "distilled_guidance", "guidance_scale",
+        lambda now: now.values["scheduler"] in FEW_STEPS_SAMPLERS and now.guidance > max(2.5, now.usual_guidance),
+        "This sampler is made for a guidance scale of 1 to 2; colours burn out above.",
+        lambda now: {"guidance_scale": min(DISTILLED_GUIDANCE, now.usual_guidance)},
+    ),
+    AdviceRow(
+        "oversaturated", "guidance_scale",
+        lambda now: now.looks is not None and now.looks.is_oversaturated and now.guidance > now.usual_guidance
+        and now.strength > HALF_DRAWN,
+        "The last picture's colours are burnt: the guidance scale is high for this model.",
+        lambda now: {"guidance_scale": now.usual_guidance},
+    ),
+    AdviceRow(
+        "washed_out", "guidance_scale",
+        lambda now: now.looks is not None and now.looks.is_washed_out and not now.is_distilled
+        and now.strength > HALF_DRAWN
+        and not _GREY_ON_PURPOSE.search(str(now.values["prompt"])),
+        "The last picture is washed out: more guidance or more steps give it contrast.",
+        _more_guidance,
+    ),
+    AdviceRow(
+        "too_high", "guidance_scale",
+        lambda now: now.guidance > max(15.0, 2.5 * now.usual_guidance),
+        "So high a guidance scale burns colours and hardens edges.",
+        lambda now: {"guidance_scale": now.usual_guidance},
+    ),
+    AdviceRow(
+        "too_low", "guidance_scale",
+        lambda now: now.usual_guidance >= 4 and now.guidance < 0.5 * now.usual_guidance
+        and now.values["scheduler"] not in FEW_STEPS_SAMPLERS,
+        "So low a guidance scale ignores parts of the prompt.",
+        lambda now: {"guidance_scale": now.usual_guidance},
+    ),
+    AdviceRow(
+        "few_steps", "steps",
+        lambda now: now.values["steps"] < LEAST_STEPS and not now.is_distilled
+        and now.values["scheduler"] not in FEW_STEPS_SAMPLERS,
+        "Too few steps for this sampler: the picture stays blurred or noisy.",
+        lambda now: {"steps": now.defaults["steps"]},
+    ),
+    AdviceRow(
+        "input_lost", "strength",
+        lambda now: bool(now.values.get("init_image")) and now.strength > INPUT_LOST,
+        "So high a strength leaves nothing of the input picture.",
+        lambda now: {"strength": HALF_DRAWN},
+    ),
+    AdviceRow(
+        "input_kept", "strength",
+        lambda now: now.strength < INPUT_KEPT or not now.steps_run,
+        "So low a strength changes next to nothing.",
+        lambda now: {"strength": 0.4},
+    ),
+    AdviceRow(
+        "too_large", "width",
+        lambda now: now.strength > HALF_DRAWN and (now.pixels > LARGE or (now.shape > WIDE and now.pixels > 1.1)),
+        "Far larger than the model was trained with: subjects and patterns repeat.",
+        _nearest_size,
+    ),
+    AdviceRow(
+        "too_small", "width",
+        lambda now: now.pixels < SMALL,
+        "Far smaller than the model was trained with: subjects fall apart.",
+        _nearest_size,
+    ),
+    AdviceRow(
+        "far_back", "prompt",
+        lambda now: now.chunks > 2 and "," in str(now.values["prompt"]).rstrip(" ,\n"),
+        "The end of a prompt this long counts little. What matters most belongs in front.",
+        _last_first,
+    ),
+)  # fmt: skip

@@ -1,0 +1,154 @@
+"""What comes up while a picture is made: frozen facts the engine tells, the worker passes on and the window shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from sdstudio.core.request import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewFrame:
+    """A small picture of unfinished latents.
+
+    Attributes:
+        width: In pixels, an eighth of the picture's.
+        height: In pixels.
+        rgb: ``width * height * 3`` bytes, row by row, 8 bits each.
+    """
+
+    width: int
+    height: int
+    rgb: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoading:
+    """A model is being read; ``fraction`` 0..1 of its components are there, ``part`` is the one being read."""
+
+    model: str
+    fraction: float
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know about a picture that is made all the same (a prompt that was too long, say)."""
+
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Enlarging:
+    """The input picture goes through the upscaler: ``tile`` of ``total`` tiles are done, one took so long each."""
+
+    tile: int
+    total: int
+    seconds_per_tile: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """One denoising call is done.
+
+    Attributes:
+        step: 1..total; ``total`` counts calls, 2N-1 for second-order schedulers.
+        total: Calls in all for this batch.
+        image: Index of the batch's first picture among all of the job's.
+        count: Pictures in this batch.
+        image_count: Pictures in the whole job.
+        seconds_per_step: Measured over the steps so far.
+        preview: Of the batch's first picture, ``None`` when throttled, off or unknown for this model.
+    """
+
+    step: int
+    total: int
+    image: int
+    count: int
+    image_count: int
+    seconds_per_step: float
+    preview: PreviewFrame | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GuidanceStep:
+    """What the UNet said at one step, told only while an engine records: small pictures of clean latents.
+
+    Every picture is float32 (h, w, 3), an eighth of the picture's size; 0..1 is what a screen shows, more is beyond it.
+    They follow from the latents by one matrix, so that ``uncond + s * (cond - uncond)`` of the pictures is the picture
+    of the latents that a guidance scale of ``s`` gives at this step.
+
+    Attributes:
+        step: 1..total.
+        total: Calls of the UNet in all.
+        noisy: The latents that went in.
+        uncond: Foreseen with the negative prompt, ``None`` where guidance is off.
+        cond: Foreseen with the prompt.
+        guided: Foreseen with both, as it was drawn.
+    """
+
+    step: int
+    total: int
+    noisy: npt.NDArray[np.float32]
+    uncond: npt.NDArray[np.float32] | None
+    cond: npt.NDArray[np.float32]
+    guided: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """The VAE turns the latents of picture ``image`` (0-based) of ``image_count`` into pixels."""
+
+    image: int
+    image_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMade:
+    """One picture is finished and not yet saved.
+
+    Attributes:
+        index: 0-based place among the job's pictures.
+        pixels: RGB, 8 bits.
+        recipe: Its request with its own seed, and what it was made with. ``recipe.blocked`` says why a safety filter
+            replaced it, "" when none did.
+    """
+
+    index: int
+    pixels: Image.Image
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What the engine runs on and holds at this moment.
+
+    Attributes:
+        device: What the user reads: "CPU", "NVIDIA RTX 4090".
+        dtype: Number format of the weights: "float32".
+        used_bytes: Memory in use on the device; this process's share of main memory on the CPU. 0 when unknown.
+        total_bytes: The device's memory, the computer's on the CPU. 0 when unknown.
+        model: Key of the loaded model, "" when none is.
+        versions: Library -> version ("torch", "diffusers", "transformers").
+    """
+
+    device: str
+    dtype: str
+    used_bytes: int = 0
+    total_bytes: int = 0
+    model: str = ""
+    versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+EngineEvent = ModelLoading | Notice | Enlarging | StepDone | GuidanceStep | Decoding | ImageMade
+EventSink = Callable[[EngineEvent], None]

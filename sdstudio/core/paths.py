@@ -1,0 +1,117 @@
+"""Where everything lies: the data folder, what is inside it, and the resources that ship with the program."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+HOME_VARIABLE = "SDSTUDIO_HOME"
+DOWNLOADS_FOLDER = ".downloads"
+
+
+@dataclass(frozen=True, slots=True)
+class StudioPaths:
+    """All files of one data folder. Nothing is created before `create`."""
+
+    home: Path
+
+    @property
+    def images(self) -> Path:
+        """Finished pictures, one folder a day."""
+        return self.home / "images"
+
+    @property
+    def thumbnails(self) -> Path:
+        """Small copies, named after their entry."""
+        return self.home / "thumbnails"
+
+    @property
+    def models(self) -> Path:
+        """Models the user put into the data folder."""
+        return self.home / "models"
+
+    @property
+    def inputs(self) -> Path:
+        """Pictures that requests begin from (see ``core.inputs``)."""
+        return self.home / "inputs"
+
+    @property
+    def wildcards(self) -> Path:
+        """The user's wildcards: text files."""
+        return self.home / "wildcards"
+
+    @property
+    def styles(self) -> Path:
+        """The user's styles, CSV; missing until one is changed."""
+        return self.home / "styles.csv"
+
+    @property
+    def negative_presets(self) -> Path:
+        """The user's negative prompt presets, CSV; missing until one is changed."""
+        return self.home / "negative_presets.csv"
+
+    @property
+    def remarks(self) -> Path:
+        """What the user says about models, SQLite."""
+        return self.home / "models.db"
+
+    @property
+    def covers(self) -> Path:
+        """Pictures the user gave to models."""
+        return self.home / "covers"
+
+    @property
+    def has_downloads(self) -> bool:
+        """Whether there are downloads that have not arrived yet (see ``library.download``)."""
+        return any((self.models / DOWNLOADS_FOLDER).glob("*/plan.json"))
+
+    @property
+    def database(self) -> Path:
+        """History and queue."""
+        return self.home / "history.db"
+
+    @property
+    def settings(self) -> Path:
+        """The settings, JSON."""
+        return self.home / "settings.json"
+
+    @property
+    def window_state(self) -> Path:
+        """Window layout and last parameters."""
+        return self.home / "window.ini"
+
+    @property
+    def logs(self) -> Path:
+        """Log files."""
+        return self.home / "logs"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again: model hashes."""
+        return self.home / "cache"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the window that works on this folder."""
+        return self.home / "studio.lock"
+
+    def create(self) -> StudioPaths:
+        """Make the folders that are missing. Raises: OSError."""
+        for folder in (self.home, self.images, self.thumbnails, self.models, self.wildcards, self.logs, self.cache):
+            folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+
+def studio_paths(home: Path | None = None) -> StudioPaths:
+    """Return the paths under ``home``, else under ``$SDSTUDIO_HOME``, else under the platform's data folder."""
+    chosen = home or (Path(os.environ[HOME_VARIABLE]) if os.environ.get(HOME_VARIABLE) else None)
+    return StudioPaths((chosen or platformdirs.user_data_path("sdstudio", appauthor=False)).expanduser().absolute())
+
+
+def resources() -> Path:
+    """Return the folder of shipped files: inside an installed wheel, or beside the package in a checkout."""
+    installed = Path(__file__).resolve().parent.parent / "resources"
+    return installed if installed.is_dir() else installed.parent.parent / "resources"

@@ -1,0 +1,195 @@
+"""What the user decides once for all pictures: memory, device, safety, previews and looks. Declared like a request."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sdstudio.core.errors import SaveFailed
+from sdstudio.core.params import Ui, parameters
+
+MEMORY_GROUP: Final = "Speed and memory"
+PICKLES_TITLE: Final = "Open .ckpt and .pt files"
+PICKLES_HINT: Final = f"Turn on “{PICKLES_TITLE}” in the settings, or get the .safetensors of it."
+
+
+class Settings(BaseModel):
+    """All settings. Frozen: a change is a new object, `load` and `save` keep it as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    theme: Annotated[
+        Literal["system", "dark", "light"],
+        Field(title="Theme", description="Colours of the window; System follows the desktop."),
+        Ui(group="Window"),
+    ] = "system"
+    previews: Annotated[
+        bool,
+        Field(title="Live preview", description="Show the picture while it forms. Costs well under 3 % of the time."),
+        Ui(group="Window"),
+    ] = True
+    copies_tell: Annotated[
+        bool,
+        Field(
+            title="Copies tell how they were made",
+            description="Write the recipe, prompt and seed among it, into pictures that are saved or exported. Turned "
+            "off, a copy is pixels only; the history's own pictures always keep theirs.",
+        ),
+        Ui(group="Privacy"),
+    ] = True
+    model_folders: Annotated[
+        tuple[Path, ...],
+        Field(title="Model folders", description="More folders to look for models in; nothing is copied."),
+        Ui(group="Models"),
+    ] = ()
+    open_pickles: Annotated[
+        bool,
+        Field(
+            title=PICKLES_TITLE,
+            description="Draw with old checkpoints, embeddings and VAEs that are pickles (.bin too). Only numbers are "
+            "read from them, and those that hold more are refused all the same; a .safetensors is safer and loads "
+            "faster.",
+        ),
+        Ui(group="Models"),
+    ] = False
+    hash_in_background: Annotated[
+        bool,
+        Field(
+            title="Hash in the background",
+            description="Compute the hashes of LoRA, embeddings and VAEs as they are found, while nothing is drawn: "
+            "pictures then name what they were made with. Checkpoints are hashed when they are first used.",
+        ),
+        Ui(group="Models"),
+    ] = True
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps", "xpu"],
+        Field(title="Device", description="Where pictures are computed; Automatic takes the fastest there is."),
+        Ui(group=MEMORY_GROUP, titles=("Automatic", "CPU", "NVIDIA or AMD GPU", "Apple GPU", "Intel GPU")),
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "float16", "bfloat16"],
+        Field(
+            title="Precision",
+            description="Number format of the weights: Automatic is float16 on a GPU, float32 on the CPU. "
+            "Half precision takes half the memory; on a CPU it is slower.",
+        ),
+        Ui(group=MEMORY_GROUP, titles=("Automatic", "float32", "float16", "bfloat16")),
+    ] = "auto"
+    autocast: Annotated[
+        bool,
+        Field(
+            title="Autocast",
+            description="Mixed precision: compute in half precision where it is safe, keep the weights as they are.",
+        ),
+        Ui(group=MEMORY_GROUP),
+    ] = False
+    channels_last: Annotated[
+        bool,
+        Field(title="Channels last", description="Memory layout in which convolutions run faster on many devices."),
+        Ui(group=MEMORY_GROUP),
+    ] = False
+    cudnn_benchmark: Annotated[
+        bool,
+        Field(
+            title="cuDNN benchmark",
+            description="Try out convolution kernels on the first picture of a size; later ones are faster (NVIDIA).",
+        ),
+        Ui(group=MEMORY_GROUP),
+    ] = False
+    attention_slicing: Annotated[
+        bool,
+        Field(title="Attention slicing", description="Compute attention in slices: less memory, a little slower."),
+        Ui(group=MEMORY_GROUP),
+    ] = False
+    vae_slicing: Annotated[
+        bool,
+        Field(title="VAE slicing", description="Decode the pictures of a batch one by one: less memory for batches."),
+        Ui(group=MEMORY_GROUP),
+    ] = False
+    vae_tiling: Annotated[
+        bool,
+        Field(title="VAE tiling", description="Decode a picture in tiles: large pictures fit; seams may show faintly."),
+        Ui(group=MEMORY_GROUP),
+    ] = False
+    offload: Annotated[
+        Literal["none", "model", "sequential"],
+        Field(
+            title="CPU offload",
+            description="Keep parts of the model in main memory until they are needed: Model is a little slower, "
+            "Sequential much slower and needs the least. Acts on a GPU only.",
+        ),
+        Ui(group=MEMORY_GROUP, titles=("None", "Model", "Sequential")),
+    ] = "none"
+    safety_checker: Annotated[
+        bool,
+        Field(
+            title="Safety checker",
+            description="Run the model's own filter, when it ships one, and replace pictures it takes for explicit by "
+            "a notice. Turned off, every picture is shown as the model drew it, explicit ones too.",
+        ),
+        Ui(group="Safety"),
+    ] = True
+    safety_filter: Annotated[
+        str,
+        Field(
+            title="Own filter",
+            description="Name of an installed filter (entry point group sdstudio.safety_filters) that judges every "
+            "picture; blank for none.",
+        ),
+        Ui(group="Safety"),
+    ] = ""
+
+    def as_recorded(self, made_with: Mapping[str, Any], device: str) -> Settings:
+        """Return these settings with the switches a picture was made with, so that a re-run gives its pixels.
+
+        Args:
+            made_with: From the picture's recipe.
+            device: Title of the device in use. A picture's precision counts only on the device it was made on: another
+                may not have it.
+        """
+        switches = [row for row in parameters(Settings) if row.ui.group == MEMORY_GROUP]
+        recorded = made_with.get("memory", {})
+        names = {row.name: row.default for row in switches if row.name not in ("device", "precision")}
+        values = {name: recorded.get(name, default) for name, default in names.items()}
+        if made_with.get("device") == device:
+            values["precision"] = made_with.get("dtype", self.precision)
+        return self.model_copy(update=values)
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[Settings, list[str]]:
+        """Read the settings; a value that is not allowed becomes its default and is named in the second result."""
+        try:
+            stored: Any = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls(), []
+        except (OSError, ValueError, RecursionError) as error:
+            return cls(), [f"{path.name} could not be read ({error}); all settings have their defaults."]
+        if not isinstance(stored, dict):
+            return cls(), [f"{path.name} holds no settings; all settings have their defaults."]
+        try:
+            return cls(**stored), []
+        except ValidationError as error:
+            bad = {str(item["loc"][0]): item["input"] for item in error.errors()}
+            kept = {name: value for name, value in stored.items() if name not in bad}
+            said = [f"Setting {name} = {value!r} is not allowed; its default is used." for name, value in bad.items()]
+            return cls(**kept), said
+
+    def save(self, path: Path) -> None:
+        """Write the settings, whole or not at all.
+
+        Raises:
+            SaveFailed: The file cannot be written.
+        """
+        temporary = path.with_suffix(".tmp")
+        try:
+            temporary.write_text(self.model_dump_json(indent=2), encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            message = f"The settings could not be saved to {path}: {error.strerror}."
+            raise SaveFailed(message, "Free space or make the folder writable.") from error

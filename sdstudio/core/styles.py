@@ -1,0 +1,183 @@
+"""Styles: words a prompt is set into, named and kept as the CSV that A1111 writes, so that the file can be shared.
+
+``{prompt}`` in a style stands for the prompt it is given to; a style without it goes behind the prompt, after a comma.
+Negative prompt presets are styles with a negative prompt alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from sdstudio.core.errors import InvalidRequest, SaveFailed, StudioError
+from sdstudio.core.paths import StudioPaths, resources
+
+PLACE: Final = "{prompt}"
+FILE_MAXIMUM_BYTES: Final = 4_000_000
+STYLES_MAXIMUM: Final = 5_000
+NAME_MAXIMUM: Final = 120
+_COLUMNS: Final = ("name", "prompt", "negative_prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A named way to say something.
+
+    Attributes:
+        name: What the user reads; no two styles of a book share one.
+        prompt: Set around or behind the prompt; may be empty.
+        negative_prompt: The same for the negative prompt.
+    """
+
+    name: str
+    prompt: str = ""
+    negative_prompt: str = ""
+
+    def applied(self, prompt: str, negative_prompt: str) -> tuple[str, str]:
+        """Return prompt and negative prompt with this style's words."""
+        return _set_into(self.prompt, prompt), _set_into(self.negative_prompt, negative_prompt)
+
+
+class StyleBook:
+    """The styles of one data folder: those that ship with the studio until the user changes one.
+
+    Args:
+        path: The user's file; it need not be there.
+        shipped: The file that holds until then.
+    """
+
+    def __init__(self, path: Path, shipped: Path) -> None:
+        self._path = path
+        self._shipped = shipped
+        self._styles: tuple[Style, ...] | None = None
+
+    @classmethod
+    def of_styles(cls, paths: StudioPaths) -> StyleBook:
+        """Return the book of styles."""
+        return cls(paths.styles, resources() / "catalog" / "styles.csv")
+
+    @classmethod
+    def of_negative_presets(cls, paths: StudioPaths) -> StyleBook:
+        """Return the book of negative prompt presets."""
+        return cls(paths.negative_presets, resources() / "catalog" / "negative_presets.csv")
+
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """All styles, in their order. Raises: StudioError when the user's file cannot be read."""
+        if self._styles is None:
+            self._styles = read_styles(self._path if self._path.exists() else self._shipped)
+        return self._styles
+
+    def named(self, names: Iterable[str]) -> tuple[Style, ...]:
+        """Return the styles of these names.
+
+        Raises:
+            InvalidRequest: There is no style of a name.
+        """
+        known = {style.name: style for style in self.styles}
+        found: list[Style] = []
+        for name in names:
+            if name not in known:
+                near = get_close_matches(name, known, n=1, cutoff=0.4)
+                hint = f"Did you mean {near[0]!r}?" if near else "See the names with `sdstudio styles list`."
+                raise InvalidRequest("prompt", f"Style = {name[:60]!r}: there is no style of this name.", hint)
+            found.append(known[name])
+        return tuple(found)
+
+    def replace(self, styles: Sequence[Style]) -> None:
+        """Keep these styles in place of all that were there, whole or not at all.
+
+        Raises:
+            SaveFailed: The file cannot be written.
+        """
+        text = io.StringIO()
+        rows = csv.writer(text)
+        rows.writerow(_COLUMNS)
+        rows.writerows((style.name, style.prompt, style.negative_prompt) for style in styles)
+        temporary = self._path.with_suffix(".tmp")
+        try:
+            # With a byte order mark, as A1111 writes it: spreadsheets then show umlauts right.
+            temporary.write_text(text.getvalue(), encoding="utf-8-sig", newline="")
+            os.replace(temporary, self._path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            message = f"The styles could not be saved to {self._path}: {error.strerror}."
+            raise SaveFailed(message, "Free space or make the folder writable.") from error
+        self._styles = tuple(styles)
+
+    def add(self, style: Style) -> None:
+        """Keep a style, in place of one of the same name. Raises: SaveFailed."""
+        self.replace(merged(self.styles, [style]))
+
+    def take_from(self, path: Path) -> int:
+        """Add every style of a file, in place of those of the same names; return how many it holds.
+
+        Raises:
+            StudioError: The file cannot be read, or the book not be written.
+        """
+        found = read_styles(path)
+        self.replace(merged(self.styles, found))
+        return len(found)
+
+
+def merged(styles: Sequence[Style], others: Sequence[Style]) -> tuple[Style, ...]:
+    """Return styles with others added, each in the place of the one that has its name already."""
+    by_name = {style.name: style for style in styles}
+    by_name.update((style.name, style) for style in others)
+    return tuple(by_name.values())
+
+
+def styled(styles: Iterable[Style], prompt: str, negative_prompt: str) -> tuple[str, str]:
+    """Return both prompts with the words of all styles, the first innermost."""
+    for style in styles:
+        prompt, negative_prompt = style.applied(prompt, negative_prompt)
+    return prompt, negative_prompt
+
+
+def read_styles(path: Path) -> tuple[Style, ...]:
+    """Read a ``styles.csv`` of this program or of A1111, of any of its versions.
+
+    Rows without words (A1111's dividers) are left out; of two rows of one name the later counts.
+
+    Raises:
+        StudioError: It cannot be read, or is no such file.
+    """
+    try:
+        if path.stat().st_size > FILE_MAXIMUM_BYTES:
+            raise _refused(path, f"it is larger than {FILE_MAXIMUM_BYTES // 1_000_000} MB")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise _refused(path, error.strerror or str(error)) from error
+    try:
+        rows = list(csv.DictReader(io.StringIO(text.replace("\0", ""), newline=""), restkey="more", restval=""))
+    except csv.Error as error:
+        raise _refused(path, str(error)) from error
+    columns = rows[0].keys() if rows else text.strip().split(",")
+    if "name" not in columns or not {"prompt", "text", "negative_prompt"} & set(columns):
+        raise _refused(path, "its first line does not name the columns name and prompt")
+    found = (
+        Style(
+            " ".join(str(row["name"]).split())[:NAME_MAXIMUM],
+            str(row.get("prompt") or row.get("text") or ""),  # A1111 called it "text" at first
+            str(row.get("negative_prompt") or ""),
+        )
+        for row in rows[:STYLES_MAXIMUM]
+    )
+    return merged((), [style for style in found if style.name and (style.prompt or style.negative_prompt)])
+
+
+def _set_into(style: str, prompt: str) -> str:
+    """As A1111's ``merge_prompts`` does it."""
+    if PLACE in style:
+        return style.replace(PLACE, prompt)
+    return ", ".join(part for part in (prompt.strip(), style.strip()) if part) if style.strip() else prompt
+
+
+def _refused(path: Path, why: str) -> StudioError:
+    return StudioError(f"Styles = {path.name}: {why}.", "Choose a styles.csv as A1111 writes it.")

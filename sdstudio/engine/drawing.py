@@ -1,0 +1,192 @@
+"""One call of `Engine.generate` with a model that is ready: batch after batch, down the memory ladder where it must."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import diffusers
+import torch
+import transformers
+from PIL import Image
+
+import sdstudio
+from sdstudio.core.errors import OutOfMemory
+from sdstudio.core.events import Decoding, EventSink, ImageMade, Notice
+from sdstudio.core.model import ModelInfo
+from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.engine.conditions import conditions
+from sdstudio.engine.devices import Device
+from sdstudio.engine.loading import LoadedModel
+from sdstudio.engine.memory import MemoryPlan, apply, give_back, is_out_of_memory, thriftier
+from sdstudio.engine.pixels import Vae
+from sdstudio.engine.safety import Safety
+from sdstudio.engine.sampling import Batch, Drawn, sample
+
+T = TypeVar("T")
+
+FULL_HINT: Final = "Close other programs, or choose a smaller model."
+VERSIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {"torch": torch.__version__, "diffusers": diffusers.__version__, "transformers": transformers.__version__}
+)
+
+
+class Drawing:
+    """One call of `Engine.generate`: batch after batch, down the memory ladder where it must."""
+
+    def __init__(
+        self, loaded: LoadedModel, request: GenerationRequest, seeds: tuple[int, ...], device: Device, previews: bool,
+        safety: Safety, on_event: EventSink, picture: Image.Image | None = None,
+    ) -> None:  # fmt: skip
+        self._loaded = loaded
+        self._request = request
+        self._seeds = seeds
+        self._device = device
+        self._previews = previews
+        self._safety = safety
+        self._on_event = on_event
+        self._picture = picture
+        self._begin: torch.Tensor | None = None
+        self._retried = False
+        self.plan = loaded.plan or MemoryPlan()
+
+    def run(self, plan: MemoryPlan) -> None:
+        """Make every picture, beginning with this plan."""
+        self.plan = plan
+        self._encode()
+        made = 0
+        while made < len(self._seeds):
+            begun = time.monotonic()
+            batch = Batch(self._seeds[made : made + self.plan.batch_size], made, len(self._seeds))
+            drawn = self._within_memory("sampling", len(batch.seeds), functools.partial(self._drawn, batch))
+            if drawn is None:
+                continue  # the same pictures again, with the thriftier plan
+            self._finish(batch, drawn, begun)
+            made += len(batch.seeds)
+
+    def _encode(self) -> None:
+        """Turn the picture to begin from into latents, once for all batches."""
+        while self._picture is not None and self._begin is None:
+            vae = Vae(self._loaded, self.plan, self._device)
+            self._begin = self._within_memory("encoding", 1, functools.partial(vae.encode, self._picture))
+            self._retried = vae.retried
+
+    def _drawn(self, batch: Batch) -> Drawn:
+        return sample(
+            self._loaded, self._request, batch, self.plan, self._device, self._previews, self._on_event, self._begin
+        )
+
+    def _finish(self, batch: Batch, drawn: Drawn, begun: float) -> None:
+        """Decode a batch, all at once or one by one, and tell its pictures."""
+        count = len(batch.seeds)
+        sampled_s = (time.monotonic() - begun) / count
+        done = 0
+        while done < count:
+            start = time.monotonic()
+            size = 1 if self.plan.vae_slicing else count - done
+            part = replace(drawn, latents=drawn.latents[done : done + size])
+            self._on_event(Decoding(batch.first + done, batch.image_count))
+            decoder = Vae(self._loaded, self.plan, self._device)
+            pictures = self._within_memory("decoding", size, functools.partial(decoder.decode, part))
+            if pictures is None:
+                continue
+            duration_s = sampled_s + (time.monotonic() - start) / size
+            for place, picture in enumerate(pictures, done):
+                shown, reason = self._safety.judged(picture)
+                recipe = self._recipe(batch, place, drawn, decoder.retried or self._retried, duration_s, reason)
+                self._on_event(ImageMade(batch.first + place, shown, recipe))
+            done += size
+
+    def _within_memory(self, stage: str, count: int, work: Callable[[], T]) -> T | None:
+        """Return ``work()``, or ``None`` when memory ran out and the plan is thriftier now. Raises: OutOfMemory."""
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Here the exception is gone, and with its traceback the tensors that it held.
+        self._loaded.pipe.maybe_free_model_hooks()
+        plan = lower_plan(self.plan, stage, self._device, count, self._on_event)
+        if plan is None:
+            raise self._too_large()
+        before, self._loaded.plan = self._loaded.plan, None  # an error on the way leaves it unknown
+        apply(plan, before, self._loaded.pipe, self._device.torch_device)
+        self.plan = self._loaded.plan = plan
+        return None
+
+    def _too_large(self) -> OutOfMemory:
+        width, height = self._request.width, self._request.height
+        smaller = [max(64, int(side * 0.7) // 64 * 64) for side in (width, height)]
+        hint = FULL_HINT
+        if smaller[0] * smaller[1] < width * height:
+            hint = f"Try {smaller[0]} x {smaller[1]}, or close other programs."
+        return OutOfMemory(
+            f"Size = {width} x {height}: the memory of {self._device.kind.title()} does not suffice.", hint
+        )
+
+    def _recipe(self, batch: Batch, place: int, drawn: Drawn, retried: bool, duration_s: float, reason: str) -> Recipe:
+        made_with: dict[str, Any] = {
+            "scheduler": drawn.scheduler,
+            "schedule": drawn.schedule,
+            "batch_size": len(batch.seeds),
+            "batch_index": place,
+            "memory": self.plan.switches(),
+            "vae_retry": retried,
+            "rng": self._request.rng,
+            **conditions(self._loaded.pipe, self._device),
+        }
+        request = self._request.with_seed(batch.seeds[place])
+        made = recipe_of(request, self._loaded.info, self._device, duration_s, made_with)
+        return made.model_copy(update={"blocked": reason})
+
+
+def recipe_of(
+    request: GenerationRequest, model: ModelInfo, device: Device, duration_s: float, made_with: Mapping[str, Any]
+) -> Recipe:
+    """Return the recipe of a picture that is made now."""
+    return Recipe(
+        app=f"sdstudio {sdstudio.__version__}",
+        request=request,
+        model_name=model.name,
+        model_family=model.family,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        duration_s=round(duration_s, 4),
+        made_with={
+            "device": device.kind.title(),
+            "device_type": device.kind.key,
+            "dtype": device.dtype_name,
+            "versions": dict(VERSIONS),
+            "adapters": [adapter.recorded for adapter in model.adapters],
+            **made_with,
+        },
+    )
+
+
+def tell_fitted(
+    picture: Image.Image, request: GenerationRequest, model: ModelInfo, seeds: Sequence[int], device: Device,
+    safety: Safety, duration_s: float, on_event: EventSink,
+) -> None:  # fmt: skip
+    """Tell an input picture that no step is run over: once for each seed, as it was fitted to the size."""
+    if request.strength:
+        said = f"Denoising strength = {request.strength:g}: of {request.steps} steps it leaves none to draw over it."
+        on_event(Notice(said, f"Use {math.ceil(100 / request.steps) / 100:g} or more, or more steps."))
+    for index, seed in enumerate(seeds):
+        shown, reason = safety.judged(picture)
+        recipe = recipe_of(request.with_seed(seed), model, device, duration_s, {"batch_size": 1, "batch_index": 0})
+        on_event(ImageMade(index, shown, recipe.model_copy(update={"blocked": reason})))
+
+
+def lower_plan(plan: MemoryPlan, stage: str, device: Device, count: int, on_event: EventSink) -> MemoryPlan | None:
+    """Free what is free to be had, and return the next plan down the ladder, told; ``None`` at its foot."""
+    give_back(device)
+    lower = thriftier(plan, stage, device, count)
+    if lower is None:
+        return None
+    on_event(Notice(f"Not enough memory: trying again with {lower[1]}.", "The settings can make this permanent."))
+    return lower[0]

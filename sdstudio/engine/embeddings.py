@@ -1,0 +1,150 @@
+"""Textual inversion: vectors that stand in a prompt for a word. They are put in while an encoder reads, and only then.
+
+Tokenizer and encoder are left as they are: a token number beyond the vocabulary stands for a vector. The encoder gets
+token 0 in its place (as A1111 does, so that the end of the text is still found), and a hook behind its table of words
+puts the vector there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import safetensors
+import safetensors.torch
+import torch
+
+from sdstudio.core.adapters import split_at_embeddings
+from sdstudio.core.errors import ModelDamaged, ModelUnsupported
+from sdstudio.core.safetensors_header import read_header
+
+FILE_MAXIMUM_BYTES: Final = 64 * 2**20
+"""Largest embedding file; real ones have a few dozen vectors, some 100 kB."""
+STAND_IN: Final = 0
+
+
+class Embeddings:
+    """The embeddings that are loaded, by name, for encoders of several widths."""
+
+    def __init__(self, files: Mapping[str, Sequence[torch.Tensor]] | None = None) -> None:
+        """Take each name's vectors, one tensor (count, width) for each width of encoder."""
+        self._names = tuple(files or {})
+        self._rows: dict[int, list[torch.Tensor]] = {}
+        self._places: dict[tuple[str, int], range] = {}
+        for name, tensors in (files or {}).items():
+            for tensor in tensors:
+                rows = self._rows.setdefault(tensor.shape[1], [])
+                self._places[name, tensor.shape[1]] = range(len(rows), len(rows) + tensor.shape[0])
+                rows.extend(tensor.float())
+
+    def used_in(self, text: str) -> bool:
+        """Whether a prompt names one of them."""
+        return any(name for _, name in split_at_embeddings(text, self._names))
+
+    def tokenizer(self, tokenizer: Any, encoder: Any) -> Any:
+        """Return an encoder's tokenizer, that knows the embeddings too; itself when there are none."""
+        return _Tokenizer(tokenizer, self, _width(encoder)) if self._names else tokenizer
+
+    def ids(self, tokenizer: Any, width: int, text: str) -> list[int]:
+        """Return a text's tokens; those beyond the vocabulary stand for vectors of the encoder of this width."""
+        words = len(tokenizer)
+        found: list[int] = []
+        for plain, name in split_at_embeddings(text, self._names):
+            if name:
+                found += [words + place for place in self._places[name, width]]
+            else:
+                found += tokenizer(plain, add_special_tokens=False, truncation=False).input_ids
+        return found
+
+    @contextlib.contextmanager
+    def within(self, encoder: Any, tokenizer: Any, ids: Sequence[int]) -> Iterator[list[int]]:
+        """Within the block the encoder reads the vectors; give it the tokens that are handed out."""
+        words = len(tokenizer)
+        places = [place for place, token in enumerate(ids) if token >= words]
+        if not places:
+            yield list(ids)
+            return
+        table = encoder.get_input_embeddings()
+        rows = self._rows[_width(encoder)]
+        vectors = torch.stack([rows[ids[place] - words] for place in places])
+
+        def put_in(_module: Any, _args: Any, said: torch.Tensor) -> torch.Tensor:
+            said = said.clone()
+            said[:, places] = vectors.to(said)
+            return said
+
+        handle = table.register_forward_hook(put_in)
+        try:
+            yield [STAND_IN if token >= words else token for token in ids]
+        finally:
+            handle.remove()
+
+
+class _Tokenizer:
+    """A tokenizer that reads names of embeddings as their vectors, and everything else as its own."""
+
+    def __init__(self, tokenizer: Any, embeddings: Embeddings, width: int) -> None:
+        self._tokenizer = tokenizer
+        self._embeddings = embeddings
+        self._width = width
+
+    def __call__(self, text: str, **_options: Any) -> SimpleNamespace:
+        return SimpleNamespace(input_ids=self._embeddings.ids(self._tokenizer, self._width, text))
+
+    def __len__(self) -> int:
+        return len(self._tokenizer)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+
+def _width(encoder: Any) -> int:
+    return int(encoder.get_input_embeddings().weight.shape[1])
+
+
+def read_embedding(path: Path) -> tuple[torch.Tensor, ...]:
+    """Read an embedding: one tensor (count, width) for each encoder it was made for, float32.
+
+    Raises:
+        ModelNotFound: There is no such file.
+        ModelDamaged: It cannot be read.
+        ModelUnsupported: It is no embedding.
+    """
+    try:
+        if path.suffix.lower() == ".safetensors":
+            read_header(path)
+            _check_size(path)
+            found: Any = safetensors.torch.load_file(path)
+        else:
+            _check_size(path)
+            safe: list[Any] = [torch.nn.ParameterDict, torch.nn.Parameter]
+            with torch.serialization.safe_globals(safe):  # data only: anything else in the file is refused
+                found = torch.load(path, map_location="cpu", weights_only=True)
+    except (safetensors.SafetensorError, OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        first = str(error).strip().split("\n")[0][:120]
+        said = f"Embedding = {path.name}: it could not be read ({first})."
+        raise ModelDamaged(said, "Get the file again from where it came from.") from error
+    tensors = tuple(_vectors(found))
+    if not tensors:
+        raise ModelUnsupported(f"Embedding = {path.name}: it holds no vectors.", "Choose another file.")
+    return tensors
+
+
+def _check_size(path: Path) -> None:
+    if path.stat().st_size > FILE_MAXIMUM_BYTES:
+        allowed = f"at most {FILE_MAXIMUM_BYTES // 2**20} MB"
+        raise ModelUnsupported(f"Embedding = {path.name}: {allowed} is read.", "Choose another file.")
+
+
+def _vectors(found: Any) -> Iterator[torch.Tensor]:
+    """Yield the vectors of A1111's (``string_to_param``, ``emb_params``, ``clip_l``) and diffusers' files (a token)."""
+    if not isinstance(found, Mapping):
+        return
+    params = found.get("string_to_param", found)
+    for tensor in params.values() if hasattr(params, "values") else ():
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and tensor.ndim in (1, 2) and tensor.numel():
+            yield tensor.detach().reshape(-1, tensor.shape[-1]).float()

@@ -1,0 +1,254 @@
+"""The engine: takes a request, a model and seeds, and tells events until every picture is made. One job at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import transformers
+from PIL import Image
+
+from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
+from sdstudio.core.errors import Cancelled, InvalidRequest, ModelUnsupported, OutOfMemory, StudioError
+from sdstudio.core.events import EngineStatus, EventSink, Notice
+from sdstudio.core.model import ModelInfo
+from sdstudio.core.request import GenerationRequest
+from sdstudio.core.settings import Settings
+from sdstudio.engine.devices import KIND_BY_KEY, Device, choose_device
+from sdstudio.engine.drawing import FULL_HINT, VERSIONS, Drawing, lower_plan, tell_fitted
+from sdstudio.engine.files import ModelFiles
+from sdstudio.engine.from_picture import check_begins
+from sdstudio.engine.input_picture import input_picture
+from sdstudio.engine.interrupt import interruptible
+from sdstudio.engine.loading import LoadedModel, PipelineKey, find_files, is_stable_diffusion, load_model, pipeline_key
+from sdstudio.engine.memory import MemoryPlan, apply, give_back, is_out_of_memory
+from sdstudio.engine.preview import Previewer
+from sdstudio.engine.prompts import check_clip_skip, diffusers_clip_skip, left_out, too_long
+from sdstudio.engine.recording import recorded
+from sdstudio.engine.safety import Safety, SafetyFilter, installed_filters, is_explicit, load_checker
+from sdstudio.engine.schedulers import is_diffusion
+from sdstudio.engine.upscaling import enlarger
+
+
+class Engine:
+    """Makes pictures. Holds one model at a time; usable again after any error and after `Cancelled`.
+
+    Args:
+        settings: Device, precision, memory switches, previews and safety.
+        filters: Own safety filters by name; the settings choose one.
+    """
+
+    def __init__(self, settings: Settings, filters: Mapping[str, SafetyFilter] | None = None) -> None:
+        self._settings = settings
+        self._filters = dict(filters or {})
+        self._loaded: LoadedModel | None = None
+        self._recording = False
+
+    def configure(self, settings: Settings) -> None:
+        """Take other settings, from the next `generate` on."""
+        self._settings = settings
+
+    def generate(
+        self, request: GenerationRequest, model: ModelInfo, seeds: Sequence[int], batch_size: int,
+        on_event: EventSink, cancel: threading.Event,
+    ) -> None:  # fmt: skip
+        """Make one picture for each seed, in their order, and tell everything on the way.
+
+        Seeds go up to 2^64-1. Torch's generator on the CPU reads their lower 32 bits, in every program that draws its
+        noise there (ComfyUI does), so seeds that differ by a multiple of 2^32 start from the same noise.
+
+        Args:
+            request: What to draw; its own seed is not looked at.
+            model: With what.
+            seeds: One for each picture.
+            batch_size: Pictures at once, where memory allows.
+            on_event: Called in this thread.
+            cancel: Set by anyone to stop.
+
+        Raises:
+            StudioError: What went wrong, in one line.
+            Cancelled: ``cancel`` was set.
+        """
+        settings = self._settings
+        device = choose_device(settings)
+        own_filter = self._own_filter(settings)
+        begun = time.monotonic()
+        picture = self._begins_with(request, model, device, on_event, cancel)
+        if picture is not None and not request.steps_run:
+            took_s = time.monotonic() - begun
+            tell_fitted(picture, request, model, seeds, device, Safety(own_filter, None), took_s, on_event)
+            return
+        loaded = self._ready(model, settings, device, on_event, cancel)
+        if picture is not None:
+            check_begins(loaded)
+        self._look_at(request, loaded, on_event)
+        ships_checker = settings.safety_checker and load_checker(loaded, device, on_event, cancel)
+        checker: Callable[[Image.Image], bool] | None = None
+        if ships_checker:
+
+            def checker(picture: Image.Image) -> bool:
+                return is_explicit(loaded, picture, device)
+
+        safety = Safety(own_filter, checker)
+        job = Drawing(loaded, request, tuple(seeds), device, settings.previews, safety, on_event, picture)
+        try:
+            with loaded.checks.during(cancel), self._recorder(loaded, request, device, on_event):
+                at_once = 1 if device.kind.one_by_one else max(1, batch_size)
+                job.run(replace(loaded.plan or MemoryPlan(), batch_size=at_once))
+        finally:
+            loaded.pipe.maybe_free_model_hooks()
+
+    def _begins_with(
+        self, request: GenerationRequest, model: ModelInfo, device: Device, on_event: EventSink, cancel: threading.Event
+    ) -> Image.Image | None:
+        """Return the picture that a request begins from, as large as it is to be."""
+        if not request.init_image:
+            return None
+        if model.input_picture is None:
+            said = f"Input picture = {request.init_image[:12]}: nobody said where it lies."
+            raise InvalidRequest("init_image", said, "Choose the picture again.")
+        enlarge = enlarger(model, device, self._settings.open_pickles, on_event, cancel)
+        picture = input_picture(model.input_picture, request, enlarge)
+        if cancel.is_set():
+            raise Cancelled
+        return picture
+
+    def record(self, on: bool) -> None:
+        """Tell a `GuidanceStep` at every step from the next `generate` on, or no longer."""
+        self._recording = on
+
+    def _recorder(
+        self, loaded: LoadedModel, request: GenerationRequest, device: Device, on_event: EventSink
+    ) -> contextlib.AbstractContextManager[None]:
+        spec = loaded.info.preview_spec
+        if not self._recording:
+            return contextlib.nullcontext()
+        if spec is None or not is_stable_diffusion(loaded.files):
+            raise ModelUnsupported(f"{loaded.info.name}: its steps cannot be shown as pictures.", "Explain another.")
+        return recorded(loaded.pipe, request.guidance_scale, Previewer(spec, device.torch_device), on_event)
+
+    def status(self) -> EngineStatus:
+        """Return what the engine runs on and holds. Never raises."""
+        try:
+            device = choose_device(self._settings)
+        except StudioError:
+            return EngineStatus(f"{self._settings.device} (not there)", self._settings.precision, versions=VERSIONS)
+        used, total = device.kind.memory()
+        key = self._loaded.info.key if self._loaded is not None else ""
+        return EngineStatus(device.kind.title(), device.dtype_name, used, total, key, VERSIONS)
+
+    def unload(self) -> None:
+        """Let go of the model and of the memory it took."""
+        if self._loaded is not None:
+            key, self._loaded = self._loaded.key, None
+            give_back(Device(KIND_BY_KEY[key.device], key.dtype))
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.unload()
+
+    def _own_filter(self, settings: Settings) -> SafetyFilter | None:
+        name = settings.safety_filter.strip()
+        if name and name not in self._filters:
+            there = ", ".join(sorted(self._filters)) or "none is installed"
+            raise StudioError(
+                f"Own filter = {name}: installed are: {there}.", "Choose another, or none, in the settings."
+            )
+        return self._filters.get(name)
+
+    def _ready(
+        self, model: ModelInfo, settings: Settings, device: Device, on_event: EventSink, cancel: threading.Event
+    ) -> LoadedModel:
+        """Return the model in memory with its switches thrown; the same as before when nothing changed."""
+        files = find_files(
+            model, settings.safety_checker, self._loaded.files if self._loaded else None, settings.open_pickles
+        )
+        key = pipeline_key(files, device, settings.channels_last)
+        if self._loaded is None or self._loaded.key != key:
+            self.unload()
+            self._loaded = self._read(model, files, key, device, on_event, cancel)
+        loaded = self._loaded
+        loaded.info, loaded.files = model, files
+        self._attach(loaded, settings.open_pickles, device, on_event, cancel)
+        plan: MemoryPlan | None = MemoryPlan.of(settings, device, 1)
+        while plan is not None:
+            if self._thrown(plan, loaded, device, cancel):
+                return loaded
+            plan = lower_plan(plan, "loading", device, 1, on_event)
+        self.unload()
+        raise OutOfMemory(f"Not enough memory on {device.kind.title()} for {model.name}.", FULL_HINT)
+
+    def _attach(
+        self, loaded: LoadedModel, with_pickles: bool, device: Device, on_event: EventSink, cancel: threading.Event
+    ) -> None:
+        """Attach the job's LoRA, embeddings and VAE to a model that the studio knows the parts of."""
+        if loaded.info.adapters and not is_stable_diffusion(loaded.files):
+            named = loaded.info.adapters[0].name
+            said = f"{named}: {loaded.info.name} is of a kind that takes no LoRA, embedding or VAE here."
+            raise InvalidRequest("loras", said, "Take it out, or choose a Stable Diffusion 1, 2 or XL model.")
+        try:
+            if loaded.attached.attach(loaded.info, with_pickles, device.torch_device, on_event, cancel):
+                loaded.plan = None  # the other VAE has none of its switches thrown
+                loaded.checks.watch(loaded.attached.new_networks)
+        except BaseException as error:
+            loaded.plan = None  # broken off, the hooks that move parts about may be gone
+            if not isinstance(error, RuntimeError | MemoryError) or not is_out_of_memory(error):
+                raise
+            said = f"Not enough memory on {device.kind.title()} for what is attached to {loaded.info.name}."
+            raise OutOfMemory(said, "Use fewer LoRA, or choose a smaller model.") from error
+
+    def _read(
+        self, model: ModelInfo, files: ModelFiles, key: PipelineKey, device: Device,
+        on_event: EventSink, cancel: threading.Event,
+    ) -> LoadedModel:  # fmt: skip
+        try:
+            return load_model(model, files, key, on_event, cancel)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        give_back(device)
+        raise OutOfMemory(f"Not enough memory to load {model.name}.", FULL_HINT)
+
+    def _thrown(self, plan: MemoryPlan, loaded: LoadedModel, device: Device, cancel: threading.Event) -> bool:
+        """Throw a plan's switches; ``False`` when memory does not suffice for it."""
+        before, loaded.plan = loaded.plan, None  # broken off, they are all thrown anew the next time
+        try:
+            interruptible(cancel, lambda: apply(plan, before, loaded.pipe, device.torch_device))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        loaded.plan = plan
+        return True
+
+    def _look_at(self, request: GenerationRequest, loaded: LoadedModel, on_event: EventSink) -> None:
+        """Check what depends on the model's own parts, and tell what of the request it cannot follow."""
+        pipe = loaded.pipe
+        if diffusers_clip_skip(request.clip_skip, loaded.info.family_row):
+            encoders = [getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2")]
+            check_clip_skip(request.clip_skip, [encoder for encoder in encoders if encoder is not None])
+        if not is_diffusion(loaded.scheduler):
+            title = SCHEDULER_BY_KEY[request.scheduler].title
+            own = type(loaded.scheduler).__name__
+            on_event(Notice(f"{loaded.info.name} is sampled with its own {own}: {title} is not made for it."))
+        idle = left_out(request.prompt, request.negative_prompt)
+        if idle is not None:
+            on_event(idle)
+        tokenizer = getattr(pipe, "tokenizer", None)
+        if is_stable_diffusion(loaded.files) or not isinstance(tokenizer, transformers.CLIPTokenizer):
+            return  # the former are read to the end, whatever their length: engine.encoding
+        texts = [(request.prompt, "Prompt")]
+        if request.guidance_scale > 1:
+            texts.append((request.negative_prompt, "Negative prompt"))
+        for text, title in texts:
+            notice = too_long(tokenizer, text, title)
+            if notice is not None:
+                on_event(notice)
+
+
+def make_engine(settings: Settings) -> Engine:
+    """Return an engine that knows the safety filters of every installed package."""
+    return Engine(settings, installed_filters())

@@ -1,0 +1,98 @@
+"""How any picture becomes one to begin from: upright, in RGB, exactly as large as asked for."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from PIL import Image, ImageOps
+
+from sdstudio.core.pictures import opened_picture
+from sdstudio.core.request import GenerationRequest
+
+Enlarge = Callable[[Image.Image, int, int], Image.Image]
+"""Makes a picture exactly so wide and high, at least one of which is more than it has."""
+
+_BACKGROUND: Final = "white"
+_WIDE_GREY: Final = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+"""Modes of 16 bits a pixel, which Pillow would cut off at 255 on the way to RGB."""
+
+
+def lanczos(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """Make a picture so wide and high with Lanczos' filter."""
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def input_picture(path: Path, request: GenerationRequest, enlarge: Enlarge = lanczos) -> Image.Image:
+    """Return what a request begins from: RGB, as large as the picture it asks for.
+
+    Args:
+        path: A picture's file; of an animated one the first frame counts.
+        request: Its size, and how a picture of another shape is fitted to it.
+        enlarge: Used where the picture, or what is left of it, is smaller.
+
+    Raises:
+        PictureUnreadable: It is damaged or no picture.
+    """
+    with opened_picture(path) as image:
+        picture = _in_colour(_upright(image))
+    return fitted(picture, request.width, request.height, request.init_fit, enlarge)
+
+
+def fitted(picture: Image.Image, width: int, height: int, fit: str, enlarge: Enlarge = lanczos) -> Image.Image:
+    """Return a picture as wide and high as asked for; one that is already keeps its pixels.
+
+    Args:
+        picture: RGB.
+        width: Of the result.
+        height: Of the result.
+        fit: "crop": what is too much is cut off on both sides; "pad": all of it on white; "stretch".
+        enlarge: See `input_picture`.
+    """
+    match fit:
+        case "crop":
+            picture = picture.crop(_middle(picture.size, width, height))
+        case "pad":
+            inside = _within(picture.size, width, height)
+            whole = Image.new("RGB", (width, height), _BACKGROUND)
+            whole.paste(_sized(picture, *inside, enlarge), ((width - inside[0]) // 2, (height - inside[1]) // 2))
+            return whole
+    return _sized(picture, width, height, enlarge)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (struct.error, KeyError, TypeError):  # nonsense where a camera would say which side is up
+        image.load()
+        return image
+
+
+def _in_colour(image: Image.Image) -> Image.Image:
+    if image.mode in _WIDE_GREY:
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    seen = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", seen.size, _BACKGROUND), seen).convert("RGB")
+
+
+def _sized(picture: Image.Image, width: int, height: int, enlarge: Enlarge) -> Image.Image:
+    if picture.size == (width, height):
+        return picture
+    return (enlarge if width > picture.width or height > picture.height else lanczos)(picture, width, height)
+
+
+def _middle(size: tuple[int, int], width: int, height: int) -> tuple[int, int, int, int]:
+    """Return the largest box of the shape asked for, in the middle of a picture."""
+    wide, high = _within((width, height), *size)
+    left, top = (size[0] - wide) // 2, (size[1] - high) // 2
+    return left, top, left + wide, top + high
+
+
+def _within(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
+    """Return the largest size of a picture's shape that lies within these bounds."""
+    factor = min(width / size[0], height / size[1])
+    return min(width, max(1, round(size[0] * factor))), min(height, max(1, round(size[1] * factor)))

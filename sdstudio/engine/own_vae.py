@@ -1,0 +1,99 @@
+"""A VAE of the user's own in place of the model's: a folder, or a file in the original layout or in diffusers'."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+import accelerate
+import diffusers
+import safetensors
+import safetensors.torch
+import torch
+from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
+
+from sdstudio.core.adapters import Adapter
+from sdstudio.core.errors import ModelDamaged, ModelNotFound, ModelUnsupported
+from sdstudio.core.safetensors_header import read_header
+from sdstudio.engine.interrupt import interruptible
+
+PREFIXES: Final = ("first_stage_model.", "vae.")
+FILE_MAXIMUM_BYTES: Final = 2 * 2**30
+"""Largest VAE file; real ones have some 330 MB."""
+
+
+UNFIT: Final = (
+    RuntimeError, ValueError, OSError, LookupError, TypeError, EOFError, pickle.UnpicklingError,
+    safetensors.SafetensorError,
+)  # fmt: skip
+
+
+def load_vae(adapter: Adapter, own: Any, cancel: threading.Event) -> Any:
+    """Read a VAE in the number format of the model's own one, which it must fit.
+
+    Args:
+        adapter: Which.
+        own: The model's: a file says neither its shapes nor its scale.
+        cancel: Set by anyone to stop.
+
+    Raises:
+        ModelError: It is not there, not whole, no VAE, or of other shapes than the model's.
+        Cancelled: ``cancel`` was set.
+    """
+    path = adapter.path
+    if not path.exists():
+        raise ModelNotFound(f"VAE = {adapter.name}: {path} is gone.", "Choose another VAE, or the model's own.")
+    try:
+        read = functools.partial(_from_folder if path.is_dir() else _from_file, path, own)
+        return interruptible(cancel, read).to(own.dtype).eval()
+    except UNFIT as error:
+        first = str(error).strip().split("\n")[0][:160]
+        said = f"VAE = {adapter.name}: it does not fit this model ({first})."
+        raise ModelUnsupported(said, "Choose a VAE made for this model's family.") from error
+
+
+def _from_folder(path: Path, own: Any) -> Any:
+    weights = path / "diffusion_pytorch_model.safetensors"
+    if not weights.is_file():
+        raise ModelDamaged(f"{path} lacks {weights.name}.", "Get it again from where it came from.")
+    read_header(weights)
+    vae = diffusers.AutoencoderKL.from_pretrained(str(path), local_files_only=True, use_safetensors=True)
+    if vae.config.latent_channels != own.config.latent_channels:
+        raise ValueError(f"{vae.config.latent_channels} latent channels, not {own.config.latent_channels}")
+    return vae
+
+
+def _from_file(path: Path, own: Any) -> Any:
+    if path.stat().st_size > FILE_MAXIMUM_BYTES:
+        raise ValueError(f"larger than {FILE_MAXIMUM_BYTES // 2**30} GB")
+    weights = _weights(path)
+    for prefix in PREFIXES:
+        inner = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+        weights = inner or weights
+    if not any(key.startswith("decoder.up_blocks.") for key in weights):
+        weights = convert_ldm_vae_checkpoint(weights, own.config)
+    with accelerate.init_empty_weights():
+        vae = diffusers.AutoencoderKL.from_config(own.config)
+    wanted = vae.state_dict()
+    vae.load_state_dict(
+        {key: _shaped(value, wanted[key]) for key, value in weights.items() if key in wanted}, assign=True
+    )
+    return vae
+
+
+def _weights(path: Path) -> dict[str, torch.Tensor]:
+    if path.suffix.lower() == ".safetensors":
+        read_header(path)
+        plain: dict[str, torch.Tensor] = safetensors.torch.load_file(path)
+        return plain
+    found = torch.load(path, map_location="cpu", weights_only=True)  # data only: anything else in the file is refused
+    found = found.get("state_dict", found) if isinstance(found, dict) else {}
+    return {key: value for key, value in found.items() if isinstance(key, str) and isinstance(value, torch.Tensor)}
+
+
+def _shaped(value: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Return a weight; the original code's attention has 1 x 1 convolutions where diffusers has linear layers."""
+    return value.reshape(wanted.shape) if value.numel() == wanted.numel() else value

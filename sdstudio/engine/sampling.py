@@ -1,0 +1,216 @@
+"""How one batch of pictures is drawn: noise to latents in the stock pipeline, latents to pixels in a stage of its own.
+
+The pipeline is called with ``output_type="latent"``, so that a decode can be repeated from the kept latents: in float32
+when it overflows, in less memory when that runs out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+
+from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, schedule_of
+from sdstudio.core.errors import InvalidNumbers, ModelUnsupported
+from sdstudio.core.events import EventSink, StepDone
+from sdstudio.core.request import GenerationRequest
+from sdstudio.engine.conditioning import Conditioning
+from sdstudio.engine.devices import Device
+from sdstudio.engine.from_picture import image_pipeline
+from sdstudio.engine.loading import LoadedModel, is_stable_diffusion
+from sdstudio.engine.memory import MemoryPlan
+from sdstudio.engine.noise import generators, understood
+from sdstudio.engine.preview import Previewer
+from sdstudio.engine.prompts import diffusers_clip_skip
+from sdstudio.engine.schedulers import SAMPLING_FIELDS, build_scheduler, is_diffusion, keep_format, seed_noise
+
+FLOAT32_HINT: Final = "Set Precision to float32 in the settings."
+OTHER_HINT: Final = "Try another sampler or fewer steps; if it stays, the model's files are damaged."
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The pictures that are drawn at once.
+
+    Attributes:
+        seeds: One for each.
+        first: Index of the first among all pictures of the job.
+        image_count: Pictures in the whole job.
+    """
+
+    seeds: tuple[int, ...]
+    first: int
+    image_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What the sampling of a batch ended with.
+
+    Attributes:
+        latents: (B, C, h, w), scaled; or, ``decoded``, pixels (B, 3, H, W) in 0..1.
+        decoded: The pipeline decoded itself, as one whose latents the studio does not know.
+        scheduler: Class and configuration that sampled, for the recipe.
+        schedule: Key of the noise schedule, else the spacing of the scheduler's own timesteps.
+    """
+
+    latents: torch.Tensor
+    decoded: bool
+    scheduler: dict[str, Any]
+    schedule: str
+
+
+def sample(
+    loaded: LoadedModel, request: GenerationRequest, batch: Batch, plan: MemoryPlan, device: Device, previews: bool,
+    on_event: EventSink, begin: torch.Tensor | None = None,
+) -> Drawn:  # fmt: skip
+    """Draw a batch's latents with the stock pipeline; over those of a picture, (1, C, h, w), where there is one.
+
+    Raises:
+        InvalidNumbers: NaN or infinity in the latents, told with the step it appeared at.
+        Cancelled: By the checks of the model.
+        RuntimeError: Also when memory ran out.
+    """
+    pipe, own_decode = loaded.pipe, not is_stable_diffusion(loaded.files)
+    if begin is not None:
+        pipe = image_pipeline(loaded)
+    scheduler = _scheduler(loaded, request, batch, device)
+    if plan.autocast:
+        keep_format(scheduler)
+    previewer = _previewer(loaded, device) if previews and not own_decode else None
+    if previewer is not None:
+        previewer.watch(scheduler)
+    wanted: dict[str, Any] = {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt or None,
+        "width": request.width,
+        "height": request.height,
+        "guidance_scale": request.guidance_scale,
+        "num_images_per_prompt": len(batch.seeds),
+        "generator": generators(request.rng, batch.seeds),
+        "clip_skip": diffusers_clip_skip(request.clip_skip, loaded.info.family_row),
+        "num_inference_steps": request.steps,
+        "eta": request.eta_ddim,
+        "output_type": "pt" if own_decode else "latent",
+        "callback_on_step_end": _Steps(batch, previewer, device, on_event),
+    }
+    if begin is not None:
+        wanted |= {"image": begin.expand(len(batch.seeds), -1, -1, -1), "strength": request.strength}
+    known = inspect.signature(type(pipe).__call__).parameters
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
+        stack.enter_context(_autocast(plan, device))
+        stack.enter_context(understood(request.rng, pipe, scheduler))
+        if not own_decode:
+            said = Conditioning(pipe, request, loaded.info.family_row, loaded.attached.embeddings)
+            wanted |= said.arguments()
+            guide = said.guide()
+            if guide is not None:
+                stack.enter_context(guide.before(pipe))
+        latents = _called(loaded, pipe, {name: value for name, value in wanted.items() if name in known})
+        if begin is not None:
+            loaded.pipe.maybe_free_model_hooks()  # the other pipeline knows nothing of them
+    config = {"class": type(scheduler).__name__, "config": _plain(scheduler.config)}
+    schedule = schedule_of(SCHEDULER_BY_KEY[request.scheduler], request.schedule)
+    return Drawn(latents, own_decode, config, schedule or str(scheduler.config.get("timestep_spacing", "")))
+
+
+def _called(loaded: LoadedModel, pipe: Any, arguments: dict[str, Any]) -> torch.Tensor:
+    try:
+        return pipe(**arguments).images  # type: ignore[no-any-return]
+    except ValueError as error:
+        if is_stable_diffusion(loaded.files):
+            raise
+        # Pipelines outside the table have rules of their own, about sizes mostly, and say them as ValueError.
+        hint = "Try the size the model was made for."
+        raise ModelUnsupported(f"{loaded.info.name} cannot draw this: {error}", hint) from error
+
+
+def _scheduler(loaded: LoadedModel, request: GenerationRequest, batch: Batch, device: Device) -> Any:
+    own = loaded.scheduler
+    if not is_diffusion(own):
+        return type(own).from_config(own.config)
+    key = tuple(getattr(request, name) for name in SAMPLING_FIELDS)
+    if key not in loaded.built:  # some take a tenth of a second to build, a copy takes one thousandth
+        loaded.built[key] = build_scheduler(request, own.config, loaded.info.family_row)
+    scheduler = copy.deepcopy(loaded.built[key])
+    if SCHEDULER_BY_KEY[request.scheduler].seeded_noise:
+        network = getattr(loaded.pipe, "unet", None) or loaded.pipe.transformer
+        channels, scale = network.config.in_channels, loaded.pipe.vae_scale_factor
+        shape = (len(batch.seeds), channels, request.height // scale, request.width // scale)
+        seed_noise(scheduler, batch.seeds, torch.empty(shape, dtype=device.dtype, device=device.torch_device))
+    return scheduler
+
+
+def _previewer(loaded: LoadedModel, device: Device) -> Previewer | None:
+    spec = loaded.info.preview_spec
+    return Previewer(spec, device.torch_device) if spec is not None else None
+
+
+class _Steps:
+    """Tells every step, and stops at the first one whose latents are no numbers."""
+
+    def __init__(self, batch: Batch, previewer: Previewer | None, device: Device, on_event: EventSink) -> None:
+        self._batch = batch
+        self._previewer = previewer
+        self._device = device
+        self._on_event = on_event
+        self._begun = time.monotonic()
+        self._first_done = 0.0
+
+    def __call__(self, pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        step = index + 1
+        total = getattr(pipe, "num_timesteps", None) or len(pipe.scheduler.timesteps)
+        if not tensors["latents"].isfinite().all():  # also waits for the device, so that the time per step is true
+            hint = FLOAT32_HINT if self._device.dtype != torch.float32 else OTHER_HINT
+            raise InvalidNumbers(f"The model made invalid numbers (NaN or infinity) at step {step} of {total}.", hint)
+        now = time.monotonic()
+        if index == 0:  # the first step's time holds the text encoder's too
+            self._first_done, per_step = now, now - self._begun
+        else:
+            per_step = (now - self._first_done) / index
+        preview = self._previewer.take() if self._previewer is not None else None
+        batch = self._batch
+        self._on_event(StepDone(step, total, batch.first, len(batch.seeds), batch.image_count, per_step, preview))
+        return {}
+
+
+@contextlib.contextmanager
+def _scheduled(pipes: Sequence[Any], scheduler: Any) -> Iterator[None]:
+    owns = [pipe.scheduler for pipe in pipes]
+    for pipe in pipes:
+        pipe.scheduler = scheduler
+    try:
+        yield
+    finally:
+        for pipe, own in zip(pipes, owns, strict=True):
+            pipe.scheduler = own
+
+
+def _autocast(plan: MemoryPlan, device: Device) -> contextlib.AbstractContextManager[Any]:
+    if not plan.autocast:
+        return contextlib.nullcontext()
+    return torch.autocast(device.kind.key, dtype=device.kind.autocast_dtype)
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """Return a scheduler's configuration as JSON can hold it, without diffusers' private entries.
+
+    ``use_karras_sigmas`` is the way in for the studio's own noise levels, whichever they are.
+    """
+    plain: dict[str, Any] = {}
+    for key, value in config.items():
+        if key == "use_karras_sigmas":
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            plain[key] = str(value)  # JSON has no infinity
+        elif isinstance(value, str | int | float | bool | None) and not key.startswith("_"):
+            plain[key] = value
+    return plain

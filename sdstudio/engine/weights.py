@@ -1,0 +1,237 @@
+"""How weights are read piece by piece: a safetensors file by plain reads, a pickle by torch's safe unpickler.
+
+A file that is mapped into memory counts to the process page by page as it is read, two SDXL checkpoints to 14 GB; plain
+reads of a few megabytes at a time count to nothing. So merging and converting read this way, and loading maps.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from math import prod
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final, Protocol
+
+import torch
+
+from sdstudio.core.errors import InvalidNumbers, ModelDamaged, ModelNotFound, ModelUnsupported
+from sdstudio.core.model_work import KEEP
+from sdstudio.core.safetensors_header import Header, TensorEntry, read_header
+from sdstudio.core.safetensors_writer import TensorPlan
+
+PICKLED: Final = frozenset({".ckpt", ".pt", ".pth", ".bin"})
+_NESTS: Final = ("state_dict", "params_ema", "params")
+"""Names under which a pickle keeps its weights: Lightning's checkpoints, and BasicSR's upscalers."""
+
+CHUNK_VALUES: Final = 2**22
+"""Values that are worked on at once: 16 MB in float32."""
+
+# Safetensors' name of a number format -> torch's. What is not here no checkpoint has, and no arithmetic is done with.
+DTYPES: Final[Mapping[str, torch.dtype]] = MappingProxyType({
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
+    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
+})  # fmt: skip
+NAMES: Final[Mapping[torch.dtype, str]] = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})
+
+
+class Weights(Protocol):
+    """The tensors of one model part, wherever they lie."""
+
+    @property
+    def header(self) -> Header:
+        """Names, formats and shapes; a pickle's too."""
+        ...
+
+    def values(self, name: str, begin: int, end: int) -> torch.Tensor:
+        """Return the values ``begin`` to ``end`` of a tensor in a row, in its own format: (end - begin,)."""
+        ...
+
+
+class SafetensorsWeights:
+    """A safetensors file that is read in pieces."""
+
+    def __init__(self, path: Path, header: Header, file: BinaryIO) -> None:
+        self.header = header
+        self._path = path
+        self._file = file
+
+    def values(self, name: str, begin: int, end: int) -> torch.Tensor:
+        """See `Weights`. Raises: ModelDamaged when the file has changed meanwhile."""
+        entry = self.header.tensors[name]
+        dtype = DTYPES[entry.dtype]
+        if end <= begin:
+            return torch.empty(0, dtype=dtype)
+        size = dtype.itemsize
+        raw = bytearray((end - begin) * size)
+        try:
+            self._file.seek(self.header.body + entry.begin + begin * size)
+            read = self._file.readinto(raw)  # type: ignore[attr-defined]
+        except OSError as error:
+            raise ModelNotFound(f"{self._path} could not be read: {error.strerror}.", "Check its drive.") from error
+        if read != len(raw):
+            raise ModelDamaged(f"{self._path} has become shorter while it was read.", "Try again.")
+        return torch.frombuffer(raw, dtype=dtype)
+
+
+class TorchWeights:
+    """Tensors that torch holds: of a pickle, mapped, or of a network in memory."""
+
+    def __init__(self, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
+        self._tensors = {name: value for name, value in tensors.items() if value.dtype in NAMES}
+        rows = {
+            name: TensorEntry(NAMES[value.dtype], tuple(value.shape), 0, value.nbytes)
+            for name, value in self._tensors.items()
+        }
+        self.header = Header(rows, dict(metadata or {}))
+
+    def values(self, name: str, begin: int, end: int) -> torch.Tensor:
+        """See `Weights`."""
+        return self._tensors[name].detach().reshape(-1)[begin:end]
+
+
+class JoinedWeights:
+    """Several files that belong together: the shards of one part."""
+
+    def __init__(self, parts: Sequence[Weights]) -> None:
+        self._by_name = {name: part for part in parts for name in part.header.tensors}
+        rows = {name: part.header.tensors[name] for part in parts for name in part.header.tensors}
+        self.header = Header(rows, {})
+
+    def values(self, name: str, begin: int, end: int) -> torch.Tensor:
+        """See `Weights`."""
+        return self._by_name[name].values(name, begin, end)
+
+
+@contextmanager
+def opened_weights(path: Path) -> Iterator[Weights]:
+    """Open a file of weights.
+
+    Raises:
+        ModelNotFound: There is no such file, or it may not be read.
+        ModelDamaged: It is not whole.
+        ModelUnsupported: It is a pickle that holds more than numbers, or holds a number format that nobody computes in.
+    """
+    if path.suffix.lower() in PICKLED:
+        yield TorchWeights(read_pickled(path))
+        return
+    header = read_header(path)
+    odd = sorted({entry.dtype for entry in header.tensors.values()} - set(DTYPES))
+    if odd:
+        raise ModelUnsupported(
+            f"{path} holds numbers of the format {odd[0]}: allowed are {', '.join(DTYPES)}.", "Choose another file."
+        )
+    with path.open("rb") as file:
+        yield SafetensorsWeights(path, header, file)
+
+
+@contextmanager
+def opened_shards(paths: Sequence[Path]) -> Iterator[Weights]:
+    """Open the files of one part as one. Raises: as `opened_weights`."""
+    with ExitStack() as stack:
+        yield JoinedWeights([stack.enter_context(opened_weights(path)) for path in paths])
+
+
+def read_pickled(path: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of a ``.ckpt``, mapped where its format allows; nothing but numbers is ever unpickled.
+
+    Raises:
+        ModelNotFound: There is no such file.
+        ModelDamaged: It is no whole file of torch.
+        ModelUnsupported: It holds Python objects.
+    """
+    if not path.is_file():
+        raise ModelNotFound(f"{path}: there is no such file.", "Check the path.")
+    try:
+        found: Any = _unpickled(path)
+    except pickle.UnpicklingError:
+        raise ModelUnsupported(
+            f"{path.name} holds Python objects besides its weights and was not opened: they could be any program.",
+            "Get the .safetensors of this model from where it came from.",
+        ) from None
+    except (OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, AttributeError) as error:
+        reason = str(error).strip().split("\n")[0][:120]
+        raise ModelDamaged(
+            f"{path.name} is damaged: {reason}.", "Get the file again from where it came from."
+        ) from error
+    for _ in range(4):  # nobody nests them deeper
+        if isinstance(found, dict):
+            found = next((found[name] for name in _NESTS if isinstance(found.get(name), dict)), found)
+    tensors = found if isinstance(found, dict) else {}
+    tensors = {name: value for name, value in tensors.items() if isinstance(name, str) and torch.is_tensor(value)}
+    if not tensors:
+        raise ModelUnsupported(f"{path.name} holds no weights.", "Choose a checkpoint.")
+    return tensors
+
+
+def _unpickled(path: Path) -> Any:
+    with torch.serialization.safe_globals(list(_INERT)):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except RuntimeError as error:
+            if "mmap" not in str(error):
+                raise
+        return torch.load(path, map_location="cpu", weights_only=True)  # before torch 1.6 files were no archives
+
+
+def _inert(name: str) -> type:
+    """Return a class that bears this name, takes anything and keeps nothing."""
+    module, _, own = name.rpartition(".")
+
+    def take(self: object, *_arguments: Any, **_options: Any) -> None:
+        pass
+
+    return type(own, (), {"__module__": module, "__qualname__": own, "__init__": take, "__setstate__": take})
+
+
+# What Lightning left beside the weights of 2022's checkpoints, Stable Diffusion 1.4's and 1.5's among them (the names
+# that A1111 knows too). Something empty stands in for each, so nothing of any of these packages is imported or run.
+_INERT: Final = tuple(
+    _inert(name)
+    for name in (
+        "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint", "argparse.Namespace", "numpy.dtype",
+        "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
+    )
+)  # fmt: skip
+
+
+def chunks(shape: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges in which a tensor's values are worked on; none for an empty one."""
+    whole = prod(shape)
+    for begin in range(0, whole, CHUNK_VALUES):
+        yield begin, min(begin + CHUNK_VALUES, whole)
+
+
+def whole(weights: Weights, name: str) -> torch.Tensor:
+    """Return a tensor in its shape."""
+    shape = weights.header.tensors[name].shape
+    return weights.values(name, 0, prod(shape)).reshape(shape)
+
+
+def as_bytes(values: torch.Tensor) -> memoryview:
+    """Return the bytes of a tensor, as safetensors stores them."""
+    flat = values.detach().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data if flat.numel() else memoryview(b"")
+
+
+def in_precision(entry: TensorEntry, precision: str) -> TensorPlan:
+    """Return how a tensor is written: its floating point numbers in ``precision``."""
+    wanted = {KEEP: "", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}[precision]
+    return TensorPlan(wanted if wanted and DTYPES[entry.dtype].is_floating_point else entry.dtype, entry.shape)
+
+
+def cast(values: torch.Tensor, plan: TensorPlan, name: str) -> torch.Tensor:
+    """Return values in the number format they are written in. Raises: InvalidNumbers when one does not fit it."""
+    dtype = DTYPES[plan.dtype]
+    if values.dtype == dtype:
+        return values
+    result = values.to(dtype)
+    if dtype.is_floating_point and not bool(result.isfinite().all()) and bool(values.isfinite().all()):
+        largest = float(values.abs().max())
+        raise InvalidNumbers(
+            f"{name} holds {largest:,.0f}: {torch.finfo(dtype).max:,.0f} is the largest number of {plan.dtype}.",
+            "Choose bfloat16 or float32.",
+        )
+    return result

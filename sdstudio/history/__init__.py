@@ -1,0 +1,1 @@
+"""Images kept: SQLite, PNG files with their recipe inside, thumbnails."""

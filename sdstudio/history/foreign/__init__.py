@@ -1,0 +1,1 @@
+"""Pictures that other programs made: who made them, and what of it the studio can do."""

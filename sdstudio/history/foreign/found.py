@@ -1,0 +1,156 @@
+"""What a picture of another program says, in A1111's words, and how names of models and samplers become ours."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from sdstudio.catalog.names import Sampling, from_a1111, to_a1111
+
+_MODEL_ENDING: Final = re.compile(r"\.(safetensors|ckpt|pt|pth|bin|gguf)$", re.IGNORECASE)
+_OLD_MODEL: Final = re.compile(r"^(.*?)\s*\[([0-9a-f]{8,10})\]$")
+_PAIR: Final = re.compile(r"(\d+)\s*[,x×]\s*(\d+)")
+
+
+NameReader = Callable[[str, str], Sampling | None]
+"""Reads a program's names of sampler and schedule: one of `catalog.names`."""
+
+
+@dataclass
+class Found:
+    """What a picture says, in A1111's words.
+
+    Attributes:
+        program: Who made it: "InvokeAI 4.2.1".
+        prompt: As the program had it.
+        negative: The negative prompt.
+        pairs: A1111's key, or the program's own where A1111 has none -> text.
+    """
+
+    program: str
+    prompt: str = ""
+    negative: str = ""
+    pairs: dict[str, str] = field(default_factory=dict)
+
+    def add(self, key: str, value: object) -> None:
+        """Keep a value that says something."""
+        said = said_of(value)
+        if said:
+            self.pairs[key] = said
+
+    def add_all(self, values: Mapping[str, Any], names: Mapping[str, str]) -> None:
+        """Keep every value, those in ``names`` under A1111's key; a name that becomes "" is left out."""
+        for name, value in values.items():
+            key = names.get(name, str(name))
+            if key:
+                self.add(key, value)
+
+    def add_model(self, name: object, hash_: object = "") -> None:
+        """Keep a model's name without folders and ending; old names carry their hash in brackets."""
+        text, known = model_title(name) if isinstance(name, str) else "", hash_ if isinstance(hash_, str) else ""
+        old = _OLD_MODEL.match(text)
+        if old:
+            text, known = old[1], known or old[2]
+        self.add("Model", text)
+        self.add("Model hash" if ":" not in known else "Model hash (other kind)", known)
+
+    def add_size_in(self, text: object) -> None:
+        """Keep the size that a text such as "(896, 1152)" or "512x768" tells."""
+        size = _PAIR.search(str(text)[:40])
+        if size:
+            self.add_size(size[1], size[2])
+
+    def add_size(self, width: object, height: object) -> None:
+        """Keep the size when both are whole numbers."""
+        if _whole(width) and _whole(height):
+            self.pairs["Size"] = f"{_whole(width)}x{_whole(height)}"
+
+    def add_sampler(self, name: object, schedule: object = "", read: NameReader = from_a1111) -> None:
+        """Keep sampler and noise schedule under A1111's names, or as they are where nobody knows them."""
+        text, levels = text_of(name), text_of(schedule)
+        if not text:
+            return
+        meant = read(text, levels)
+        if meant is None:
+            self.pairs["Sampler"] = text
+            self.add("Schedule type", levels)
+            return
+        sampler, title = to_a1111(meant.scheduler, meant.schedule)
+        self.pairs["Sampler"] = sampler if meant.same_sampler else text
+        self.pairs["Schedule type"] = title if meant.same_schedule else levels
+
+    def add_grammar(self, syntax: str, emphasis: str = "") -> None:
+        """Say how weights are written in the prompt and what becomes of them, where that is not A1111's way."""
+        self.pairs["Prompt syntax"] = syntax
+        self.add("Emphasis", emphasis)
+
+    def add_lora(self, name: object, weight: object = 1.0) -> None:
+        """Put a LoRA into the prompt, the one place where every program that reads A1111's text looks for it."""
+        number = weight if isinstance(weight, int | float) and not isinstance(weight, bool) else 1.0
+        if isinstance(name, str) and name:
+            self.prompt = f"{self.prompt} <lora:{model_title(name)}:{number:g}>".strip()
+
+
+def said_of(value: object) -> str:
+    """Return a value as a short text, "" when it says nothing."""
+    if value is None or value == "" or value == [] or value == {}:
+        return ""
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    if isinstance(value, str | int):
+        text = str(value)
+    else:
+        try:
+            text = json.dumps(value, ensure_ascii=False)
+        except (TypeError, ValueError, RecursionError):
+            return ""
+    return text.strip()
+
+
+def model_title(name: str) -> str:
+    """Return a model's name without the folders and the ending of its file."""
+    return _MODEL_ENDING.sub("", PurePosixPath(name.replace("\\", "/")).name)
+
+
+def object_in(text: str) -> dict[str, Any]:
+    """Return the JSON object that a text is, an empty one when it is none."""
+    if not text.lstrip().startswith("{"):
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _whole(value: object) -> int:
+    try:
+        return int(str(value)) if len(str(value)) < 8 else 0
+    except ValueError:
+        return 0
+
+
+def text_of(value: object) -> str:
+    """Return a text without blanks at its ends, "" for anything else."""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def listed(value: object) -> list[Any]:
+    """Return a list, also one written with commas."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value if isinstance(value, list) else []
+
+
+def number_of(value: object) -> float:
+    """Return a number, 1 where there is none."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return 1.0

@@ -1,0 +1,160 @@
+"""How any picture is read: the studio's own recipe, else what another program wrote, as a recipe of ours.
+
+A foreign picture's recipe names the model as its program did; which model of the library that is, is found when the
+parameters are used, for it may come to the library later. What the studio has no field for is kept in the recipe.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final
+
+from PIL import Image
+
+from sdstudio.core.errors import InvalidRequest, PictureUnreadable
+from sdstudio.core.params import parameters
+from sdstudio.core.pictures import load_whole, opened_picture
+from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.history.foreign.found import Found
+from sdstudio.history.foreign.programs import PROGRAMS
+from sdstudio.history.foreign.stealth import stealth_texts
+from sdstudio.history.pnginfo import own_recipe, read_pairs
+from sdstudio.history.texts import texts_of
+from sdstudio.history.thumbnails import reduced
+
+log = logging.getLogger(__name__)
+
+IMPORTED: Final = "imported"
+"""Key in a recipe's ``made_with`` under which a foreign picture's origin and leftovers stand."""
+VALUE_MAXIMUM: Final = 400
+"""Longest value kept of what was not taken over, in characters."""
+LEFTOVERS_MAXIMUM: Final = 60
+_SAID_ELSEWHERE: Final = frozenset({"Model", "Model hash", "Version"})
+_TOLD_FIELDS: Final = ("steps", "guidance_scale", "scheduler", "seed", "width", "height")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a picture tells about how it was made.
+
+    Attributes:
+        program: Who made it: "ComfyUI"; "" for the studio itself.
+        recipe: As far as the studio can do it.
+        not_mapped: What it has no field for, or holds a value it does not allow: name -> text.
+        assumed: Titles of fields that the picture does not tell and that have the studio's default.
+    """
+
+    program: str
+    recipe: Recipe
+    not_mapped: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    assumed: tuple[str, ...] = ()
+
+
+def read_picture(path: Path | BinaryIO) -> Reading | None:
+    """Return what a picture tells, ``None`` when it tells nothing.
+
+    Raises:
+        PictureUnreadable: Missing, empty, damaged, no picture, or larger than allowed.
+    """
+    with opened_picture(path) as image:
+        reading = _reading(texts_of(image), image.size)
+        if reading is None:
+            image.load()
+            reading = _late_reading(image)
+    return reading
+
+
+def examine_picture(path: Path) -> tuple[Reading | None, Image.Image]:
+    """Read a picture to its end, and return what it tells and a copy of thumbnail size.
+
+    Raises:
+        PictureUnreadable: See `read_picture`; also a wrong checksum, and pixels that end too early.
+    """
+    with opened_picture(path) as image:
+        reading = _reading(texts_of(image), image.size)
+        load_whole(path, image)
+        return reading or _late_reading(image), reduced(image)
+
+
+def recipe_of(path: Path) -> Recipe | None:
+    """Return how a picture was made, ``None`` when it does not tell or cannot be read."""
+    try:
+        reading = read_picture(path)
+    except PictureUnreadable as error:
+        log.info("no recipe: %s", error)
+        return None
+    return reading.recipe if reading else None
+
+
+def origin_of(recipe: Recipe) -> Reading | None:
+    """Return what was read when an imported picture's recipe was made, ``None`` for pictures of the studio."""
+    kept = recipe.made_with.get(IMPORTED)
+    if not isinstance(kept, Mapping):
+        return None
+    left = kept.get("not_mapped")
+    assumed = kept.get("assumed")
+    return Reading(
+        str(kept.get("program", "")),
+        recipe,
+        {str(name): str(text) for name, text in left.items()} if isinstance(left, Mapping) else {},
+        tuple(str(name) for name in assumed) if isinstance(assumed, list | tuple) else (),
+    )
+
+
+def _late_reading(image: Image.Image) -> Reading | None:
+    """Read what is only there once the pixels are: text behind them, and text hidden in them."""
+    return _reading(texts_of(image), image.size) or _reading(stealth_texts(image), image.size)
+
+
+def _reading(texts: Mapping[str, str], size: tuple[int, int]) -> Reading | None:
+    recipe = own_recipe(texts)
+    if recipe is not None:
+        return origin_of(recipe) or Reading("", recipe)
+    for program in PROGRAMS:
+        found = program.read(texts)
+        if found is not None:
+            return _of(found, size)
+    return None
+
+
+def _of(found: Found, size: tuple[int, int]) -> Reading | None:
+    """Turn what was found into a recipe; without a prompt and steps it was no picture's parameters after all."""
+    own_size = "Size" not in found.pairs
+    if own_size:
+        found.add_size(*size)
+    read = read_pairs(found.prompt, found.negative, found.pairs)
+    if own_size:  # a size that the picture did not tell is no loss when it is not allowed
+        for key in ("Size-1", "Size-2"):
+            read.leftovers.pop(key, None)
+    if not read.values.get("prompt") and "steps" not in read.values:
+        return None
+    model = read.leftovers.get("Model", "")
+    left = {
+        name[:80]: text if len(text) <= VALUE_MAXIMUM else text[: VALUE_MAXIMUM - 1] + "…"
+        for name, text in list(read.leftovers.items())[:LEFTOVERS_MAXIMUM]
+        if name not in _SAID_ELSEWHERE
+    }
+    titles = {row.name: row.title for row in parameters(GenerationRequest)}
+    assumed = tuple(titles[name] for name in _TOLD_FIELDS if name not in read.values)
+    kept: dict[str, Any] = {"program": found.program, "not_mapped": left, "assumed": list(assumed)}
+    recipe = Recipe(
+        app=found.program,
+        request=_request({**read.values, "model": model}),
+        model_name=model,
+        model_hash=read.leftovers.get("Model hash", ""),
+        made_with={IMPORTED: kept},
+    )
+    return Reading(found.program, recipe, MappingProxyType(left), assumed)
+
+
+def _request(values: dict[str, Any]) -> GenerationRequest:
+    """Build a request of values that are allowed one by one; where they do not go together, only what always does."""
+    try:
+        return GenerationRequest.checked(values)
+    except InvalidRequest as error:
+        log.info("the values of a picture do not go together: %s", error)
+        return GenerationRequest.stored(values)

@@ -1,0 +1,133 @@
+"""How a hundred thousand pictures are listed: first only their ids, eight bytes each, then those that are looked at.
+
+The ids come out of SQLite as one text, so that reading them neither makes a Python object for each row nor takes the
+interpreter's lock while SQLite works.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Final, overload
+
+from sdstudio.core.errors import HistoryError
+from sdstudio.core.paths import StudioPaths
+from sdstudio.history.look import FACET_BY_KEY, Look, ids_sql
+from sdstudio.history.rows import COLUMNS, Entry, entry_of
+from sdstudio.history.schema import Database
+from sdstudio.history.search import Asked, asked
+
+_PIECE: Final = 350_000
+"""Characters of the ids' text that are read at once: a few milliseconds of the interpreter's lock."""
+_AT_ONCE: Final = 500
+"""Ids in one statement; SQLite allows 32,766 values."""
+
+
+class Listing:
+    """Reads what the history's views show. Every method may be called from any thread, and raises HistoryError."""
+
+    def __init__(self, database: Database, paths: StudioPaths) -> None:
+        self._database = database
+        self._paths = paths
+
+    def ids(self, look: Look, limit: int | None = None) -> array[int]:
+        """Return the ids of what a look shows, in its order; at most ``limit`` of them."""
+        sql, values = ids_sql(look, self._asked(look.query), limit)
+        text = self._database.read(f"SELECT group_concat(id) FROM ({sql})", values)[0][0]
+        return _numbers(text or "")
+
+    def count(self, look: Look) -> int:
+        """Return how many pictures a look shows."""
+        sql, values = ids_sql(look, self._asked(look.query))
+        return int(self._database.read(f"SELECT count(*) FROM ({sql})", values)[0][0])
+
+    def entries(self, ids: Sequence[int]) -> list[Entry]:
+        """Return these pictures in this order; those that are gone or were deleted are left out."""
+        found: dict[int, Entry] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            some = list(ids[start : start + _AT_ONCE])
+            marks = ", ".join("?" * len(some))
+            sql = f"SELECT {COLUMNS} FROM entries WHERE id IN ({marks}) AND state = 'done' AND deleted_at IS NULL"
+            for row in self._database.read(sql, some):
+                found[row["id"]] = entry_of(row, self._paths)
+        return [found[entry_id] for entry_id in ids if entry_id in found]
+
+    def words(self, ids: Sequence[int]) -> list[tuple[int, str, str]]:
+        """Return prompt and negative prompt of these pictures, with their ids, in this order."""
+        found: dict[int, tuple[int, str, str]] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            some = list(ids[start : start + _AT_ONCE])
+            marks = ", ".join("?" * len(some))
+            sql = f"SELECT rowid AS id, prompt, negative_prompt FROM entries_text WHERE rowid IN ({marks})"
+            for row in self._database.read(sql, some):
+                found[row["id"]] = (row["id"], row["prompt"].rstrip("\n"), row["negative_prompt"].rstrip("\n"))
+        return [found[entry_id] for entry_id in ids if entry_id in found]
+
+    def facet(self, key: str) -> list[tuple[str, int | None]]:
+        """Return the values a facet offers, each with its number of pictures, ``None`` where it is not counted."""
+        facet = FACET_BY_KEY[key]
+        fixed: list[tuple[str, int | None]] = [(value, None) for value in facet.fixed]
+        if not facet.listing:
+            return fixed
+        rows = self._database.read(facet.listing)
+        return fixed + [(str(row["value"]), row["number"]) for row in rows if row["value"] is not None]
+
+    def _asked(self, query: str) -> Asked:
+        return asked(query, self._terms)
+
+    def _terms(self, beginning: str, limit: int) -> list[str]:
+        rows = self._database.read(
+            "SELECT term FROM entries_terms WHERE term >= ? AND term < ? LIMIT ?",
+            (beginning, beginning + "\U0010ffff", limit),
+        )
+        return [row["term"] for row in rows]
+
+
+class Entries(Sequence[Entry]):
+    """Pictures by their ids, each read when it is asked for: as many as were selected, be it all of them.
+
+    Walking reads them in pieces and leaves out those that are gone meanwhile; `ids` reads nothing.
+    """
+
+    def __init__(self, listing: Listing, ids: Sequence[int]) -> None:
+        self._listing = listing
+        self.ids = ids
+
+    def __len__(self) -> int:
+        """Return how many were selected."""
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, at: int) -> Entry: ...
+    @overload
+    def __getitem__(self, at: slice) -> Entries: ...
+
+    def __getitem__(self, at: int | slice) -> Entry | Entries:
+        """Return one, or some. Raises: IndexError; HistoryError for one that is gone meanwhile."""
+        if isinstance(at, slice):
+            return Entries(self._listing, self.ids[at])
+        for entry in self._listing.entries([self.ids[at]]):
+            return entry
+        raise HistoryError(f"Entry = {self.ids[at]}: this picture is no longer there.", "Look at the history again.")
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Walk them. Raises: HistoryError."""
+        for start in range(0, len(self.ids), _AT_ONCE):
+            yield from self._listing.entries(self.ids[start : start + _AT_ONCE])
+
+
+def ids_of(entries: Sequence[Entry]) -> Sequence[int]:
+    """Return the ids of entries, without reading any where that can be avoided."""
+    return entries.ids if isinstance(entries, Entries) else [entry.id for entry in entries]
+
+
+def _numbers(text: str) -> array[int]:
+    numbers = array("q")
+    start = 0
+    while start < len(text):
+        end = text.find(",", start + _PIECE)
+        end = len(text) if end < 0 else end
+        numbers.extend(json.loads(f"[{text[start:end]}]"))
+        start = end + 1
+    return numbers

@@ -1,0 +1,371 @@
+"""The history: in which order a picture, its row and its thumbnail reach the disk, so that no crash loses any of them.
+
+``save`` writes a row *pending*, then the PNG under a temporary name, renames it, and marks the row *done*. Whatever is
+cut off in between, `recover` finishes or takes back at the next start. Every PNG holds its recipe, so a lost database
+can be rebuilt from the pictures.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from sdstudio.core.errors import HistoryDamaged, HistoryError, SaveFailed, StudioError
+from sdstudio.core.files import copy_whole, same_bytes
+from sdstudio.core.paths import StudioPaths
+from sdstudio.core.request import Recipe
+from sdstudio.core.trash import take_out
+from sdstudio.history.care import Care
+from sdstudio.history.files import SAVING_LOCK, saving_lock
+from sdstudio.history.lineage import Lineage
+from sdstudio.history.listing import Listing
+from sdstudio.history.look import Look
+from sdstudio.history.marks import Marks
+from sdstudio.history.names import check_out, file_name, free_path
+from sdstudio.history.pnginfo import write_png
+from sdstudio.history.recovery import Recovery, made_at, recover
+from sdstudio.history.rows import COLUMNS, Entry, entry_of, insert_entry, remove_row, stored_path, thumbnail_path
+from sdstudio.history.schema import DAMAGED_HINT, VISIBLE, Database
+from sdstudio.history.thumbnails import ensure_thumbnail, write_thumbnail
+from sdstudio.history.usage import Use, uses
+
+__all__ = ["Entry", "History", "Recovery"]
+
+log = logging.getLogger(__name__)
+
+SAVE_PATIENCE_S: Final = 30.0
+
+Trash = Callable[[Path], Path | None]
+
+
+class History:
+    """All pictures that were made. Every method may be called from any thread.
+
+    ``listing`` reads what views show; ``marks`` keeps what the user says about pictures;
+    ``care`` backs up and checks.
+
+    Args:
+        paths: The data folder; made when missing.
+        trash: Moves a file to the system's trash and returns where it lies there, ``None`` when that is unknown.
+            Raises OSError or StudioError when it cannot.
+
+    Raises:
+        HistoryDamaged: The database is broken: `recovery.set_aside` and open again.
+        HistoryTooNew: A newer version wrote it.
+        HistoryError: It cannot be opened for another reason.
+    """
+
+    def __init__(self, paths: StudioPaths, trash: Trash) -> None:
+        try:
+            paths.create()
+        except OSError as error:
+            raise HistoryError(
+                f"Data folder = {paths.home}: it cannot be made or written ({error.strerror}).",
+                "Choose another one with SDSTUDIO_HOME.",
+            ) from error
+        self._paths = paths
+        self._trash = trash
+        # The log is there when the last program that had the database open did not close it.
+        unclean = paths.database.with_name(paths.database.name + "-wal").exists()
+        self._database = Database(paths.database)
+        self.listing = Listing(self._database, paths)
+        self.marks = Marks(self._database)
+        self.lineage = Lineage(self._database, paths)
+        self.care = Care(self._database, paths, self.settle, trash)
+        if unclean:
+            self._check()
+        self._unmarked: set[int] = set()
+        self._unmarked_lock = threading.Lock()
+
+    def save(
+        self,
+        pixels: Image.Image,
+        recipe: Recipe,
+        job_id: int | None = None,
+        parent_id: int | None = None,
+        out: Path | None = None,
+    ) -> Entry:
+        """Write a picture with its recipe inside, its thumbnail and its row.
+
+        Args:
+            pixels: RGB.
+            recipe: Its request has a seed.
+            job_id: The job that made it.
+            parent_id: The entry it is a re-run of.
+            out: Where to write it instead of the data folder's ``images``: a folder, or a file that ends in ``.png``
+                and is replaced when it exists.
+
+        Raises:
+            SaveFailed: Disk full, folder not writable, name impossible, database not writable. Nothing is left behind,
+                and the pixels are still the caller's: save them again, elsewhere if need be.
+        """
+        check_out(out)
+        created = datetime.now().astimezone()
+        return self._keep(
+            recipe, created, lambda path: write_png(path, pixels, recipe), pixels,
+            job_id=job_id, parent_id=parent_id, out=out,
+        )  # fmt: skip
+
+    def add_copy(self, source: Path, recipe: Recipe, small: Image.Image) -> Entry:
+        """Copy a picture from elsewhere into the data folder, bit for bit, with a row that has the time it was made.
+
+        It is listed by the next call, or by `settle`: one wait for the disk less for each of many.
+
+        Args:
+            source: A whole PNG, JPEG or WebP file; it stays as it is.
+            recipe: What it tells; reading the copy again gives the same.
+            small: RGB, of thumbnail size.
+
+        Raises:
+            SaveFailed: See `save`; also when the source cannot be read.
+        """
+        return self._keep(
+            recipe, made_at(recipe, source), lambda path: copy_whole(source, path), small,
+            suffix=source.suffix.lower(), settle=False,
+        )  # fmt: skip
+
+    def copy_of(self, source: Path, recipe: Recipe) -> int | None:
+        """Return the entry that holds the same picture, ``None`` when there is none. Raises: HistoryError."""
+        seed = recipe.request.seed
+        rows = self._database.read(
+            "SELECT id, path, recipe FROM entries WHERE deleted_at IS NULL AND request_seed IS ?",
+            (None if seed is None else str(seed),),
+        )
+        told = recipe.model_dump_json()
+        for row in rows:
+            if row["recipe"] == told and same_bytes(source, self._paths.home / row["path"]):
+                return int(row["id"])
+        return None
+
+    def _keep(
+        self,
+        recipe: Recipe,
+        created: datetime,
+        write: Callable[[Path], None],
+        small: Image.Image,
+        *,
+        job_id: int | None = None,
+        parent_id: int | None = None,
+        out: Path | None = None,
+        suffix: str = ".png",
+        settle: bool = True,
+    ) -> Entry:
+        """Bring a picture, its thumbnail and its row to the disk, in the order that no crash can hurt."""
+        with saving_lock(self._paths.home / SAVING_LOCK, alone=False, patience_s=SAVE_PATIENCE_S):
+            try:
+                entry = self._begin(recipe, created, job_id, parent_id, out, suffix)
+            except HistoryError as error:
+                raise SaveFailed(f"The picture was not saved. {error.message}", error.hint) from error
+            try:
+                write(entry.path)
+            except BaseException:
+                self._take_back(entry.id)
+                raise
+            try:
+                write_thumbnail(entry.thumbnail, small)
+            except SaveFailed as error:  # it is made again when it is looked for
+                log.warning("no thumbnail for entry %d: %s", entry.id, error)
+            with self._unmarked_lock:
+                self._unmarked.add(entry.id)
+            try:
+                if settle:
+                    self.settle()
+            except HistoryError as error:
+                # The picture is on disk with its recipe: it is listed as soon as the database can be written again.
+                log.warning("entry %d is saved and not yet listed: %s", entry.id, error)
+        return entry
+
+    def _begin(
+        self,
+        recipe: Recipe,
+        created: datetime,
+        job_id: int | None,
+        parent_id: int | None,
+        out: Path | None,
+        suffix: str,
+    ) -> Entry:
+        """Insert the pending row, which gives the picture its number and with it its name; list those before it."""
+        with self._listing_waiting() as db:
+            entry_id = insert_entry(db, recipe, created.isoformat(), job_id=job_id, parent_id=parent_id)
+            name = file_name(entry_id, recipe, suffix)
+            folder = self._paths.images / created.date().isoformat() if out is None else out
+            path = out.absolute() if out and not os.path.isdir(out) else free_path(folder.absolute() / name)
+            db.execute("UPDATE entries SET path = ? WHERE id = ?", (stored_path(self._paths, path), entry_id))
+        return Entry(entry_id, path, thumbnail_path(self._paths, entry_id), recipe, created, job_id, parent_id)
+
+    def settle(self) -> None:
+        """List the pictures that are saved and not listed yet. Raises: HistoryError."""
+        with self._unmarked_lock:
+            waiting = bool(self._unmarked)
+        if waiting:
+            with self._listing_waiting():
+                pass
+
+    @contextmanager
+    def _listing_waiting(self) -> Iterator[sqlite3.Connection]:
+        """List what waits for it in the same transaction as the block."""
+        with self._unmarked_lock:
+            waiting = sorted(self._unmarked)
+        with self._database.transaction() as db:
+            for entry_id in waiting:
+                db.execute("UPDATE entries SET state = 'done' WHERE id = ?", (entry_id,))
+                # A picture written over an older one: the older entry has no file any more.
+                db.execute(
+                    "UPDATE entries SET deleted_at = created WHERE id <> ?1 AND deleted_at IS NULL"
+                    " AND path = (SELECT path FROM entries WHERE id = ?1)",
+                    (entry_id,),
+                )
+            yield db
+        with self._unmarked_lock:
+            self._unmarked.difference_update(waiting)
+
+    def _take_back(self, entry_id: int) -> None:
+        try:
+            with self._database.transaction() as db:
+                remove_row(db, entry_id)
+        except HistoryError as error:  # the next start does it
+            log.warning("the pending row %d stays: %s", entry_id, error)
+
+    def entries(self, query: str = "", limit: int = 200) -> list[Entry]:
+        """Return pictures, the newest first.
+
+        Args:
+            query: Words that all have to be in prompt, negative prompt or model name, as parts of words too, in any
+                case; a number may also be the seed. Any text is allowed.
+            limit: At most this many.
+
+        Raises:
+            HistoryError: The database cannot be read.
+        """
+        return self.listing.entries(self.listing.ids(Look(query), limit))
+
+    def count(self, query: str = "") -> int:
+        """Return how many pictures a query finds. Raises: HistoryError."""
+        return self.listing.count(Look(query))
+
+    def get(self, entry_id: int) -> Entry:
+        """Return one picture, a deleted one too.
+
+        Raises:
+            HistoryError: There is no such entry, or the database cannot be read.
+        """
+        rows = self._database.read(
+            f"SELECT {COLUMNS} FROM entries WHERE id = ? AND state = 'done'", (_bound(entry_id),)
+        )
+        if not rows:
+            raise HistoryError(f"Entry = {entry_id}: there is no such picture.", "Look at the list of pictures.")
+        return entry_of(rows[0], self._paths)
+
+    def thumbnail(self, entry: Entry) -> Path:
+        """Return an entry's thumbnail, made again when it is missing. Raises: SaveFailed."""
+        return ensure_thumbnail(entry.thumbnail, entry.path)
+
+    def delete(self, ids: Sequence[int]) -> list[int]:
+        """Move pictures to the system's trash, keeping their rows for `restore`; return the ids that were there.
+
+        Raises:
+            HistoryError: A picture cannot be moved; those before it have been.
+        """
+        deleted: list[int] = []
+        for entry_id in ids:
+            rows = self._database.read(f"SELECT path FROM entries WHERE id = ? AND {VISIBLE}", (_bound(entry_id),))
+            if rows:
+                with saving_lock(self._paths.home / SAVING_LOCK, alone=False, patience_s=SAVE_PATIENCE_S):
+                    self._delete(entry_id, self._paths.home / rows[0]["path"])
+                deleted.append(entry_id)
+        return deleted
+
+    def _delete(self, entry_id: int, file: Path) -> None:
+        # The row first: cut off in between, the picture is still there and the next start shows it again.
+        self._set(entry_id, datetime.now().astimezone().isoformat(), None)
+        try:
+            where = self._trash(file) if file.exists() else None
+        except (OSError, StudioError) as error:
+            self._set(entry_id, None, None)
+            if isinstance(error, StudioError):
+                raise
+            raise HistoryError(
+                f"Picture = {file}: it could not be moved to the trash ({error.strerror or error}).",
+                "Delete the file by hand.",
+            ) from error
+        if where is not None:
+            self._set(entry_id, datetime.now().astimezone().isoformat(), str(where))
+        with suppress(OSError):
+            thumbnail_path(self._paths, entry_id).unlink(missing_ok=True)
+
+    def restore(self, ids: Sequence[int]) -> list[Entry]:
+        """Bring deleted pictures back from the trash; those that are not deleted are returned as they are.
+
+        Raises:
+            HistoryError: Some are no longer in the trash; the others have been brought back.
+        """
+        back: list[Entry] = []
+        gone: list[int] = []
+        for entry_id in ids:
+            rows = self._database.read(
+                f"SELECT {COLUMNS}, trashed_to FROM entries WHERE id = ? AND state = 'done'", (_bound(entry_id),)
+            )
+            if rows and _bring_back(self._paths.home / rows[0]["path"], rows[0]["trashed_to"]):
+                self._set(entry_id, None, None)
+                back.append(entry_of(rows[0], self._paths))
+            else:
+                gone.append(entry_id)
+        if gone:
+            which = ", ".join(map(str, gone))
+            raise HistoryError(
+                f"Entry = {which}: no longer in the trash, so it cannot be brought back.",
+                "Make it again with the same prompt and seed.",
+            )
+        return back
+
+    def _set(self, entry_id: int, deleted_at: str | None, trashed_to: str | None) -> None:
+        with self._database.transaction() as db:
+            db.execute(
+                "UPDATE entries SET deleted_at = ?, trashed_to = ? WHERE id = ?", (deleted_at, trashed_to, entry_id)
+            )
+
+    def uses(self) -> Mapping[tuple[str, str], Use]:
+        """Return how often each model, LoRA, embedding and VAE was used, by kind and name. Raises: HistoryError."""
+        return uses(self._database)
+
+    def recover(self) -> Recovery:
+        """Put right what the last run left behind; called once at the start. Raises: HistoryError."""
+        return recover(self._database, self._paths, self.settle)
+
+    def _check(self) -> None:
+        try:
+            found = str(self._database.read("PRAGMA quick_check(1)")[0][0])
+            if found != "ok":
+                said = f"History = {self._paths.database}: the file is damaged ({' '.join(found.split())})."
+                raise HistoryDamaged(said, DAMAGED_HINT)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database; nothing may be called afterwards."""
+        self._database.close()
+
+
+def _bound(number: int) -> int:
+    """Return an id that SQLite can hold; larger ones name nothing."""
+    return number if abs(number) < 2**63 else -1
+
+
+def _bring_back(file: Path, trashed_to: str | None) -> bool:
+    try:
+        return take_out(file, Path(trashed_to) if trashed_to else None)
+    except OSError as error:
+        raise HistoryError(
+            f"Picture = {trashed_to}: it could not be brought back ({error.strerror or error}).",
+            "Move it out of the trash by hand.",
+        ) from error

@@ -1,0 +1,98 @@
+"""How a recorded picture is drawn once more: its request, its seed, its model, and the switches it was made with."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from sdstudio.core.errors import HistoryError
+from sdstudio.core.events import EngineEvent, EngineStatus, EventSink, ImageMade
+from sdstudio.core.model import ModelInfo, parameters_of
+from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.settings import Settings
+from sdstudio.jobs.hashing import SHORT, ModelHash
+
+FindModel = Callable[[str], ModelInfo]
+"""Request's model -> model; raises ModelError."""
+
+Fit = Callable[[GenerationRequest, ModelInfo, threading.Event], ModelInfo]
+"""Returns a model with all that a request names attached. May raise StudioError and Cancelled."""
+
+
+class Draws(Protocol):
+    """What is needed of an engine."""
+
+    def configure(self, settings: Settings) -> None: ...  # noqa: D102
+    def generate(  # noqa: D102
+        self,
+        request: GenerationRequest,
+        model: ModelInfo,
+        seeds: Sequence[int],
+        batch_size: int,
+        on_event: EventSink,
+        cancel: threading.Event,
+    ) -> None: ...
+    def record(self, on: bool) -> None: ...  # noqa: D102
+    def status(self) -> EngineStatus: ...  # noqa: D102
+
+
+class Redrawer:
+    """Draws recorded pictures again, one by one.
+
+    Args:
+        engine: It is left with the settings of the last picture.
+        settings: Of today; a picture's own memory switches go before them.
+        find_model: Where models come from.
+        fit: Attaches what a request names.
+        model_hash: Computes a model's hash.
+        flags: Settings that go before a picture's own.
+    """
+
+    def __init__(
+        self, engine: Draws, settings: Settings, find_model: FindModel, fit: Fit | None, model_hash: ModelHash,
+        flags: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        self._engine = engine
+        self._settings = settings
+        self._find_model = find_model
+        self._fit = fit
+        self._model_hash = model_hash
+        self._flags = flags
+
+    def draw(self, recipe: Recipe, on_event: EventSink, cancel: threading.Event) -> ImageMade:
+        """Draw a picture; it is told to nobody and saved nowhere.
+
+        Raises:
+            StudioError: It cannot be drawn: its model is gone, say.
+            Cancelled: ``cancel`` was set.
+        """
+        seed = recipe.request.seed
+        if seed is None:
+            raise HistoryError("The picture has no seed in its recipe.", "It cannot be drawn again.")
+        model = self._find_model(recipe.request.model)
+        request = GenerationRequest.checked(recipe.request.model_dump() | {"model": model.key}, parameters_of(model))
+        fitted = self._fit(request, model, cancel) if self._fit is not None else model
+        own = self._settings.as_recorded(recipe.made_with, self._engine.status().device)
+        self._engine.configure(own.model_copy(update={**self._flags, "previews": False}))
+        made: list[ImageMade] = []
+
+        def keep(event: EngineEvent) -> None:
+            if isinstance(event, ImageMade):
+                made.append(event)
+            else:
+                on_event(event)
+
+        self._engine.generate(request, fitted, (seed,), 1, keep, cancel)
+        [picture] = made
+        now = picture.recipe.model_copy(update={"model_hash": self._model_hash(model, cancel=cancel)[:SHORT]})
+        return ImageMade(0, picture.pixels, now)
+
+    def explain(self, recipe: Recipe, on_event: EventSink, cancel: threading.Event) -> ImageMade:
+        """Draw a picture as `draw` does, and have every step told as a `GuidanceStep`. Raises as `draw`."""
+        self._engine.record(True)
+        try:
+            return self.draw(recipe, on_event, cancel)
+        finally:
+            self._engine.record(False)

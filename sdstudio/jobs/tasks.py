@@ -1,0 +1,164 @@
+"""The background lane: short work that must not hold up the window (hashing, thumbnails, scans), back on its thread."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from sdstudio.core.errors import Cancelled, StudioError
+
+log = logging.getLogger(__name__)
+
+THREADS: Final = 2
+URGENT_THREADS: Final = 2
+
+
+class TaskContext:
+    """What the work of a task sees of it, on the work's thread; no QObject, so that none ends there."""
+
+    def __init__(self, told: Callable[[float], None]) -> None:
+        self.cancelled_event = threading.Event()
+        self._told = told
+
+    def tell(self, fraction: float) -> None:
+        """Say how far the work is; raises `Cancelled` when it is to stop."""
+        if self.cancelled_event.is_set():
+            raise Cancelled
+        self._told(fraction)
+
+
+TaskWork = Callable[[TaskContext], Any]
+
+
+class Task(QObject):
+    """One piece of work in the background, as the thread that started it sees it.
+
+    Exactly one of the last three signals comes. It has no parent: what is connected to it may hold the last reference
+    to the runner, and a runner that is deleted while it goes must not find it among its children.
+    """
+
+    #: How far it is, 0 to 1.
+    progressed = Signal(float)
+    #: It is done: what the work returned.
+    succeeded = Signal(object)
+    #: It failed: a StudioError.
+    failed = Signal(object)
+    #: It was cancelled.
+    cancelled = Signal()
+
+    def __init__(self, title: str, context: TaskContext) -> None:
+        super().__init__()
+        self.title = title
+        self._context = context
+
+    @property
+    def cancelled_event(self) -> threading.Event:
+        """Set when it is to stop."""
+        return self._context.cancelled_event
+
+    def cancel(self) -> None:
+        """Ask it to stop; whatever it returns is dropped."""
+        self.cancelled_event.set()
+
+    def end(self, result: object, error: BaseException | None) -> None:
+        """Tell how it ended."""
+        if self.cancelled_event.is_set() or isinstance(error, Cancelled):
+            self.cancelled.emit()
+        elif error is not None:
+            self.failed.emit(error)
+        else:
+            self.succeeded.emit(result)
+
+
+def _outcome(title: str, held: list[TaskWork], context: TaskContext) -> tuple[object, BaseException | None]:
+    """Do the work that is held: what it returned, or what stopped it. Nothing of this thread knows it afterwards."""
+    work = held.pop()
+    try:
+        return (None if context.cancelled_event.is_set() else work(context)), None
+    except (Cancelled, StudioError) as expected:
+        told: BaseException | None = expected
+        while told is not None:  # a traceback holds the work and all that it knows
+            told.__traceback__, told = None, told.__cause__ or told.__context__
+        return None, expected
+    except Exception as unexpected:
+        log.exception("%s failed", title)
+        last = traceback.format_exception_only(unexpected)[-1].strip()
+        return None, StudioError(f"{title}: unexpected error: {last}"[:400], "The log says more.")
+
+
+class TaskRunner(QObject):
+    """Runs tasks on a few threads of its own.
+
+    Work often is a method of a window or of another QObject, which must not end on a thread of the pool. So the runner
+    holds the work until its end has been told, and the pool's thread lets go of it before.
+    """
+
+    #: A task failed: the StudioError. Comes beside the task's own signal, for one place that shows them all.
+    failed = Signal(object)
+    # From the threads; the task's number stands for it there.
+    _told = Signal(int, float)
+    _ended = Signal(int, object, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sdstudio-task")
+        self._urgent_pool = ThreadPoolExecutor(URGENT_THREADS, thread_name_prefix="sdstudio-task-urgent")
+        self._numbers = itertools.count()
+        self._running: dict[int, tuple[Task, TaskWork]] = {}
+        self._told.connect(self._on_told, Qt.ConnectionType.QueuedConnection)
+        self._ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
+
+    def run(
+        self,
+        title: str,
+        work: TaskWork,
+        on_done: Callable[[Any], None] | None = None,
+        on_failed: Callable[[StudioError], None] | None = None,
+        urgent: bool = False,
+    ) -> Task:
+        """Begin a piece of work.
+
+        Args:
+            title: What it is, for messages: "Reading the model folders".
+            work: Called on another thread with the task's context.
+            on_done: Called on this thread with what the work returned.
+            on_failed: Called on this thread with the error; without it, `failed` of the runner tells.
+            urgent: Someone looks at the place it will fill, and it takes moments: it does not wait for longer work.
+        """
+        number = next(self._numbers)
+        context = TaskContext(lambda fraction: self._told.emit(number, fraction))
+        task = Task(title, context)
+        if on_done is not None:
+            task.succeeded.connect(on_done)
+        task.failed.connect(on_failed if on_failed is not None else self.failed)
+        self._running[number] = (task, work)
+        held = [work]
+        pool = self._urgent_pool if urgent else self._pool
+        pool.submit(lambda: self._ended.emit(number, *_outcome(title, held, context)))
+        return task
+
+    @Slot(int, float)
+    def _on_told(self, number: int, fraction: float) -> None:
+        if number in self._running:
+            self._running[number][0].progressed.emit(fraction)
+
+    @Slot(int, object, object)
+    def _on_ended(self, number: int, result: object, error: BaseException | None) -> None:
+        ended = self._running.pop(number, None)
+        if ended is not None:
+            ended[0].end(result, error)
+
+    def close(self) -> None:
+        """Cancel everything and wait for what is running; no signal comes afterwards."""
+        for task, _work in self._running.values():
+            task.cancel()
+        for pool in (self._pool, self._urgent_pool):
+            pool.shutdown(wait=True, cancel_futures=True)
+        self._running.clear()

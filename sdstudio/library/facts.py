@@ -1,0 +1,207 @@
+"""What a file's header says, read once: kept by path, size and time of change in ``cache/library.json``.
+
+A header is a few hundred kilobytes of names; reading a thousand of them takes seconds, looking up what they said does
+not. What could not be read for the disk's sake is not kept: it may work the next time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, KIND_BY_KEY, PICKLES, UPSCALER, VAE, VARIANT_BY_KEY
+from sdstudio.core.checkpoint import PARTS_KEY
+from sdstudio.core.errors import ModelDamaged, ModelError, ModelPickled, ModelUnsupported
+from sdstudio.core.safetensors_header import Header, read_header
+from sdstudio.core.settings import PICKLES_HINT
+from sdstudio.core.upscalers import layout_of
+from sdstudio.library.cache_file import read_cache, write_cache
+from sdstudio.library.pickled import family_in_pickle
+from sdstudio.library.single_file import SingleFile, classify, variant_of_name
+
+_VERSION: Final = 5
+"""Of what is kept: raise it when `classify` or `FileFacts` change what they say of the same file."""
+
+_TRIGGERS_MAXIMUM: Final = 24
+_WORDS_MAXIMUM: Final = 120
+_ERRORS: Final[dict[str, type[ModelError]]] = {
+    "damaged": ModelDamaged, "unsupported": ModelUnsupported, "pickled": ModelPickled,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What one file says of itself.
+
+    Attributes:
+        file: Its kind, family and variant.
+        base: The model it was made for or from, as it says itself.
+        alias: Another name it is called by in prompts.
+        triggers: Words that wake it, the most frequent first.
+        carried: It carries the configuration of the folder that it was made from.
+        network: What an upscaler is, "Real-ESRGAN, 4x"; "" for a pickle, which is not opened to look.
+        error: "damaged", "unsupported", "pickled" or "" when it is whole; ``message`` and ``hint`` say more.
+    """
+
+    file: SingleFile
+    base: str = ""
+    alias: str = ""
+    triggers: tuple[str, ...] = ()
+    carried: bool = False
+    network: str = ""
+    error: str = ""
+    message: str = ""
+    hint: str = ""
+
+    def as_error(self) -> ModelError | None:
+        """Return the error to raise when it is to be used."""
+        return _ERRORS[self.error](self.message, self.hint) if self.error else None
+
+
+def read_facts(path: Path, hint: str = "") -> FileFacts:
+    """Read what a file says of itself.
+
+    Args:
+        path: A file, of any content.
+        hint: The kind its place speaks for.
+
+    Raises:
+        ModelNotFound: It is gone or cannot be read.
+    """
+    if path.suffix.lower() in PICKLES:
+        return _pickle(path, hint or CHECKPOINT)
+    try:
+        header = read_header(path)
+    except ModelDamaged as error:
+        file = SingleFile(hint or CHECKPOINT)
+        return FileFacts(file, error="damaged", message=error.message, hint=error.hint)
+    file = classify(header, path.stem, hint)
+    notes = header.metadata
+    facts = FileFacts(
+        file,
+        base=one_line(notes.get("ss_sd_model_name") or notes.get("ss_base_model_version") or ""),
+        alias=one_line(notes.get("ss_output_name", "")),
+        triggers=triggers_of(notes),
+        carried=PARTS_KEY in notes,
+    )
+    if file.kind == UPSCALER:
+        return _with_network(facts, header, path)
+    if not file.not_a_model:
+        return facts
+    advice = "Choose a text-to-image checkpoint." if file.kind == CHECKPOINT else "The studio does not use it."
+    return replace(facts, error="unsupported", message=f"{path} is {file.not_a_model}.", hint=advice)
+
+
+def _with_network(facts: FileFacts, header: Header, path: Path) -> FileFacts:
+    try:
+        layout = layout_of({name: entry.shape for name, entry in header.tensors.items()}, str(path))
+    except ModelUnsupported as error:
+        return replace(facts, error="unsupported", message=error.message)
+    return replace(facts, network=layout.about)
+
+
+def triggers_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the words a LoRA was trained on: the phrase it names, then its tags, the most frequent first."""
+    words = [word for word in metadata.get("modelspec.trigger_phrase", "").split(",") if word.strip()]
+    try:
+        folders = json.loads(metadata.get("ss_tag_frequency") or "{}")
+    except (ValueError, RecursionError):
+        folders = {}
+    counts: dict[str, float] = {}
+    for tags in folders.values() if isinstance(folders, dict) else ():
+        for tag, count in tags.items() if isinstance(tags, dict) else ():
+            if isinstance(count, int | float):
+                counts[tag] = counts.get(tag, 0) + count
+    words += sorted(counts, key=lambda tag: (-counts[tag], tag))[:_TRIGGERS_MAXIMUM]
+    lines = (one_line(word) for word in words)
+    return tuple(dict.fromkeys(line for line in lines if line))[:_TRIGGERS_MAXIMUM]
+
+
+class FactsCache:
+    """Facts by path, size and time of change. Safe to use from several threads; several programs may share a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "library.json"
+        self._lock = threading.Lock()
+        self._rows: dict[str, Any] = self._read()
+        self._changed = False
+
+    def facts(self, path: Path, size_bytes: int, mtime_ns: int, hint: str) -> FileFacts:
+        """Return what a file says, from memory when it is unchanged. Raises: ModelNotFound."""
+        key, stamp = str(path), [size_bytes, mtime_ns, hint]
+        with self._lock:
+            row = self._rows.get(key)
+        if isinstance(row, dict) and row.get("stamp") == stamp:
+            with suppress(LookupError, TypeError, ValueError):  # written by a hand or another version
+                return _restored(row["facts"])
+        facts = read_facts(path, hint)
+        with self._lock:
+            self._rows[key] = {"stamp": stamp, "facts": _kept(facts)}
+            self._changed = True
+        return facts
+
+    def save(self, seen: Callable[[str], bool]) -> None:
+        """Write what is new to disk.
+
+        A path that was not ``seen`` is forgotten, unless its folder is gone too: a drive that comes back is not read
+        anew.
+        """
+        with self._lock:
+            gone = [key for key in self._rows if not seen(key) and os.path.isdir(os.path.dirname(key))]
+            for key in gone:
+                del self._rows[key]
+            if not (self._changed or gone):
+                return
+            self._changed = False
+            write_cache(self._path, {"version": _VERSION, "files": self._rows})
+
+    def _read(self) -> dict[str, Any]:
+        raw = read_cache(self._path)
+        files = raw.get("files") if raw.get("version") == _VERSION else None
+        return dict(files) if isinstance(files, dict) else {}
+
+
+def _pickle(path: Path, kind: str) -> FileFacts:
+    """A file of Python objects is never opened to look; what the settings may allow says so."""
+    family = family_in_pickle(path) if kind == CHECKPOINT else ""
+    file = SingleFile(kind, family, variant_of_name(path.stem))
+    if kind in (EMBEDDING, VAE, UPSCALER) or family:
+        said = f"{path} is a pickle, a format that can hold programs: such files are not opened."
+        hint = "Convert it to .safetensors, once." if family else PICKLES_HINT
+        return FileFacts(file, error="pickled", message=said, hint=hint)
+    return FileFacts(
+        file,
+        error="unsupported",
+        message=f"{path} may hold Python objects and was not opened: allowed are .safetensors files.",
+        hint="Convert it to .safetensors first.",
+    )
+
+
+def _kept(facts: FileFacts) -> dict[str, Any]:
+    return {**_shallow(facts), "file": _shallow(facts.file)}
+
+
+def _shallow(row: FileFacts | SingleFile) -> dict[str, Any]:
+    """Return the fields by name; dataclasses' own `asdict` copies every word of a library."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
+def _restored(row: Mapping[str, Any]) -> FileFacts:
+    """Read back what `_kept` made. Raises: LookupError, TypeError, ValueError."""
+    file = SingleFile(**row["file"])
+    if file.kind not in KIND_BY_KEY or (file.variant and file.variant not in VARIANT_BY_KEY):
+        raise ValueError(f"kind = {file.kind!r}, variant = {file.variant!r}")
+    if row["error"] and row["error"] not in _ERRORS:
+        raise ValueError(f"error = {row['error']!r}")
+    return FileFacts(**{**row, "file": file, "triggers": tuple(row["triggers"])})
+
+
+def one_line(text: str) -> str:
+    """Return a stranger's text as one printable line of bounded length."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:_WORDS_MAXIMUM]

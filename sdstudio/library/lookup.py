@@ -1,0 +1,142 @@
+"""How a name leads to a model or an asset: by key, name, file name, alias or path; and what is said when none does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from sdstudio.catalog.kinds import CHECKPOINT, KIND_BY_KEY, KINDS
+from sdstudio.core.asset import Asset
+from sdstudio.core.errors import ModelError, ModelNotFound, ModelUnsupported
+from sdstudio.library.facts import read_facts
+from sdstudio.library.identify import Finding, examine
+from sdstudio.library.scan import asset_of_file
+from sdstudio.library.walk import Candidate
+
+_ALL: Final = "See all there are with `sdstudio models list --kind {}`."
+
+
+def model_named(findings: Sequence[Finding], assets: Sequence[Asset], wanted: str) -> Finding:
+    """Return the checkpoint of this name, also one that cannot draw.
+
+    Raises:
+        ModelNotFound: There is none; the hint names similar ones.
+        ModelUnsupported: What is there is no checkpoint.
+    """
+    for finding in findings:
+        if wanted == finding.info.key:
+            return finding
+    folded = wanted.casefold()
+    for finding in findings:
+        info = finding.info
+        if folded in {name.casefold() for name in (info.key, info.name, info.path.name)}:
+            return finding
+    path = _as_path(wanted)
+    if path is not None:
+        return _model_at(path, findings)
+    for asset in assets:
+        if asset.kind != CHECKPOINT and folded in _names(asset):
+            raise ModelUnsupported(f"Model = {wanted[:200]!r}: it is {a(asset.kind)}.", "Choose a checkpoint.")
+    names = {name.casefold(): row.info.key for row in findings for name in (row.info.key, row.info.name)}
+    hint = _did_you_mean(wanted, names) or "See the models there are with `sdstudio models list`."
+    raise ModelNotFound(f"Model = {wanted[:200]!r}: there is no such model.", hint)
+
+
+def asset_named(assets: Sequence[Asset], kind: str, wanted: str) -> Asset:
+    """Return the asset of this kind and name.
+
+    Raises:
+        ModelNotFound: There is none; the hint names similar ones.
+        ModelUnsupported: What is at the path is of another kind.
+    """
+    if kind not in KIND_BY_KEY:
+        raise ModelNotFound(f"Kind = {kind[:60]!r}: allowed is {', '.join(KIND_BY_KEY)}.")
+    those = [asset for asset in assets if asset.kind == kind]
+    for asset in those:
+        if wanted == asset.key:
+            return asset
+    folded = wanted.casefold()
+    for asset in those:
+        if folded in _names(asset):
+            return asset
+    for asset in those:  # another program's name for it goes behind every file's own
+        if asset.alias and folded == asset.alias.casefold():
+            return asset
+    title = KIND_BY_KEY[kind].title
+    path = _as_path(wanted)
+    if path is not None:
+        return _asset_at(path, kind, those)
+    names = {name: asset.key for asset in those for name in _names(asset)}
+    hint = _did_you_mean(wanted, names) or _ALL.format(kind)
+    raise ModelNotFound(f"{title} = {wanted[:200]!r}: there is no such {title}.", hint)
+
+
+def any_named(assets: Sequence[Asset], wanted: str, kind: str | None = None) -> Asset:
+    """Return the asset of this name, of whichever kind: checkpoints go before the others. Raises as `asset_named`."""
+    if kind is not None:
+        return asset_named(assets, kind, wanted)
+    for row in KINDS:
+        with suppress(ModelError):
+            return asset_named(assets, row.key, wanted)
+    names = {name: asset.key for asset in assets for name in _names(asset)}
+    hint = _did_you_mean(wanted, names) or "See all there are with `sdstudio models list`."
+    raise ModelNotFound(f"Name = {wanted[:200]!r}: there is nothing of this name.", hint)
+
+
+def a(kind: str) -> str:
+    """Return a kind with its article: "an Embedding"."""
+    title = KIND_BY_KEY[kind].title
+    return f"{'an' if title[0] in 'EOU' else 'a'} {title}"
+
+
+def _names(asset: Asset) -> set[str]:
+    names = (asset.key, asset.name, asset.path.name, asset.path.stem)
+    return {name.casefold() for name in names}
+
+
+def _as_path(wanted: str) -> Path | None:
+    """Return what somebody wrote as a path, ``None`` when it is none."""
+    try:
+        path = Path(wanted).expanduser().absolute()
+        return path if wanted and (os.sep in wanted or path.exists()) else None
+    except (OSError, RuntimeError, ValueError):  # too long, a home that is not there, a NUL
+        return None
+
+
+def _model_at(path: Path, findings: Sequence[Finding]) -> Finding:
+    """Return the model at this path: the one that was found there, else what is there now."""
+    real = path.resolve()
+    for finding in findings:
+        if finding.info.path.resolve() == real:
+            return finding
+    finding = examine(path)
+    return replace(finding, info=replace(finding.info, key=str(finding.info.path)))
+
+
+def _asset_at(path: Path, kind: str, assets: Sequence[Asset]) -> Asset:
+    real = path.resolve()
+    for asset in assets:
+        if asset.path.resolve() == real:
+            return asset
+    title = KIND_BY_KEY[kind].title
+    if not path.is_file() or path.suffix.lower() not in KIND_BY_KEY[kind].suffixes:
+        endings = ", ".join(KIND_BY_KEY[kind].suffixes)
+        said = f"{title} = {str(path)[:200]}: allowed is a file that ends in {endings}."
+        raise ModelNotFound(said, "Check the path.")
+    status = path.stat()
+    candidate = Candidate(path, path.parent, kind, status.st_size, max(1, status.st_mtime_ns))
+    _finding, asset = asset_of_file(candidate, read_facts(path, kind))
+    if asset.kind != kind:
+        raise ModelUnsupported(f"{title} = {str(path)[:200]}: it is {a(asset.kind)}.", f"Choose {a(kind)}.")
+    return replace(asset, key=str(path))
+
+
+def _did_you_mean(wanted: str, names: dict[str, str]) -> str:
+    near = get_close_matches(wanted.casefold()[:200], list(names), n=3, cutoff=0.5)
+    keys = dict.fromkeys(names[match] for match in near)
+    return f"Did you mean {' or '.join(keys)}?" if keys else ""

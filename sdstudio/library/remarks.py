@@ -1,0 +1,199 @@
+"""What the user says about models: notes, a cover, values of their own. Kept in the data folder, never beside them.
+
+SQLite rather than a file for each model: the window and a command may write at once, and a remark is looked up in two
+ways. A model is known by its sha256, so that a remark follows it to another name or folder, and by its path as long as
+nobody has read the gigabytes its hash takes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from PIL import Image
+
+from sdstudio.core.errors import InvalidRequest, SaveFailed
+from sdstudio.core.paths import StudioPaths
+from sdstudio.core.request import GenerationRequest
+
+log = logging.getLogger(__name__)
+
+OWN_VALUES: Final = ("width", "height", "steps", "guidance_scale", "scheduler", "clip_skip")
+"""Fields of a request that a model may have values of its own for."""
+
+NOTES_MAXIMUM: Final = 20_000
+COVER_SIDE: Final = 512
+_PIXELS_MAXIMUM: Final = 64_000_000
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is said about one model or other asset.
+
+    Attributes:
+        notes: In the user's words.
+        cover: A picture for it, ``None`` for none.
+        defaults: Request field -> the value to begin with.
+    """
+
+    notes: str = ""
+    cover: Path | None = None
+    defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Remarks:
+    """Reads and keeps remarks. Every method may be called from any thread.
+
+    Args:
+        paths: The data folder; nothing is written before the first remark.
+    """
+
+    def __init__(self, paths: StudioPaths) -> None:
+        self._paths = paths
+        self._lock = threading.Lock()
+
+    def of(self, path: Path, sha256: str = "") -> Remark:
+        """Return what is said about the file with this hash, else at this path; an empty remark for nothing."""
+        try:
+            with self._connected() as db:
+                row = _found(db, path, sha256) if db is not None else None
+        except sqlite3.Error as error:  # notes that cannot be read must not keep a model from being used
+            log.warning("no remarks: %s: %s", self._paths.remarks, error)
+            return Remark()
+        return self._remark(row) if row is not None else Remark()
+
+    def everything(self) -> tuple[Mapping[str, Remark], Mapping[str, Remark]]:
+        """Return all remarks there are, by sha256 and by path."""
+        try:
+            with self._connected() as db:
+                rows = db.execute("SELECT * FROM remarks ORDER BY id").fetchall() if db is not None else []
+        except sqlite3.Error as error:
+            log.warning("no remarks: %s: %s", self._paths.remarks, error)
+            rows = []
+        said = [(row["sha256"], row["path"], self._remark(row)) for row in rows]
+        return {sha: remark for sha, _path, remark in said if sha}, {path: remark for _sha, path, remark in said}
+
+    def keep(self, path: Path, sha256: str, remark: Remark) -> None:
+        """Keep what is said about a file, in place of what was said before.
+
+        Raises:
+            SaveFailed: It cannot be written, or is too long.
+        """
+        if len(remark.notes) > NOTES_MAXIMUM:
+            said = f"Notes = {len(remark.notes):,} characters: allowed are {NOTES_MAXIMUM:,}."
+            raise SaveFailed(said, "Shorten them.")
+        values = (
+            sha256, str(path), remark.notes.encode("utf-8", "replace").decode("utf-8"),
+            remark.cover.name if remark.cover is not None else "", json.dumps(dict(remark.defaults)),
+        )  # fmt: skip
+        try:
+            self._paths.home.mkdir(parents=True, exist_ok=True)
+            with self._connected(create=True) as db:
+                assert db is not None
+                before = _found(db, path, sha256)
+                if before is not None:
+                    db.execute("DELETE FROM remarks WHERE id = ?", (before["id"],))
+                db.execute("INSERT INTO remarks (sha256, path, notes, cover, defaults) VALUES (?, ?, ?, ?, ?)", values)
+        except (sqlite3.Error, OSError) as error:
+            said = f"What you say about {path.name[:80]} could not be kept in {self._paths.remarks}: {error}."
+            raise SaveFailed(said, "Free some space or make the folder writable.") from error
+
+    def cover_from(self, picture: Path) -> Path:
+        """Return a small copy of a picture, made in the data folder so that it outlives the picture.
+
+        Raises:
+            SaveFailed: It is no picture, too large a one, or the copy cannot be written.
+        """
+        try:
+            with Image.open(picture) as opened:
+                if opened.width * opened.height > _PIXELS_MAXIMUM:
+                    raise SaveFailed(f"Cover = {picture}: it is too large.", "Choose a smaller picture.")
+                small = opened.convert("RGB")
+            small.thumbnail((COVER_SIDE, COVER_SIDE), Image.Resampling.LANCZOS)
+            self._paths.covers.mkdir(parents=True, exist_ok=True)
+            target = self._paths.covers / f"{os.urandom(8).hex()}.jpg"
+            temporary = target.with_suffix(".tmp")
+            small.save(temporary, "JPEG", quality=90)
+            os.replace(temporary, target)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            said = f"Cover = {picture}: it could not be used ({error})."
+            raise SaveFailed(said, "Choose another picture.") from error
+        return target
+
+    def _remark(self, row: sqlite3.Row) -> Remark:
+        cover = self._paths.covers / Path(row["cover"]).name if row["cover"] else None
+        return Remark(row["notes"], cover if cover is not None and cover.is_file() else None, _checked(row["defaults"]))
+
+    @contextmanager
+    def _connected(self, create: bool = False) -> Iterator[sqlite3.Connection | None]:
+        """Open the database for one look; ``None`` when there is none yet and none is to be made."""
+        if not create and not self._paths.remarks.is_file():
+            yield None
+            return
+        with self._lock:
+            db = sqlite3.connect(self._paths.remarks, timeout=5.0)
+            try:
+                db.row_factory = sqlite3.Row
+                _prepare(db)
+                with db:
+                    yield db
+            finally:
+                db.close()
+
+
+def own_values(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return those of a request's values that a model may have for its own, checked. Raises: InvalidRequest."""
+    wanted = {name: values[name] for name in OWN_VALUES if values.get(name) is not None}
+    request = GenerationRequest.checked(wanted)
+    return MappingProxyType({name: getattr(request, name) for name in wanted})
+
+
+
+
+def _checked(text: str) -> Mapping[str, Any]:
+    """Return own values as they were kept; one that is no longer allowed is left out."""
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        return MappingProxyType({})
+    kept: dict[str, Any] = {}
+    for name, value in raw.items() if isinstance(raw, dict) else ():
+        with suppress(InvalidRequest):
+            kept.update(own_values({name: value}))
+    return MappingProxyType(kept)
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    if db.execute("PRAGMA user_version").fetchone()[0] >= _VERSION:
+        return
+    db.execute(
+        """CREATE TABLE IF NOT EXISTS remarks (
+            id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, path TEXT NOT NULL,
+            notes TEXT NOT NULL, cover TEXT NOT NULL, defaults TEXT NOT NULL
+        )"""
+    )
+    db.execute("CREATE INDEX IF NOT EXISTS remarks_sha256 ON remarks (sha256)")
+    db.execute("CREATE INDEX IF NOT EXISTS remarks_path ON remarks (path)")
+    db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _found(db: sqlite3.Connection, path: Path, sha256: str) -> sqlite3.Row | None:
+    """Return the row of this hash, else that of this path unless it belongs to another content."""
+    for sql, value in (
+        ("SELECT * FROM remarks WHERE sha256 = ? ORDER BY id DESC", sha256),
+        ("SELECT * FROM remarks WHERE path = ? ORDER BY id DESC", str(path)),
+    ):
+        row: sqlite3.Row | None = db.execute(sql, (value,)).fetchone() if value else None
+        if row is not None and (not sha256 or row["sha256"] in ("", sha256)):
+            return row
+    return None

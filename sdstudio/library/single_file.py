@@ -1,0 +1,176 @@
+"""What a single safetensors file is, told from the names and shapes in its header: its kind, family and variant.
+
+Names and order follow diffusers' ``infer_diffusers_model_type`` (``loaders/single_file_utils.py``, 0.42), which answers
+"v1" to everything it does not know; here what is not known is named as such. A header does not tell everything: SD 2
+checkpoints for v-prediction and for epsilon are alike in it, and a VAE of SD 1, SD 2 and SDXL is one architecture.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sdstudio.catalog.checkpoints import V_PREDICTION
+from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY, family_of_pipeline
+from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, OTHER, UPSCALER, VAE, VARIANT_BY_KEY, VARIANTS
+from sdstudio.core.checkpoint import PARTS_KEY, embedded_parts, prediction_in, prediction_in_name
+from sdstudio.core.errors import ModelDamaged
+from sdstudio.core.safetensors_header import Header
+from sdstudio.core.upscalers import is_compact
+from sdstudio.library.adapter_family import embedding_family, family_of_architecture, lora_family
+
+CHANNEL_VARIANTS: Final = {9: "inpaint", 8: "pix2pix", 5: "depth", 7: "upscale"}
+"""Channels that a UNet takes -> variant in ``catalog.kinds``; a text-to-image one takes the latents' four."""
+
+_UNET: Final = "model.diffusion_model."
+_FIRST_CONV: Final = _UNET + "input_blocks.0.0.weight"
+_REFINER_TEXT: Final = "conditioner.embedders.0.model.transformer.resblocks.9.mlp.c_proj.bias"
+_CROSS_ATTENTION: Final = "attn2.to_k.weight"
+_VAE_IN: Final = "decoder.conv_in.weight"
+_LATENT_CHANNELS: Final = 4
+_COMPACT_FIRST: Final = "body.0.weight"
+
+# Beginnings of text encoders' names, when the width of the UNet tells nothing: the most telling first.
+_TEXT_ENCODERS: Final = (
+    ("conditioner.embedders.1.", "sdxl"),
+    ("cond_stage_model.model.", "sd2"),
+    ("cond_stage_model.transformer.", "sd1"),
+)
+
+# First match wins: a piece of a tensor's name, the kind of a file with it, and what it is when it is of no use here.
+_PIECES: Final = (
+    ("joint_blocks.0.", CHECKPOINT, "a Stable Diffusion 3 checkpoint"),
+    ("double_blocks.0.img_attn.norm.key_norm.scale", CHECKPOINT, "a Flux checkpoint"),
+    ("control_model.", OTHER, "a ControlNet"),
+    ("controlnet_", OTHER, "a ControlNet"),
+    ("lora_", LORA, ""),
+    (".lora.", LORA, ""),
+    ("_lora.", LORA, ""),
+    ("lokr_", LORA, ""),
+    ("hada_", LORA, ""),
+    ("first_stage_model.decoder.", VAE, ""),
+    (_VAE_IN, VAE, ""),
+    (".RDB1.", UPSCALER, ""),
+    (".rdb1.", UPSCALER, ""),
+    ("conv_first.weight", UPSCALER, ""),
+    ("residual_group.", UPSCALER, ""),
+    ("down_blocks.0.", OTHER, "one component of a diffusers model"),
+    ("text_model.encoder.layers.0.", OTHER, "a text encoder"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SingleFile:
+    """What a file is.
+
+    Attributes:
+        kind: Key in ``catalog.kinds``.
+        family: Key in ``catalog.families``; "other" when it is none of them, "" when the file does not tell.
+        variant: Key in ``catalog.kinds.VARIANTS``, "" for none.
+        not_a_model: What it is, with its article, when nothing can be drawn with it and it adds to no model.
+    """
+
+    kind: str
+    family: str = ""
+    variant: str = ""
+    not_a_model: str = ""
+
+
+def classify(header: Header, name: str = "", hint: str = "") -> SingleFile:
+    """Tell what the file with this header is.
+
+    Args:
+        header: Of the file.
+        name: Of the file without its ending: it tells what a header does not, turbo from base and 768 from 512.
+        hint: The kind that its folder speaks for; believed where the header does not tell.
+    """
+    first = header.tensors.get(_FIRST_CONV)
+    if first is not None and len(first.shape) == 4:
+        return _checkpoint(header, name, first.shape[1])
+    names = "\n".join(header.tensors)
+    for piece, kind, what in _PIECES:
+        if piece in names:
+            return _named(header, name, kind, what)
+    family = embedding_family(header)
+    if family is not None:
+        return SingleFile(EMBEDDING, family)
+    if _COMPACT_FIRST in names and is_compact({key: entry.shape for key, entry in header.tensors.items()}):
+        return SingleFile(UPSCALER)
+    if hint in (LORA, VAE, EMBEDDING, UPSCALER):
+        return SingleFile(hint, "", variant_of_name(name) if hint == LORA else "")
+    return SingleFile(hint or OTHER, "other", "", "no checkpoint that is known here")
+
+
+def variant_of_name(name: str) -> str:
+    """Return the variant that a file's or folder's name speaks of, "" for none."""
+    words = {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+    folded = name.lower()
+    for row in VARIANTS:
+        if any(word in words or (len(word) > 4 and word in folded) for word in row.words):
+            return row.key
+    return ""
+
+
+def _named(header: Header, name: str, kind: str, what: str) -> SingleFile:
+    if kind == LORA:
+        return SingleFile(LORA, lora_family(header), variant_of_name(name))
+    if kind == VAE:
+        entry = header.tensors.get(_VAE_IN) or header.tensors.get("first_stage_model." + _VAE_IN)
+        if entry is not None and len(entry.shape) == 4 and entry.shape[1] != _LATENT_CHANNELS:
+            return SingleFile(VAE, "other", "", f"a VAE for {entry.shape[1]} latent channels")
+        return SingleFile(VAE, family_of_architecture(header.metadata.get("modelspec.architecture", "")))
+    return SingleFile(kind, "other" if what else "", "", what)
+
+
+def _checkpoint(header: Header, name: str, channels: int) -> SingleFile:
+    tensors = header.tensors
+    if "edm_mean" in tensors:
+        return SingleFile(CHECKPOINT, "other", "", "a Playground 2.5 checkpoint")
+    refiner = _REFINER_TEXT in tensors
+    family = "sdxl" if refiner else _family(header)
+    variant = CHANNEL_VARIANTS.get(channels, "refiner" if refiner else "")
+    if variant:
+        return SingleFile(CHECKPOINT, family or "other", variant, VARIANT_BY_KEY[variant].about)
+    if not variant and PARTS_KEY in header.metadata:
+        return SingleFile(CHECKPOINT, _carried_family(header), _prediction(header, name, ""))
+    if channels != _LATENT_CHANNELS:
+        return SingleFile(CHECKPOINT, "other", "", f"a checkpoint for {channels} latent channels")
+    if not family:
+        return SingleFile(CHECKPOINT, "other", "", "a checkpoint of an unknown family")
+    return SingleFile(CHECKPOINT, family, _prediction(header, name, family) or variant_of_name(name))
+
+
+def _carried_family(header: Header) -> str:
+    """Return the family of a file by the configuration that it carries; `identify` looks at that closely."""
+    try:
+        parts = embedded_parts(Path(), header)
+    except ModelDamaged:
+        parts = None
+    if parts is None:
+        return "other"
+    width = parts.configs.get("unet", {}).get("cross_attention_dim")
+    by_pipeline = family_of_pipeline(str(parts.index.get("_class_name")), width if isinstance(width, int) else 0).key
+    noted = parts.notes.get("family")
+    return noted if isinstance(noted, str) and noted in FAMILY_BY_KEY else by_pipeline
+
+
+def _family(header: Header) -> str:
+    """Return a checkpoint's family by the width of its UNet's attention, else by the text encoders inside."""
+    readers = [name for name in header.tensors if name.endswith(_CROSS_ATTENTION) and name.startswith(_UNET)]
+    widths = {header.tensors[name].shape[-1:] for name in readers}
+    family = next((row.key for row in FAMILIES if (row.text_width,) in widths), "")
+    if family:
+        return family
+    return next((key for start, key in _TEXT_ENCODERS if any(name.startswith(start) for name in header.tensors)), "")
+
+
+def _prediction(header: Header, name: str, family: str) -> str:
+    """Return "v_prediction" where the file says so, "v_prediction?" for an SD 2 that says nothing, else ""."""
+    told = prediction_in(header) or prediction_in_name(name)
+    if told == V_PREDICTION:
+        return V_PREDICTION
+    if told or family != "sd2" or variant_of_name(name):
+        return ""
+    return V_PREDICTION if "768" in name else f"{V_PREDICTION}?"

@@ -1,0 +1,144 @@
+"""The pictures of one job side by side, a kept place for each that is still to come."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from sdstudio.history.store import Entry
+from sdstudio.ui.theme import GRID, tokens
+
+SIDE_PX = 56
+
+
+class BatchStrip(QWidget):
+    """Thumbnails to choose from; hidden for a job of one picture."""
+
+    #: One of the job's pictures was chosen; carries its `Entry`.
+    chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName("Pictures of this job")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMouseTracking(True)
+        self._count = 0
+        self._entries: list[Entry] = []
+        self._pixmaps: list[QPixmap] = []
+        self._current = -1
+        self.job_id: int | None = None
+        self.hide()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The pictures made so far."""
+        return tuple(self._entries)
+
+    @property
+    def current(self) -> int:
+        """Index of the chosen picture, -1 for none."""
+        return self._current
+
+    def begin(self, count: int, job_id: int | None = None) -> None:
+        """Keep places for a new job's pictures."""
+        self.job_id = job_id
+        self._count = count
+        self._entries.clear()
+        self._pixmaps.clear()
+        self._current = -1
+        self.setVisible(count > 1)
+        self.update()
+
+    def add(self, entry: Entry, choose: bool = True) -> None:
+        """Put a finished picture into the next place."""
+        self._entries.append(entry)
+        self._pixmaps.append(QPixmap(str(entry.thumbnail)))
+        if choose:
+            self._current = len(self._entries) - 1
+        self.update()
+
+    def remove(self, entry_id: int) -> None:
+        """Take a deleted picture out."""
+        for at, entry in enumerate(self._entries):
+            if entry.id == entry_id:
+                del self._entries[at], self._pixmaps[at]
+                self._count -= 1
+                self._current = min(self._current, len(self._entries) - 1)
+                break
+        self.setVisible(self._count > 1)
+        self.update()
+
+    def finish(self) -> None:
+        """Give up the places of pictures that will not come."""
+        self._count = len(self._entries)
+        self.setVisible(self._count > 1)
+        self.update()
+
+    def choose(self, at: int) -> None:
+        """Choose one of the finished pictures."""
+        if 0 <= at < len(self._entries):
+            self._current = at
+            self.update()
+            self.chosen.emit(self._entries[at])
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """One row."""
+        return QSize(SIDE_PX * 3, SIDE_PX + GRID * 2)
+
+    def slot_rect(self, at: int) -> QRectF:
+        """Return where place ``at`` is drawn: centred while all fit, else scrolled so that the current one is seen."""
+        pitch = SIDE_PX + GRID
+        total = self._count * pitch - GRID
+        left = (self.width() - total) / 2
+        if total > self.width() - 2 * GRID:
+            wanted = self.width() / 2 - (max(self._current, 0) + 0.5) * pitch
+            left = min(GRID, max(wanted, self.width() - total - GRID))
+        return QRectF(left + at * pitch, GRID, SIDE_PX, SIDE_PX)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw the places."""
+        painter = QPainter(self)
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        colours = tokens()
+        for at in range(self._count):
+            where = self.slot_rect(at)
+            shape = QPainterPath()
+            shape.addRoundedRect(where, 4, 4)
+            painter.fillPath(shape, QColor(colours.raised))
+            if at < len(self._pixmaps) and not self._pixmaps[at].isNull():
+                painter.save()
+                painter.setClipPath(shape)
+                painter.drawPixmap(where, self._pixmaps[at], _cropped(self._pixmaps[at]))
+                painter.restore()
+            if at == self._current:
+                painter.setPen(QPen(QColor(colours.accent_text), 2))
+            else:
+                painter.setPen(QPen(QColor(colours.border), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawPath(shape)
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Choose what was pressed."""
+        for at in range(len(self._entries)):
+            if self.slot_rect(at).contains(event.position()):
+                self.choose(at)
+                return
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Left and right choose the neighbour."""
+        step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()), 0)
+        if step:
+            self.choose(self._current + step)
+        else:
+            super().keyPressEvent(event)
+
+
+def _cropped(picture: QPixmap) -> QRectF:
+    """Return the middle square."""
+    size = picture.size()
+    side = min(size.width(), size.height())
+    corner = QPointF((size.width() - side) / 2, (size.height() - side) / 2)
+    return QRectF(corner.x(), corner.y(), side, side)

@@ -1,0 +1,25 @@
+"""A button of a dialog, with all that every button has: objectName, accessible name, icon, and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtWidgets import QPushButton, QWidget
+
+from sdstudio.ui.theme import set_icon
+
+
+def push_button(
+    parent: QWidget, name: str, title: str, icon_name: str, act: Callable[[], object], about: str = ""
+) -> QPushButton:
+    """Return a button that Enter does not press by itself; ``icon_name`` is "" for none."""
+    button = QPushButton(f" {title}" if icon_name else title, parent)
+    button.setObjectName(name)
+    button.setAccessibleName(title.rstrip("…"))
+    button.setAutoDefault(False)
+    if about:
+        button.setToolTip(about)
+    if icon_name:
+        set_icon(button, icon_name)
+    button.clicked.connect(lambda: act())
+    return button

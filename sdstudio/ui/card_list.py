@@ -1,0 +1,51 @@
+"""A list of cards that are as wide as the list and as high as their words need at that width."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+
+from sdstudio.ui.theme import GRID
+
+
+class CardList(QListWidget):
+    """Cards are widgets; they stay where they are until they are taken out."""
+
+    def __init__(self, name: str, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setAccessibleName(title)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the cards' buttons take the focus
+
+    def insert_card(self, at: int, card: QWidget) -> QListWidgetItem:
+        """Put a card at a place."""
+        holder = QWidget()  # keeps the gap below; the list's own spacing would also push cards off the left edge
+        gap = QVBoxLayout(holder)
+        gap.setContentsMargins(0, 0, GRID // 2, GRID)
+        gap.addWidget(card)
+        item = QListWidgetItem()
+        self.insertItem(at, item)
+        self.setItemWidget(item, holder)
+        return item
+
+    def fit(self) -> None:
+        """Give every card the height its words need now."""
+        for at in range(self.count()):
+            width = self.viewport().width()
+            holder = self.itemWidget(self.item(at))
+            layout = holder.layout() if holder is not None else None
+            if layout is not None:
+                layout.activate()
+                height = layout.heightForWidth(width) if layout.hasHeightForWidth() else layout.sizeHint().height()
+                self.item(at).setSizeHint(QSize(0, height))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Words wrap differently at another width."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.fit()

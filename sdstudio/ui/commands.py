@@ -1,0 +1,142 @@
+"""What each command of the menu bar does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from sdstudio.core.paths import StudioPaths
+from sdstudio.ui.entry_actions import ENTRY_ACTIONS
+from sdstudio.ui.exchange import PICTURES
+
+if TYPE_CHECKING:
+    from sdstudio.ui.main_window import MainWindow
+
+
+class Commands(QObject):
+    """The commands of one window."""
+
+    def __init__(self, window: MainWindow, paths: StudioPaths) -> None:
+        super().__init__(window)
+        self._window = window
+        self._paths = paths
+        self._hidden: list[QWidget] = []
+        self._was_maximized = False
+
+    @property
+    def is_full_screen(self) -> bool:
+        """Whether the canvas has the whole screen."""
+        return bool(self._hidden)
+
+    def by_key(self) -> dict[str, Callable[[], object]]:
+        """Return what every key of `MENUS` does."""
+        window, view = self._window, self._window.canvas.view
+        table: dict[str, Callable[[], object]] = {
+            "open_recipe": self.open_recipe,
+            "import_pictures": window.exchange.ask_for_pictures,
+            "import_folder": window.exchange.ask_for_folder,
+            "care": window.exchange.open_care,
+            "add_folder": self.add_folder,
+            "get_models": lambda: window.getting.open(),
+            "open_images": lambda: _open(self._paths.images),
+            "settings": window.open_settings,
+            "quit": window.close,
+            "undo": window.history_desk.undo,
+            "search": self.search,
+            "past_prompts": window.desk.open_past_prompts,
+            "styles": window.desk.edit_styles,
+            "fit": view.fit,
+            "actual_size": lambda: view.zoom_to(1.0),
+            "zoom_in": lambda: view.zoom_by(1.25),
+            "zoom_out": lambda: view.zoom_by(0.8),
+            "full_screen": self.toggle_full_screen,
+            "reset_layout": window.create_page.reset_layout,
+            "generate": window.editor.generate_button.click,
+            "cancel": self.escape,
+            "pause": window.queue_panel.toggle_pause,
+            "clear_queue": window.queue_panel.clear,
+            "learn": lambda: window.pages.open("Learn"),
+            "open_logs": lambda: _open(self._paths.logs),
+            "about": self.show_about,
+        }
+        for row in ENTRY_ACTIONS:
+            table[f"entry_{row.key}"] = self._asking(row.key)
+        return table
+
+    def ask(self, key: str) -> None:
+        """Do something with the selected pictures when the history has the focus, else with the one on the canvas."""
+        browser, shown = self._window.pages.browser, self._window.canvas.entry
+        selected = browser.selected() if browser.view.hasFocus() else ()
+        if selected:
+            self._window.actions_on_entries.ask(key, selected)
+        elif shown is not None:
+            self._window.actions_on_entries.ask(key, [shown])
+
+    def escape(self) -> None:
+        """Leave the full screen, else stop the running job."""
+        if self.is_full_screen:
+            self.toggle_full_screen()
+        else:
+            self._window.conductor.cancel()
+
+    def toggle_full_screen(self) -> None:
+        """Give the whole screen to the canvas, or take it back."""
+        window = self._window
+        if self._hidden:
+            for widget in self._hidden:
+                widget.show()
+            self._hidden = []
+            if self._was_maximized:
+                window.showMaximized()
+            else:
+                window.showNormal()
+            return
+        window.pages.open("Create")
+        self._was_maximized = window.isMaximized()
+        chrome = [window.menuBar(), window.top_bar, window.status_line, window.editor, *window.create_page.docks]
+        self._hidden = [widget for widget in chrome if widget.isVisible()]
+        for widget in self._hidden:
+            widget.hide()
+        window.showFullScreen()
+
+    def search(self) -> None:
+        """Put the cursor into the history's search field."""
+        if self._window.pages.name != "History":
+            self._window.pages.open("Create")
+            self._window.create_page.history_dock.show()
+            self._window.create_page.history_dock.raise_()
+        self._window.pages.browser.focus_search()
+
+    def open_recipe(self) -> None:
+        """Let the user choose a picture whose parameters to use."""
+        dialog = QFileDialog(
+            self._window, "Open a picture's parameters", str(self._paths.images), PICTURES
+        )
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda path: self._window.conductor.restore_from_file(Path(path)))
+        dialog.open()
+
+    def add_folder(self) -> None:
+        """Let the user choose a folder with models."""
+        self._window.pages.open("Library")
+        if self._window.pages.library is not None:
+            self._window.pages.library.ask_for_folder()
+
+    def show_about(self) -> None:
+        """Show versions and folders."""
+        from sdstudio.ui.about_dialog import AboutDialog  # noqa: PLC0415 (not needed to show the window)
+
+        AboutDialog(self._paths, self._window.top_bar.status, self._window).open()
+
+    def _asking(self, key: str) -> Callable[[], None]:
+        return lambda: self.ask(key)
+
+
+def _open(folder: Path) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))

@@ -1,0 +1,317 @@
+"""What happens when: wishes of the widgets go from here to the controller, facts from the worker to the widgets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+
+from sdstudio.core.errors import InvalidRequest, StudioError
+from sdstudio.core.events import EngineStatus, Notice
+from sdstudio.core.request import Recipe, RunOptions
+from sdstudio.history.foreign.reading import Reading, origin_of, read_picture
+from sdstudio.history.store import Entry, History
+from sdstudio.jobs.controller import JobController
+from sdstudio.jobs.queue import Job, JobState
+from sdstudio.jobs.worker import JobEvent, UnsavedPicture
+from sdstudio.ui.canvas import Canvas
+from sdstudio.ui.desktop import copy_picture, reveal
+from sdstudio.ui.entry_actions import EntryActions, EntryWish
+from sdstudio.ui.history_browser import HistoryBrowser
+from sdstudio.ui.history_model import HistoryModel
+from sdstudio.ui.message_bar import MessageBar
+from sdstudio.ui.parameter_panel import ParameterPanel
+from sdstudio.ui.progress import Progress, progress_of, readable_duration
+from sdstudio.ui.prompt_desk import PromptDesk
+from sdstudio.ui.prompt_editor import PromptEditor
+from sdstudio.ui.queue_panel import QueuePanel
+from sdstudio.ui.status_line import STARTING, StatusLine
+
+
+@dataclass(frozen=True, slots=True)
+class Players:
+    """The widgets that are told what happens."""
+
+    editor: PromptEditor
+    desk: PromptDesk
+    panel: ParameterPanel
+    canvas: Canvas
+    browser: HistoryBrowser
+    model: HistoryModel
+    queue: QueuePanel
+    status: StatusLine
+    message: MessageBar
+
+
+class Conductor(QObject):
+    """Connects players, controller and history."""
+
+    #: The window's title should say this; "" when nothing is being done.
+    title_changed = Signal(str)
+    #: The Create page should be seen now: parameters were put back, or a message stands there.
+    attention_wanted = Signal()
+
+    def __init__(
+        self, players: Players, actions: EntryActions, controller: JobController, history: History, parent: QWidget
+    ) -> None:
+        super().__init__(parent)
+        self._window = parent
+        self._players = players
+        self._controller = controller
+        self._history = history
+        self._running: Job | None = None
+        self._awaited: Job | None = None
+        self._engine_stands = False
+        self._began_s = 0.0
+        self._loaded = ""
+        #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
+        self.recall: Callable[[Entry], Entry] = lambda entry: entry
+        self._wishes: dict[str, Callable[[Sequence[Entry]], object]] = {
+            "restore": lambda entries: self.restore(entries[0]),
+            "restore_prompt": lambda entries: self._restore_prompt(entries[0]),
+            "restore_seed": lambda entries: self._restore_seed(entries[0]),
+            "remix": lambda entries: self.restore(entries[0], with_seed=False),
+            "rerun": lambda entries: self._submit(lambda: self._controller.rerun(self.recall(entries[0]))),
+            "variations": lambda entries: self._submit(lambda: self._vary(self.recall(entries[0]))),
+            "copy": lambda entries: copy_picture(entries[0].path),
+            "copy_prompt": lambda entries: QApplication.clipboard().setText(entries[0].recipe.request.prompt),
+            "reveal": lambda entries: reveal(entries[0].path),
+        }
+        actions.wished.connect(self._on_wished)
+        players.editor.generate_requested.connect(self.generate)
+        players.editor.cancel_requested.connect(self.cancel)
+        players.canvas.example_chosen.connect(self._on_example_chosen)
+        controller.queue_changed.connect(self._on_queue_changed)
+        worker = controller.worker
+        worker.job_started.connect(self._on_job_started)
+        worker.job_event.connect(self._on_job_event)
+        worker.picture_saved.connect(self._on_picture_saved)
+        worker.job_finished.connect(self._on_job_finished)
+        worker.unsaved_changed.connect(self._on_unsaved_changed)
+        worker.engine_failed.connect(self._on_engine_failed)
+        worker.crashed.connect(self.show_report)
+
+    def grant(self, wishes: Mapping[str, Callable[[Sequence[Entry]], object]]) -> None:
+        """Let others do what is wished for: key of `ENTRY_ACTIONS` -> what does it; may raise StudioError."""
+        self._wishes.update(wishes)
+
+    # wishes
+
+    def generate(self) -> None:
+        """Make what the panel and the prompts say."""
+        self._submit(self._submit_written)
+
+    def _submit_written(self) -> Job:
+        """Submit what the prompts stand for: a job for each text; the first runs first."""
+        panel, editor = self._players.panel, self._players.editor
+        options = panel.options()
+        shares = self._players.desk.shares(panel.request(editor.prompt, editor.negative_prompt), options)
+        return self._controller.submit_shares(shares, options.batch_size)[0]
+
+    def cancel(self) -> None:
+        """Stop the running job; those that wait go on."""
+        if self._running is not None:
+            self._players.status.show_cancelling()
+            row = self._players.queue.row(self._running.id)
+            if row is not None:
+                row.show_cancelling()
+            self._controller.cancel(self._running.id)
+            return
+        # Submitted a moment ago: the worker has begun it, or is about to, and has not yet told.
+        states = (JobState.RUNNING,) if self._controller.paused else (JobState.RUNNING, JobState.QUEUED)
+        about_to_run = [job for job in self._controller.jobs() if job.state in states]
+        if about_to_run:
+            self._controller.cancel(about_to_run[0].id)
+
+    def restore(self, entry: Entry, with_seed: bool = True) -> None:
+        """Put everything a picture was made with into panel and prompts; without its seed, each run draws a new one."""
+        recipe = self.recall(entry).recipe
+        seed = recipe.request.seed if with_seed else None
+        self._use(recipe.model_copy(update={"request": recipe.request.model_copy(update={"seed": seed})}))
+
+    def restore_from_file(self, path: Path) -> None:
+        """Put what a picture was made with into panel and prompts."""
+        try:
+            reading = read_picture(path)
+        except StudioError as error:
+            self._players.message.say(str(error), "warning")
+            return
+        if reading is None:
+            self._players.message.say(f"{path.name} tells nothing about how it was made.", "warning")
+            return
+        self.use_reading(reading)
+
+    def use_reading(self, reading: Reading) -> None:
+        """Put what was read from a picture into panel and prompts, and say what could not be taken over."""
+        self._use(reading.recipe)
+        self._players.status.rest(f"Using the parameters of a picture made with {reading.program or 'SD Studio'}")
+        if reading.not_mapped and not self._players.message.message:
+            self._players.message.say(f"Not taken over: {', '.join(reading.not_mapped)}.", "info")
+
+    def _use(self, recipe: Recipe) -> None:
+        request, panel = recipe.request, self._players.panel
+        if origin_of(recipe) is not None and not panel.offers(request.model) and panel.model is not None:
+            name = recipe.model_name or "of the picture"
+            said = f"The model {name} is not in the library: {panel.model.name} stays chosen."
+            self._players.message.say(said, "warning")
+            request = request.model_copy(update={"model": panel.model.key})
+        panel.restore(request)
+        self._players.editor.restore_prompts(request.prompt, request.negative_prompt)
+        self.attention_wanted.emit()
+
+    def tell_aside(self, text: str) -> None:
+        """Say how far work beside the drawing is, where no picture is being made; "" when it has ended."""
+        if self._running is None:
+            self._players.status.rest(text or "Ready")
+            self.title_changed.emit(text.partition(" · ")[0])
+
+    def show_report(self, report: str) -> None:
+        """Offer the report of an error that is a bug."""
+        first = next((line for line in reversed(report.splitlines()) if line.strip()), "")
+        copy = ("Copy report", lambda: QApplication.clipboard().setText(report))
+        self._players.message.say(f"Something unexpected happened: {first[:200]} The studio goes on.", "error", [copy])
+
+    def show_status(self, status: EngineStatus) -> None:
+        """The engine stands, or holds another model."""
+        self._engine_stands = True
+        self._loaded = status.model
+        if self._running is None and self._players.status.text == STARTING:
+            self._players.status.rest("Ready")
+
+    def _on_wished(self, wish: EntryWish) -> None:
+        try:
+            self._wishes[wish.key](wish.entries)
+        except StudioError as error:
+            self._players.message.say(str(error), "error")
+
+    def _submit(self, submit: Callable[[], Job]) -> None:
+        players = self._players
+        players.editor.clear_message()
+        try:
+            job = submit()
+        except InvalidRequest as error:
+            self.attention_wanted.emit()
+            # The model's field stands in the top bar, where there is no room for a message.
+            if error.field == "model" or (not players.panel.show_error(error) and not players.editor.show_error(error)):
+                players.editor.show_message(error.message, error.hint)
+        except StudioError as error:
+            self.attention_wanted.emit()
+            players.editor.show_message(error.message, error.hint)
+        else:
+            players.canvas.follow()
+            self._await(job)
+
+    def _await(self, job: Job) -> None:
+        """Keep the place of a picture that nothing else is made before, though the worker has not begun it yet."""
+        if self._running is None and self._awaited is None and not self._controller.paused:
+            self._awaited = job
+            self._players.canvas.begin(job, "Getting ready…" if self._engine_stands else STARTING)
+
+    def _on_queue_changed(self, jobs: Sequence[Job]) -> None:
+        if self._awaited is None:
+            return
+        live = (JobState.QUEUED, JobState.RUNNING)
+        if not any(job.id == self._awaited.id and job.state in live for job in jobs):  # cancelled before it was begun
+            self._players.canvas.finish(self._awaited)
+            self._awaited = None
+
+    def _vary(self, entry: Entry) -> Job:
+        request = entry.recipe.request.model_copy(update={"seed": None})
+        return self._controller.submit(request, RunOptions(), parent_id=entry.id)
+
+    def _restore_prompt(self, entry: Entry) -> None:
+        request = entry.recipe.request
+        self._players.editor.restore_prompts(request.prompt, request.negative_prompt)
+        self.attention_wanted.emit()
+
+    def _restore_seed(self, entry: Entry) -> None:
+        self._players.panel.field("seed").set_value(entry.recipe.request.seed)
+        self.attention_wanted.emit()
+
+    def _on_example_chosen(self, prompt: str) -> None:
+        self._players.editor.set_prompt(prompt)
+        self._players.editor.prompt_edit.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    # facts
+
+    def _on_job_started(self, job: Job) -> None:
+        self._running = job
+        self._awaited = None
+        self._began_s = time.monotonic()
+        doing = "Getting ready…" if job.request.model == self._loaded else "Loading the model…"
+        self._players.canvas.begin(job, doing)
+        self._players.status.begin(doing)
+        self._players.editor.set_running(True)
+        self.title_changed.emit("starting")
+
+    def _on_job_event(self, event: JobEvent) -> None:
+        if self._running is None or event.job_id != self._running.id:
+            return
+        self._players.canvas.show_event(event.job_id, event.event)
+        self._players.queue.show_event(event.job_id, event.event)
+        if isinstance(event.event, Notice):
+            self._players.editor.show_message(event.event.message, event.event.hint, "warning")
+        progress: Progress | None = progress_of(event.event)
+        if progress is not None:
+            self._players.status.show_progress(progress)
+            subject = " ".join(self._running.request.prompt.split())[:40]
+            self.title_changed.emit(f"{progress.short} · {subject}" if subject else progress.short)
+
+    def _on_picture_saved(self, entry: Entry) -> None:
+        self._players.model.insert([entry])
+        self._players.canvas.add_picture(entry)
+        model = self._players.panel.model
+        self._players.editor.set_examples(model.examples if model else ())  # until now they stood on the canvas
+        if entry.recipe.request.seed is not None:
+            self._players.panel.set_last_seed(entry.recipe.request.seed)
+
+    def _on_job_finished(self, job: Job) -> None:
+        if self._running is not None and self._running.id == job.id:
+            self._running = None
+        self._players.canvas.finish(job)
+        self._players.editor.set_running(False)
+        self.title_changed.emit("")
+        self._players.status.rest(self._said_of(job))
+        if job.state is JobState.FAILED:
+            self._players.editor.show_message(job.message, job.hint)
+        QApplication.alert(self._window)
+
+    def _on_engine_failed(self, error: StudioError) -> None:
+        self._players.status.rest("The engine could not start")
+        self._players.message.say(f"{error.message} {error.hint}".strip(), "error")
+
+    def _on_unsaved_changed(self, unsaved: tuple[UnsavedPicture, ...]) -> None:
+        if not unsaved:
+            self._players.message.dismiss()
+            return
+        pictures = "1 picture is" if len(unsaved) == 1 else f"{len(unsaved)} pictures are"
+        said = f"{unsaved[-1].error.message} {pictures} kept in memory."
+        ways = [("Save again", lambda: self._save_unsaved()), ("Save elsewhere…", self._ask_where_to_keep)]
+        self._players.message.say(said, "error", ways)
+
+    def _ask_where_to_keep(self) -> None:
+        """Let the user choose a folder for the pictures that could not be saved."""
+        dialog = QFileDialog(self._window, "Save the pictures in", str(Path.home()))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(lambda folder: self._save_unsaved(Path(folder)))
+        dialog.rejected.connect(lambda: self._on_unsaved_changed(self._controller.worker.unsaved))
+        dialog.open()
+
+    def _save_unsaved(self, folder: Path | None = None) -> None:
+        try:
+            self._controller.worker.save_unsaved(folder)
+        except StudioError:
+            self._on_unsaved_changed(self._controller.worker.unsaved)
+
+    def _said_of(self, job: Job) -> str:
+        pictures = "1 picture" if job.made == 1 else f"{job.made} pictures"
+        if job.state is JobState.DONE:
+            return f"Done: {pictures} in {readable_duration(time.monotonic() - self._began_s)}"
+        if job.state is JobState.CANCELLED:
+            return f"Stopped after {pictures}" if job.made else "Stopped"
+        return f"Failed: {job.message}"

@@ -1,0 +1,63 @@
+"""What is dragged and copied: pictures as files, those of the history with their numbers; which can be begun from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from PySide6.QtCore import QMimeData, QUrl
+from PySide6.QtGui import QImage
+
+from sdstudio.history.store import Entry
+
+ENTRIES_TYPE: Final = "application/x-sdstudio-entries"
+"""Ids of entries as decimal numbers with commas between, in the order of the files beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A picture to begin from.
+
+    Attributes:
+        path: Its file, ``None`` where there are only pixels.
+        image: Its pixels where there is no file: a part of a web page, a screenshot.
+        entry_id: The entry of the history that it is.
+        count: How many pictures came with it, itself among them.
+    """
+
+    path: Path | None = None
+    image: QImage | None = None
+    entry_id: int | None = None
+    count: int = 1
+
+
+def mime_of(entries: Sequence[Entry]) -> QMimeData:
+    """Return pictures of the history as what is dragged: files to anyone, entries to the studio."""
+    mime = QMimeData()
+    each = [(entry.id, entry.path) for entry in entries]  # once: each may be read from the history for it
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for _id, path in each])
+    mime.setData(ENTRIES_TYPE, ",".join(str(number) for number, _path in each).encode())
+    return mime
+
+
+def files_of(mime: QMimeData) -> list[Path]:
+    """Return the local files and folders among what is dragged."""
+    return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile() and url.toLocalFile()]
+
+
+def offer_of(mime: QMimeData) -> Offer | None:
+    """Return the first picture of what is dragged or on the clipboard, ``None`` when there is none."""
+    files = [path for path in files_of(mime) if path.is_file()]
+    if files:
+        return Offer(files[0], entry_id=_first_entry(mime), count=len(files))
+    if mime.hasImage():
+        image = QImage(mime.imageData())
+        return None if image.isNull() else Offer(image=image)
+    return None
+
+
+def _first_entry(mime: QMimeData) -> int | None:
+    first = bytes(mime.data(ENTRIES_TYPE).data()).partition(b",")[0]
+    return int(first) if first.isdigit() and len(first) < 19 else None

@@ -1,0 +1,151 @@
+"""Every widget of the window, built once. A room of its own: the bare window is on the screen before it is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdstudio.core.inputs import InputPictures
+from sdstudio.core.paths import StudioPaths
+from sdstudio.history.store import History
+from sdstudio.jobs.controller import JobController
+from sdstudio.jobs.explaining import Explainer
+from sdstudio.jobs.tasks import TaskRunner
+from sdstudio.jobs.workshop import Workshop
+from sdstudio.library.library import Library
+from sdstudio.ui.adviser import Adviser
+from sdstudio.ui.canvas import Canvas
+from sdstudio.ui.commands import Commands
+from sdstudio.ui.conductor import Conductor, Players
+from sdstudio.ui.create_page import CreatePage
+from sdstudio.ui.entry_actions import EntryActions
+from sdstudio.ui.exchange import Exchange
+from sdstudio.ui.explain_desk import ExplainDesk
+from sdstudio.ui.history_browser import HistoryBrowser
+from sdstudio.ui.history_desk import HistoryDesk
+from sdstudio.ui.history_model import HistoryModel
+from sdstudio.ui.input_desk import InputDesk
+from sdstudio.ui.message_bar import MessageBar
+from sdstudio.ui.pages import Pages
+from sdstudio.ui.parameter_panel import ParameterPanel
+from sdstudio.ui.prompt_desk import PromptDesk
+from sdstudio.ui.prompt_editor import PromptEditor
+from sdstudio.ui.provenance import Provenance
+from sdstudio.ui.queue_panel import QueuePanel
+from sdstudio.ui.status_line import StatusLine
+from sdstudio.ui.thumbnails import Thumbnails
+from sdstudio.ui.top_bar import TopBar
+from sdstudio.ui.undo import Undos
+from sdstudio.ui.upscale_desk import UpscaleDesk
+
+if TYPE_CHECKING:
+    from sdstudio.ui.main_window import MainWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the window works with, built by ``app``."""
+
+    paths: StudioPaths
+    library: Library
+    history: History
+    controller: JobController
+    tasks: TaskRunner
+    workshop: Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Furniture:
+    """The widgets of one window, and who connects them."""
+
+    actions_on_entries: EntryActions
+    message: MessageBar
+    top_bar: TopBar
+    canvas: Canvas
+    editor: PromptEditor
+    desk: PromptDesk
+    status_line: StatusLine
+    panel: ParameterPanel
+    queue_panel: QueuePanel
+    history_model: HistoryModel
+    browser: HistoryBrowser
+    create_page: CreatePage
+    pages: Pages
+    conductor: Conductor
+    history_desk: HistoryDesk
+    commands: Commands
+    exchange: Exchange
+
+    @classmethod
+    def made(cls, rooms: Rooms, window: MainWindow) -> Furniture:
+        """Build everything for a window; nothing is laid out yet."""
+        actions = EntryActions(window)
+        message = MessageBar("windowMessage", window)
+        canvas = Canvas(actions, window)
+        editor = PromptEditor(window)
+        status_line = StatusLine(editor.cancel_button, window)
+        panel = ParameterPanel(window)
+        queue_panel = QueuePanel(rooms.controller, window)
+        model = HistoryModel(rooms.history, Thumbnails(rooms.history, rooms.tasks, window), rooms.tasks, window)
+        browser = HistoryBrowser(model, actions, parent=window)
+        create_page = CreatePage(canvas, editor, panel, browser, queue_panel)
+        desk = PromptDesk(editor, rooms.paths, rooms.library, rooms.history, rooms.tasks, window)
+        history_desk = HistoryDesk(rooms.history, model, canvas, message, rooms.tasks, window)
+        history_desk.add_browser(browser)
+        players = Players(editor, desk, panel, canvas, browser, model, queue_panel, status_line, message)
+        conductor = Conductor(players, actions, rooms.controller, rooms.history, window)
+        conductor.grant(history_desk.wishes)
+        explain_desk = ExplainDesk(
+            Explainer(rooms.controller.worker, window), rooms.history, rooms.library.find, rooms.tasks, window
+        )
+        conductor.grant({"explain": explain_desk.explain, "restore_written": desk.use_written})
+        desk.editor_wanted.connect(conductor.attention_wanted)
+        input_desk = _begin_from_pictures(rooms, players, conductor, history_desk.undos, window)
+        exchange = Exchange(rooms.library, rooms.history, rooms.tasks, message, status_line, window)
+        exchange.input_wanted.connect(input_desk.use_file)
+        adviser = Adviser(panel, editor, rooms.tasks, window)
+        rooms.controller.worker.picture_saved.connect(adviser.take_picture)
+        desk.stopped.connect(adviser.stop)
+        provenance = Provenance(rooms.controller, rooms.tasks, window)
+        conductor.grant(provenance.wishes)
+        provenance.entry_wanted.connect(canvas.show_entry)
+        provenance.progressed.connect(status_line.show_progress)
+        provenance.rested.connect(status_line.rest)
+        provenance.title_changed.connect(conductor.title_changed)
+        pages = Pages(create_page, browser, model, actions, rooms.history, rooms.tasks, rooms.paths.models, window)
+        pages.learn_added.connect(explain_desk.add_page)
+        explain_desk.page_wanted.connect(lambda: pages.open("Learn"))
+        return cls(
+            actions_on_entries=actions,
+            message=message,
+            top_bar=TopBar(window),
+            canvas=canvas,
+            editor=editor,
+            desk=desk,
+            status_line=status_line,
+            panel=panel,
+            queue_panel=queue_panel,
+            history_model=model,
+            browser=browser,
+            create_page=create_page,
+            pages=pages,
+            conductor=conductor,
+            history_desk=history_desk,
+            commands=Commands(window, rooms.paths),
+            exchange=exchange,
+        )
+
+
+def _begin_from_pictures(
+    rooms: Rooms, players: Players, conductor: Conductor, undos: Undos, window: MainWindow
+) -> InputDesk:
+    """Build who serves input pictures and makes pictures larger; return the first."""
+    pictures = InputPictures(rooms.paths)
+    input_desk = InputDesk(players.panel, pictures, rooms.history, undos, rooms.tasks, window)
+    input_desk.connect_to(conductor, players.canvas)
+    upscale_desk = UpscaleDesk(pictures, rooms.controller, rooms.library, players.panel, rooms.tasks, window)
+    upscale_desk.connect_to(conductor)
+    for each in (input_desk, upscale_desk):
+        each.told.connect(players.status.rest)
+        players.desk.stopped.connect(each.stop)
+    return input_desk

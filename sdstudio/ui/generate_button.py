@@ -1,0 +1,62 @@
+"""The one filled button: its words, and smaller beside them the keys that press it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeySequence, QPaintEvent
+from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionButton, QStylePainter
+
+from sdstudio.ui import theme
+from sdstudio.ui.theme import GRID, SMALL_PX, TEXT_PX, mark
+
+SHORTCUT: Final = QKeySequence(Qt.Modifier.CTRL | Qt.Key.Key_Return)
+
+
+class GenerateButton(QPushButton):
+    """Generate, with its shortcut written on it."""
+
+    def __init__(self) -> None:
+        super().__init__("Generate")
+        self.setObjectName("generateButton")
+        self.setAccessibleName("Generate")
+        mark(self, "primary", True)
+        native = SHORTCUT.toString(QKeySequence.SequenceFormat.NativeText)
+        self._keys = native.replace("Return", "Enter")  # what stands on most keyboards; both keys work
+        self.setToolTip(f"Make the picture, or queue it while another is made ({self._keys})")
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Room for the words, the keys and the padding."""
+        words, keys = self._fonts()
+        width = QFontMetrics(words).horizontalAdvance(self.text()) + QFontMetrics(keys).horizontalAdvance(self._keys)
+        return QSize(width + 5 * GRID, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Never cut."""
+        return self.sizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
+        """Let the style draw the button, then write on it."""
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        option.text = ""
+        painter = QStylePainter(self)
+        painter.drawControl(QStyle.ControlElement.CE_PushButton, option)
+        now = theme.tokens()
+        painter.setPen(QColor(now.on_accent if self.isEnabled() else now.disabled))
+        words, keys = self._fonts()
+        painter.setFont(words)
+        inside = QRect(2 * GRID, 0, self.width() - 4 * GRID, self.height())
+        painter.drawText(inside, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self.text())
+        painter.setFont(keys)
+        painter.drawText(inside, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._keys)
+        painter.end()
+
+    def _fonts(self) -> tuple[QFont, QFont]:
+        words, keys = QFont(self.font()), QFont(self.font())
+        words.setPixelSize(TEXT_PX)
+        words.setWeight(QFont.Weight.DemiBold)
+        keys.setPixelSize(SMALL_PX)
+        keys.setWeight(QFont.Weight.Normal)
+        return words, keys

@@ -1,0 +1,151 @@
+"""One prompt's text field: as high as its text within limits, weights by keys, example prompts while it is empty."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Final
+
+from PySide6.QtCore import QEvent, QMimeData, QObject, Signal
+from PySide6.QtGui import QResizeEvent, QTextCursor
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QPlainTextEdit, QPushButton, QWidget
+
+from sdstudio.ui.prompt_weights import reweighted
+from sdstudio.ui.theme import GRID, mark
+
+LOW_PX: Final = 640
+"""In a window of at most this height a prompt scrolls sooner."""
+
+
+class PromptText(QPlainTextEdit):
+    """A frameless field for a prompt.
+
+    Args:
+        object_name: Its public name.
+        lines: Lines it shows at least, and at most before it scrolls.
+        placeholder: What to write into it.
+    """
+
+    def __init__(self, object_name: str, lines: tuple[int, int], placeholder: str) -> None:
+        super().__init__()
+        self.setObjectName(object_name)
+        self.setPlaceholderText(placeholder)
+        self.setTabChangesFocus(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        mark(self, "bare", True)
+        self._lines = lines
+        self.textChanged.connect(self._fit)
+        self._fit()
+
+    def replace_text(self, text: str) -> None:
+        """Put a text in place of the one there, as one step that undo takes back."""
+        if text != self.toPlainText():
+            cursor = self.textCursor()
+            cursor.select(QTextCursor.SelectionType.Document)
+            cursor.insertText(text)
+
+    def change_weight(self, steps: int) -> None:
+        """Move the weight of the selection, or of the word at the cursor, by notches; one step of undo."""
+        cursor = self.textCursor()
+        text = self.toPlainText()
+        start, end = _characters(text, cursor.selectionStart()), _characters(text, cursor.selectionEnd())
+        edit = reweighted(text, start, end, steps)
+        if edit is None:
+            return
+        cursor.setPosition(_units(text, edit.start))
+        cursor.setPosition(_units(text, edit.end), QTextCursor.MoveMode.KeepAnchor)
+        cursor.insertText(edit.replacement)
+        text = self.toPlainText()
+        cursor.setPosition(_units(text, edit.select_start))
+        cursor.setPosition(_units(text, edit.select_end), QTextCursor.MoveMode.KeepAnchor)
+        self.setTextCursor(cursor)
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:  # noqa: N802 (Qt's name)
+        """Files are for the window, also when they are dropped here: their names are no prompt."""
+        return not source.hasUrls() and super().canInsertFromMimeData(source)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """A narrower field needs more lines."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
+        """Another font needs another height."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
+
+    def _fit(self) -> None:
+        least, most = self._lines
+        window = self.window()
+        most = least if isinstance(window, QMainWindow) and window.height() <= LOW_PX else most
+        lines = ceil(self.document().documentLayout().documentSize().height())  # counted in lines by a plain layout
+        margin = 2 * round(self.document().documentMargin()) + GRID
+        self.setFixedHeight(min(max(lines, least), most) * self.fontMetrics().lineSpacing() + margin)
+
+
+class ExampleChips(QWidget):
+    """Example prompts at the foot of an empty prompt; those that do not fit stay away."""
+
+    #: An example was clicked; with its words.
+    example_chosen = Signal(str)
+
+    def __init__(self, edit: PromptText) -> None:
+        super().__init__(edit)
+        self._edit = edit
+        self._chips: list[QPushButton] = []
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(GRID // 2)
+        self._lead = QLabel("Try")
+        mark(self._lead, "role", "caption")
+        self._row.addWidget(self._lead)
+        self._row.addStretch(1)
+        edit.installEventFilter(self)
+        edit.textChanged.connect(self._place)
+        self.hide()
+
+    def set_examples(self, examples: tuple[str, ...]) -> None:
+        """Offer these prompts."""
+        for chip in self._chips:
+            self._row.removeWidget(chip)
+            chip.hide()
+            chip.deleteLater()
+        self._chips = [self._chip(example) for example in examples]
+        for place, chip in enumerate(self._chips):
+            self._row.insertWidget(place + 1, chip)
+        self._place()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
+        """Stay at the foot of the prompt."""
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
+            self._place()
+        return False
+
+    def _chip(self, example: str) -> QPushButton:
+        chip = QPushButton(example)
+        chip.setAccessibleName(f"Example prompt: {example}")
+        mark(chip, "chip", True)
+        chip.clicked.connect(lambda: self.example_chosen.emit(example))
+        return chip
+
+    def _place(self) -> None:
+        self.setVisible(bool(self._chips) and self._edit.document().isEmpty())
+        if self.isHidden():
+            return
+        room = self._edit.width() - 2 * GRID
+        used = self._lead.sizeHint().width()
+        for chip in self._chips:
+            used += self._row.spacing() + chip.sizeHint().width()
+            chip.setVisible(used <= room)
+        height = self.sizeHint().height()
+        self.setGeometry(GRID // 2, self._edit.height() - height - GRID // 2, room, height)
+
+
+def _units(text: str, characters: int) -> int:
+    """Qt counts UTF-16 units, Python characters: an emoji is two of one and one of the other."""
+    return len(text[:characters].encode("utf-16-le")) // 2
+
+
+def _characters(text: str, units: int) -> int:
+    return len(text.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "ignore"))

@@ -1,0 +1,105 @@
+"""What pictures of the history are asked about their making: can it be repeated, and how do they lie as a grid?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from sdstudio.core.errors import StudioError
+from sdstudio.core.request import RunOptions
+from sdstudio.history.store import Entry
+from sdstudio.history.xy_grid import Cell
+from sdstudio.jobs.controller import JobController
+from sdstudio.jobs.mailbox import JobEvent
+from sdstudio.jobs.tasks import TaskRunner
+from sdstudio.jobs.verifying import Verifier
+from sdstudio.ui.grid_window import GridWindow
+from sdstudio.ui.progress import progress_of
+from sdstudio.ui.verify_window import VerifyWindow
+
+
+class Provenance(QObject):
+    """Opens the windows that answer, each built when it is first asked for.
+
+    Args:
+        controller: Makes what a grid lacks.
+        tasks: For exports.
+        window: What they belong to.
+    """
+
+    #: A picture is to be shown: its Entry.
+    entry_wanted = Signal(object)
+    #: How far verifying is: a `Progress`, for the status line.
+    progressed = Signal(object)
+    #: What the window's title should say of it; "" when it ended.
+    title_changed = Signal(str)
+    #: Verifying ended; what the status line says then.
+    rested = Signal(str)
+
+    def __init__(self, controller: JobController, tasks: TaskRunner, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        self._controller = controller
+        self._tasks = tasks
+        self._verify: VerifyWindow | None = None
+        self._grid: GridWindow | None = None
+
+    @property
+    def wishes(self) -> dict[str, Callable[[Sequence[Entry]], object]]:
+        """What it does for which key of `ENTRY_ACTIONS`."""
+        return {"verify": self.verify, "grid": self.lay_out}
+
+    def verify(self, entries: Sequence[Entry]) -> VerifyWindow:
+        """Make pictures again and tell whether they are the same."""
+        if self._verify is None:
+            verifier = Verifier(self._controller.worker, self)
+            verifier.progressed.connect(self._on_progressed)
+            verifier.finished.connect(self._on_verified)
+            self._verify = VerifyWindow(verifier, self._window)
+        self._verify.verify(entries)
+        _bring(self._verify)
+        return self._verify
+
+    def lay_out(self, entries: Sequence[Entry]) -> GridWindow:
+        """Lay pictures out by two parameters."""
+        if self._grid is None:
+            self._grid = GridWindow(self._tasks, self._window)
+            self._grid.make_wanted.connect(self._on_make_wanted)
+            self._grid.entry_wanted.connect(self.entry_wanted)
+            self._controller.worker.picture_saved.connect(self._grid.add_entry)
+        self._grid.show_entries(entries)
+        _bring(self._grid)
+        return self._grid
+
+    def _on_progressed(self, event: JobEvent) -> None:
+        progress = progress_of(event.event)
+        if progress is not None:
+            self.progressed.emit(replace(progress, text=f"verifying · {progress.text}"))
+            self.title_changed.emit(f"verifying {progress.short}")
+
+    def _on_verified(self) -> None:
+        self.title_changed.emit("")
+        summary = self._verify.summary if self._verify is not None else ""
+        self.rested.emit(f"Verified: {summary}" if summary else "Stopped")
+
+    def _on_make_wanted(self, cells: Sequence[Cell]) -> None:
+        assert self._grid is not None
+        made: list[Cell] = []
+        try:
+            for cell in cells:
+                self._controller.submit(cell.request, RunOptions(), cell.like.id)
+                made.append(cell)
+        except StudioError as error:
+            self._grid.asked(made)
+            self._grid.refused(error)
+        else:
+            self._grid.asked(made)
+
+
+def _bring(window: QWidget) -> None:
+    window.show()
+    window.raise_()
+    window.activateWindow()

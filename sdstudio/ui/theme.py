@@ -1,0 +1,341 @@
+"""What the studio looks like: every colour, size and radius once, and how they reach widgets, palette and icons.
+
+`apply_theme` dresses the application and follows the desktop when asked to; `set_icon` gives a widget an icon that
+changes with the theme. Rules of the look that need words (roles and button classes) stand in
+``resources/themes/studio.qss``, a template over the fields of `Tokens`.
+
+Dynamic properties the style sheet knows: on buttons ``primary`` (the one filled button), ``ghost`` (no frame),
+``chip`` (rounded suggestion), ``danger``; on labels ``role`` = ``heading | group | caption | muted | error | success``;
+on frames ``card``; on fields ``invalid``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any, Final, Literal
+
+from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QAbstractButton, QApplication, QStyle, QStyleFactory, QWidget
+
+from sdstudio.core.paths import resources
+
+ThemeChoice = Literal["system", "dark", "light"]
+
+GRID: Final = 8
+"""Every distance is a multiple of this, or half of it."""
+RADIUS: Final = 6
+TEXT_PX: Final = 13
+SMALL_PX: Final = 11
+LARGE_PX: Final = 15
+ICON_PX: Final = 16
+FONT_FAMILIES: Final = ("Inter", "Segoe UI", "SF Pro Text", "Noto Sans")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The colours of one theme, each ``#rrggbb``.
+
+    Attributes:
+        name: "dark" or "light".
+        window: Lowest surface: behind the canvas, the title bars.
+        surface: Middle surface: panels and docks.
+        raised: Highest surface: fields, cards, menus.
+        hover: Under the pointer.
+        border: Lines that part surfaces.
+        control: Frame of a field or button.
+        text: What is read.
+        muted: What is read second: captions, units.
+        disabled: What cannot be used now; below the contrast rule on purpose.
+        accent: The one accent as a fill, with ``accent_hover``, ``accent_pressed``; ``on_accent`` is read on it.
+        accent_text: The accent as text, icon and focus ring.
+        selection: Behind selected text and rows.
+        danger: Errors and destroying.
+        warning: Notices.
+        success: Done.
+    """
+
+    name: str
+    window: str
+    surface: str
+    raised: str
+    hover: str
+    border: str
+    control: str
+    text: str
+    muted: str
+    disabled: str
+    accent: str
+    accent_hover: str
+    accent_pressed: str
+    on_accent: str
+    accent_text: str
+    selection: str
+    danger: str
+    warning: str
+    success: str
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether light text stands on dark surfaces."""
+        return self.name == "dark"
+
+
+DARK: Final = Tokens(
+    name="dark",
+    window="#131417",
+    surface="#1b1c20",
+    raised="#26282d",
+    hover="#31343b",
+    border="#2c2e34",
+    control="#3d414a",
+    text="#ecedf0",
+    muted="#a5a9b3",
+    disabled="#676c76",
+    accent="#555ed8",
+    accent_hover="#5e67e2",
+    accent_pressed="#4850c6",
+    on_accent="#ffffff",
+    accent_text="#a3acff",
+    selection="#383d78",
+    danger="#ff8f88",
+    warning="#eab765",
+    success="#6fcf97",
+)
+
+LIGHT: Final = Tokens(
+    name="light",
+    window="#e9eaee",
+    surface="#f6f6f8",
+    raised="#ffffff",
+    hover="#e4e6eb",
+    border="#d9dbe1",
+    control="#bec2cb",
+    text="#1a1c20",
+    muted="#555a65",
+    disabled="#9a9fa9",
+    accent="#4f58d6",
+    accent_hover="#4049c4",
+    accent_pressed="#353db0",
+    on_accent="#ffffff",
+    accent_text="#414acb",
+    selection="#cfd3fb",
+    danger="#b3261e",
+    warning="#7d5200",
+    success="#156c3d",
+)
+
+THEMES: Final = {theme.name: theme for theme in (DARK, LIGHT)}
+
+
+class Theme(QObject):
+    """The application's theme: which tokens hold now, and a signal when they change. A child of the application."""
+
+    #: After every change of the tokens, with the new ones; palette and style sheet are already set.
+    changed = Signal(object)
+
+    def __init__(self, app: QApplication) -> None:
+        super().__init__(app)
+        self.setObjectName("studioTheme")
+        self.tokens = DARK
+        self._app = app
+        self._choice: ThemeChoice = "system"
+        self._is_dressed = False
+        self._icons: dict[tuple[str, str, int], QIcon] = {}
+        app.styleHints().colorSchemeChanged.connect(self._on_desktop_changed)
+
+    def choose(self, choice: ThemeChoice) -> None:
+        """Follow the desktop, or hold to one theme."""
+        self._choice = choice
+        hints = self._app.styleHints()
+        wanted = {"dark": Qt.ColorScheme.Dark, "light": Qt.ColorScheme.Light}.get(choice, Qt.ColorScheme.Unknown)
+        if hasattr(hints, "setColorScheme"):  # since Qt 6.8: title bars and native dialogs follow
+            hints.setColorScheme(wanted)
+        self._dress(_tokens_for(choice, hints.colorScheme()))
+
+    def icon(self, name: str, color: str, size: int) -> QIcon:
+        """Return the icon in a colour of the current tokens, drawn at its first use."""
+        key = (name, _colour(self.tokens, color), size)
+        if key not in self._icons:
+            self._icons[key] = _drawn_icon(name, key[1], self.tokens.disabled, size)
+        return self._icons[key]
+
+    def _on_desktop_changed(self, scheme: Qt.ColorScheme) -> None:
+        if self._choice == "system":
+            self._dress(_tokens_for("system", scheme))
+
+    def _dress(self, tokens: Tokens) -> None:
+        if tokens is self.tokens and self._is_dressed:
+            return  # a style sheet set again costs as much as another one
+        self.tokens = tokens
+        self._is_dressed = True
+        self._app.setPalette(_palette(tokens))
+        self._app.setStyleSheet(style_sheet(tokens))
+        self._icons.clear()
+        for widget in self._app.allWidgets():
+            for target in (widget, *widget.actions()):
+                _renew_icon(target)
+        self.changed.emit(tokens)
+
+
+def apply_theme(app: QApplication, choice: ThemeChoice) -> Theme:
+    """Dress the application: Fusion, fonts, palette, style sheet. Call it again to change the choice."""
+    theme = _theme_of(app)
+    if theme is None:
+        app.setStyle(QStyleFactory.create("Fusion"))
+        app.setFont(_font(app))
+        theme = Theme(app)
+    theme.choose(choice)
+    return theme
+
+
+def current_theme() -> Theme | None:
+    """Return the running application's theme, ``None`` before `apply_theme`."""
+    app = QApplication.instance()
+    return _theme_of(app) if isinstance(app, QApplication) else None
+
+
+def tokens() -> Tokens:
+    """Return the colours that hold now; the dark ones before `apply_theme`."""
+    theme = current_theme()
+    return theme.tokens if theme is not None else DARK
+
+
+def icon(name: str, color: str | None = None, size: int = ICON_PX) -> QIcon:
+    """Return an icon as it looks in the current theme; for one that changes with the theme use `set_icon`.
+
+    Args:
+        name: File in ``resources/icons`` without its ending.
+        color: Field of `Tokens` ("accent_text") or ``#rrggbb``; default: ``text``.
+        size: Side in logical pixels; drawn for 1x and 2x screens.
+    """
+    theme = current_theme()
+    if theme is not None:
+        return theme.icon(name, color or "text", size)
+    return _drawn_icon(name, _colour(DARK, color or "text"), DARK.disabled, size)
+
+
+def set_icon(target: QAbstractButton | QAction, name: str, color: str = "text", size: int = ICON_PX) -> None:
+    """Give a button, or an action that some widget holds, an icon that changes with the theme."""
+    target.setProperty("studioIcon", f"{name} {color} {size}")
+    if isinstance(target, QAbstractButton):
+        target.setIconSize(QSize(size, size))
+    target.setIcon(icon(name, color, size))
+
+
+def pixmap(name: str, color: str | None = None, size: int = ICON_PX, ratio: float = 1.0) -> QPixmap:
+    """Draw an icon once, for painters and labels; ``size`` is in logical pixels, ``ratio`` the screen's."""
+    return _drawn(_svg(name), _colour(tokens(), color or "text"), size, ratio)
+
+
+def mark(widget: QWidget, name: str, value: Any) -> None:
+    """Set a dynamic property the style sheet knows (``mark(button, "primary", True)``) and restyle the widget."""
+    if widget.property(name) == value:
+        return
+    widget.setProperty(name, value)
+    if not widget.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):
+        return  # the style has not looked at it yet
+    style: QStyle = widget.style()
+    style.unpolish(widget)
+    style.polish(widget)
+
+
+def style_sheet(theme: Tokens) -> str:
+    """Fill the style sheet's template with one theme's tokens."""
+    sizes = {
+        "grid": GRID,
+        "half": GRID // 2,
+        "radius": RADIUS,
+        "px": TEXT_PX,
+        "small_px": SMALL_PX,
+        "large_px": LARGE_PX,
+    }
+    return Template(_template()).substitute(asdict(theme), **sizes, art=_themes().as_posix())
+
+
+def _theme_of(app: QApplication) -> Theme | None:
+    found = app.findChild(QObject, "studioTheme", Qt.FindChildOption.FindDirectChildrenOnly)
+    return found if isinstance(found, Theme) else None
+
+
+def _tokens_for(choice: ThemeChoice, scheme: Qt.ColorScheme) -> Tokens:
+    if choice == "system":  # a desktop that does not say gets the dark theme: pictures look best on it
+        return LIGHT if scheme == Qt.ColorScheme.Light else DARK
+    return THEMES[choice]
+
+
+def _colour(theme: Tokens, color: str) -> str:
+    return color if color.startswith("#") else str(getattr(theme, color))
+
+
+def _renew_icon(target: QObject) -> None:
+    said = target.property("studioIcon")
+    if said and isinstance(target, QAbstractButton | QAction):
+        name, color, size = str(said).split()
+        target.setIcon(icon(name, color, int(size)))
+
+
+def _palette(theme: Tokens) -> QPalette:
+    role, group = QPalette.ColorRole, QPalette.ColorGroup
+    colours = {
+        role.Window: theme.surface, role.WindowText: theme.text, role.Base: theme.raised, role.Text: theme.text,
+        role.AlternateBase: theme.surface, role.PlaceholderText: theme.muted, role.Button: theme.raised,
+        role.ButtonText: theme.text, role.BrightText: theme.danger, role.ToolTipBase: theme.raised,
+        role.ToolTipText: theme.text, role.Highlight: theme.selection, role.HighlightedText: theme.text,
+        role.Accent: theme.accent, role.Link: theme.accent_text, role.LinkVisited: theme.accent_text,
+        role.Light: theme.hover, role.Midlight: theme.hover, role.Mid: theme.control, role.Dark: theme.border,
+        role.Shadow: theme.window,
+    }  # fmt: skip
+    palette = QPalette()
+    for name, colour in colours.items():
+        palette.setColor(name, QColor(colour))
+    for name in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
+        palette.setColor(group.Disabled, name, QColor(theme.disabled))
+    return palette
+
+
+def _font(app: QApplication) -> QFont:
+    for file in sorted((_themes() / "fonts").glob("*.otf")):
+        QFontDatabase.addApplicationFont(str(file))
+    font = QFont(app.font())
+    font.setFamilies([*FONT_FAMILIES, font.family()])
+    font.setPixelSize(TEXT_PX)
+    return font
+
+
+def _themes() -> Path:
+    return resources() / "themes"
+
+
+@cache
+def _template() -> str:
+    return (_themes() / "studio.qss").read_text(encoding="utf-8")
+
+
+@cache
+def _svg(name: str) -> bytes:
+    return (resources() / "icons" / f"{name}.svg").read_bytes()
+
+
+def _drawn_icon(name: str, colour: str, disabled: str, size: int) -> QIcon:
+    made = QIcon()
+    svg = _svg(name)
+    for mode, shade in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, disabled)):
+        for ratio in (1.0, 2.0):
+            made.addPixmap(_drawn(svg, shade, size, ratio), mode)
+    return made
+
+
+def _drawn(svg: bytes, colour: str, size: int, ratio: float) -> QPixmap:
+    side = round(size * ratio)
+    picture = QPixmap(side, side)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    QSvgRenderer(QByteArray(svg.replace(b"currentColor", colour.encode()))).render(painter, QRectF(0, 0, side, side))
+    painter.end()
+    picture.setDevicePixelRatio(ratio)
+    return picture

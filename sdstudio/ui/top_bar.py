@@ -1,0 +1,100 @@
+"""The slim bar at the head of the window: the pages, the model, what it runs on, and the settings."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
+
+from sdstudio.core.events import EngineStatus
+from sdstudio.ui.theme import GRID, mark, set_icon
+
+PAGES: Final = (  # name, icon, tooltip
+    ("Create", "sparkles", "Make pictures"),
+    ("Library", "library", "The models you have"),
+    ("History", "images", "All pictures you made"),
+    ("Learn", "graduation-cap", "How it works"),
+)
+
+_PICKER_PX: Final = 240
+_DEVICE_PX: Final = 200  # so that the picker stays where it is when the text changes
+
+
+class TopBar(QFrame):
+    """Shows which page is open and asks for others."""
+
+    pages: Final = PAGES
+
+    #: A page's button was pressed; carries its name.
+    page_chosen = Signal(str)
+    #: The settings are to be opened.
+    settings_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("topBar")
+        self.setFixedHeight(GRID * 6)
+        self._buttons: dict[str, QPushButton] = {}
+        group = QButtonGroup(self)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(GRID, 0, GRID, 0)
+        self._row.setSpacing(GRID // 2)
+        for at, (name, icon_name, about) in enumerate(PAGES):
+            button = QPushButton(f" {name}", self)
+            button.setObjectName(f"page{name}Button")
+            button.setAccessibleName(f"{name} page")
+            button.setToolTip(f"{about} (Alt+{at + 1})")
+            button.setCheckable(True)
+            mark(button, "nav", True)
+            set_icon(button, icon_name)
+            button.clicked.connect(lambda _checked=False, name=name: self.page_chosen.emit(name))
+            group.addButton(button)
+            self._row.addWidget(button)
+            self._buttons[name] = button
+        self._row.addStretch(1)
+        self._picker_place = self._row.count()
+        self._picker: QWidget | None = None
+        self._row.addStretch(1)
+        self.status: EngineStatus | None = None
+        self._device = QLabel("Starting engine…", self)
+        self._device.setMinimumWidth(_DEVICE_PX)
+        self._device.setObjectName("deviceLabel")
+        self._device.setProperty("role", "muted")
+        self._device.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._row.addWidget(self._device)
+        gear = QToolButton(self)
+        gear.setObjectName("settingsButton")
+        gear.setAccessibleName("Settings")
+        gear.setToolTip("Settings (Ctrl+,)")
+        mark(gear, "ghost", True)
+        set_icon(gear, "settings", "text", 18)
+        gear.clicked.connect(self.settings_requested)
+        self._row.addWidget(gear)
+
+    def set_picker(self, picker: QWidget) -> None:
+        """Put the model picker into the middle."""
+        picker.setMinimumWidth(_PICKER_PX)
+        self._row.insertWidget(self._picker_place, picker)
+        self._picker = picker
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Let Tab go from left to right: the model picker was made elsewhere."""
+        super().showEvent(event)
+        if self._picker is not None:
+            self.setTabOrder(list(self._buttons.values())[-1], self._picker.focusProxy() or self._picker)
+
+    def show_page(self, name: str) -> None:
+        """Mark the open page."""
+        self._buttons[name].setChecked(True)
+
+    def show_status(self, status: EngineStatus) -> None:
+        """Show device and memory."""
+        self.status = status
+        memory = ""
+        if status.total_bytes:
+            memory = f"  ·  {status.used_bytes / 2**30:.1f} of {status.total_bytes / 2**30:.0f} GB"
+        self._device.setText(f"{status.device}{memory}")
+        versions = "\n".join(f"{name} {version}" for name, version in status.versions.items())
+        self._device.setToolTip(f"{status.device}, {status.dtype}\n{versions}")

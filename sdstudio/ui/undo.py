@@ -1,0 +1,56 @@
+"""What can be taken back, the last first: each change of data is pushed here with what undoes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from PySide6.QtCore import QObject, Signal
+
+from sdstudio.core.errors import StudioError
+
+KEPT: Final = 100
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Change:
+    """One change: in words, as "2 pictures moved to the trash", and what takes it back."""
+
+    said: str
+    undo: Callable[[], object]
+
+
+class Undos(QObject):
+    """The changes of this session."""
+
+    #: A change was made or taken back; carries the `Change` that would be taken back next, or None.
+    changed = Signal(object)
+    #: A change could not be taken back; carries the StudioError.
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._changes: list[Change] = []
+
+    @property
+    def last(self) -> Change | None:
+        """What `undo` takes back."""
+        return self._changes[-1] if self._changes else None
+
+    def push(self, change: Change) -> None:
+        """A change was made."""
+        self._changes = [*self._changes[-KEPT + 1 :], change]
+        self.changed.emit(self.last)
+
+    def undo(self, change: Change | None = None) -> None:
+        """Take a change back, the last one unless told otherwise; one that was taken back already is left alone."""
+        wanted = change or self.last
+        if wanted is None or wanted not in self._changes:
+            return
+        self._changes.remove(wanted)
+        try:
+            wanted.undo()
+        except StudioError as error:
+            self.failed.emit(error)
+        self.changed.emit(self.last)

@@ -1,0 +1,235 @@
+"""Programs that die on purpose: ``python -m tests.end2end.crash_children NAME FOLDER`` prints one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from PIL import Image
+
+from sdstudio.core.paths import StudioPaths
+from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.history.look import Look
+from sdstudio.history.pnginfo import read_recipe
+from sdstudio.history.store import Entry, History
+from tests.unit.history.conftest import started
+
+HISTORY_CODE = f"{os.sep}sdstudio{os.sep}history{os.sep}"
+SAVED = "saved"
+
+
+def killed_at_line(number: int, action: Callable[[], None]) -> tuple[bool, bool, str]:
+    """Run ``action`` in a child and ``kill -9`` it at the n-th line of history code.
+
+    Returns:
+        Whether it was killed, whether the action had returned, and the line.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        seen = 0
+
+        def local(frame: FrameType, event: str, _argument: Any) -> Any:
+            nonlocal seen
+            if event == "line":
+                seen += 1
+                if seen == number:
+                    os.write(writer, f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}\n".encode())
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return local
+
+        sys.settrace(lambda frame, _event, _argument: local if HISTORY_CODE in frame.f_code.co_filename else None)
+        action()
+        sys.settrace(None)
+        os.write(writer, SAVED.encode())
+        os._exit(0)
+    os.close(writer)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(reader) as told:
+        text = told.read()
+    return os.WIFSIGNALED(status), SAVED in text, text.strip()
+
+
+def recipe(number: int) -> Recipe:
+    return Recipe(app="test", request=GenerationRequest(prompt=f"kill {number}", seed=number, width=64, height=64))
+
+
+def moved_to(bin_folder: Path) -> Callable[[Path], Path]:
+    def trash(path: Path) -> Path:
+        bin_folder.mkdir(exist_ok=True)
+        os.replace(path, bin_folder / path.name)
+        return bin_folder / path.name
+
+    return trash
+
+
+def wrong(paths: StudioPaths, history: History) -> list[str]:
+    """Return what is not whole after a recovery: rows without a readable picture, pictures without a row, leftovers."""
+    found = []
+    entries = history.entries(limit=100_000)
+    for entry in entries[:2]:
+        if read_recipe(entry.path) != entry.recipe:
+            found.append(f"entry {entry.id} and its picture differ")
+        with Image.open(entry.path) as picture:
+            picture.load()
+        history.thumbnail(entry)
+    if {entry.path for entry in entries} != set(paths.images.glob("*/*.png")):
+        found.append("rows and pictures differ")
+    leftovers = [str(file) for file in paths.home.rglob("*.tmp")]
+    pending = history._database.read("SELECT count(*) FROM entries WHERE state = 'pending'")[0][0]
+    history._check()
+    return [*found, *leftovers, *(["a pending row"] if pending else [])]
+
+
+def save(folder: Path) -> dict[str, Any]:
+    """Kill a save at its first line, its second, and so on, until it gets through; recover after each."""
+    paths, pixels = StudioPaths(folder), Image.new("RGB", (64, 64), "red")
+    History(paths, lambda _path: None).close()
+    problems, lines, number = [], [], 0
+    before = 0
+    while True:
+        number += 1
+
+        def action(number: int = number) -> None:
+            history = History(paths, lambda _path: None)
+            history.save(pixels, recipe(number))
+
+        killed, returned, line = killed_at_line(number, action)
+        history, recovery = started(paths, lambda _path: None)
+        problems += [f"{line}: {problem}" for problem in wrong(paths, history)]
+        count = history.count()
+        # A picture that reached its name is kept, whether or not the row was done; nothing made before is lost.
+        if count - before not in (0, 1) or (returned and count != before + 1) or recovery.kept is not None:
+            problems.append(f"{line}: {before} pictures became {count}")
+        before = count
+        history.close()
+        lines.append(line)
+        if not killed:
+            return {"kills": number - 1, "files": sorted({line.split(":")[0] for line in lines[:-1]}),
+                    "recovered": before - 1, "problems": problems}  # fmt: skip
+
+
+def at_random(folder: Path) -> dict[str, Any]:
+    """Kill a child that saves one picture after the other at 200 random moments; recover and look after each."""
+    paths, pixels, chance = StudioPaths(folder), Image.effect_noise((96, 96), 80).convert("RGB"), random.Random(7)
+    History(paths, lambda _path: None).close()
+    problems: list[str] = []
+    seen: Counter[str] = Counter()
+    finished: set[int] = set()
+    for number in range(200):
+        finished |= _saving_until_killed(paths, pixels, chance.randrange(3), chance.uniform(0.0, 0.015))
+        history, recovery = started(paths, lambda _path: None)
+        found = history.listing.entries(sorted(finished)[-6:])
+        problems += [f"kill {number}: picture {entry.id} is not whole" for entry in found if not _is_whole(entry)]
+        if history.listing.count(Look()) < len(finished):
+            problems.append(f"kill {number}: {len(finished)} were finished and fewer are listed")
+        if recovery.kept is not None:
+            problems.append(f"kill {number}: the database was damaged")
+        seen += Counter(recovered=recovery.recovered, dropped=recovery.dropped, swept=recovery.swept)
+        history.close()
+    history, _ = started(paths, lambda _path: None)
+    listed = history.entries(limit=100_000)
+    problems += wrong(paths, history)
+    problems += [f"picture {entry.id} is not whole" for entry in listed if not _is_whole(entry)]
+    lost = finished - {entry.id for entry in listed}
+    history.close()
+    return {"problems": problems, "finished": len(finished), "listed": len(listed), "lost": sorted(lost), **seen}
+
+
+def _saving_until_killed(paths: StudioPaths, pixels: Image.Image, count: int, after_s: float) -> set[int]:
+    """Fork a child that saves pictures, and kill it some time after so many were saved.
+
+    Returns:
+        The ids of those whose saving had returned.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        history = History(paths, lambda _path: None)
+        os.write(writer, b"open\n")
+        while True:
+            entry = history.save(pixels, recipe(os.getpid()))
+            os.write(writer, f"{entry.id}\n".encode())
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        told.readline()  # it is open: before that there is nothing to lose
+        saved = {int(told.readline()) for _ in range(count)}
+        time.sleep(after_s)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return saved | {int(line) for line in told if line.endswith("\n")}
+
+
+def _is_whole(entry: Entry) -> bool:
+    with Image.open(entry.path) as picture:
+        picture.load()
+        return picture.size == (96, 96) and read_recipe(entry.path) == entry.recipe
+
+
+def delete(folder: Path) -> dict[str, Any]:
+    """Kill a deletion at every line: the picture is afterwards either listed and there, or in the trash."""
+    paths, pixels = StudioPaths(folder), Image.new("RGB", (64, 64), "red")
+    trash = moved_to(folder / "trash")
+    problems, number = [], 0
+    while True:
+        number += 1
+        history = History(paths, trash)
+        entry = history.save(pixels, recipe(number))
+        history.close()
+
+        def action(entry_id: int = entry.id) -> None:
+            History(paths, trash).delete([entry_id])
+
+        killed, _, line = killed_at_line(number, action)
+        history, _ = started(paths, trash)
+        listed = entry.id in {other.id for other in history.entries(limit=3)}
+        problems += [f"{line}: {problem}" for problem in wrong(paths, history)]
+        if listed == (folder / "trash" / entry.path.name).exists():
+            problems.append(f"{line}: listed and in the trash, or neither")
+        history.close()
+        if not killed:
+            return {"kills": number - 1, "problems": problems}
+
+
+def job(folder: Path) -> dict[str, Any]:
+    """Run a worker that saves two pictures of three and is killed while it makes the third."""
+    from PySide6.QtCore import QCoreApplication
+
+    from sdstudio.core.request import RunOptions
+    from sdstudio.core.settings import Settings
+    from sdstudio.jobs.controller import JobController
+    from sdstudio.jobs.queue import JobQueue
+    from sdstudio.jobs.worker import Worker
+    from tests.unit.jobs.fakes import MODEL, ScriptedEngine
+
+    application = QCoreApplication([])
+    paths = StudioPaths(folder)
+    history, _ = started(paths, lambda _path: None)
+    queue = JobQueue(paths)
+
+    class Doomed(ScriptedEngine):
+        def generate(self, request: Any, model: Any, seeds: Any, batch_size: Any, on_event: Any, cancel: Any) -> None:
+            super().generate(request, model, seeds[:2], batch_size, on_event, cancel)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    worker = Worker(Doomed, queue, history, lambda _key: MODEL, lambda model, *, cancel: "", Settings())
+    controller = JobController(worker, queue, lambda _key: MODEL)
+    request = GenerationRequest(prompt="doomed", seed=10, width=64, height=64, steps=2)
+    controller.submit(request, RunOptions(count=3))
+    controller.submit(request.model_copy(update={"prompt": "waiting"}), RunOptions())
+    worker.start()
+    application.exec()
+    return {}
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))))  # noqa: T201

@@ -1,0 +1,43 @@
+"""The built-in model as tests draw with it: in this process, without a window or a history."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdstudio.core.events import ImageMade
+from sdstudio.core.model import default_request
+from sdstudio.core.paths import StudioPaths
+from sdstudio.core.request import GenerationRequest
+from sdstudio.core.settings import Settings
+from sdstudio.engine.engine import Engine
+from sdstudio.library.library import STARTER_KEY, Library
+
+Draw = Callable[..., list[np.ndarray]]
+
+
+def drawer(home: Path, picture: Path | None = None) -> Draw:
+    """A function that draws a prompt with the starter's own values: one float array (128, 128, 3) in 0..255 a seed.
+
+    Requests with an ``init_image``, whichever it names, begin from ``picture``.
+    """
+    model = replace(Library(StudioPaths(home).create()).find(STARTER_KEY), input_picture=picture)
+    engine = Engine(Settings(previews=False))
+
+    def drawn(prompt: str, seeds: tuple[int, ...] = (1,), **values: Any) -> list[np.ndarray]:
+        made: list[np.ndarray] = []
+
+        def keep(event: object) -> None:
+            if isinstance(event, ImageMade):
+                made.append(np.asarray(event.pixels, np.float64))
+
+        wanted = {**default_request(model).model_dump(), "prompt": prompt, **values}
+        engine.generate(GenerationRequest.checked(wanted), model, seeds, len(seeds), keep, threading.Event())
+        return made
+
+    return drawn

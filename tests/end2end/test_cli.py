@@ -1,0 +1,205 @@
+"""The real command in a process of its own: what a shell sees, from bad input to Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageChops
+
+from sdstudio import __version__
+from sdstudio.core.paths import resources
+from sdstudio.history.pnginfo import read_recipe
+
+STARTER = resources() / "starter" / "model_index.json"
+
+
+@pytest.fixture
+def environment(home, tiny_models):
+    """A data folder that holds one tiny model, as environment variables."""
+    shutil.copytree(tiny_models["sd1"], home.models / "tiny")
+    return {**os.environ, "SDSTUDIO_HOME": str(home.home), "PYTHONWARNINGS": "ignore"}
+
+
+@pytest.fixture
+def run(environment, tmp_path):
+    def call(*argv: object, code: int = 0, **more: object) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "sdstudio", *map(str, argv)],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, **more,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr
+        assert done.returncode == code, done.stderr
+        return done
+
+    return call
+
+
+def _one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("sdstudio: ")
+    return done.stderr
+
+
+def _same(left: str | Path, right: str | Path) -> bool:
+    pictures = [Image.open(path).convert("RGB") for path in (left, right)]
+    return pictures[0].size == pictures[1].size and ImageChops.difference(*pictures).getbbox() is None
+
+
+def test_version_and_help_are_quick_and_leave_torch_alone(run):
+    assert run("--version").stdout == f"sdstudio {__version__}\n"
+    for argv in (["--help"], ["generate", "--help"], ["history", "rerun", "--help"]):
+        assert run(*argv).stdout.startswith("usage: sdstudio")
+    code = "import sys; from sdstudio.cli import build_parser; build_parser(); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_model_path_that_is_not_there(run, tmp_path):
+    said = _one_line(run("generate", "x", "--model", tmp_path / "nope", code=1))
+    assert str(tmp_path / "nope") in said
+
+
+def test_a_folder_that_is_no_model(run, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    assert "model_index.json" in _one_line(run("generate", "x", "--model", tmp_path / "pictures", code=1))
+
+
+def test_truncated_weights(run, home):
+    weights = home.models / "tiny" / "unet" / "diffusion_pytorch_model.safetensors"
+    os.truncate(weights, weights.stat().st_size - 1000)
+    said = _one_line(run("generate", "x", "--model", "tiny", code=1))
+    assert str(weights) in said
+    assert "1,000 of its" in said
+
+
+def test_a_text_file_named_safetensors(run, tmp_path):
+    (tmp_path / "notes.safetensors").write_text("dear diary")
+    said = _one_line(run("generate", "x", "--model", "notes.safetensors", code=1))
+    assert "begins with the text 'dear dia'" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--width", "500"], "Nearest: 496 or 504"),
+        (["--steps", "0"], "allowed is 1 to 150"),
+        (["--scheduler", "eulr a"], "Did you mean euler_a"),
+    ],
+)
+def test_values_that_are_not_allowed(run, flags, said):
+    assert said in _one_line(run("generate", "x", "--model", "tiny", *flags, code=2))
+
+
+def test_a_prompt_of_100_000_characters(run):
+    assert "100,000 characters" in _one_line(run("generate", "x" * 100_000, "--model", "tiny", code=2))
+
+
+def test_an_output_folder_that_cannot_be_written(run):
+    began = time.monotonic()
+    assert "/proc/nothing" in _one_line(run("generate", "x", "--model", "tiny", "--out", "/proc/nothing/x.png", code=1))
+    assert time.monotonic() - began < 60  # torch has not been imported, let alone the model loaded
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_nothing_half_written(run, tmp_path):
+    def tiny_files() -> None:  # a file cannot grow beyond 1 kB: EFBIG, the twin of ENOSPC
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    flags = ("--model", "tiny", "--steps", 1, "--quiet", "--out", "o/x.png")
+    done = run("generate", "x", *flags, code=1, preexec_fn=tiny_files)
+    assert "Disk full" in _one_line(done)
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.slow
+def test_emoji_and_right_to_left_text_are_drawn(run, tmp_path):
+    prompt = "🐸 قلب أحمر"
+    done = run("generate", prompt, "--model", "tiny", "--out", "x.png", "--json", "--quiet")
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["prompt"] == prompt
+    assert read_recipe(tmp_path / "x.png").request.prompt == prompt
+
+
+@pytest.mark.slow
+def test_one_seed_gives_one_picture_from_generate_batch_and_rerun(run, tmp_path):
+    flags = ("--model", "tiny", "--seed", 41, "--json")
+    one = json.loads(run("generate", "a cat", *flags, "--out", "one.png").stdout)
+    rows = [json.loads(line) for line in run("generate", "a cat", *flags, "--count", 2).stdout.splitlines()]
+    assert [row["seed"] for row in rows] == [41, 42]
+    assert _same(one["path"], rows[0]["path"])
+    again = json.loads(run("history", "rerun", rows[1]["id"], "--json").stdout)
+    assert _same(rows[1]["path"], again["path"])
+    listed = run("history", "list", "--json").stdout
+    assert [json.loads(line)["id"] for line in listed.splitlines()] == [again["id"], rows[1]["id"], rows[0]["id"]]
+
+
+def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(environment, tmp_path):
+    argv = ["generate", "x", "--model", "tiny", "--steps", "150", "--count", "500", "--out", "o", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sdstudio", *argv],
+        env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    first = process.stdout.readline()  # one picture is there, the next is being drawn
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    rest, err = process.communicate(timeout=60)
+    assert time.monotonic() - began < 20
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "pictures are saved" in err
+    paths = [json.loads(line)["path"] for line in (first + rest).splitlines()]
+    assert sorted(str(path) for path in (tmp_path / "o").iterdir()) == sorted(paths)
+    assert all(read_recipe(path) for path in paths)
+
+
+def test_ctrl_c_before_torch_is_there_ends_with_130(environment, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "sdstudio", "generate", "x", "--model", "tiny", "--out", "x.png"],
+        env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stderr:
+        if "torch" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert out == ""
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_reader_that_goes_away_is_no_error(environment, tmp_path):
+    command = f"{sys.executable} -m sdstudio schedulers --json | head -1"
+    done = subprocess.run(
+        command, shell=True, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
+def test_without_a_display_the_window_says_what_to_do_instead(environment, tmp_path):
+    places = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    bare = {name: value for name, value in environment.items() if name not in places}
+    done = subprocess.run(
+        [sys.executable, "-m", "sdstudio"], env=bare, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "sdstudio generate" in _one_line(done)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not STARTER.is_file(), reason="the starter has not been trained yet")
+def test_the_starter_draws_out_of_the_box(run, tmp_path):
+    row = json.loads(run("generate", "a red heart", "--out", "heart.png", "--seed", 1, "--json").stdout)
+    assert (row["model"], row["path"]) == ("starter", str(tmp_path / "heart.png"))
+    picture = Image.open(row["path"]).convert("RGB")
+    assert picture.size == (row["width"], row["height"])
+    assert len(picture.getcolors(maxcolors=picture.width * picture.height)) > 100

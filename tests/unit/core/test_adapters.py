@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from sdstudio.core.adapters import LoraUse, embedding_names, lora_uses, split_at_embeddings, tag
+
+KNOWN = ("bad-hands-5", "bad-hands", "v1.3_style")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "uses"),
+    [
+        ("a cat", ()),
+        ("a cat <lora:ink>", (LoraUse("ink"),)),
+        ("<lora:ink:0.8> a <lora:detail:-1>", (LoraUse("ink", 0.8, 0.8), LoraUse("detail", -1.0, -1.0))),
+        ("<lora:ink:0.5:1>", (LoraUse("ink", 0.5, 1.0),)),
+        ("<lora:ink:te=0.5:unet=0.25>", (LoraUse("ink", 0.5, 0.25),)),
+        ("<lyco:ink:0.5>", (LoraUse("ink", 0.5, 0.5),)),
+        ("<hypernet:ink:0.5>", ()),
+        ("<lora:ink:0.5> <lora:ink:0.25>", (LoraUse("ink", 0.75, 0.75),)),
+    ],
+)
+def test_a_prompt_names_lora(prompt, uses):
+    assert lora_uses(prompt) == uses
+
+
+def test_list_and_prompt_add_up():
+    assert lora_uses("<lora:ink:1>", [("ink", 0.5), ("soft", 2)]) == (
+        LoraUse("ink", 1.5, 1.5), LoraUse("soft", 2, 2, "loras"),
+    )  # fmt: skip
+
+
+def test_a_tag_is_read_back():
+    assert lora_uses(tag("ink", 0.35)) == (LoraUse("ink", 0.35, 0.35),)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a cat", ()),
+        ("bad-hands", ("bad-hands",)),
+        ("BAD-hands-5, bad-hands", ("bad-hands-5", "bad-hands")),
+        ("(bad-hands:1.2) embedding:v1.3_style", ("bad-hands", "v1.3_style")),
+        ("very-bad-hands", ()),
+        ("bad-hands-55", ()),
+    ],
+)
+def test_words_that_are_embeddings_are_found(text, names):
+    assert embedding_names(text, KNOWN) == names
+
+
+def test_a_text_is_split_at_embeddings_and_loses_nothing():
+    pieces = list(split_at_embeddings("a bad-hands, embedding:bad-hands-5 b", KNOWN))
+    assert pieces == [("a ", ""), ("", "bad-hands"), (", ", ""), ("", "bad-hands-5"), (" b", "")]
+    assert list(split_at_embeddings("a b", ())) == [("a b", "")]

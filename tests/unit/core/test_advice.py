@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdstudio.catalog.families import FAMILIES
+from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
+from sdstudio.core.advice import ADVICE, FEW_STEPS_SAMPLERS, Situation, advice_for
+from sdstudio.core.looks import Looks
+from sdstudio.core.model import ModelInfo, default_request, parameters_of
+from sdstudio.core.request import GenerationRequest
+
+SD1 = ModelInfo("m", "M", Path("m"), "sd1")
+TURBO = ModelInfo("t", "T", Path("t"), "sdxl", defaults={"steps": 4, "guidance_scale": 1.0})
+INPUT = "5a" * 32
+DULL, BURNT = Looks(0.2, 0.1, 0.0), Looks(0.8, 0.6, 0.3)
+
+
+def _situation(model: ModelInfo = SD1, chunks: int = 1, looks: Looks | None = None, **values: Any) -> Situation:
+    return Situation({**dict(default_request(model)), **values}, model, chunks, looks)
+
+
+CASES = [
+    ("negative_at_one", {"guidance_scale": 1.0, "negative_prompt": "fog"}, {}, {"guidance_scale": 7.0}),
+    ("negative_at_one", {"guidance_scale": 1.0, "negative_prompt": "fog"}, {"model": TURBO}, {"guidance_scale": 1.5}),
+    ("distilled_guidance", {"scheduler": "lcm", "guidance_scale": 8.0}, {}, {"guidance_scale": 1.5}),
+    ("oversaturated", {"guidance_scale": 12.0}, {"looks": BURNT}, {"guidance_scale": 7.0}),
+    ("washed_out", {"guidance_scale": 4.0}, {"looks": DULL}, {"guidance_scale": 7.0}),
+    ("washed_out", {"steps": 12}, {"looks": DULL}, {"steps": 20}),
+    ("washed_out", {}, {"looks": DULL}, {"guidance_scale": 9.0}),
+    ("too_high", {"guidance_scale": 20.0}, {}, {"guidance_scale": 7.0}),
+    ("too_low", {"guidance_scale": 2.0}, {}, {"guidance_scale": 7.0}),
+    ("few_steps", {"steps": 6}, {}, {"steps": 20}),
+    ("too_large", {"width": 1024, "height": 768}, {}, {"width": 576, "height": 448}),
+    ("too_large", {"width": 1280, "height": 512}, {}, {"width": 640, "height": 384}),
+    ("too_small", {"width": 256, "height": 256}, {}, {"width": 512, "height": 512}),
+    ("input_lost", {"init_image": INPUT, "strength": 1.0}, {}, {"strength": 0.5}),
+    ("input_kept", {"init_image": INPUT, "strength": 0.05}, {}, {"strength": 0.4}),
+    ("input_kept", {"init_image": INPUT, "strength": 0.2, "steps": 4}, {}, {"strength": 0.4}),
+    ("far_back", {"prompt": "a fox, in rain, at night"}, {"chunks": 3}, {"prompt": "at night, a fox, in rain"}),
+]
+
+
+@pytest.mark.parametrize(("key", "values", "known", "change"), CASES)
+def test_each_mistake_gets_its_advice_and_the_change_settles_it(key, values, known, change):
+    now = _situation(**known, **values)
+    found = {advice.key: advice for advice in advice_for(now)}
+    assert dict(found[key].change) == change
+    assert found[key].title
+    after = _situation(**{**known, "looks": None, "chunks": 1}, **{**values, **change})
+    assert key not in {advice.key for advice in advice_for(after)}
+
+
+def test_every_row_has_a_case_and_stands_beside_a_parameter():
+    assert {row.key for row in ADVICE} == {key for key, *_ in CASES}
+    assert all(row.field in GenerationRequest.model_fields for row in ADVICE)
+    assert set(SCHEDULER_BY_KEY) >= FEW_STEPS_SAMPLERS
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
+def test_a_models_own_defaults_and_sizes_need_no_advice(family):
+    model = ModelInfo("m", "M", Path("m"), family.key)
+    for width, height in model.size_presets:
+        assert advice_for(_situation(model, width=width, height=height, prompt="a fox, running")) == ()
+    assert advice_for(_situation(TURBO)) == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "known"),
+    [
+        ({"prompt": "a fox in fog"}, {"looks": DULL}),
+        ({"prompt": "black and white photograph"}, {"looks": DULL}),
+        ({}, {"looks": BURNT}),  # colourful by itself: the guidance is the model's own
+        ({"scheduler": "lcm", "steps": 4, "guidance_scale": 1.5}, {}),
+        ({"guidance_scale": 1.0, "negative_prompt": " "}, {"model": TURBO}),
+        ({"prompt": "x " * 400}, {"chunks": 6}),
+        ({"strength": 1.0}, {}),  # it does not act without an input picture
+        ({"strength": 0.0}, {}),
+        ({"init_image": INPUT}, {}),
+        ({"init_image": INPUT, "strength": 0.0, "guidance_scale": 30.0, "width": 2048, "height": 2048}, {}),
+        ({"init_image": INPUT, "strength": 0.3, "width": 1024, "height": 1024}, {}),  # its shapes are the input's
+        ({"init_image": INPUT, "strength": 0.3}, {"looks": DULL}),  # and so are its colours
+    ],
+)
+def test_what_may_be_meant_is_left_alone(values, known):
+    assert advice_for(_situation(**known, **values)) == ()
+
+
+def test_one_parameter_gets_one_piece_of_advice_and_every_change_is_allowed():
+    now = _situation(guidance_scale=20.0, looks=BURNT, steps=3, width=2048, height=2048)
+    found = advice_for(now)
+    assert [advice.field for advice in found] == ["guidance_scale", "steps", "width"]
+    for advice in found:
+        GenerationRequest.checked({**now.values, **advice.change}, parameters_of(SD1))

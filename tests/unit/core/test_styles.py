@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+
+from sdstudio.core.errors import InvalidRequest, SaveFailed, StudioError
+from sdstudio.core.paths import resources
+from sdstudio.core.styles import FILE_MAXIMUM_BYTES, Style, StyleBook, read_styles, styled
+
+A1111 = (
+    "name,prompt,negative_prompt\n"
+    '----- looks -----,,\n'
+    'Ink,"ink drawing of {prompt}, lines","colour, photo"\n'
+    'Soft,soft light,\n'
+    'Ink,"pen drawing of {prompt}",\n'
+)  # fmt: skip
+
+
+@pytest.fixture
+def book(home) -> StyleBook:
+    return StyleBook.of_styles(home)
+
+
+def test_a_prompt_is_set_into_a_style_or_a_style_behind_the_prompt():
+    into, behind = Style("a", "oil of {prompt}, thick", "photo"), Style("b", "soft light", "")
+    assert styled([into, behind], "a fox", "blurry") == ("oil of a fox, thick, soft light", "blurry, photo")
+    assert styled([behind, into], "a fox", "") == ("oil of a fox, soft light, thick", "photo")
+    assert styled([behind], "", "") == ("soft light", "")
+    assert styled([], " a fox ", "x") == (" a fox ", "x")
+
+
+def test_a_styles_csv_of_a1111_is_read_without_its_dividers_and_the_later_row_of_a_name_counts(tmp_path):
+    path = tmp_path / "styles.csv"
+    path.write_text("\ufeff" + A1111, encoding="utf-8")
+    assert read_styles(path) == (Style("Ink", "pen drawing of {prompt}", ""), Style("Soft", "soft light", ""))
+
+
+def test_the_oldest_spelling_and_broken_bytes_are_read_too(tmp_path):
+    path = tmp_path / "styles.csv"
+    path.write_bytes(b'name,text\nOld,"\xff old words"\nshort\n')
+    (style,) = read_styles(path)
+    assert style == Style("Old", "\ufffd old words", "")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "just some words\n", "prompt,negative_prompt\na,b\n", 'name,prompt\n"' + "x" * 200_000]
+)
+def test_what_is_no_list_of_styles_is_refused_in_one_line(tmp_path, text):
+    path = tmp_path / "other.csv"
+    path.write_text(text)
+    with pytest.raises(StudioError) as caught:
+        read_styles(path)
+    assert "other.csv" in caught.value.message
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_any_size_is_not_read(tmp_path):
+    path = tmp_path / "large.csv"
+    with path.open("wb") as stream:
+        stream.truncate(FILE_MAXIMUM_BYTES + 1)
+    with pytest.raises(StudioError, match="larger than"):
+        read_styles(path)
+
+
+def test_the_shipped_styles_hold_until_the_user_keeps_own_ones(book, home):
+    shipped = book.styles
+    assert len(shipped) >= 10
+    assert all(style.prompt and style.negative_prompt for style in shipped)
+    book.add(Style("Mine", "{prompt}, mine", "not mine"))
+    again = StyleBook.of_styles(home).styles
+    assert again == (*shipped, Style("Mine", "{prompt}, mine", "not mine"))
+    book.add(Style("Mine", "changed"))
+    book.replace([style for style in book.styles if style.name != shipped[0].name])
+    assert StyleBook.of_styles(home).styles == (*shipped[1:], Style("Mine", "changed"))
+
+
+def test_kept_styles_come_back_whatever_they_say(book, home):
+    odd = Style("Ödd, 'name'", 'line one\nline "two", three', " é\t")
+    book.replace([odd])
+    assert StyleBook.of_styles(home).styles == (odd,)
+
+
+def test_negative_presets_are_a_book_of_their_own(home):
+    presets = StyleBook.of_negative_presets(home)
+    assert all(not preset.prompt and preset.negative_prompt for preset in presets.styles)
+    presets.add(Style("Mine", "", "fog"))
+    assert home.negative_presets.exists()
+    assert not home.styles.exists()
+
+
+def test_a_file_is_added_to_the_book(book, tmp_path):
+    path = tmp_path / "styles.csv"
+    path.write_text(A1111)
+    before = len(book.styles)
+    assert book.take_from(path) == 2
+    assert len(book.styles) == before + 2
+    assert [style.name for style in book.named(["Soft", "Ink"])] == ["Soft", "Ink"]
+
+
+def test_a_name_that_is_not_there_is_told_with_a_near_one(book):
+    with pytest.raises(InvalidRequest, match="no style of this name") as caught:
+        book.named(["Watercolor"])
+    assert "Watercolour" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_book_as_it_was(home):
+    book = StyleBook(home.home / "missing" / "styles.csv", resources() / "catalog" / "styles.csv")
+    before = book.styles
+    with pytest.raises(SaveFailed):
+        book.add(Style("x", "y"))
+    assert book.styles == before

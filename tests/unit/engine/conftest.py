@@ -1,0 +1,100 @@
+"""An engine on tiny random pipelines, and a hand that presses Generate and keeps what comes up."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdstudio.core.events import EngineEvent, ImageMade, Notice, StepDone
+from sdstudio.core.model import ModelInfo
+from sdstudio.core.request import GenerationRequest
+from sdstudio.core.settings import Settings
+from sdstudio.engine.engine import Engine
+
+
+def request(**values: Any) -> GenerationRequest:
+    base = {"prompt": "a red heart", "width": 64, "height": 64, "steps": 3, "scheduler": "euler", "guidance_scale": 5.0}
+    return GenerationRequest(**{**base, **values})
+
+
+class Studio:
+    """An engine with one model, and every event of the last call."""
+
+    def __init__(self, model: ModelInfo, settings: Settings | None = None, **filters: Any) -> None:
+        self.engine = Engine(settings or Settings(previews=False), filters)
+        self.model = model
+        self.events: list[EngineEvent] = []
+        self.cancel = threading.Event()
+
+    def make(
+        self, seeds: Sequence[int] = (1,), batch_size: int = 1, on_event: Callable[[EngineEvent], None] | None = None,
+        **values: Any,
+    ) -> list[ImageMade]:  # fmt: skip
+        self.events = []
+        self.cancel = threading.Event()
+
+        def keep(event: EngineEvent) -> None:
+            self.events.append(event)
+            if on_event is not None:
+                on_event(event)
+
+        self.engine.generate(request(**values), self.model, seeds, batch_size, keep, self.cancel)
+        return self.of(ImageMade)
+
+    def of(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def steps(self) -> list[StepDone]:
+        return self.of(StepDone)
+
+    @property
+    def notices(self) -> list[Notice]:
+        return self.of(Notice)
+
+    @property
+    def pipe(self) -> Any:
+        assert self.engine._loaded is not None
+        return self.engine._loaded.pipe
+
+
+def info(path: Path, family: str) -> ModelInfo:
+    return ModelInfo(key=path.name, name=path.name, path=path, family=family)
+
+
+@pytest.fixture(scope="session")
+def shared_studios() -> dict[str, Studio]:
+    """Studios with default settings by family; one load serves all tests that change nothing about a model."""
+    return {}
+
+
+@pytest.fixture
+def studio(tiny_models: Mapping[str, Path], shared_studios: dict[str, Studio]) -> Callable[..., Studio]:
+    """Give a `Studio` of a tiny family: a shared one, or a fresh one when it gets settings, a path or filters."""
+
+    def build(
+        family: str = "sd1", settings: Settings | None = None, path: Path | None = None, **filters: Any
+    ) -> Studio:
+        if settings is None and path is None and not filters:
+            if family not in shared_studios:
+                shared_studios[family] = Studio(info(tiny_models[family], family))
+            shared_studios[family].engine.configure(Settings(previews=False))
+            return shared_studios[family]
+        return Studio(info(path or tiny_models[family], family), settings, **filters)
+
+    return build
+
+
+@pytest.fixture
+def own_copy(tiny_models: Mapping[str, Path], tmp_path: Path) -> Callable[[str], Path]:
+    """Copy a tiny model to where a test may damage it."""
+
+    def copied(family: str = "sd1") -> Path:
+        return Path(shutil.copytree(tiny_models[family], tmp_path / f"model-{family}"))
+
+    return copied

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from sdstudio.core.adapters import EMBEDDING, Adapter
+from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelPickled, ModelUnsupported
+from sdstudio.core.settings import PICKLES_TITLE, Settings
+from sdstudio.engine.embeddings import Embeddings, read_embedding
+from tests.tiny_adapters import drawn, write_embedding
+
+WIDTHS = {"sd1": {"emb_params": 32}, "sd2": {"emb_params": 24}, "sdxl": {"clip_l": 16, "clip_g": 24}}
+
+
+def word_vectors(here, words):
+    """The vectors that the model itself has for some words, as an embedding file would hold them."""
+    found = []
+    for number in ("", "_2"):
+        encoder = getattr(here.pipe, f"text_encoder{number}", None)
+        if encoder is not None:
+            ids = getattr(here.pipe, f"tokenizer{number}")(words, add_special_tokens=False).input_ids
+            found.append(encoder.get_input_embeddings().weight[ids].detach().clone())
+    return found
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+@pytest.mark.parametrize("family", WIDTHS)
+def test_vectors_of_words_draw_what_the_words_draw(studio, tmp_path, family, suffix):
+    here = studio(family, Settings(previews=False, open_pickles=suffix == ".pt"))
+    here.make(steps=1)
+    vectors = dict(zip(WIDTHS[family], word_vectors(here, "red heart"), strict=True))
+    path = write_embedding(tmp_path / f"my-style{suffix}", vectors)
+    adapter = Adapter(EMBEDDING, "my-style", path, family)
+    words = drawn(here, prompt="a red heart on a cat")
+    assert (drawn(here, adapter, prompt="a my-style on a cat") == words).all()
+    assert (drawn(here, adapter, prompt="a embedding:My-Style on a cat") == words).all()
+    weighed = drawn(here, prompt="a (red heart:1.4) on a cat")
+    assert (drawn(here, adapter, prompt="a (my-style:1.4) on a cat") == weighed).all()
+    assert (weighed != words).any()
+    assert (drawn(here, prompt="a red heart on a cat") == words).all()
+    assert (drawn(here, prompt="a my-style on a cat") != words).any()
+
+
+def test_one_in_the_negative_prompt_acts(studio, tmp_path):
+    here = studio("sd1")
+    path = write_embedding(tmp_path / "bad.safetensors", {"emb_params": torch.randn(3, 32)})
+    adapter = Adapter(EMBEDDING, "bad", path, "sd1")
+    assert (drawn(here, adapter, negative_prompt="bad") != drawn(here, negative_prompt="bad")).any()
+
+
+def test_one_of_another_family_is_refused_with_both_named(studio, tmp_path):
+    path = write_embedding(tmp_path / "xl.safetensors", {"clip_l": torch.zeros(1, 16), "clip_g": torch.zeros(1, 24)})
+    with pytest.raises(InvalidRequest, match=r"made for Stable Diffusion XL; .* is Stable Diffusion 1\.x"):
+        drawn(studio("sd1"), Adapter(EMBEDDING, "xl", path, "sdxl"), prompt="xl")
+
+
+def test_diffusers_files_with_one_vector_are_read(tmp_path):
+    save_file({"<cat-toy>": torch.arange(4.0)}, tmp_path / "learned.safetensors")
+    (vectors,) = read_embedding(tmp_path / "learned.safetensors")
+    assert vectors.tolist() == [[0.0, 1.0, 2.0, 3.0]]
+
+
+def test_a_pickle_is_read_only_while_the_settings_allow_it(studio, tmp_path):
+    here = studio("sd1", Settings(previews=False, open_pickles=True))
+    adapter = Adapter(EMBEDDING, "old", write_embedding(tmp_path / "old.pt", {"emb_params": torch.ones(1, 32)}), "sd1")
+    drawn(here, adapter, prompt="old")
+    here.engine.configure(Settings(previews=False))
+    with pytest.raises(ModelPickled, match=r"Embedding = old: old\.pt is a pickle") as caught:
+        drawn(here, adapter, prompt="old")
+    assert PICKLES_TITLE in caught.value.hint
+    drawn(here, prompt="old")
+
+
+def test_files_that_hold_code_or_no_vectors_are_refused(tmp_path):
+    torch.save({"string_to_param": {"*": print}}, tmp_path / "code.pt")
+    with pytest.raises(ModelDamaged, match="could not be read"):
+        read_embedding(tmp_path / "code.pt")
+    save_file({"step": torch.tensor(3)}, tmp_path / "empty.safetensors")
+    with pytest.raises(ModelUnsupported, match="holds no vectors"):
+        read_embedding(tmp_path / "empty.safetensors")
+
+
+def test_the_encoder_never_sees_a_token_beyond_its_words(studio):
+    here = studio("sd1")
+    here.make(steps=1)
+    embeddings = Embeddings({"style": [torch.ones(2, 32)]})
+    tokenizer, encoder = here.pipe.tokenizer, here.pipe.text_encoder
+    ids = embeddings.tokenizer(tokenizer, encoder)("a style").input_ids
+    assert len(ids) == 3
+    with embeddings.within(encoder, tokenizer, ids) as safe:
+        assert max(safe) < len(tokenizer)
+        said = encoder.get_input_embeddings()(torch.tensor([safe]))
+    assert (said[0, 1:] == 1).all()
+    assert not encoder.get_input_embeddings()._forward_hooks

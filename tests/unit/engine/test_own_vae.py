@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sdstudio.core.adapters import VAE, Adapter
+from sdstudio.core.errors import ModelDamaged, ModelPickled, ModelUnsupported
+from sdstudio.core.settings import PICKLES_TITLE, Settings
+from sdstudio.engine.memory import MemoryPlan, apply
+from tests.tiny_adapters import drawn
+
+
+@pytest.fixture
+def other_vae(tiny_models):
+    """The weights of another VAE of the same shapes, as diffusers names them."""
+    weights = load_file(tiny_models["sd1"] / "vae" / "diffusion_pytorch_model.safetensors")
+    generator = torch.Generator().manual_seed(9)
+    return {key: value + 0.1 * torch.randn(value.shape, generator=generator) for key, value in weights.items()}
+
+
+def original_layout(weights):
+    """Return a VAE's weights as the original code names them, with its 1 x 1 convolutions for attention."""
+    changed = {}
+    for key, value in weights.items():
+        side, rest = key.split(".", 1)
+        for ours, theirs in (
+            ("mid_block.resnets.0", "mid.block_1"), ("mid_block.resnets.1", "mid.block_2"),
+            ("mid_block.attentions.0.group_norm", "mid.attn_1.norm"), ("mid_block.attentions.0.to_q", "mid.attn_1.q"),
+            ("mid_block.attentions.0.to_k", "mid.attn_1.k"), ("mid_block.attentions.0.to_v", "mid.attn_1.v"),
+            ("mid_block.attentions.0.to_out.0", "mid.attn_1.proj_out"), ("conv_norm_out", "norm_out"),
+            ("downsamplers.0", "downsample"), ("upsamplers.0", "upsample"), ("resnets", "block"),
+            ("conv_shortcut", "nin_shortcut"),
+        ):  # fmt: skip
+            rest = rest.replace(ours, theirs)
+        if rest.startswith("up_blocks."):
+            _, level, tail = rest.split(".", 2)
+            rest = f"up.{3 - int(level)}.{tail}"
+        rest = rest.replace("down_blocks.", "down.")
+        if "attn_1" in rest and value.ndim == 2:
+            value = value[:, :, None, None]
+        inner = f"{side}.{rest}" if side in ("encoder", "decoder") else key
+        changed[f"first_stage_model.{inner}"] = value
+    return changed
+
+
+@pytest.mark.parametrize("layout", ["diffusers", "original", "folder", "pickle"])
+def test_it_decodes_in_place_of_the_models_own_and_leaves_no_trace(studio, tiny_models, tmp_path, other_vae, layout):
+    path = tmp_path / "other.safetensors"
+    if layout == "folder":
+        path = tmp_path / "other"
+        path.mkdir()
+        (path / "config.json").write_bytes((tiny_models["sd1"] / "vae" / "config.json").read_bytes())
+        save_file(other_vae, path / "diffusion_pytorch_model.safetensors")
+    elif layout == "pickle":
+        path = tmp_path / "other.vae.pt"
+        torch.save({"state_dict": original_layout(other_vae), "epoch": 3}, path)
+    else:
+        save_file(original_layout(other_vae) if layout == "original" else other_vae, path)
+    here = studio("sd1", Settings(previews=False, open_pickles=layout == "pickle"))
+    before = drawn(here)
+    other = drawn(here, Adapter(VAE, "other", path, "sd1"))
+    assert np.abs(other - before).max() > 20
+    assert (drawn(here) == before).all()
+    fresh = studio("sd1", Settings(previews=False))
+    fresh.make(steps=1)
+    fresh.pipe.vae.load_state_dict(other_vae)
+    assert (drawn(fresh) == other).all()
+
+
+def test_the_models_own_comes_back_bit_for_bit(studio, tmp_path, other_vae):
+    save_file(other_vae, tmp_path / "other.safetensors")
+    here = studio("sd1", Settings(previews=False, vae_tiling=True))
+    before = drawn(here)
+    assert (drawn(here, Adapter(VAE, "other", tmp_path / "other.safetensors")) != before).any()
+    assert here.pipe.vae.use_tiling
+    assert (drawn(here) == before).all()
+
+
+def test_one_that_does_not_fit_is_refused_and_the_model_stays_usable(studio, tmp_path, other_vae):
+    wrong = dict(other_vae) | {"decoder.conv_in.weight": torch.zeros(3, 3)}
+    save_file(wrong, tmp_path / "wrong.safetensors")
+    here = studio("sd1")
+    before = drawn(here)
+    with pytest.raises(ModelUnsupported, match="does not fit"):
+        drawn(here, Adapter(VAE, "wrong", tmp_path / "wrong.safetensors"))
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "wrong.safetensors").read_bytes()[:-10])
+    with pytest.raises(ModelDamaged):
+        drawn(here, Adapter(VAE, "cut", tmp_path / "cut.safetensors"))
+    assert (drawn(here) == before).all()
+
+
+def test_a_pickle_is_read_only_while_the_settings_allow_it_and_never_when_it_holds_code(studio, tmp_path, other_vae):
+    torch.save({"state_dict": print}, tmp_path / "code.pt")
+    torch.save(other_vae, tmp_path / "old.pt")
+    here = studio("sd1", Settings(previews=False, open_pickles=True))
+    before = drawn(here)
+    assert (drawn(here, Adapter(VAE, "old", tmp_path / "old.pt")) != before).any()
+    with pytest.raises(ModelUnsupported, match="does not fit"):
+        drawn(here, Adapter(VAE, "code", tmp_path / "code.pt"))
+    drawn(here, Adapter(VAE, "old", tmp_path / "old.pt"))
+    here.engine.configure(Settings(previews=False))
+    with pytest.raises(ModelPickled, match=r"VAE = old: old\.pt is a pickle") as caught:
+        drawn(here, Adapter(VAE, "old", tmp_path / "old.pt"))
+    assert PICKLES_TITLE in caught.value.hint
+    assert (drawn(here) == before).all()
+
+
+@pytest.mark.parametrize("offload", ["model", "sequential"])
+def test_it_comes_in_while_weights_are_offloaded(studio, tmp_path, other_vae, offload):
+    save_file(other_vae, tmp_path / "other.safetensors")
+    adapter = Adapter(VAE, "other", tmp_path / "other.safetensors")
+    wanted = drawn(studio("sd1"), adapter)
+    here = studio("sd1", Settings(previews=False))
+    plain = drawn(here)
+    apply(MemoryPlan(offload=offload), MemoryPlan(), here.pipe, torch.device("cpu", 0))
+    here.engine._loaded.plan = MemoryPlan(offload=offload)
+    assert np.abs(drawn(here, adapter) - wanted).max() <= 1
+    assert np.abs(drawn(here) - plain).max() <= 1

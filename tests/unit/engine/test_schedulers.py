@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from sdstudio.catalog.families import FAMILY_BY_KEY
+from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, SCHEDULERS
+from sdstudio.catalog.schedules import EVERY_SCHEDULE
+from sdstudio.core.errors import InvalidRequest
+from sdstudio.engine.noise_levels import NoiseTable, noise_levels
+from sdstudio.engine.schedulers import build_scheduler, is_diffusion
+
+from .conftest import request
+
+BETAS = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+# As stable-diffusion-xl-base-1.0 and stable-diffusion-v1-5 ship them.
+SHIPPED = {
+    "sdxl": {**BETAS, "timestep_spacing": "leading", "steps_offset": 1, "prediction_type": "epsilon"},
+    "sd1": {**BETAS, "steps_offset": 1, "skip_prk_steps": True, "set_alpha_to_one": False},
+    "sd2": {**BETAS, "steps_offset": 1, "prediction_type": "v_prediction", "set_alpha_to_one": False},
+    "karras": {**BETAS, "use_karras_sigmas": True, "algorithm_type": "dpmsolver++", "solver_order": 3},
+}  # fmt: skip
+K_STYLE = [spec for spec in SCHEDULERS if spec.automatic]
+ZERO_SNR = {**BETAS, "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+
+
+def sigmas_of_the_table() -> np.ndarray:
+    """All 1000 noise levels, ascending: sqrt((1 - a) / a) of the cumulative alphas."""
+    betas = np.linspace(BETAS["beta_start"] ** 0.5, BETAS["beta_end"] ** 0.5, 1000) ** 2
+    alphas = np.cumprod(1 - betas)
+    return np.sqrt((1 - alphas) / alphas)
+
+
+def set_up(key: str, trained: dict, steps: int, family: str = "sd1", **values: object) -> object:
+    asked = request(scheduler=key, steps=steps, **values)
+    scheduler = build_scheduler(asked, trained, FAMILY_BY_KEY[family])
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def levels_of(scheduler: object) -> np.ndarray:
+    """Its levels above 0, each once: two evaluations a step list a level twice, DEIS its last one."""
+    return np.unique([float(sigma) for sigma in scheduler.sigmas if sigma > 0])[::-1]
+
+
+def cases() -> list[tuple[str, int]]:
+    return [(spec.key, steps) for spec in SCHEDULERS for steps in sorted({spec.min_steps, 4, 20})]
+
+
+@pytest.mark.parametrize(("key", "steps"), cases())
+def test_every_row_runs_with_any_number_of_steps(studio, key, steps):
+    here = studio("sd1")
+    (image,) = here.make([3], steps=steps, scheduler=key)  # latents that are no numbers would raise InvalidNumbers
+    told = here.steps
+    assert [step.step for step in told] == list(range(1, len(told) + 1))
+    assert {step.total for step in told} == {len(told)}
+    spec = SCHEDULER_BY_KEY[key]
+    second_order = any(name in spec.class_name for name in ("Heun", "KDPM2", "SDEScheduler"))
+    # PNDM evaluates its first step twice.
+    expected = (
+        2 * steps - 1 if second_order else steps + 1 if spec.class_name == "PNDMScheduler" and steps > 1 else steps
+    )
+    assert len(told) == expected
+    assert image.recipe.made_with["scheduler"]["class"] == spec.class_name
+
+
+@pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
+@pytest.mark.parametrize("steps", [75, 150])
+def test_every_row_has_a_schedule_for_as_many_steps_as_a_request_may_ask(spec, steps):
+    scheduler = set_up(spec.key, SHIPPED["sd1"], steps)
+    assert len(scheduler.timesteps) >= steps
+    assert float(scheduler.timesteps[0]) > float(scheduler.timesteps[-1]) >= 0
+
+
+@pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
+@pytest.mark.parametrize("shipped", ["sd2", "sdxl"])
+def test_every_row_keeps_what_the_model_was_trained_with(spec, shipped):
+    scheduler = set_up(spec.key, SHIPPED[shipped], 20)
+    for name in ("beta_start", "beta_end", "beta_schedule", "num_train_timesteps"):
+        assert scheduler.config[name] == BETAS[name]
+    assert scheduler.config.prediction_type == SHIPPED[shipped].get("prediction_type", "epsilon")
+    assert not scheduler.config.get("clip_sample")
+
+
+@pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
+def test_how_a_model_liked_to_be_sampled_does_not_leak_into_the_row(spec):
+    ours, plain = (set_up(spec.key, SHIPPED[name], 20) for name in ("karras", "sd1"))
+    assert torch.equal(ours.timesteps, plain.timesteps)
+    if "Multistep" in spec.class_name:
+        assert ours.config.solver_order == spec.config.get("solver_order", 2)
+
+
+@pytest.mark.parametrize("spec", K_STYLE, ids=lambda spec: spec.key)
+@pytest.mark.parametrize("schedule", ["automatic", *EVERY_SCHEDULE])
+def test_every_sampler_steps_at_the_levels_of_every_schedule(spec, schedule):
+    """With the spacing that SDXL ships they would start at 11.0 at 20 steps: washed-out pictures."""
+    steps = 10
+    scheduler = set_up(spec.key, SHIPPED["sdxl"], steps, "sdxl", schedule=schedule)
+    table = NoiseTable(sigmas_of_the_table(), FAMILY_BY_KEY["sdxl"].align_your_steps)
+    key = spec.automatic if schedule == "automatic" else schedule
+    assert levels_of(scheduler) == pytest.approx(noise_levels(key, table, steps), rel=1e-4)
+    # A start in pure noise of the first level, whether the pipeline scales it by sigma or by its signal too.
+    assert float(scheduler.init_noise_sigma) in (pytest.approx(14.6146, rel=1e-4), 1.0)
+    told = sorted({float(t) for t in scheduler.timesteps}, reverse=True)
+    assert told[0] == pytest.approx(999, abs=0.5)
+    assert told[-1] >= 0
+
+
+@pytest.mark.parametrize("spec", K_STYLE, ids=lambda spec: spec.key)
+def test_a_copy_keeps_the_levels(spec):
+    scheduler = build_scheduler(request(scheduler=spec.key, schedule="beta", steps=7), BETAS, FAMILY_BY_KEY["sd1"])
+    copied = copy.deepcopy(scheduler)
+    copied.set_timesteps(7)
+    table = NoiseTable(sigmas_of_the_table(), FAMILY_BY_KEY["sd1"].align_your_steps)
+    assert levels_of(copied) == pytest.approx(noise_levels("beta", table, 7), rel=1e-4)
+    assert not np.array_equal(levels_of(scheduler), levels_of(copied))  # the original is left as it was
+
+
+@pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
+@pytest.mark.parametrize("asked", [{}, {"zero_snr": True}])
+def test_a_model_trained_to_zero_signal_is_sampled_from_there(spec, asked):
+    trained = {**ZERO_SNR, "rescale_betas_zero_snr": not asked}
+    scheduler = set_up(spec.key, trained, 20, **asked)
+    assert float(scheduler.timesteps[0]) == pytest.approx(999, abs=1e-4)
+    assert float(scheduler.timesteps[-1]) > 40  # evenly spaced to the end: the last step is as long as the others
+    assert float(scheduler.alphas_cumprod[-1]) <= 2.0**-24 * 1.01
+    assert float(scheduler.alphas_cumprod[0]) == pytest.approx(float(1 - BETAS["beta_start"]), rel=1e-5)
+    if spec.automatic:
+        assert levels_of(scheduler)[0] == pytest.approx(4096, rel=1e-3)
+
+
+@pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
+def test_every_sampler_draws_from_zero_signal(studio, spec):
+    (image,) = studio("sd2").make([3], steps=4, scheduler=spec.key, zero_snr=True)  # numbers that are none would raise
+    assert image.pixels.getbbox() is not None
+
+
+@pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
+def test_the_prediction_may_be_told(spec):
+    for prediction in ("epsilon", "v_prediction"):
+        assert set_up(spec.key, SHIPPED["sd2"], 4, prediction=prediction).config.prediction_type == prediction
+
+
+def test_a_wrong_prediction_changes_the_picture(studio):
+    here = studio("sd1")
+    (right,), (same,), (wrong,) = (
+        here.make([3], prediction=prediction) for prediction in ("automatic", "epsilon", "v_prediction")
+    )
+    assert right.pixels.tobytes() == same.pixels.tobytes() != wrong.pixels.tobytes()
+
+
+def test_too_few_steps_are_refused():
+    with pytest.raises(InvalidRequest, match="needs 2 or more"):
+        set_up("dpmpp_2s", BETAS, 1)
+
+
+def test_flow_matching_models_are_recognised_by_their_scheduler():
+    assert not is_diffusion(diffusers.FlowMatchEulerDiscreteScheduler())
+    for spec in SCHEDULERS:
+        assert is_diffusion(getattr(diffusers, spec.class_name)())
+
+
+def test_dpmpp_sde_draws_each_images_noise_from_its_own_seed(studio):
+    here = studio("sd1")
+    first, second = here.make([1, 2], batch_size=2, scheduler="dpmpp_sde", steps=4)
+    assert first.pixels.tobytes() != second.pixels.tobytes()
+
+
+def test_the_noise_of_dpmpp_sde_is_what_diffusers_draws_on_a_cpu(studio, tiny_models):
+    here = studio("sd1")
+    (image,) = here.make([8], scheduler="dpmpp_sde", steps=4)
+    pipe = diffusers.StableDiffusionPipeline.from_pretrained(str(tiny_models["sd1"]), local_files_only=True)
+    asked = request(scheduler="dpmpp_sde", steps=4)
+    pipe.scheduler = build_scheduler(asked, pipe.scheduler.config, FAMILY_BY_KEY["sd1"])
+    pipe.scheduler.noise_sampler_seed = [8]
+    bare = pipe(
+        "a red heart", width=64, height=64, guidance_scale=5.0, generator=torch.Generator().manual_seed(8),
+        num_inference_steps=4,
+    ).images[0]  # fmt: skip
+    assert np.array_equal(np.asarray(image.pixels), np.asarray(bare))
+
+
+def test_the_config_in_a_recipe_is_json(studio):
+    here = studio("sd1")
+    for spec in SCHEDULERS[:3]:
+        (image,) = here.make([3], scheduler=spec.key)
+        text = json.dumps(image.recipe.made_with["scheduler"], allow_nan=False)
+        assert json.loads(text)["class"] == spec.class_name
+        assert image.recipe.made_with["schedule"] == spec.automatic
+
+
+def test_no_row_is_named_in_the_code():
+    """A new scheduler is one row in the table: the engine must not know any by name."""
+    import sdstudio.engine
+
+    for file in Path(sdstudio.engine.__file__).parent.glob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        named = [spec.key for spec in SCHEDULERS if f'"{spec.key}"' in text]
+        assert not named, f"{file.name} names {named}"

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from PIL import Image
+
+from sdstudio.history.foreign.reading import examine_picture, read_picture
+from tests.unit.history.foreign.pictures import A1111, NOVEL, hidden
+
+
+def test_a1111s_hidden_text_is_read(tmp_path):
+    (tmp_path / "x.png").write_bytes(hidden(A1111.format(sampler="Euler a", version="v1.10.1")))
+    read = read_picture(tmp_path / "x.png")
+    assert read is not None
+    assert (read.program, read.recipe.request.seed, read.recipe.request.scheduler) == ("A1111 v1.10.1", 42, "euler_a")
+    again, _small = examine_picture(tmp_path / "x.png")
+    assert again == read
+
+
+def test_novelais_hidden_texts_are_read():
+    texts = {"Software": "NovelAI", "Description": "1girl", "Source": "V3", "Comment": json.dumps(NOVEL)}
+    read = read_picture(io.BytesIO(hidden(json.dumps(texts), (96, 96))))
+    assert read is not None
+    assert (read.program, read.recipe.request.seed) == ("NovelAI", 3621354012)
+
+
+def with_length(bits: int) -> bytes:
+    data = b"stealth_pngcomp" + bits.to_bytes(4, "big")
+    alpha = Image.new("L", (64, 64), 254)
+    for at, bit in enumerate(byte >> place & 1 for byte in data for place in range(7, -1, -1)):
+        alpha.putpixel((at // 64, at % 64), 254 + bit)
+    pixels = Image.new("RGBA", (64, 64), "teal")
+    pixels.putalpha(alpha)
+    file = io.BytesIO()
+    pixels.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("bits", [0, 8, 800, 2**32 - 1])
+def test_a_mark_with_nonsense_behind_it_tells_nothing(bits):
+    assert read_picture(io.BytesIO(with_length(bits))) is None
+
+
+def test_a_hidden_bomb_is_unpacked_no_further_than_texts_may_be_long():
+    assert read_picture(io.BytesIO(hidden("a" * 30_000_000, (512, 512)))) is None

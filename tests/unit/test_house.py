@@ -1,0 +1,227 @@
+"""The house stands: one place to touch for each thing, floors that a linter keeps, torch left out where it must be."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY, family_of_pipeline
+from sdstudio.catalog.previews import PREVIEW_BY_KEY, PREVIEWS
+from sdstudio.catalog.schedulers import DEFAULT_SCHEDULER, SCHEDULER_BY_KEY, SCHEDULERS, find_scheduler
+from sdstudio.cli import build_parser
+from sdstudio.core.model import ModelInfo, default_request, parameters_of
+from sdstudio.core.params import Kind, parameters
+from sdstudio.core.request import GenerationRequest, RunOptions
+from sdstudio.core.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DECLARED = [row for model in (GenerationRequest, RunOptions, Settings) for row in parameters(model)]
+LINT = Path(sys.executable).with_name("lint-imports")
+
+
+def _folded(name: str) -> str:
+    return "".join(c for c in name.lower().replace("++", "pp") if c.isalnum())
+
+
+@pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
+class TestSchedulerRow:
+    def test_its_class_is_in_diffusers_and_takes_its_configuration(self, spec):
+        import diffusers
+
+        scheduler = getattr(diffusers, spec.class_name)(**spec.config)
+        assert {name: scheduler.config[name] for name in spec.config} == dict(spec.config)
+
+    def test_what_it_needs_can_be_imported(self, spec):
+        if spec.needs:
+            importlib.import_module(spec.needs)
+
+    def test_every_name_of_it_leads_to_it(self, spec):
+        for name in (spec.key, spec.title, *spec.aliases):
+            assert find_scheduler(name) is spec, name
+
+    def test_it_is_a_choice_of_the_request_with_a_sentence_about_it(self, spec):
+        [row] = [row for row in parameters(GenerationRequest) if row.name == "scheduler"]
+        [choice] = [choice for choice in row.choices if choice.value == spec.key]
+        assert choice.title == spec.title
+        assert choice.about.endswith(".")
+
+    def test_a1111_can_name_it(self, spec):
+        assert spec.sampler
+
+
+def test_no_two_schedulers_share_a_name():
+    named = [{_folded(name) for name in (spec.key, spec.title, *spec.aliases)} for spec in SCHEDULERS]
+    names = [name for row in named for name in row]
+    assert len(names) == len(set(names))
+    assert len(SCHEDULER_BY_KEY) == len(SCHEDULERS)
+    assert DEFAULT_SCHEDULER in SCHEDULER_BY_KEY
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
+class TestFamilyRow:
+    def test_its_pipelines_are_in_diffusers(self, family):
+        import diffusers
+
+        assert all(hasattr(diffusers, name) for name in family.pipelines)
+
+    def test_its_models_are_recognised(self, family):
+        for name in family.pipelines:
+            assert family_of_pipeline(name, family.text_width) is family
+
+    def test_its_preview_exists(self, family):
+        assert not family.preview or family.preview in PREVIEW_BY_KEY
+
+    def test_its_sizes_can_be_drawn(self, family):
+        for width, height in family.sizes:
+            GenerationRequest.checked({"width": width, "height": height})
+        assert family.sizes[0][0] == family.sizes[0][1]
+
+    def test_its_overrides_name_parameters_and_its_defaults_hold(self, family):
+        assert set(family.overrides) <= {row.name for row in parameters(GenerationRequest)}
+        model = ModelInfo("m", "M", Path("m"), family.key)
+        request = default_request(model)
+        GenerationRequest.checked(request.model_dump(), parameters_of(model))
+
+    def test_it_is_described(self, family):
+        assert family.title
+        assert family.about.endswith(".")
+
+
+def test_an_unknown_pipeline_belongs_to_the_other_family():
+    assert family_of_pipeline("NeverHeardOfPipeline", 0) is FAMILY_BY_KEY["other"]
+
+
+@pytest.mark.parametrize("spec", PREVIEWS, ids=lambda spec: spec.key)
+def test_a_preview_row_has_three_colours_for_each_channel(spec):
+    assert len(spec.factors) >= 4
+    assert all(len(row) == 3 for row in (*spec.factors, spec.bias))
+
+
+@pytest.mark.parametrize("row", DECLARED, ids=lambda row: row.name)
+class TestParameterRow:
+    def test_it_has_a_title_a_description_a_flag_and_a_group(self, row):
+        assert row.title
+        assert row.description.endswith(".")
+        assert row.flag == (row.ui.flag or "--" + row.name.replace("_", "-"))
+        assert row.ui.group
+
+    def test_its_bounds_are_whole_and_hold_its_default(self, row):
+        if row.kind in (Kind.INTEGER, Kind.NUMBER):
+            assert row.minimum <= row.default <= row.maximum
+        if row.kind is Kind.CHOICE:
+            assert row.default in [choice.value for choice in row.choices]
+
+    def test_it_has_a_widget_that_shows_its_default(self, row, qtbot):
+        from sdstudio.ui.form import Field
+
+        field = Field(row)
+        qtbot.addWidget(field)
+        if row.kind is not Kind.MODEL:  # its choices are the models that are there
+            field.set_value(row.default)
+            assert field.value() == row.default
+            assert not field.is_changed
+
+
+def test_no_two_declared_names_collide():
+    names = [row.name for row in DECLARED]
+    assert len(names) == len(set(names))
+
+
+def _readme_commands() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [line for block in text.split("```")[1::2] for line in block.splitlines()]
+    return [line.split("  #")[0].strip() for line in lines if line.startswith("sdstudio ")]
+
+
+@pytest.mark.parametrize("command", _readme_commands())
+def test_the_readme_shows_commands_that_exist(command):
+    args = build_parser(lambda *_: 0).parse_args(shlex.split(command)[1:])
+    assert callable(args.run)
+
+
+def test_the_readme_and_the_check_share_their_commands():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    check = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    first = "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/sdstudio"
+    second = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
+    assert first in readme
+    assert second in readme
+    assert second in check
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A copy of the package and its rules, to plant violations in."""
+    shutil.copytree(ROOT / "sdstudio", tmp_path / "sdstudio", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    return subprocess.run(
+        [LINT, "--no-cache"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_floors_are_kept(house):
+    done = _lint(house)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("core/errors.py", "import PySide6"),
+        ("engine/prompts.py", "import PySide6.QtCore"),
+        ("history/store.py", "import PySide6"),
+        ("jobs/queue.py", "import PySide6"),
+        ("cli/flags.py", "import PySide6"),
+        ("library/library.py", "import torch"),
+        ("history/store.py", "import torch"),
+        ("core/request.py", "import diffusers"),
+        ("ui/__init__.py", "import torch"),
+        ("ui/__init__.py", "import sdstudio.engine.devices"),
+        ("jobs/__init__.py", "import sdstudio.engine.devices"),
+        ("core/request.py", "import sdstudio.history.store"),
+        ("catalog/families.py", "import sdstudio.core.errors"),
+        ("library/library.py", "import sdstudio.history.store"),
+    ],
+)
+def test_a_planted_violation_is_found(house, module, line):
+    with (house / "sdstudio" / module).open("a") as file:
+        file.write(f"\n{line}\n")
+    done = _lint(house)
+    assert done.returncode != 0, done.stdout
+    assert "BROKEN" in done.stdout
+
+
+def test_a_module_on_no_floor_is_found(house):
+    (house / "sdstudio" / "helpers.py").write_text('"""Anything."""\n')
+    assert _lint(house).returncode != 0
+
+
+@pytest.mark.parametrize(
+    "module", ["cli", "ui.main_window", "app", "library.library", "history.store", "jobs.controller", "jobs.worker"]
+)
+def test_importing_it_leaves_torch_out(module):
+    if not list((ROOT / "sdstudio").glob(module.replace(".", "/") + "*")):
+        pytest.skip(f"sdstudio.{module} has not been built yet")
+    heavy = ("torch", "diffusers", "transformers")
+    code = f"import sys, sdstudio.{module}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "sdstudio").rglob("*.py")), ids=lambda path: path.name)
+def test_a_module_says_what_it_knows_and_is_not_long(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith('"""')
+    assert text.count("\n") <= 400
