@@ -17,12 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from PIL import ExifTags
-
 from sdstudio.core.errors import InvalidRequest, PictureUnreadable, SaveFailed
 from sdstudio.core.files import copy_whole, write_whole
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.pictures import load_whole, opened_picture, shown, unreadable
+from sdstudio.core.pictures import load_whole, opened_picture, shown, unreadable, upright_size
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +28,6 @@ _ENDINGS: Final = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp"
 """MPO is what Pillow calls the JPEG of a camera that holds a second picture."""
 _NOTE: Final = ".json"
 _NOTE_MAXIMUM_BYTES: Final = 100_000
-_LYING: Final = (5, 6, 7, 8)
-"""EXIF's orientations that swap the sides."""
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -118,9 +114,7 @@ class InputPictures:
     def size_of(self, key: str) -> tuple[int, int]:
         """Return a picture's width and height, as they are when it stands upright. Raises: as `path_of`."""
         with opened_picture(self.path_of(key)) as image:
-            width, height = image.size
-            lies = image.getexif().get(ExifTags.Base.Orientation) in _LYING
-        return (height, width) if lies else (width, height)
+            return upright_size(image)
 
     def parent_of(self, key: str) -> int | None:
         """Return the entry of the history that a picture is, ``None`` when it is none or that is not known."""

@@ -6,6 +6,7 @@ its text chunks.
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from sdstudio.core.errors import PictureUnreadable
 
@@ -33,6 +34,12 @@ _TEXT_CHUNKS: Final = (b"tEXt", b"zTXt", b"iTXt")
 _ON_ITS_SIDE: Final = frozenset({5, 6, 7, 8})
 """Values of EXIF's orientation that turn width into height."""
 _PIECE_BYTES: Final = 1 << 20
+_BEHIND: Final = "white"
+"""What is seen through a transparent picture."""
+_WIDE_GREY: Final = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+"""Modes of 16 bits a pixel, which Pillow would cut off at 255 on the way to RGB."""
+_PROFILED: Final = {"RGB": "RGB", "RGBA": "RGBA", "CMYK": "RGB", "L": "RGB"}
+"""Modes whose colour profile is heeded, with what they become."""
 
 
 @contextmanager
@@ -63,6 +70,46 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     """Return how wide and high an opened picture is as it is to be seen: a camera may have been turned."""
     lies = image.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE
     return (image.height, image.width) if lies else image.size
+
+
+def as_seen(image: Image.Image) -> Image.Image:
+    """Return an opened picture as a viewer shows it, in RGB: upright, on white, its colour profile turned into sRGB."""
+    return _on_white(_in_srgb(_upright(image)))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (struct.error, KeyError, TypeError):  # nonsense where a camera would say which side is up
+        image.load()
+        return image
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return image
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode not in _PROFILED:
+        return image
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in (own.profile.profile_description or "").lower():  # its pixels are to stay exactly as they are
+            return image
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, own, srgb, outputMode=_PROFILED[image.mode]) or image
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # nonsense where the profile would be
+        return image
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode in _WIDE_GREY:
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    seen = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", seen.size, _BEHIND), seen).convert("RGB")
 
 
 def unreadable(path: Path | BinaryIO, error: BaseException) -> PictureUnreadable:

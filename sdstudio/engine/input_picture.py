@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from sdstudio.core.pictures import opened_picture
+from sdstudio.core.pictures import as_seen, opened_picture
 from sdstudio.core.request import GenerationRequest
 
 Enlarge = Callable[[Image.Image, int, int], Image.Image]
 """Makes a picture exactly so wide and high, at least one of which is more than it has."""
 
 _BACKGROUND: Final = "white"
-_WIDE_GREY: Final = ("I;16", "I;16L", "I;16B", "I;16N", "I")
-"""Modes of 16 bits a pixel, which Pillow would cut off at 255 on the way to RGB."""
 
 
 def lanczos(picture: Image.Image, width: int, height: int) -> Image.Image:
@@ -37,7 +34,7 @@ def input_picture(path: Path, request: GenerationRequest, enlarge: Enlarge = lan
         PictureUnreadable: It is damaged or no picture.
     """
     with opened_picture(path) as image:
-        picture = _in_colour(_upright(image))
+        picture = as_seen(image)
     return fitted(picture, request.width, request.height, request.init_fit, enlarge)
 
 
@@ -60,23 +57,6 @@ def fitted(picture: Image.Image, width: int, height: int, fit: str, enlarge: Enl
             whole.paste(_sized(picture, *inside, enlarge), ((width - inside[0]) // 2, (height - inside[1]) // 2))
             return whole
     return _sized(picture, width, height, enlarge)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except (struct.error, KeyError, TypeError):  # nonsense where a camera would say which side is up
-        image.load()
-        return image
-
-
-def _in_colour(image: Image.Image) -> Image.Image:
-    if image.mode in _WIDE_GREY:
-        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    seen = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", seen.size, _BACKGROUND), seen).convert("RGB")
 
 
 def _sized(picture: Image.Image, width: int, height: int, enlarge: Enlarge) -> Image.Image:

@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PIL import Image, ImageOps
+from PIL import Image
 from PySide6.QtCore import QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QWidget
 
 from sdstudio.core.errors import HistoryError, InvalidRequest, SaveFailed, StudioError
 from sdstudio.core.inputs import InputPictures, KeptPicture
-from sdstudio.core.pictures import opened_picture, shown, upright_size
+from sdstudio.core.pictures import as_seen, opened_picture, shown, upright_size
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.tasks import TaskRunner
@@ -231,9 +231,7 @@ def _seen_of(path: Path, pictures: InputPictures) -> Seen:
         width, height = upright_size(image)
         image.draft("RGB", (2 * SMALL_PX, 2 * SMALL_PX))  # a JPEG is decoded no larger than it is needed
         image.thumbnail((SMALL_PX, SMALL_PX), Image.Resampling.LANCZOS)
-        small = ImageOps.exif_transpose(image).convert("RGBA")
-    ground = Image.new("RGBA", small.size, "white")
-    rgb = Image.alpha_composite(ground, small).convert("RGB")
+        rgb = as_seen(image)
     data = rgb.tobytes()
     shown_small = QImage(data, rgb.width, rgb.height, rgb.width * 3, QImage.Format.Format_RGB888).copy()
     return Seen(shown_small, shown(name or path.name), width, height)
