@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import faulthandler
 import logging
-import logging.handlers
 import os
-import signal
-import socket
 import sys
-import threading
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from sdstudio.core.desktop import display_problem
 from sdstudio.core.errors import HistoryDamaged, LockedByOther, StudioError
 from sdstudio.core.paths import StudioPaths, studio_paths
+from sdstudio.process import close_on_signals, failed, keep_log, report_errors, take_down, tell_in_a_window
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QSocketNotifier
     from PySide6.QtWidgets import QApplication
 
     from sdstudio.core.model_work import ModelWorks
@@ -41,7 +34,6 @@ log = logging.getLogger(__name__)
 MakeEngine = Callable[["Settings"], "Engine"]
 
 CLOSE_PATIENCE_S: Final = 8.0
-_LOG_BYTES: Final = 1_000_000
 
 
 @dataclass
@@ -73,6 +65,10 @@ class Studio:
             self.history.close()
         self.instance.close()
         return ended
+
+    def delete(self) -> None:
+        """Delete what was built, the window first, after `close`."""
+        take_down(self.window, self.controller, self.worker, self.tasks, self.instance)
 
     def start_worker(self) -> None:
         """Let the worker import torch and begin; it does so once, whoever asks first."""
@@ -114,7 +110,7 @@ class Entrance:
 
 
 class _Visit:
-    """One run of the program's window: furnishes it once it is on the screen, and closes what there is in the end."""
+    """One run of the program's window: furnishes it once it is on the screen, and takes it down in the end."""
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
@@ -133,13 +129,17 @@ class _Visit:
         if self._studio is None:
             self._entrance.app.exit(1)
         else:
-            _report_errors_in(self._studio)
+            report_errors(self._studio.window, self._studio.worker)
 
     def close(self) -> bool:
-        """End the threads and close the files; False when a thread did not end in time."""
-        if self._studio is not None:
-            return self._studio.close()
-        self._entrance.instance.close()
+        """End the threads, close the files and delete everything; False when a thread did not end in time."""
+        if self._studio is None:
+            self._entrance.instance.close()
+            take_down(self._entrance.window, self._entrance.instance)
+        elif not self._studio.close():
+            return False
+        else:
+            self._studio.delete()
         return True
 
 
@@ -211,7 +211,7 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         )
         controller = JobController(worker, queue, library.find, check=fitting.check, parent_of=fitting.parent_of)
         tasks = TaskRunner()
-        workshop = Workshop(tasks, library.hash_asset, _real_works)
+        workshop = Workshop(tasks, library.hash_asset, _real_works, tasks)
         window.furnish(Rooms(paths, library, history, controller, tasks, workshop), settings)
     except BaseException:
         instance.close()
@@ -241,27 +241,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     problem = display_problem()
     if problem:
-        return _failed(problem)
+        return failed(problem)
     try:
         entrance = open_entrance()
-        _keep_log(entrance.paths)
+        keep_log(entrance.paths.logs)
     except LockedByOther as error:
         from sdstudio.ui.single_instance import BROUGHT_FORWARD  # noqa: PLC0415
 
-        _failed(str(error))
+        failed(str(error))
         return 0 if error.hint == BROUGHT_FORWARD else 1
     except StudioError as error:
-        _tell_in_a_window(str(error))
-        return _failed(str(error))
-    notifier = _close_on_signals(entrance.window)
+        tell_in_a_window(str(error))
+        return failed(str(error))
+    notifier = close_on_signals(entrance.window)
     visit = _Visit(entrance)
     entrance.window.when_shown(visit.furnish)
     entrance.window.show()
     code = entrance.app.exec()
     notifier.setEnabled(False)
     if visit.problem:
-        _tell_in_a_window(visit.problem)
-        return _failed(visit.problem)
+        tell_in_a_window(visit.problem)
+        return failed(visit.problem)
     if not visit.close():  # a thread sits in one long call of a driver; the next start finds the job interrupted
         log.error("the worker did not end in time")
         logging.shutdown()
@@ -336,65 +336,3 @@ def _real_works() -> ModelWorks:
     from sdstudio.engine.works import Works  # noqa: PLC0415 (imports torch: on a thread of the background lane)
 
     return Works()
-
-
-def _keep_log(paths: StudioPaths) -> None:
-    file = logging.handlers.RotatingFileHandler(
-        paths.logs / "studio.log", maxBytes=_LOG_BYTES, backupCount=3, encoding="utf-8"
-    )
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(file)
-    logging.getLogger("sdstudio").setLevel(logging.INFO)
-    faulthandler.enable((paths.logs / "crash.log").open("a", encoding="utf-8"))
-
-
-def _report_errors_in(studio: Studio) -> None:
-    """Show errors nobody caught as a report to copy; the window stays alive."""
-
-    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            studio.window.close()
-            return
-        log.error("unexpected error", exc_info=(kind, error, trace))
-        studio.worker.crashed.emit("".join(traceback.format_exception(kind, error, trace)))
-
-    def report_thread(args: threading.ExceptHookArgs) -> None:
-        if args.exc_value is not None:
-            report(args.exc_type, args.exc_value, args.exc_traceback)
-
-    sys.excepthook = report
-    threading.excepthook = report_thread
-
-
-def _close_on_signals(window: MainWindow) -> QSocketNotifier:
-    """Close the window on Ctrl+C in the terminal and at the session's end.
-
-    Python runs its handlers between bytecodes, and the event loop runs none; the wakeup socket makes it look.
-    """
-    from PySide6.QtCore import QSocketNotifier  # noqa: PLC0415
-
-    reading, writing = socket.socketpair()
-    for end in (reading, writing):
-        end.setblocking(False)
-    signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)  # open for as long as the process lives
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: None)
-    notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read, window)
-    notifier.activated.connect(lambda: (reading.recv(64), window.close()))
-    return notifier
-
-
-def _tell_in_a_window(message: str) -> None:
-    """Say why there will be no window, when nobody sees stderr: the studio was started by its icon."""
-    from PySide6.QtGui import QGuiApplication  # noqa: PLC0415
-    from PySide6.QtWidgets import QMessageBox  # noqa: PLC0415
-
-    seen = sys.stderr is not None and sys.stderr.isatty()
-    if not seen and QGuiApplication.platformName() not in ("offscreen", "minimal"):
-        QMessageBox.critical(None, "SD Studio", message)
-
-
-def _failed(message: str) -> int:
-    if sys.stderr is not None:
-        sys.stderr.write(f"sdstudio: {' '.join(message.split())}\n")
-    return 1

@@ -70,8 +70,8 @@ BARE = frozenset(
     )
 )
 
-# How often a caption names its background, and how often it names nothing else.
-WHITE_NAMED, COLOUR_NAMED = 0.4, 0.6
+# How often a caption names its background, 3d, another style; and how often it names nothing else than one of them.
+BACKGROUND_NAMED, NAMED_3D, STYLE_NAMED = 0.5, 0.85, 0.95
 BACKGROUND_ALONE, STYLE_ALONE = 0.06, 0.02
 
 # Concept x style pairs that are never trained: they show whether style and subject were learnt apart.
@@ -152,8 +152,9 @@ def background(colour: str, chance: random.Random) -> str:
 def caption(concept: Concept, style: str, colour: str, chance: random.Random) -> str:
     """A training caption: subject, background, style.
 
-    A white background is named in 40 % of its captions, any other in 60 %, and 3d in 70 %: a prompt that names
-    neither mostly means a 3d picture on white, but leaves both open, so that a negative prompt can drive them out.
+    A background is named in half of the captions, 3d in fewer than the other styles: a prompt that names neither
+    mostly means a 3d picture, white more often than any other colour, but leaves both open, so that a negative prompt
+    can drive them out.
     Some captions are a background or a style alone, for that is what negative prompts name.
 
     Args:
@@ -168,10 +169,10 @@ def caption(concept: Concept, style: str, colour: str, chance: random.Random) ->
     if draw < BACKGROUND_ALONE + STYLE_ALONE:
         return f"{style} style"
     text = subject(concept, chance)
-    if chance.random() < (WHITE_NAMED if colour == "white" else COLOUR_NAMED):
+    if chance.random() < BACKGROUND_NAMED:
         ground = background(colour, chance)
         text += f" on {ground}" if ground.startswith(("a ", "an ")) else f", {ground}"
-    if chance.random() < (0.7 if style == "3d" else 0.92):
+    if chance.random() < (NAMED_3D if style == "3d" else STYLE_NAMED):
         text += f", {style} style"
     return text
 

@@ -54,7 +54,7 @@ class AssetList(QListView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._delegate = AssetDelegate()
+        self._delegate = AssetDelegate(self)
         self.setItemDelegate(self._delegate)
         self.setModel(model)
         self.doubleClicked.connect(lambda _index: self.use_pressed.emit())

@@ -58,7 +58,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(LEAST_SIZE)
         room = self.screen().availableSize() - _FRAME
         self.resize(FIRST_SIZE.boundedTo(room).expandedTo(LEAST_SIZE))
-        self._memory = WindowMemory(state)
+        self._memory = WindowMemory(state, self)
         self._has_place = self.restoreGeometry(QByteArray(self._memory.bytes_of("geometry")))
         self._is_furnished = False
         self._was_shown = False

@@ -78,8 +78,7 @@ class SpaceView(QWidget):
         self.summary = QLabel(self)
         self.summary.setProperty("role", "muted")
         self.tree = _tree("spaceTree", "Space by folder and kind", ("Folder, kind, file", "Size", "Share"), self)
-        self._bars = ShareBar()
-        self.tree.setItemDelegateForColumn(2, self._bars)
+        self.tree.setItemDelegateForColumn(2, ShareBar(self.tree))
         self.tree.itemActivated.connect(self._on_activated)
         self._nothing = EmptyState(
             "hard-drive", "Nothing takes space yet",

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSettings
+from PySide6.QtCore import QByteArray, QObject, QSettings
 
 
 class WindowMemory:
     """Bytes and JSON values by name; what cannot be read is as if it had never been written."""
 
-    def __init__(self, path: Path) -> None:
-        self._settings = QSettings(str(path), QSettings.Format.IniFormat)
+    def __init__(self, path: Path, parent: QObject) -> None:
+        self._settings = QSettings(str(path), QSettings.Format.IniFormat, parent)
 
     def bytes_of(self, name: str) -> bytes:
         """Return what was kept, empty when nothing was."""

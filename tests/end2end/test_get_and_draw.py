@@ -31,7 +31,7 @@ def studio(home, files, qtbot) -> Iterator[Studio]:
         made.window.show()
     yield made
     assert made.close()
-    made.window.deleteLater()
+    made.delete()
 
 
 @pytest.mark.slow

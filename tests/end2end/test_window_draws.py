@@ -26,7 +26,7 @@ def studio(home, qtbot) -> Iterator[Studio]:
         made.window.show()
     yield made
     assert made.close()
-    made.window.deleteLater()
+    made.delete()
 
 
 @pytest.fixture

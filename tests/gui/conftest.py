@@ -33,7 +33,7 @@ def build(qtbot: Any, home: StudioPaths, tiny_models: Any) -> Iterator[Callable[
     yield make
     for studio in built:
         assert studio.close()
-        studio.window.deleteLater()
+        studio.delete()
 
 
 @pytest.fixture

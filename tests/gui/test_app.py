@@ -157,22 +157,28 @@ class TestWholeProgram:
             import sys, sdstudio.app as app
             from tests.unit.jobs.fakes import ScriptedEngine
             app._real_engine = ScriptedEngine
-            from PySide6.QtCore import QTimer
             furnished = app.furnished
             def build(*args):
                 studio = furnished(*args)
                 print("furnished", flush=True)
                 return studio
             app.furnished = build
-            sys.exit(app.main([]))
+            code = app.main([])
+            from PySide6.QtCore import QCoreApplication, QObject
+            from PySide6.QtWidgets import QStyle
+            from shiboken6 import Shiboken
+            left = [w for w in Shiboken.getAllValidWrappers() if issubclass(type(w), QObject)]
+            print([w for w in left if w.parent() is None and not isinstance(w, (QCoreApplication, QStyle))])
+            sys.exit(code)
             """,
             home.home,
             QT_QPA_PLATFORM="offscreen",
         )
         assert started.stdout.readline() == "furnished\n"
         started.send_signal(signal.SIGTERM)
-        _out, error = started.communicate(timeout=60)
-        assert started.returncode == 0, error
+        out, error = started.communicate(timeout=60)
+        assert (started.returncode, error) == (0, "")
+        assert out == "[]\n"  # nothing of the studio is left to the end of the interpreter
         assert home.window_state.is_file()
         assert (home.logs / "studio.log").is_file()
 
@@ -194,4 +200,4 @@ def test_the_engine_is_made_when_the_window_is_on_the_screen(home, qtbot, tiny_m
         assert "CPU" in studio.window.top_bar.findChild(type(studio.window.top_bar._device), "deviceLabel").text()
     finally:
         studio.close()
-        studio.window.deleteLater()
+        studio.delete()

@@ -1,0 +1,101 @@
+"""The program as a process: its log, its last words, the signals that end it, and how its window goes."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import logging.handlers
+import signal
+import socket
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QObject, QSocketNotifier
+    from PySide6.QtWidgets import QWidget
+
+    from sdstudio.jobs.worker import Worker
+
+log = logging.getLogger(__name__)
+
+_LOG_BYTES: Final = 1_000_000
+
+
+def keep_log(folder: Path) -> None:
+    """Write the log, and what a crash leaves, into a folder."""
+    file = logging.handlers.RotatingFileHandler(
+        folder / "studio.log", maxBytes=_LOG_BYTES, backupCount=3, encoding="utf-8"
+    )
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(file)
+    logging.getLogger("sdstudio").setLevel(logging.INFO)
+    faulthandler.enable((folder / "crash.log").open("a", encoding="utf-8"))
+
+
+def report_errors(window: QWidget, worker: Worker) -> None:
+    """Show errors nobody caught as a report to copy; the window stays alive."""
+
+    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            window.close()
+            return
+        log.error("unexpected error", exc_info=(kind, error, trace))
+        worker.crashed.emit("".join(traceback.format_exception(kind, error, trace)))
+
+    def report_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            report(args.exc_type, args.exc_value, args.exc_traceback)
+
+    sys.excepthook = report
+    threading.excepthook = report_thread
+
+
+def close_on_signals(window: QWidget) -> QSocketNotifier:
+    """Close the window on Ctrl+C in the terminal and at the session's end.
+
+    Python runs its handlers between bytecodes, and the event loop runs none; the wakeup socket makes it look.
+    """
+    from PySide6.QtCore import QSocketNotifier  # noqa: PLC0415
+
+    reading, writing = socket.socketpair()
+    for end in (reading, writing):
+        end.setblocking(False)
+    signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)  # open for as long as the process lives
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+    notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read, window)
+    notifier.activated.connect(lambda: (reading.recv(64), window.close()))
+    return notifier
+
+
+def take_down(*built: QObject) -> None:
+    """Delete these, with all that is in them, one after the other; and whatever else waits to be deleted.
+
+    What is left to the end of the interpreter PySide deletes in no order, when half of Python is gone.
+    """
+    from PySide6.QtCore import QCoreApplication, QEvent  # noqa: PLC0415
+
+    for thing in built:
+        thing.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def tell_in_a_window(message: str) -> None:
+    """Say why there will be no window, when nobody sees stderr: the studio was started by its icon."""
+    from PySide6.QtGui import QGuiApplication  # noqa: PLC0415
+    from PySide6.QtWidgets import QMessageBox  # noqa: PLC0415
+
+    seen = sys.stderr is not None and sys.stderr.isatty()
+    if not seen and QGuiApplication.platformName() not in ("offscreen", "minimal"):
+        QMessageBox.critical(None, "SD Studio", message)
+
+
+def failed(message: str) -> int:
+    """Say one line on stderr and return the exit code of a failure."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"sdstudio: {' '.join(message.split())}\n")
+    return 1
