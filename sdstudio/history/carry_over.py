@@ -1,4 +1,4 @@
-"""What only the database knew comes back from a damaged one, row by row, as far as it can be read.
+"""What only the database knew comes back, row by row, from a damaged one as far as it can be read, or from a copy.
 
 The pictures hold their recipes; jobs, ratings, favourites, tags, collections and who came from whom they do not.
 """
@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from sdstudio.history.marks_copy import copies
 from sdstudio.history.schema import Database
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,9 @@ def carry_over_jobs(kept: Path, database: Database) -> None:
 
 
 def carry_over_marks(database: Database, ids: Sequence[int]) -> int:
-    """Copy what the user said about pictures that were listed anew from the last database that was set aside.
+    """Copy what the user said about pictures that were listed anew.
+
+    The last database that was set aside knows best; of pictures that it does not know, the newest copy that does.
 
     Args:
         database: The new one.
@@ -49,22 +52,31 @@ def carry_over_marks(database: Database, ids: Sequence[int]) -> int:
     Returns:
         How many pictures have something again.
     """
-    kept = max(database.path.parent.glob(f"{database.path.name}{BAD}*[0-9]"), default=None, key=lambda path: path.name)
-    if kept is None or not ids:
-        return 0
-    marked = 0
-    with suppress(sqlite3.Error), _reading(kept) as old:
-        for entry_id in ids:
-            with suppress(sqlite3.Error):  # this row lies on a damaged page; the next may not
-                marked += _carry_over(old, database, entry_id)
+    folder = database.path.parent
+    aside = sorted(folder.glob(f"{database.path.name}{BAD}*[0-9]"), key=lambda path: path.name)
+    left, marked = list(ids), 0
+    for source in (*aside[-1:], *copies(folder)):
+        if not left:
+            break
+        with suppress(sqlite3.Error), _reading(source) as old:
+            unknown = []
+            for entry_id in left:
+                has_something = None
+                with suppress(sqlite3.Error):  # this row lies on a damaged page; the next may not
+                    has_something = _carry_over(old, database, entry_id)
+                if has_something is None:
+                    unknown.append(entry_id)
+                marked += bool(has_something)
+            left = unknown
     return marked
 
 
-def _carry_over(old: sqlite3.Connection, database: Database, entry_id: int) -> bool:
+def _carry_over(old: sqlite3.Connection, database: Database, entry_id: int) -> bool | None:
+    """Copy the marks of one picture and tell whether it has any; ``None`` when this database does not know it."""
     row = old.execute("SELECT * FROM entries WHERE id = ?", (entry_id,)).fetchone()
     (new,) = database.read("SELECT path FROM entries WHERE id = ?", (entry_id,))
     if row is None or row["path"] != new["path"]:
-        return False
+        return None
     there = set(row.keys())
     marks = {name: row[name] for name in ("rating", "favourite", "parent_id") if name in there and row[name]}
     tags = _all(old, "SELECT tag FROM entry_tags WHERE entry_id = ?", entry_id)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from sdstudio.core.request import Recipe
 from sdstudio.history.carry_over import carry_over_jobs, carry_over_marks
 from sdstudio.history.files import SAVING_LOCK, saving_lock
 from sdstudio.history.foreign.reading import recipe_of
+from sdstudio.history.marks_copy import keep_marks
 from sdstudio.history.rows import index_words, insert_entry, remove_row, stored_path
 from sdstudio.history.schema import Database
 
@@ -37,7 +38,7 @@ class Recovery:
         dropped: Rows whose picture never came to be.
         swept: Temporary files removed.
         restored: Pictures whose deletion was cut off before they reached the trash.
-        marked: Pictures whose ratings, tags, collections and origin came back from a damaged database.
+        marked: Pictures whose ratings, tags, collections and origin came back.
         kept: The damaged database that was set aside, ``None`` when it was whole.
     """
 
@@ -55,11 +56,14 @@ class Recovery:
             said = f"The history file was damaged: it was kept as {self.kept.name} and rebuilt from {pictures}."
             marked = "1 of them" if self.marked == 1 else f"{self.marked} of them"
             return f"{said} Ratings and tags of {marked} could be kept." if self.marked else said
-        return f"{pictures} recovered." if self.recovered else ""
+        said = f"{pictures} recovered" if self.recovered else ""
+        return f"{said}, {self.marked} of them with ratings or tags." if self.marked else said and f"{said}."
 
 
 def recover(database: Database, paths: StudioPaths, settle: Callable[[], None] = lambda: None) -> Recovery:
-    """Put right what a crash left behind; does nothing while another process is saving a picture.
+    """Put right what a crash left behind, and keep the day's copy of what only the database knows.
+
+    Does nothing while another process is saving a picture.
 
     Args:
         database: The history's.
@@ -75,6 +79,7 @@ def recover(database: Database, paths: StudioPaths, settle: Callable[[], None] =
             return Recovery()
         settle()
         done = recover_now(database, paths)
+        keep_marks(database, date.today())
     if done != Recovery():
         log.warning("put right after the last run: %s", repr(done))
     return done

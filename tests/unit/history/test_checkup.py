@@ -6,11 +6,12 @@ import shutil
 import sqlite3
 import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from sdstudio.core.errors import HistoryError
+from sdstudio.core.errors import HistoryError, SaveFailed
 from sdstudio.core.inputs import InputPictures, KeptPicture
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import GenerationRequest
@@ -26,8 +27,9 @@ from sdstudio.history.checkup import (
     THUMBNAIL,
     UNFINISHED,
 )
+from sdstudio.history.marks_copy import copies, keep_marks
 from sdstudio.history.pnginfo import write_png
-from sdstudio.history.recovery import set_aside
+from sdstudio.history.recovery import Recovery, set_aside
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import JobQueue
 from tests.unit.history.conftest import noise, picture, recipe, started
@@ -173,6 +175,82 @@ def test_what_only_the_database_knew_comes_back_from_one_that_was_set_aside(fill
     assert [rebuilt.marks.tags(n) for n in (2, 3, 4)] == [(), ("blue",), ("blue",)]
     assert rebuilt.marks.collections_of(4) == ("Best of",)
     rebuilt.close()
+
+
+def marked(history):
+    """Mark pictures in every way and return what is then known of them."""
+    child = history.save(picture(), recipe("child"), parent_id=2)
+    history.marks.rate([2], 5)
+    history.marks.set_favourite([3], True)
+    history.marks.add_tag([3, 4], "blue")
+    history.marks.collect([4], "Best of")
+    return marks_of(history, child.id)
+
+
+def marks_of(history, child_id):
+    entries = [history.get(n) for n in (2, 3, 4, child_id)]
+    known = [(entry.rating, entry.favourite, entry.parent_id, history.marks.tags(entry.id)) for entry in entries]
+    return known, history.marks.collections_of(4)
+
+
+@pytest.mark.parametrize("damage", ["gone", "nonsense"])
+def test_marks_come_back_from_the_days_copy_when_the_database_is_lost(filled, home, trash, damage):
+    before = marked(filled)
+    filled.recover()
+    filled.close()
+    for file in home.home.glob("history.db*"):
+        file.unlink()
+    if damage == "nonsense":
+        home.database.write_bytes(b"no database at all" * 1000)
+    rebuilt, recovery = started(home, trash)
+    assert (recovery.recovered, recovery.marked) == (5, 4)
+    assert marks_of(rebuilt, 5) == before
+    assert ("5 pictures recovered, 4 of them with ratings or tags." in str(recovery)) == (damage == "gone")
+    rebuilt.close()
+
+
+def test_there_is_one_copy_a_day_and_three_in_all_and_none_of_nothing(filled, home):
+    database = filled.care._database
+    assert not keep_marks(database, date(2026, 3, 1))
+    filled.marks.rate([2], 5)
+    assert [keep_marks(database, date(2026, 3, day)) for day in (1, 1, 2, 3, 4)] == [True, False, True, True, True]
+    assert [file.name for file in copies(home.home)] == ["marks-20260304.db", "marks-20260303.db", "marks-20260302.db"]
+
+
+def test_a_database_that_was_set_aside_is_believed_before_an_older_copy(filled, home, trash):
+    filled.marks.rate([2, 3], 5)
+    keep_marks(filled.care._database, date(2026, 3, 1))
+    filled.marks.rate([2], 0)
+    filled.close()
+    set_aside(home)
+    rebuilt, recovery = started(home, trash)
+    assert recovery.marked == 1
+    assert [rebuilt.get(n).rating for n in (2, 3)] == [0, 5]
+    rebuilt.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense" * 500])
+def test_a_damaged_copy_is_passed_over(filled, home, trash, content):
+    filled.marks.rate([2], 5)
+    keep_marks(filled.care._database, date(2026, 3, 1))
+    (home.home / "marks-20260302.db").write_bytes(content)
+    filled.close()
+    home.database.unlink()
+    rebuilt, recovery = started(home, trash)
+    assert (recovery.recovered, recovery.marked) == (4, 1)
+    rebuilt.close()
+
+
+def test_a_copy_that_cannot_be_written_stops_nothing(filled, home, monkeypatch, caplog):
+    filled.marks.rate([2], 5)
+
+    def full(*_args):
+        raise SaveFailed("Disk full.", "Make room.")
+
+    monkeypatch.setattr("sdstudio.history.marks_copy.write_whole", full)
+    assert filled.recover() == Recovery()
+    assert "could not be copied: Disk full" in caplog.text
+    assert copies(home.home) == []
 
 
 def test_marks_stay_with_their_picture_when_its_number_went_to_another(filled, home, trash):
