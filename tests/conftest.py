@@ -53,6 +53,23 @@ OUR_THREADS = ("sdstudio", "QThread")
 """Beginnings of the names that the studio's own threads bear; torch's and Qt's pools live as long as the process."""
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the process with pytest's verdict once everything has been told.
+
+    What comes after it is the interpreter taking down torch, Qt and what thousands of tests left of both, in no order.
+    A run that had passed every test once failed there. How the program itself ends is tested on processes of its own.
+    """
+    session = config.pluginmanager.get_plugin("session")
+    if session is None:  # nothing was run: --help, --version
+        return
+    shutil.rmtree(_ROOM, ignore_errors=True)
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            stream.flush()
+    os._exit(int(session.exitstatus))
+
+
 @pytest.fixture
 def quick_folder(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where there is room: a database that is written safely waits for a real disk all the time."""
