@@ -118,7 +118,8 @@ def _running_qthreads() -> list[str]:
     # By type: isinstance would ask lazy modules and proxies for their __class__.
     threads = [thing for thing in gc.get_objects() if issubclass(type(thing), core.QThread)]
     main = core.QCoreApplication.instance() and core.QCoreApplication.instance().thread()
-    return [thread.objectName() for thread in threads if thread is not main and thread.isRunning()]
+    alive = [thread for thread in threads if sys.modules["shiboken6"].isValid(thread)]  # one that is deleted had ended
+    return [thread.objectName() for thread in alive if thread is not main and thread.isRunning()]
 
 
 @pytest.fixture(autouse=True)
