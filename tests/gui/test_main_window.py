@@ -121,6 +121,8 @@ class TestMaking:
             find(studio, QPlainTextEdit, "promptEdit"), Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier
         )
         qtbot.waitUntil(lambda: pictures(studio) == 1, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: studio.window.canvas.entry is not None)
+        assert studio.window.canvas.entry.recipe.request.prompt == "frog"
 
     def test_progress_is_told_in_status_line_and_title_and_goes_away(self, studio, qtbot):
         told = []

@@ -131,13 +131,20 @@ def test_all_of_them_at_once_leave_the_rest_working(home, folder):
     _others_work(library)
 
 
+PICKLES = {
+    "Stable-diffusion": {".ckpt"}, "Lora": {".ckpt", ".pt"}, "VAE": {".ckpt", ".pt", ".bin"},
+    "embeddings": {".pt", ".bin"}, "ESRGAN": {".pth", ".pt", ".bin"},
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("suffix", [".ckpt", ".pt", ".pth", ".bin"])
-@pytest.mark.parametrize("place", ["Stable-diffusion", "Lora", "VAE", "embeddings", "ESRGAN"])
-def test_a_pickle_is_listed_and_never_run(home, folder, place, suffix):
+@pytest.mark.parametrize("place", PICKLES)
+def test_a_pickle_is_listed_where_it_is_used_and_never_run(home, folder, place, suffix):
     (folder / place).mkdir()
     (folder / place / f"evil{suffix}").write_bytes(pickle.dumps(_Bomb(), protocol=2))
     library = Library(home, [folder])
-    library.assets()
+    listed = f"evil{suffix}" in {asset.path.name for asset in library.assets()}
+    assert listed == (suffix in PICKLES[place])
     _others_work(library)
 
 
