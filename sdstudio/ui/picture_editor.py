@@ -227,6 +227,8 @@ class PictureEditor(Editor):
             (self.choose_button, not held or bool(self._gone)), (self.paste_button, not held),
             (self.size_button, held and not self._gone), (self.remove_button, held),
         ):  # fmt: skip
+            if not shown and self.window().focusWidget() is button:
+                self.place.setFocus(Qt.FocusReason.OtherFocusReason)  # else the next number takes what is typed
             button.setVisible(shown)
         self.size_button.setEnabled(seen is not None)
 

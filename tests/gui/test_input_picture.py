@@ -157,13 +157,19 @@ def test_nothing_on_the_clipboard_is_said_at_the_field(studio, qtbot, editor):
     assert editor.value() == ""
 
 
-def test_a_file_is_chosen_by_mouse_and_by_keyboard(studio, qtbot, editor, photo):
-    editor.place.setFocus()
-    QTest.keyClick(editor.place, Qt.Key.Key_Return)
+@pytest.mark.parametrize("by", ["keyboard", "mouse"])
+def test_a_file_is_chosen_and_the_focus_stays_at_the_picture(studio, qtbot, editor, photo, by):
+    if by == "keyboard":
+        editor.place.setFocus()
+        QTest.keyClick(editor.place, Qt.Key.Key_Return)
+    else:
+        editor.choose_button.setFocus()
+        QTest.mouseClick(editor.choose_button, Qt.MouseButton.LeftButton)
     dialog = editor.findChild(QFileDialog, "inputPictureDialog")
     dialog.fileSelected.emit(str(photo))
     dialog.reject()
     wait_for(qtbot, editor, "holiday photo.png")
+    assert studio.window.focusWidget() is editor.place
 
 
 @pytest.mark.parametrize(("content", "said"), [
