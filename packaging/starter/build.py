@@ -62,7 +62,8 @@ def main() -> None:
     parser.add_argument("--concepts", type=int, default=204, help="how many of popular.POPULAR to train")
     parser.add_argument("--vae-minutes", type=float, default=17)
     parser.add_argument("--unet-minutes", type=float, default=105, help="length of this sitting; 0 trains no more")
-    parser.add_argument("--judge-minutes", type=float, default=15)
+    parser.add_argument("--decoder-minutes", type=float, default=25)
+    parser.add_argument("--judge-minutes", type=float, default=25)
     parser.add_argument("--threads", type=int, default=1, help="1 unless the machine is yours alone")
     options = parser.parse_args()
     state = options.state
@@ -73,6 +74,8 @@ def main() -> None:
     if options.unet_minutes > 0:
         minutes = ["--minutes", options.unet_minutes, "--threads", options.threads]
         run("train_unet.py", state, *minutes, "--model", options.model)
+    minutes = ["--minutes", options.decoder_minutes, "--threads", options.threads]
+    run("train_decoder.py", state, "--concepts", options.concepts, *minutes)
     run("judge.py", state, "--minutes", options.judge_minutes, "--threads", options.threads)
     run("export.py", state, "--destination", options.model)
     run("evaluate.py", state, "--model", options.model, "--threads", options.threads)

@@ -76,11 +76,11 @@ def _load_in_float32(config: Path) -> None:
     config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def _vae_counters(state: Path, earlier: Path) -> dict[str, object]:
-    """What the VAE's training cost: from its state, or from the model the VAE was taken from."""
-    if (state / "vae.pt").exists():
-        return read_counters(state / "vae.pt")
-    return json.loads((earlier / RECORD).read_text(encoding="utf-8"))["vae"]
+def _counters(state: Path, part: str, earlier: Path) -> dict[str, object]:
+    """What the training of the VAE or its decoder cost: from its state, or from the model it was taken from."""
+    if (state / f"{part}.pt").exists():
+        return read_counters(state / f"{part}.pt")
+    return json.loads((earlier / RECORD).read_text(encoding="utf-8"))[part]
 
 
 def export(state: Path, destination: Path) -> None:
@@ -112,10 +112,10 @@ def export(state: Path, destination: Path) -> None:
     counters["latents"] = len(latents.labels)
     counters["pairs"] = len(set(zip(latents.labels, latents.styles, strict=True)))
     counters["held_out"] = len(held_out(dict.fromkeys(latents.labels)))
-    record = {"vae": _vae_counters(state, destination), "unet": counters}
+    record = {part: _counters(state, part, destination) for part in ("vae", "decoder")} | {"unet": counters}
     (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     report = json.loads((state / REPORT).read_text(encoding="utf-8")) if (state / REPORT).exists() else {}
-    write_card(temporary, counters, record["vae"], report)
+    write_card(temporary, record, report)
     size = sum(f.stat().st_size for f in temporary.rglob("*.safetensors"))
     if size > SIZE_LIMIT:
         raise ValueError(f"weights = {size} bytes: at most {SIZE_LIMIT}")

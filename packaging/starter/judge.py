@@ -153,7 +153,7 @@ def train(state: TrainingState, judge: Judge, path: Path, renderings: Renderings
         with torch.autocast("cpu", torch.bfloat16):
             concept, style, colour = judge(batch.pictures)
         loss = functional.cross_entropy(concept.float(), batch.concepts, label_smoothing=0.05)
-        loss = loss + 0.3 * functional.cross_entropy(style.float(), batch.styles)
+        loss = loss + functional.cross_entropy(style.float(), batch.styles)
         loss = loss + 0.3 * functional.cross_entropy(colour.float(), batch.colours)
         state.update(loss, clip=5.0)
         now = time.time()

@@ -21,7 +21,7 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 from latents import FOLDED
-from nets import make_text_encoder, make_unet
+from nets import SCALING_FACTOR, make_text_encoder, make_unet
 from PIL import Image, ImageDraw, ImageFont
 from train_unet import NOISE
 from transformers import CLIPTokenizer
@@ -69,22 +69,35 @@ def draw(
     negative: Sequence[str] | None = None,
 ) -> torch.Tensor:
     """One picture per prompt, (N, 3, 128, 128) in -1..1."""
-    kind, options = SCHEDULERS[scheduler]
-    pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **options)
-    pipeline.set_progress_bar_config(disable=True)
     drawn = []
     for start in range(0, len(prompts), BATCH):
         part = slice(start, start + BATCH)
-        result = pipeline(
-            prompt=list(prompts[part]),
-            negative_prompt=list(negative[part]) if negative else None,
-            generator=[torch.Generator().manual_seed(s) for s in seeds[part]],
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            output_type="pt",
-        )
-        drawn.append(result.images.float() * 2 - 1)
+        latents = draw_latents(
+            pipeline, prompts[part], seeds[part], steps=steps, guidance=guidance, scheduler=scheduler,
+            negative=negative[part] if negative else None,
+        )  # fmt: skip
+        with torch.no_grad():
+            drawn.append(pipeline.vae.decode(latents / SCALING_FACTOR).sample.clamp(-1, 1))
     return torch.cat(drawn)
+
+
+def draw_latents(
+    pipeline: StableDiffusionPipeline, prompts: Sequence[str], seeds: Sequence[int], *, steps: int = 20,
+    guidance: float = 2.0, scheduler: str = DEFAULT_SCHEDULER, negative: Sequence[str] | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """The latents of one batch, one per prompt, (N, 4, 16, 16) in the UNet's scale."""
+    kind, options = SCHEDULERS[scheduler]
+    pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **options)
+    pipeline.set_progress_bar_config(disable=True)
+    latents: torch.Tensor = pipeline(
+        prompt=list(prompts),
+        negative_prompt=list(negative) if negative else None,
+        generator=[torch.Generator().manual_seed(s) for s in seeds],
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        output_type="latent",
+    ).images
+    return latents
 
 
 def captioned_sheet(pictures: torch.Tensor, captions: Sequence[str], columns: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Train the VAE (or, with --decoder-only, its decoder behind the frozen encoder)."""
+"""Train the VAE."""
 
 from __future__ import annotations
 
@@ -103,15 +103,9 @@ def background_errors(vae: AutoencoderKL, pictures: Pictures, favoured: set[str]
     return errors
 
 
-def freeze_encoder(vae: AutoencoderKL) -> None:
-    """The latents must stay valid for every later session: never train the encoder again."""
-    for module in (vae.encoder, vae.quant_conv):
-        module.requires_grad_(False)
-
-
-def _rate(step: int, share: float) -> float:
+def schedule_rate(rate: float, step: int, share: float) -> float:
     """Warm-up, then a cosine over the whole budget."""
-    return RATE * min(1, (step + 1) / WARMUP_STEPS) * (0.5 * (1 + math.cos(math.pi * share)) * 0.97 + FINAL_SHARE)
+    return rate * min(1, (step + 1) / WARMUP_STEPS) * (0.5 * (1 + math.cos(math.pi * share)) * 0.97 + FINAL_SHARE)
 
 
 def train(
@@ -128,24 +122,20 @@ def train(
         minutes: Budget in all sessions together.
     """
     sampler = Sampler(pictures, favoured, seed=state.step)
-    frozen = not vae.quant_conv.weight.requires_grad
     test = Sampler(pictures, favoured, seed=99).batch(48)
     previous, last_save = time.time(), time.time()
     recent: list[float] = []
     while state.seconds < minutes * 60:
-        state.set_rate(_rate(state.step, state.seconds / (minutes * 60)))
+        state.set_rate(schedule_rate(RATE, state.step, state.seconds / (minutes * 60)))
         whole = state.step % 3 == 0
         picture = sampler.batch(FULL_BATCH) if whole else sampler.batch(CROP_BATCH, CROP)
         early = state.seconds < EXACT_SHARE * minutes * 60
         with torch.autocast("cpu", torch.bfloat16, enabled=early):
-            with torch.set_grad_enabled(not frozen):
-                posterior = vae.encode(picture).latent_dist
-                latent = posterior.sample()
-            output = vae.decode(latent).sample
+            posterior = vae.encode(picture).latent_dist
+            output = vae.decode(posterior.sample()).sample
         loss = reconstruction_loss(output.float() - picture)
         recent.append(loss.item())
-        if not frozen:
-            loss = loss + KL_WEIGHT * posterior.kl().float().mean() / posterior.mean[0].numel()
+        loss = loss + KL_WEIGHT * posterior.kl().float().mean() / posterior.mean[0].numel()
         state.update(loss)
         state.extra["pictures"] = state.extra.get("pictures", 0) + (FULL_BATCH if whole else CROP_BATCH / 4)
         now = time.time()
@@ -171,25 +161,19 @@ def main() -> None:
     parser.add_argument("--state", type=Path, default=Path(__file__).parent / "state")
     parser.add_argument("--minutes", type=float, default=24)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--decoder-only", action="store_true", help="start from state/vae, keep its encoder")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     favoured = set(POPULAR)
     pictures = load_pictures(arguments.state / "pictures")
-    path = arguments.state / ("vae_decoder.pt" if arguments.decoder_only else "vae.pt")
-    vae = AutoencoderKL.from_pretrained(arguments.state / "vae") if arguments.decoder_only else make_vae()
-    vae = vae.to(memory_format=torch.channels_last)
-    if arguments.decoder_only:
-        freeze_encoder(vae)
-    elif not path.exists():
+    path = arguments.state / "vae.pt"
+    vae = make_vae().to(memory_format=torch.channels_last)
+    if not path.exists():
         initialise(vae, Sampler(pictures, favoured, seed=7).batch)
     state = TrainingState({"vae": vae}, RATE, weight_decay=1e-4, ema_decay=0.995)
     state.load(path)
     train(vae, state, path, pictures, favoured, arguments.minutes)
     with state.averaged():
-        if arguments.decoder_only:
-            vae.save_pretrained(arguments.state / "vae")
         print("background colour errors (0..255):", background_errors(vae, pictures, favoured))
 
 

@@ -61,11 +61,11 @@ def test_guidance_above_1_makes_another_picture_on_a_cleaner_ground(draw):
 
 
 def test_a_negative_prompt_drives_out_what_the_prompt_leaves_open(draw):
-    seeds = tuple(range(1, 9))
+    seeds = tuple(range(1, 25))
     white = [seed for seed, made in zip(seeds, draw("cat face", seeds), strict=True) if is_white(made)]
     assert len(white) >= 4
-    against = draw("cat face", tuple(white), negative_prompt="white background", guidance_scale=5.0)
-    assert sum(is_white(made) for made in against) <= len(white) / 2
+    against = draw("cat face", tuple(white), negative_prompt="white background")
+    assert sum(is_white(made) for made in against) <= len(white) / 3
 
 
 def is_white(picture: np.ndarray) -> bool:
