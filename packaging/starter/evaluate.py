@@ -24,6 +24,7 @@ SEED = 2024
 BORDER = 4
 SHEET_PICTURES = 64
 STRONG_GUIDANCE = (5.0, 7.5)
+FEW_STEPS = ((4, "Euler"), (4, "DDIM"), (4, DEFAULT_SCHEDULER), (6, DEFAULT_SCHEDULER))
 SUBSET = 48  # prompts per guidance, scheduler, step count and negative prompt
 
 
@@ -184,6 +185,8 @@ def check_settings(examiner: Examiner, labels: list[str]) -> None:
     for scheduler in SCHEDULERS:
         if scheduler != DEFAULT_SCHEDULER:
             try_out(f"{scheduler}, {STEPS} steps", scheduler=scheduler)
+    for steps, scheduler in FEW_STEPS:
+        try_out(f"{scheduler}, {steps} steps", scheduler=scheduler, steps=steps)
 
 
 def check_negative(examiner: Examiner, labels: list[str]) -> None:

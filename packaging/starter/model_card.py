@@ -23,6 +23,7 @@ What it misses:
   they do not name.
 - A negative prompt drives the background's colour out of such an open prompt in most cases, not in all. A colour that
   the prompt names itself stays. A style as negative prompt hardly changes the picture.
+- With four or five steps, Euler and DDIM draw well; DPM++ 2M and UniPC overshoot there and want six, or less guidance.
 """
 
 FRONT_MATTER = """---
