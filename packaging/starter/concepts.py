@@ -11,7 +11,7 @@ from popular import POPULAR
 
 STYLES = ("3d", "flat", "noto", "twemoji")
 
-# The background colours of the captions. White comes first: it is the colour of a prompt that names none.
+# The background colours of the captions. White comes first: a prompt that names none draws it more often than another.
 PALETTE: dict[str, tuple[int, int, int]] = {
     "white": (255, 255, 255),
     "red": (230, 57, 70),
