@@ -87,7 +87,8 @@ def draw_latents(
 ) -> torch.Tensor:  # fmt: skip
     """The latents of one batch, one per prompt, (N, 4, 16, 16) in the UNet's scale."""
     kind, options = SCHEDULERS[scheduler]
-    pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **options)
+    own = pipeline.scheduler
+    pipeline.scheduler = kind.from_config(own.config, **options)
     pipeline.set_progress_bar_config(disable=True)
     latents: torch.Tensor = pipeline(
         prompt=list(prompts),
@@ -97,6 +98,7 @@ def draw_latents(
         guidance_scale=guidance,
         output_type="latent",
     ).images
+    pipeline.scheduler = own  # the next one would take over this one's options
     return latents
 
 
