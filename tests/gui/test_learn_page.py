@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
 
@@ -91,6 +92,14 @@ def test_few_steps_fill_no_more_places_than_there_are(studio, learn, save, qtbot
     explained(studio, learn, save(steps=2, model="tiny"), qtbot)
     shown = [button for button in learn.findChildren(QToolButton) if button.isVisible()]
     assert [button.text() for button in shown] == ["step 1", "step 2"]
+
+
+def test_the_tokens_of_the_prompt_are_counted_and_shown(studio, learn, save, qtbot):
+    explained(studio, learn, save("cactus", steps=2, model="tiny"), qtbot)
+    for tokens, count in ((["cactus"], "one token"), (["green", "cactus"], "2 tokens")):
+        learn.show_explanation(learn._explanation, tokens, QPixmap(8, 8))
+        wanted = {f"Your prompt is {count}. The text encoder turns each into a vector.", *tokens}
+        qtbot.waitUntil(lambda wanted=wanted: wanted <= {x.text() for x in learn.findChildren(QLabel) if x.isVisible()})
 
 
 def test_the_newest_picture_is_explained_with_one_button_and_none_is_told(learn, save, qtbot):
