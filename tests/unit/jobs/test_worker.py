@@ -255,16 +255,19 @@ def test_a_paused_queue_begins_nothing_until_it_is_resumed(floor: Floor):
 def test_a_job_that_was_picked_as_the_pause_came_waits_too(floor: Floor, monkeypatch):
     floor.until(lambda: "engine_ready" in floor.heard.names)
     pick = floor.queue.next
-    picked = []
+    looked, picked = [], []
 
     def pick_and_be_paused():
         job = pick()
+        looked.append(job)
         if job is not None:
             floor.worker.set_paused(True)
             picked.append(job.id)
         return job
 
     monkeypatch.setattr(floor.queue, "next", pick_and_be_paused)
+    floor.worker.set_paused(False)  # wakes it
+    floor.until(lambda: bool(looked))  # no look of before is under way any more
     job = floor.submit()
     floor.until(lambda: bool(picked))
     floor.until(lambda: not floor.worker._wake.is_set())  # it has looked again, and waits
