@@ -67,7 +67,8 @@ batch 128, rate 1e-3, a quarter on white; half of the samples start from latents
 led to, so that it learns to mend what earlier steps of a sampler did wrong. The decoder was then trained on, behind the
 same encoder, with three quarters of its pictures decoded from latents that the UNet had drawn. Fifth sitting: the more
 noise there is, the nearer to the mean picture lies what the network is asked to foresee, as it does by itself in models
-of too many pictures to know by heart; so guidance no longer overshoots in the first steps, and four steps are enough.
+of too many pictures to know by heart; so guidance no longer overshoots in the first steps, and most
+samplers need no more than four.
 """
 
 
