@@ -192,8 +192,8 @@ class ExplainView(QFrame):
             self._token_row.addWidget(chip)
         self._tokens.setVisible(bool(tokens))
         more = f", the first {TOKENS_SHOWN} of them here" if len(tokens) > TOKENS_SHOWN else ""
-        count = "one token" if len(tokens) == 1 else f"{len(tokens)} tokens{more}"
-        said = f"Your prompt is {count}. The text encoder turns each into a vector."
+        count, each = ("one token", "it") if len(tokens) == 1 else (f"{len(tokens)} tokens{more}", "each")
+        said = f"Your prompt is {count}. The text encoder turns {each} into a vector."
         self._token_about.setText(said if tokens else "The text encoder turns the words of your prompt into vectors.")
         self._tokens.updateGeometry()
 

@@ -96,9 +96,9 @@ def test_few_steps_fill_no_more_places_than_there_are(studio, learn, save, qtbot
 
 def test_the_tokens_of_the_prompt_are_counted_and_shown(studio, learn, save, qtbot):
     explained(studio, learn, save("cactus", steps=2, model="tiny"), qtbot)
-    for tokens, count in ((["cactus"], "one token"), (["green", "cactus"], "2 tokens")):
+    for tokens, count, each in ((["cactus"], "one token", "it"), (["green", "cactus"], "2 tokens", "each")):
         learn.show_explanation(learn._explanation, tokens, QPixmap(8, 8))
-        wanted = {f"Your prompt is {count}. The text encoder turns each into a vector.", *tokens}
+        wanted = {f"Your prompt is {count}. The text encoder turns {each} into a vector.", *tokens}
         qtbot.waitUntil(lambda wanted=wanted: wanted <= {x.text() for x in learn.findChildren(QLabel) if x.isVisible()})
 
 
