@@ -4,11 +4,24 @@ from datetime import date, timedelta
 
 import pytest
 
+from sdstudio.history import look as look_module
 from sdstudio.history.look import FACET_BY_KEY, FACETS, SORTS, Look, ids_sql
 from sdstudio.history.search import Asked
 from tests.unit.history.conftest import picture, recipe
 
-TODAY = date.today()
+TODAY = date(2026, 11, 24)
+
+
+@pytest.fixture(autouse=True)
+def stopped_calendar(monkeypatch):
+    """It is `TODAY`, also when midnight passes while the tests run."""
+
+    class Calendar(date):
+        @classmethod
+        def today(cls):
+            return TODAY
+
+    monkeypatch.setattr(look_module, "date", Calendar)
 
 
 @pytest.fixture

@@ -139,8 +139,14 @@ def test_names_that_cannot_be_used_are_said_and_leave_nothing(history, home, tmp
     assert history.count() == 0
 
 
-def test_a_name_taken_by_a_picture_of_a_lost_database_is_not_overwritten(history, home):
-    day = home.images / datetime.now().astimezone().date().isoformat()
+def test_a_name_taken_by_a_picture_of_a_lost_database_is_not_overwritten(history, home, monkeypatch):
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2026, 5, 1, 12).astimezone()
+
+    monkeypatch.setattr(store, "datetime", Clock)
+    day = home.images / "2026-05-01"
     day.mkdir()
     (day / "000001-frog-42.png").write_bytes(b"somebody's picture")
     entry = history.save(picture(), recipe("frog"))
