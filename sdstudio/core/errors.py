@@ -31,6 +31,8 @@ A message reads *what = value: what is allowed*; the hint is one thing to do.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class StudioError(Exception):
     """An error to show as it stands, never with a traceback.
@@ -75,6 +77,15 @@ class ModelUnsupported(ModelError):
 
 class ModelPickled(ModelUnsupported):
     """A model in a format that can hold programs; the settings may allow to read the numbers in it."""
+
+    @classmethod
+    def weights_of(cls, model: Path, part: str = "") -> ModelPickled:
+        """Return the error that a model's weights, or those of a ``part`` of it, are a pickle; it can be converted."""
+        said = f": the weights of its {part} are there only as a pickle" if part else " is a pickle"
+        return cls(
+            f"{model.name}{said}, a format that can hold programs: such files are not drawn with.",
+            f'Convert it: sdstudio models convert "{model}" (or Convert… on the Library page).',
+        )
 
 
 class ModelLoadFailed(ModelError):

@@ -77,7 +77,8 @@ def _check(order: ConvertOrder) -> None:
     single = order.layout is ModelLayout.SINGLE_FILE
     if single and order.target.suffix.lower() != ".safetensors":
         raise StudioError(f"Result = {order.target.name}: a .safetensors file is allowed.", "Change its ending.")
-    same = (order.source.is_dir() and not single) or (order.source.suffix.lower() == ".safetensors" and single)
+    whole_folder = order.source.is_dir() and not single and not check_files(order.source).pickled
+    same = whole_folder or (order.source.suffix.lower() == ".safetensors" and single)
     if same and order.precision == KEEP:
         raise StudioError(
             f"{order.source.name} is a {order.layout.value} already: nothing would change.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,8 @@ WEIGHTS: Final = (
     "model.safetensors.index.json", "diffusion_pytorch_model.fp16.safetensors", "model.fp16.safetensors",
     "diffusion_pytorch_model.fp16.safetensors.index.json", "diffusion_pytorch_model.safetensors.index.fp16.json",
     "model.safetensors.index.fp16.json", "diffusion_pytorch_model.bin", "pytorch_model.bin",
-    "diffusion_pytorch_model.bin.index.json", "pytorch_model.bin.index.json",
+    "diffusion_pytorch_model.bin.index.json", "pytorch_model.bin.index.json", "diffusion_pytorch_model.fp16.bin",
+    "pytorch_model.fp16.bin",
 )  # fmt: skip
 VOCABULARIES: Final = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",), ("tokenizer.model",))
 
@@ -46,6 +47,7 @@ class Component:
         folder: Where its files are.
         size_bytes: Of its weights; 0 for what has none.
         half: Only the float16 variant of its weights is there.
+        pickled: Its weights are there only as pickled Python objects.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Component:
     folder: Path
     size_bytes: int = 0
     half: bool = False
+    pickled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,8 @@ class ModelFiles:
 
     @property
     def pickled(self) -> bool:
-        """Whether it is a ``.ckpt``."""
-        return self.single is not None and self.single.pickled
+        """Whether it is a ``.ckpt``, or a part of it is a pickle."""
+        return (self.single is not None and self.single.pickled) or any(part.pickled for part in self.components)
 
     def component(self, name: str) -> Component | None:
         """Return the component of that name, ``None`` when the model has none."""
@@ -197,7 +200,7 @@ def _weighed(folder: Path, part: Component) -> Component:
         if file.endswith(".safetensors"):
             read_header(folder / file)
         size += (folder / file).stat().st_size
-    return Component(part.name, part.library, part.class_name, part.folder, size, ".fp16" in found)
+    return replace(part, size_bytes=size, half=".fp16" in found, pickled=".bin" in found)
 
 
 def weights_name(part: Component) -> str:

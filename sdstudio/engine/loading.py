@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from sdstudio.catalog.families import FAMILIES
-from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, ModelUnsupported
+from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, ModelPickled, ModelUnsupported
 from sdstudio.core.events import EventSink, ModelLoading, Notice
 from sdstudio.core.model import ModelInfo, ModelLayout
 from sdstudio.engine.attached import Attached
@@ -104,16 +104,19 @@ def find_files(
         model: Which model.
         with_checker: Whether its safety checker will be used.
         known: What was found before; returned again when no file has changed since.
-        with_pickles: Whether a ``.ckpt`` may be opened.
+        with_pickles: Whether pickles may be opened: a ``.ckpt``, or the ``.bin`` of a folder.
 
     Raises:
         ModelNotFound: There is no such folder, or it is no model.
         ModelDamaged: A file is missing or not whole.
         ModelUnsupported: A model, but of a kind that the studio cannot run.
+        ModelPickled: Its weights are a pickle, and those are not opened.
     """
+    if known is not None and known.pickled and not with_pickles:
+        known = None
     if model.layout is ModelLayout.SINGLE_FILE or model.path.is_file():
         same = known is not None and model.path.is_file() and known.stamp == stamp_of(model.path)
-        if known is not None and same and known.folder == model.path and (with_pickles or not known.pickled):
+        if known is not None and same and known.folder == model.path:
             return known
         files = check_single_file(model.path, with_pickles)
         _pipeline_class(files)
@@ -124,6 +127,9 @@ def find_files(
         return known
     files = check_files(model.path, without)
     _pipeline_class(files)
+    pickled = next((part for part in files.components if part.pickled), None)
+    if pickled is not None and not with_pickles:
+        raise ModelPickled.weights_of(model.path, pickled.name)
     return files
 
 
@@ -174,7 +180,7 @@ def load_component(
         return said_as_model_error(files, cancel, functools.partial(reader.part, cls, part, dtype), part.name)
     options: dict[str, Any] = {"local_files_only": True}
     if issubclass(cls, nn.Module):
-        options |= {"dtype": dtype, "use_safetensors": None, "low_cpu_mem_usage": True}
+        options |= {"dtype": dtype, "use_safetensors": None if part.pickled else True, "low_cpu_mem_usage": True}
         if part.half:
             options["variant"] = "fp16"
     default_dtype = torch.get_default_dtype()

@@ -62,10 +62,7 @@ def check_single_file(path: Path, with_pickles: bool = False) -> ModelFiles:
     """
     pickled = path.suffix.lower() in PICKLED
     if pickled and not with_pickles:
-        raise ModelPickled(
-            f"{path.name} is a pickle, a format that can hold programs: such files are not drawn with.",
-            f'Convert it: sdstudio models convert "{path}" (or Convert… on the Library page).',
-        )
+        raise ModelPickled.weights_of(path)
     header = TorchWeights(read_pickled(path)).header if pickled else read_header(path)
     embedded = embedded_parts(path, header)
     folder, index = None, embedded.index if embedded else {}
@@ -85,11 +82,11 @@ def said_of(files: ModelFiles) -> list[tuple[str, str]]:
     """Return what the user should know about how a file is read, each with what to do about it."""
     said: list[tuple[str, str]] = []
     single, name = files.single, files.folder.name
-    if single is None:
-        return said
-    if single.pickled:
+    if files.pickled:
         convert = f'Convert it once: sdstudio models convert "{files.folder}"'
         said.append((f"{name} is a pickle; only numbers were read from it.", convert))
+    if single is None:
+        return said
     row = CHECKPOINT_BY_KEY.get(single.configs.name) if single.configs else None
     if row is not None and row.prediction == V_PREDICTION and not single.prediction:
         told = f"Nothing in {name} says what it predicts; v-prediction is assumed, as in Stable Diffusion 2.1."

@@ -17,7 +17,7 @@ from sdstudio.catalog.checkpoints import CHECKPOINTS, V_PREDICTION
 from sdstudio.catalog.families import FAMILY_BY_KEY, ModelFamily, family_of_pipeline
 from sdstudio.catalog.kinds import CHECKPOINT, KIND_BY_KEY, PICKLES, VARIANT_BY_KEY
 from sdstudio.core.checkpoint import embedded_parts
-from sdstudio.core.errors import ModelDamaged, ModelError, ModelNotFound, ModelUnsupported
+from sdstudio.core.errors import ModelDamaged, ModelError, ModelNotFound, ModelPickled, ModelUnsupported
 from sdstudio.core.model import ModelInfo, ModelLayout
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.library.facts import FileFacts, read_facts
@@ -171,6 +171,7 @@ def _folder(path: Path) -> Finding:
         _check_parts(path, parts)
         info = _with_family(info, notes)
         _check_purpose(info)
+        _check_pickles(path, parts)
     except ModelError as error:
         return Finding.of(info, error)
     return Finding.of(info, None)
@@ -243,6 +244,13 @@ def _check_weights(folder: Path) -> None:
     checked = [read_header(file) for file in sorted(folder.glob("*.safetensors"))]
     if not checked and not any(folder.glob("*.bin")):
         raise ModelDamaged(f"{folder} holds no weights (.safetensors).", _FETCH_AGAIN)
+
+
+def _check_pickles(path: Path, parts: dict[str, str]) -> None:
+    """Weights without a .safetensors file are pickles, which only the settings open."""
+    for name in parts:
+        if name not in _OPTIONAL and any(path.glob(f"{name}/*.bin")) and not any(path.glob(f"{name}/*.safetensors")):
+            raise ModelPickled.weights_of(path, name)
 
 
 def _with_family(info: ModelInfo, notes: ModelNotes) -> ModelInfo:

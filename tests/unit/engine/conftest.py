@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from sdstudio.core.events import EngineEvent, ImageMade, Notice, StepDone
 from sdstudio.core.model import ModelInfo
@@ -61,6 +63,17 @@ class Studio:
     def pipe(self) -> Any:
         assert self.engine._loaded is not None
         return self.engine._loaded.pipe
+
+
+_PICKLED = {"text_encoder": "pytorch_model", "unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+
+
+def pickle_weights(folder: Path) -> None:
+    """Leave a model's weights only as torch saved them before safetensors."""
+    for part, name in _PICKLED.items():
+        (weights,) = (folder / part).glob("*.safetensors")
+        torch.save(load_file(weights), folder / part / f"{name}.bin")
+        weights.unlink()
 
 
 def info(path: Path, family: str) -> ModelInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from pathlib import Path
 
 import diffusers
 import numpy as np
@@ -26,6 +27,7 @@ from sdstudio.engine.single_file import lay_out
 from sdstudio.library.identify import examine
 from sdstudio.library.library import Library
 
+from .conftest import pickle_weights
 from .test_files import rewrite_index
 
 FILE, FOLDER = ModelLayout.SINGLE_FILE, ModelLayout.FOLDER
@@ -99,6 +101,20 @@ def test_half_precision_of_a_folder_of_shards_is_one_file(tiny, tmp_path):
     ]
     assert not list(report.path.rglob("*.index.json"))
     check_files(report.path)
+
+
+def test_a_folder_of_pickles_becomes_safetensors_of_the_same_weights(tiny, tmp_path):
+    old = Path(shutil.copytree(tiny, tmp_path / "old"))
+    pickle_weights(old)
+    new = run(old, tmp_path / "new", FOLDER).path
+    assert not list(new.rglob("*.bin"))
+    pairs = [(path, new / path.relative_to(tiny)) for path in tiny.rglob("*.safetensors")]
+    file = run(old, tmp_path / "new.safetensors", FILE).path
+    pairs.append((run(tiny, tmp_path / "same.safetensors", FILE).path, file))
+    for path, written in pairs:
+        before, after = load_file(path), load_file(written)
+        assert before.keys() == after.keys()
+        assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 def test_a_ckpt_becomes_safetensors_with_every_weight(tmp_path):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import threading
 
@@ -12,13 +13,21 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sdstudio.core.errors import InvalidNumbers, ModelDamaged, ModelLoadFailed, ModelNotFound, ModelUnsupported
+from sdstudio.core.errors import (
+    InvalidNumbers,
+    ModelDamaged,
+    ModelLoadFailed,
+    ModelNotFound,
+    ModelPickled,
+    ModelUnsupported,
+)  # fmt: skip
 from sdstudio.core.events import ImageMade, ModelLoading
 from sdstudio.core.model import ModelInfo, ModelLayout
 from sdstudio.core.settings import Settings
+from sdstudio.library.identify import examine
 from tests.tiny_models import tiny_sd3
 
-from .conftest import info, request
+from .conftest import info, pickle_weights, request
 from .test_files import rewrite_index
 
 
@@ -261,3 +270,42 @@ def test_a_folder_deleted_after_loading_is_not_found(studio, own_copy, tmp_path)
         here.engine.generate(request(), here.model, [1], 1, lambda event: None, threading.Event())
     (tmp_path / "moved").rename(folder)
     assert isinstance(here.make()[0], ImageMade)
+
+
+def test_a_folder_of_pickles_draws_only_when_the_settings_say_so(studio, own_copy):
+    folder = own_copy()
+    expected = studio("sd1").make([2])[0]
+    pickle_weights(folder)
+    here = studio("sd1", Settings(previews=False), folder)
+    with pytest.raises(ModelPickled, match=r"model-sd1: the weights of its text_encoder are there only as a pickle"):
+        here.make([2])
+    here.engine.configure(Settings(previews=False, open_pickles=True))
+    (image,) = here.make([2])
+    assert np.array_equal(np.asarray(image.pixels), np.asarray(expected.pixels))
+    assert "model-sd1 is a pickle" in here.notices[0].message
+    here.engine.configure(Settings(previews=False))
+    with pytest.raises(ModelPickled):
+        here.make([2])
+
+
+def test_pickles_beside_safetensors_are_left_alone(studio, own_copy, tmp_path):
+    folder = own_copy()
+    shutil.copytree(folder, tmp_path / "both")
+    pickle_weights(tmp_path / "both")
+    for path in (tmp_path / "both").glob("*/*.bin"):
+        (folder / path.relative_to(tmp_path / "both")).write_bytes(b"nothing that could be read")
+    expected = studio("sd1").make([2])[0]
+    (image,) = studio("sd1", path=folder).make([2])
+    assert np.array_equal(np.asarray(image.pixels), np.asarray(expected.pixels))
+
+
+def test_a_pickled_safety_checker_is_in_the_way_only_when_it_is_used(studio, own_copy):
+    folder = own_copy()
+    (folder / "safety_checker").mkdir()
+    rewrite_index(folder, safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"])
+    (folder / "safety_checker" / "config.json").write_text("{}")
+    (folder / "safety_checker" / "pytorch_model.bin").write_bytes(b"pickled")
+    assert examine(folder).error is None
+    assert len(studio("sd1", Settings(previews=False, safety_checker=False), folder).make()) == 1
+    with pytest.raises(ModelPickled, match="safety_checker"):
+        studio("sd1", Settings(previews=False, safety_checker=True), folder).make()

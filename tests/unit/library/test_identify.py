@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sdstudio.core.errors import ModelDamaged, ModelNotFound, ModelUnsupported
+from sdstudio.core.errors import ModelDamaged, ModelNotFound, ModelPickled, ModelUnsupported
 from sdstudio.core.model import ModelLayout, default_request
 from sdstudio.library.identify import examine, weight_files
 
@@ -118,6 +118,19 @@ def test_a_missing_part_is_named(copy, part):
     assert isinstance(finding.error, ModelDamaged)
     assert part.split("/")[0] in finding.info.problem
     assert "\n" not in finding.info.problem
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+def test_weights_that_are_there_only_as_a_pickle_ask_the_setting(copy, part):
+    path = copy()
+    (weights,) = (path / part).glob("*.safetensors")
+    (path / part / "diffusion_pytorch_model.bin").write_bytes(b"pickled")
+    assert examine(path).error is None
+    weights.unlink()
+    finding = examine(path)
+    assert isinstance(finding.error, ModelPickled)
+    assert f"the weights of its {part} are there only as a pickle" in finding.info.problem
+    assert (finding.info.family, finding.info.defaults["width"]) == ("sd1", 64)
 
 
 def test_a_tokenizer_without_vocabulary_is_damaged(copy):
