@@ -105,10 +105,15 @@ class StudioPaths:
         return self
 
 
+def expanded(path: Path | str) -> Path:
+    """Return a path with ``~`` as the home folder; as it stands where nobody has such a home."""
+    return Path(os.path.expanduser(path))
+
+
 def studio_paths(home: Path | None = None) -> StudioPaths:
     """Return the paths under ``home``, else under ``$SDSTUDIO_HOME``, else under the platform's data folder."""
     chosen = home or (Path(os.environ[HOME_VARIABLE]) if os.environ.get(HOME_VARIABLE) else None)
-    return StudioPaths((chosen or platformdirs.user_data_path("sdstudio", appauthor=False)).expanduser().absolute())
+    return StudioPaths(expanded(chosen or platformdirs.user_data_path("sdstudio", appauthor=False)).absolute())
 
 
 def resources() -> Path:

@@ -7,6 +7,7 @@ picture it names was there when the copying of pictures began. Models, logs and 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -18,7 +19,7 @@ from typing import BinaryIO, Final
 
 from sdstudio.core.errors import Cancelled, HistoryDamaged, SaveFailed
 from sdstudio.core.files import TEMPORARY, copy_whole, save_failed, write_whole
-from sdstudio.core.paths import StudioPaths
+from sdstudio.core.paths import StudioPaths, expanded
 from sdstudio.history.files import OnProgress, never, unheard
 from sdstudio.history.schema import DAMAGED_HINT, VISIBLE, Database
 
@@ -26,6 +27,8 @@ ELSEWHERE: Final = "elsewhere"
 """Folder below ``images`` for pictures that were saved outside the data folder."""
 SPACE_TO_SPARE: Final = 50_000_000
 _LEFT_OUT: Final = frozenset({"models", "cache", "logs", "thumbnails", "studio.lock", "saving.lock"})
+_NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
+"""Bytes of a name that mean no letter, as Python holds them."""
 
 
 @dataclass
@@ -74,7 +77,7 @@ def back_up(
         HistoryDamaged: There is nothing whole to back up.
         Cancelled: ``cancelled`` said so.
     """
-    target = target.expanduser().absolute()
+    target = expanded(target).absolute()
     _check_target(target, paths)
     found = str(database.read("PRAGMA quick_check(1)")[0][0])
     if found != "ok":
@@ -95,9 +98,11 @@ def back_up(
 
 
 def _check_target(target: Path, paths: StudioPaths) -> None:
-    if target.exists():
+    if os.path.lexists(target):
         raise SaveFailed(f"Backup = {target}: it is there already.", "Choose another name.")
-    if target.is_relative_to(paths.home):
+    copied = (folder for folder in paths.home.iterdir() if folder.is_dir() and folder.name not in _LEFT_OUT)
+    place = Path(os.path.realpath(target))
+    if any(place.is_relative_to(os.path.realpath(folder)) for folder in (paths.home, *copied)):
         raise SaveFailed(f"Backup = {target}: it would lie in the data folder itself.", "Choose another folder.")
 
 
@@ -116,14 +121,24 @@ def _work_folder(target: Path) -> Iterator[Path]:
 
 
 def _pieces(paths: StudioPaths) -> Iterator[_Piece]:
-    for where, folders, files in os.walk(paths.home):
+    """Yield every file of the user's, behind links too: ``images`` may be one to a larger disk."""
+    for where, folders, files in os.walk(paths.home, followlinks=True):
         inside = Path(where).relative_to(paths.home)
+        above = (paths.home / part for part in inside.parents)
+        if inside.parts and os.path.realpath(where) in map(os.path.realpath, above):  # a link that leads back
+            folders.clear()
+            continue
         if not inside.parts:
             folders[:] = [name for name in folders if name not in _LEFT_OUT]
         for name in sorted(files):
             own = not inside.parts and (name in _LEFT_OUT or name.startswith(paths.database.name))
             if not own and not name.endswith(TEMPORARY):
-                yield _Piece(Path(where, name), (inside / name).as_posix())
+                yield _Piece(Path(where, name), _nameable((inside / name).as_posix()))
+
+
+def _nameable(inside: str) -> str:
+    """Return a name that a zip, and any disk, can hold: what is not UTF-8 is written as %E9."""
+    return _NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", inside)
 
 
 def _from_outside(copy: Path, paths: StudioPaths, report: BackupReport) -> Iterator[_Piece]:

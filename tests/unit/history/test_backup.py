@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -130,3 +132,43 @@ def test_input_pictures_are_part_of_a_backup_and_what_was_made_from_them_can_be_
     history = History(copy, lambda _path: None)
     assert history.care.check(deep=True).findings == []
     history.close()
+
+
+@pytest.mark.parametrize("ending", [".zip", ""])
+def test_pictures_behind_a_link_to_another_disk_are_part_of_a_backup(filled, home, tmp_path, ending):
+    shutil.move(home.images, tmp_path / "large disk")
+    home.images.symlink_to(tmp_path / "large disk", target_is_directory=True)
+    (home.images / "back").symlink_to(home.home, target_is_directory=True)
+    target = tmp_path / f"backup{ending}"
+    assert filled.care.back_up(target).missing == []
+    if ending:
+        shutil.unpack_archive(target, tmp_path / "unpacked")
+        target = tmp_path / "unpacked"
+    assert not (target / "images" / "back").exists()
+    same_history(filled, StudioPaths(target)).close()
+
+
+def test_a_backup_into_the_data_folder_by_another_name_of_it_is_refused(filled, home, tmp_path):
+    (tmp_path / "other name").symlink_to(home.home, target_is_directory=True)
+    shutil.move(home.images, tmp_path / "large disk")
+    home.images.symlink_to(tmp_path / "large disk", target_is_directory=True)
+    for folder in ("other name", "large disk"):
+        with pytest.raises(SaveFailed, match="data folder itself"):
+            filled.care.back_up(tmp_path / folder / "b.zip")
+
+
+@pytest.mark.parametrize("ending", [".zip", ""])
+def test_a_name_that_is_not_utf_8_stops_no_backup(filled, home, tmp_path, ending):
+    (home.wildcards / os.fsdecode(b"caf\xe9.txt")).write_text("latte")
+    target = tmp_path / f"backup{ending}"
+    filled.care.back_up(target)
+    if ending:
+        shutil.unpack_archive(target, tmp_path / "unpacked")
+        target = tmp_path / "unpacked"
+    assert (target / "wildcards" / "caf%E9.txt").read_text() == "latte"
+
+
+def test_a_backup_whose_name_is_too_long_is_one_line(filled, tmp_path):
+    with pytest.raises(SaveFailed, match="cannot be used"):
+        filled.care.back_up(tmp_path / f"{'b' * 300}.zip")
+    assert not list(tmp_path.glob(".sdstudio-*"))
