@@ -29,15 +29,18 @@ def _reading(kept: Path) -> Iterator[sqlite3.Connection]:
 
 
 def carry_over_jobs(kept: Path, database: Database) -> None:
-    """Copy the jobs that can still be read."""
+    """Copy the jobs that can still be read. Raises: HistoryError."""
     columns = "id, state, request, seeds, batch_size, message, hint, created"
-    with suppress(sqlite3.Error), closing(sqlite3.connect(kept)) as old:
-        newest = old.execute("SELECT max(id) FROM jobs").fetchone()[0] or 0
-        for number in range(1, newest + 1):
-            with suppress(sqlite3.Error), database.transaction() as db:
-                job = old.execute(f"SELECT {columns} FROM jobs WHERE id = ?", (number,)).fetchone()
-                if job is not None:
-                    db.execute(f"INSERT INTO jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", job)
+    with closing(sqlite3.connect(kept)) as old:
+        newest = 0
+        with suppress(sqlite3.Error):
+            newest = old.execute("SELECT max(id) FROM jobs").fetchone()[0] or 0
+        with database.transaction() as db:
+            for number in range(1, newest + 1):
+                with suppress(sqlite3.Error):  # this row lies on a damaged page; the next may not
+                    job = old.execute(f"SELECT {columns} FROM jobs WHERE id = ?", (number,)).fetchone()
+                    if job is not None:
+                        db.execute(f"INSERT INTO jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", job)
 
 
 def carry_over_marks(database: Database, ids: Sequence[int]) -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -216,6 +217,30 @@ def test_jobs_that_can_still_be_read_survive_damage_elsewhere(history, home, tra
     assert [(job.id, job.request) for job in again.jobs()] == [(job.id, job.request) for job in jobs]
     again.close()
     after.close()
+
+
+def test_jobs_beside_a_damaged_page_of_jobs_survive(history, home, trash):
+    queue = JobQueue(home)
+    jobs = [queue.submit(recipe(f"job {i} " + 400 * "x").request, [i]) for i in range(100)]
+    queue.close()
+    history.close()
+    with closing(sqlite3.connect(home.database)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs'").fetchone()
+    with home.database.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        page = file.read(4096)
+        first = int.from_bytes(page[12:14], "big")  # sqlite.org/fileformat2.html: an inner page's first cell
+        file.seek((int.from_bytes(page[first : first + 4], "big") - 1) * 4096)  # the leaf it leads to
+        file.write(b"\xff" * 4096)
+    home.database.with_name("history.db-wal").touch()
+    after, recovery = started(home, trash)
+    assert recovery.kept is not None
+    again = JobQueue(home)
+    survived = [job.request for job in again.jobs()]
+    again.close()
+    after.close()
+    assert 80 < len(survived) < 100
+    assert survived == [job.request for job in jobs][-len(survived) :]
 
 
 def test_a_database_that_was_not_closed_is_looked_through_when_it_is_opened(history, home, trash):
