@@ -14,6 +14,9 @@ NAME_MAXIMUM: Final = 60
 _AT_ONCE: Final = 5000
 """Ids in one statement; SQLite allows 32,766 values."""
 
+_JOINERS: Final = "\u200c\u200d"
+"""Not seen themselves, they shape what stands beside them: words in Persian, and emoji made of several."""
+
 Undo = Callable[[], None]
 """Puts back what a change found. Raises: HistoryError."""
 
@@ -51,6 +54,7 @@ class Marks:
 
     def remove_tag(self, ids: Iterable[int], tag: str) -> Undo:
         """Take a tag from pictures."""
+        tag = _tidy(tag)
         with self._database.transaction() as db:
             had = [each for each in _present(db, ids) if _has_tag(db, each, tag)]
             db.executemany("DELETE FROM entry_tags WHERE tag = ? AND entry_id = ?", [(tag, each) for each in had])
@@ -102,13 +106,18 @@ class Marks:
             with self._database.transaction() as db:
                 values = [(number, each) for each in new]
                 db.executemany("DELETE FROM collection_entries WHERE collection_id = ? AND entry_id = ?", values)
-                if is_new:
-                    db.execute("DELETE FROM collections WHERE id = ?", (number,))
+                if is_new:  # and still empty: another window may have put pictures in
+                    db.execute(
+                        "DELETE FROM collections WHERE id = ?1"
+                        " AND NOT EXISTS (SELECT 1 FROM collection_entries WHERE collection_id = ?1)",
+                        (number,),
+                    )
 
         return undo
 
     def take_out(self, ids: Iterable[int], collection: str) -> Undo:
         """Take pictures out of a collection, which stays, be it empty."""
+        collection = _tidy(collection)
         with self._database.transaction() as db:
             number = _collection(db, collection)
             had = [each for each in _present(db, ids) if _is_in(db, number, each)]
@@ -136,7 +145,17 @@ class Marks:
             rows = db.execute("SELECT entry_id FROM collection_entries WHERE collection_id = ?", (number,)).fetchall()
             db.execute("DELETE FROM collections WHERE id = ?", (number,))
         had = [row["entry_id"] for row in rows]
-        return lambda: self._put_back(number, collection, had)
+        return lambda: self._make_again(number, collection, had)
+
+    def _make_again(self, number: int | None, name: str, ids: Sequence[int]) -> None:
+        if number is None:
+            return
+        with self._database.transaction() as db:
+            # Under its number, which older undos know; a collection made meanwhile may have that, or the name.
+            db.execute("INSERT OR IGNORE INTO collections (id, name) VALUES (?, ?)", (number, name))
+            db.execute("INSERT OR IGNORE INTO collections (name) VALUES (?)", (name,))
+            there = _collection(db, name)
+        self._put_back(there, name, ids)
 
     def _put_back(self, number: int | None, name: str, ids: Sequence[int]) -> None:
         if number is None:
@@ -166,15 +185,20 @@ class Marks:
 
 def checked_name(what: str, text: str) -> str:
     """Return a tag's or collection's name as it is kept. Raises: HistoryError."""
-    name = " ".join("".join(letter for letter in text if letter.isprintable() or letter.isspace()).split())
+    name = _tidy(text)
     if not name or len(name) > NAME_MAXIMUM:
         shown = name[:NAME_MAXIMUM] + "…" if name else "nothing"
         raise HistoryError(f"{what} = {shown}: allowed are 1 to {NAME_MAXIMUM} characters.", "Choose a shorter name.")
     return name
 
 
+def _tidy(text: str) -> str:
+    kept = (letter for letter in text if letter.isprintable() or letter.isspace() or letter in _JOINERS)
+    return " ".join("".join(kept).split())
+
+
 def _present(db: sqlite3.Connection, ids: Iterable[int]) -> list[int]:
-    return [each for each in ids if db.execute("SELECT 1 FROM entries WHERE id = ?", (each,)).fetchone()]
+    return [each for each in dict.fromkeys(ids) if db.execute("SELECT 1 FROM entries WHERE id = ?", (each,)).fetchone()]
 
 
 def _has_tag(db: sqlite3.Connection, entry_id: int, tag: str) -> bool:

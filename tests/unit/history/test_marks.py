@@ -4,6 +4,7 @@ import pytest
 
 from sdstudio.core.errors import HistoryError
 from sdstudio.history.look import Look
+from sdstudio.history.store import History
 from tests.unit.history.conftest import picture, recipe
 
 
@@ -103,3 +104,53 @@ def test_marks_stay_with_a_deleted_picture_and_come_back_with_it(history, ids):
     assert shown(history, chosen=(("tag", "kept"),)) == [ids[2], ids[1]]
     assert history.restore(ids[:1])[0].rating == 4
     assert history.marks.tags(ids[0]) == ("kept",)
+
+
+def test_a_picture_that_is_named_twice_is_marked_once(history, ids):
+    twice = [ids[0], ids[0]]
+    undos = [history.marks.add_tag(twice, "best"), history.marks.collect(twice, "Best"), history.marks.rate(twice, 4)]
+    assert history.marks.tags(ids[0]) == ("best",)
+    assert history.marks.collections_of(ids[0]) == ("Best",)
+    for undo in undos:
+        undo()
+    assert history.get(ids[0]).rating == 0
+    assert history.marks.tags(ids[0]) == history.marks.collections() == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "  a \n b ",
+        "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # "I want" in Persian
+        "a\x1b\udcff",
+    ],
+)
+def test_what_gave_a_tag_or_a_collection_takes_it_away_again(history, ids, name):
+    history.marks.add_tag(ids, name)
+    history.marks.collect(ids, name)
+    kept = history.marks.tags(ids[0])
+    assert len(kept) == 1
+    assert ("\u200c" in name, "\u200d" in name) == ("\u200c" in kept[0], "\u200d" in kept[0])
+    history.marks.remove_tag(ids, name)
+    history.marks.take_out(ids, name)
+    assert history.marks.tags(ids[0]) == history.marks.collections_of(ids[0]) == ()
+
+
+def test_undoing_a_new_collection_keeps_what_another_window_put_into_it(history, home, trash, ids):
+    undo = history.marks.collect(ids[:1], "Best")
+    other = History(home, trash)
+    other.marks.collect(ids[1:], "Best")
+    other.close()
+    undo()
+    assert [history.marks.collections_of(each) for each in ids] == [(), ("Best",), ("Best",)]
+
+
+@pytest.mark.parametrize("meanwhile", ["Worst", "best"])
+def test_a_removed_collection_comes_back_whatever_was_made_meanwhile(history, ids, meanwhile):
+    history.marks.collect(ids[:1], "Best")
+    undo = history.marks.remove_collection("Best")
+    history.marks.collect(ids[1:2], meanwhile)
+    undo()
+    assert [name.casefold() for name in history.marks.collections_of(ids[0])] == ["best"]
+    assert history.marks.collections_of(ids[1]) == (meanwhile,)
