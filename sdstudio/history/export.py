@@ -11,7 +11,7 @@ import io
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
 from PIL import Image
@@ -279,7 +279,8 @@ def export_zip(
                 except PictureUnreadable as error:
                     report.failed.append(_failure(entry, error))
                 else:
-                    info = zipfile.ZipInfo(_name(entry, options), _zip_time(entry, options))
+                    name = _free_name(_name(entry, options), archive)
+                    info = zipfile.ZipInfo(name, _zip_time(entry, options))
                     archive.writestr(info, held.getbuffer())
                     report.made += 1
             if report.stopped:
@@ -296,6 +297,15 @@ def export_zip(
 
 class _Stopped(Exception):
     """An export is to end without a file."""
+
+
+def _free_name(name: str, archive: zipfile.ZipFile) -> str:
+    """Return a name that no picture of the zip has: in the history two may, in folders of their own."""
+    taken = archive.NameToInfo
+    path, number = PurePosixPath(name), 2
+    while name in taken:
+        name, number = f"{path.stem}-{number}{path.suffix}", number + 1
+    return name
 
 
 def _zip_time(entry: Entry, options: ExportOptions) -> tuple[int, int, int, int, int, int]:

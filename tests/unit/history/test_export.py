@@ -25,7 +25,7 @@ from sdstudio.history.export import (
 )
 from sdstudio.history.foreign.reading import read_picture, recipe_of
 from sdstudio.history.importing import import_pictures
-from sdstudio.history.pnginfo import keys_of, own_recipe, parse_pairs
+from sdstudio.history.pnginfo import keys_of, own_recipe, parse_pairs, write_png
 from sdstudio.history.texts import read_texts
 from tests.unit.history.conftest import noise, picture, recipe
 from tests.unit.history.foreign.pictures import comfy_nodes, png
@@ -239,6 +239,15 @@ def test_a_damaged_picture_stops_no_other_on_its_way_to_a_folder(history, tmp_pa
         report = export_folder(entries, tmp_path / key, ExportOptions(key))
         assert str(report) == "1 of 3 pictures exported, 2 failed."
         assert len(list((tmp_path / key).iterdir())) == 1
+
+
+def test_pictures_of_one_name_in_different_folders_are_all_in_the_zip(history, home, tmp_path):
+    for folder in ("cats", "dogs"):
+        write_png(home.images / folder / "a.png", picture(), recipe(folder))
+    history.care.check(repair=True)
+    report = export_zip(history.entries(), tmp_path / "a.zip", ExportOptions())
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert (report.made, sorted(archive.namelist())) == (2, ["a-2.png", "a.png"])
 
 
 def test_a_stopped_zip_is_not_there_and_a_stopped_folder_keeps_what_is(history, tmp_path):
