@@ -32,8 +32,8 @@ class Console:
         self._write(sys.stdout, text)
 
     def record(self, row: Mapping[str, Any]) -> None:
-        """Write one JSON object, on one line."""
-        self.result(json.dumps(row, ensure_ascii=False))
+        """Write one JSON object, on one line; where the stream cannot hold every letter, in JSON's own escapes."""
+        self.result(json.dumps(row, ensure_ascii=not _holds_everything(sys.stdout)))
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         """Write rows in columns."""
@@ -76,6 +76,11 @@ class Console:
             os.close(nowhere)
         except (OSError, ValueError):
             return
+
+
+def _holds_everything(stream: TextIO | None) -> bool:
+    encoding = getattr(stream, "encoding", None) or ""
+    return encoding.lower().replace("_", "-").startswith(("utf-8", "utf8"))
 
 
 def _line(text: str) -> str:

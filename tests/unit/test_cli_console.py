@@ -70,3 +70,13 @@ def test_a_narrow_encoding_is_no_error(monkeypatch):
     console.result("🐸 \udcff")
     console.close()
     assert raw.getvalue() == b"\\U0001f438 \\udcff\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_a_record_is_json_in_any_encoding(monkeypatch, encoding):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    console = Console()
+    console.record({"prompt": "🐸 ä \udcff"})
+    console.close()
+    assert json.loads(raw.getvalue().decode(encoding)) == {"prompt": "🐸 ä \udcff"}
