@@ -15,10 +15,11 @@ from typing import Final
 
 from sdstudio.catalog.kinds import PICKLES
 from sdstudio.core.errors import Cancelled, ModelUnsupported, SaveFailed
+from sdstudio.core.paths import expanded
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.library.download import STAGING, check_free, locked
 from sdstudio.library.fetch import cannot_save
-from sdstudio.library.identify import examine
+from sdstudio.library.identify import INDEX_FILE, examine
 from sdstudio.library.plan import file_name, safe_path
 from sdstudio.library.planner import kind_of, placed
 
@@ -59,7 +60,9 @@ def import_model(
         LockedByOther: Another window or command is at the same name.
         Cancelled: ``cancel`` was set.
     """
-    source = source.expanduser().absolute()
+    source = expanded(source).absolute()
+    if source.name == INDEX_FILE:
+        source = source.parent
     kind, target, files = _looked_at(source, models)
     if os.path.lexists(target):
         raise SaveFailed(f"{target} is there already.", "Use it, or move it away first.")
@@ -86,13 +89,12 @@ def import_model(
 
 def _looked_at(source: Path, models: Path) -> tuple[str, Path, dict[str, Path]]:
     """Return kind, target, and the files by their names in it."""
-    if source.is_dir() or source.name == "model_index.json":
-        folder = source if source.is_dir() else source.parent
-        finding = examine(folder)
+    if os.path.isdir(source):
+        finding = examine(source)
         if finding.error is not None:
             raise finding.error
-        return "checkpoint", models / file_name(finding.info.name, ""), _files_of(folder)
-    if source.suffix.lower() in PICKLES and source.exists():
+        return "checkpoint", models / file_name(finding.info.name, ""), _files_of(source)
+    if source.suffix.lower() in PICKLES and os.path.exists(source):
         said = f"{source} may hold Python objects: allowed are a model's folder and .safetensors files."
         raise ModelUnsupported(said, "Convert it first, with `sdstudio models convert`.")
     if source.suffix.lower() != ".safetensors":

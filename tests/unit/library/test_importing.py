@@ -38,6 +38,12 @@ def test_a_folder_is_linked_and_drawable(source, home):
     assert Library(home).find(imported.path.name).problem == ""
 
 
+def test_the_index_of_a_folder_stands_for_the_folder(source, home):
+    imported = import_model(source / "model_index.json", home.models)
+    assert imported.path.is_dir()
+    assert Library(home).find(imported.path.name).problem == ""
+
+
 def test_a_copy_shares_nothing(source, home):
     imported = import_model(source, home.models, copy=True)
     assert not imported.linked
