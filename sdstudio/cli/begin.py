@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from sdstudio.cli.studio import Studio, opened_history
@@ -12,6 +11,7 @@ from sdstudio.core.input_fields import NEED_PICTURE
 from sdstudio.core.input_size import size_like
 from sdstudio.core.inputs import InputPictures, KeptPicture
 from sdstudio.core.model import ModelInfo, parameters_of
+from sdstudio.core.paths import expanded
 
 SIZE_RULE: Final = """\
 With --init-image a picture begins from another one: a file, the number of a picture in the history, or the id of one
@@ -47,7 +47,7 @@ def begun(values: Mapping[str, Any], model: ModelInfo, studio: Studio) -> dict[s
 
 def kept(named: str, inputs: InputPictures, studio: Studio) -> KeptPicture:
     """Return the kept picture of a file, of a number in the history or of an id. Raises: as `begun`."""
-    path = Path(named).expanduser()
+    path = expanded(named)
     known = inputs.find(named)
     if known is not None:
         return known

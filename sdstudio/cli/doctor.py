@@ -21,7 +21,7 @@ from sdstudio.cli.console import Console
 from sdstudio.cli.studio import Studio
 from sdstudio.core.desktop import has_display, install_line, missing_libraries
 from sdstudio.core.errors import StudioError
-from sdstudio.core.paths import resources
+from sdstudio.core.paths import expanded, resources
 from sdstudio.library.library import STARTER_KEY
 
 _PACKAGES = (
@@ -106,14 +106,14 @@ def _folders(studio: Studio) -> Iterator[Check]:
     for subject, folder in (("Data folder", paths.home), ("Pictures", paths.images), ("Models", paths.models)):
         yield _writable(subject, folder)
     for folder in studio.settings.model_folders:
-        if folder.expanduser().is_dir():
+        if os.path.isdir(expanded(folder)):
             yield Check("Model folder", "ok", str(folder))
         else:
             yield Check("Model folder", "note", f"{folder} is not there", "Correct it in the settings.")
 
 
 def _writable(subject: str, folder: Path) -> Check:
-    near = next(path for path in (folder, *folder.parents) if path.exists())
+    near = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     try:
         with tempfile.TemporaryFile(dir=near):
             free = shutil.disk_usage(near).free

@@ -6,7 +6,6 @@ import argparse
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -15,7 +14,7 @@ from sdstudio.cli.console import Console
 from sdstudio.cli.interrupt import interrupt_sets
 from sdstudio.cli.studio import opened_history
 from sdstudio.core.errors import Cancelled, InvalidRequest
-from sdstudio.core.paths import studio_paths
+from sdstudio.core.paths import expanded, studio_paths
 from sdstudio.core.pictures import shown
 from sdstudio.core.settings import Settings
 from sdstudio.history.contact_sheet import contact_sheets
@@ -42,14 +41,16 @@ def add_exchange(actions: Any) -> None:
         description="Copy pictures into the history, from A1111, Forge, ComfyUI, InvokeAI, Fooocus, SwarmUI, "
         "StabilityMatrix, NovelAI, Easy Diffusion and Draw Things too. The originals stay as they are.",
     )  # fmt: skip
-    bring.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder of them")
+    bring.add_argument("paths", nargs="+", type=expanded, metavar="PATH", help="a picture, or a folder of them")
     bring.set_defaults(run=_import)
     export = actions.add_parser("export", help="write pictures elsewhere", description=_export_about())
     export.add_argument("ids", nargs="*", type=int, metavar="ID", help="numbers in the history")
     export.add_argument("--search", metavar="WORDS", help="the pictures that match, beside those with an ID")
-    export.add_argument("--out", type=Path, metavar="DIR", help="write each picture into this folder")
-    export.add_argument("--zip", type=Path, metavar="PATH", help="write all of them into this zip")
-    export.add_argument("--contact-sheet", type=Path, metavar="PATH", help="small copies on this .png, .jpg or .webp")
+    export.add_argument("--out", type=expanded, metavar="DIR", help="write each picture into this folder")
+    export.add_argument("--zip", type=expanded, metavar="PATH", help="write all of them into this zip")
+    export.add_argument(
+        "--contact-sheet", type=expanded, metavar="PATH", help="small copies on this .png, .jpg or .webp"
+    )
     export.add_argument("--columns", type=int, default=0, metavar="N", help="of the contact sheet (default: square)")
     formats = [row.key for row in FORMATS]
     export.add_argument("--format", default="png", metavar="|".join(formats), help="of the pictures (default: png)")
@@ -62,7 +63,7 @@ def add_exchange(actions: Any) -> None:
         description="Write history, pictures and settings to PATH, whole or not at all. What comes out is a data "
         "folder: unpack it and set SDSTUDIO_HOME to it, and everything is there. Models are left out.",
     )  # fmt: skip
-    backup.add_argument("path", type=Path, metavar="PATH", help="ends in .zip, else a folder is made")
+    backup.add_argument("path", type=expanded, metavar="PATH", help="ends in .zip, else a folder is made")
     backup.set_defaults(run=_backup)
     check = actions.add_parser(
         "check", help="compare the history with its pictures",
@@ -86,7 +87,7 @@ def _import(args: argparse.Namespace, console: Console) -> int:
     settings, _ = Settings.load(paths.settings)
     library = Library(paths, settings.model_folders)
     with opened_history(paths) as history, _told(console, "Importing") as (on_progress, cancelled):
-        report = import_pictures(history, [path.expanduser() for path in args.paths], on_progress, cancelled)
+        report = import_pictures(history, args.paths, on_progress, cancelled)
     for taken in report.taken:
         facts = _taken_facts(taken, library)
         if args.json:
@@ -152,12 +153,12 @@ def _writers(
     args: argparse.Namespace, entries: Sequence[Entry], options: ExportOptions
 ) -> Iterator[Callable[[OnProgress, Callable[[], bool]], ExportReport]]:
     if args.out is not None:
-        yield lambda told, stop: export_folder(entries, args.out.expanduser(), options, told, stop)
+        yield lambda told, stop: export_folder(entries, args.out, options, told, stop)
     if args.zip is not None:
-        yield lambda told, stop: export_zip(entries, args.zip.expanduser(), options, told, stop)
+        yield lambda told, stop: export_zip(entries, args.zip, options, told, stop)
     if args.contact_sheet is not None:
         yield lambda told, stop: contact_sheets(
-            entries, args.contact_sheet.expanduser(), options, args.columns, told, stop
+            entries, args.contact_sheet, options, args.columns, told, stop
         )
 
 

@@ -18,7 +18,7 @@ from sdstudio.cli.interrupt import interrupt_sets
 from sdstudio.cli.progress import share_bar
 from sdstudio.cli.studio import Studio
 from sdstudio.core.errors import AccessRefused, Cancelled, InvalidRequest, SaveFailed
-from sdstudio.core.paths import StudioPaths
+from sdstudio.core.paths import StudioPaths, expanded
 from sdstudio.library.catalogue import CatalogueRow, catalogue
 from sdstudio.library.download import discard, run, stage, unfinished, verified_hashes
 from sdstudio.library.hub import Hub
@@ -56,7 +56,7 @@ def add_getting(actions: Any) -> None:
         help="bring in a model from this computer",
         description="Check a model folder or .safetensors file and link it into the data folder, or copy it.",
     )
-    bringing.add_argument("path", metavar="PATH", type=Path)
+    bringing.add_argument("path", metavar="PATH", type=expanded)
     bringing.add_argument("--copy", action="store_true", help="copy even where a hard link would do")
     search = actions.add_parser("search", help="search the Hub", description="Search the Hub for text-to-image models.")
     search.add_argument("text", metavar="TEXT")

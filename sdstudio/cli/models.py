@@ -21,6 +21,8 @@ from sdstudio.cli.studio import Studio, opened_history
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import ModelNotFound, SaveFailed, StudioError
 from sdstudio.core.model import ModelInfo
+from sdstudio.core.paths import expanded
+from sdstudio.core.pictures import shown
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.core.settings import Settings
 from sdstudio.history.usage import Use
@@ -115,8 +117,8 @@ def _info(args: argparse.Namespace, console: Console) -> int:
     if args.json:
         console.record(facts)
         return 0
-    shown = {name: value for name, value in facts.items() if name != "metadata" and value not in ("", [], {}, None)}
-    console.table([(name.replace("_", " "), _as_text(value)) for name, value in shown.items()])
+    told = {name: value for name, value in facts.items() if name != "metadata" and value not in ("", [], {}, None)}
+    console.table([(name.replace("_", " "), _as_text(value)) for name, value in told.items()])
     return 0
 
 
@@ -144,8 +146,11 @@ def _scan(args: argparse.Namespace, console: Console) -> int:
 def _add_folder(args: argparse.Namespace, console: Console) -> int:
     studio = Studio.open(console, args)
     folder = _absolute(args.folder)
-    if not (folder.is_dir() or (folder.is_file() and folder.suffix.lower() in LIST_SUFFIXES)):
+    is_list = folder.suffix.lower() in LIST_SUFFIXES and os.path.isfile(folder)
+    if not (is_list or os.path.isdir(folder)):
         raise ModelNotFound(f"Folder = {folder}: there is no such folder.", "Check the path.")
+    if shown(str(folder)) != str(folder):
+        raise SaveFailed(f"Folder = {folder}: its name is not UTF-8, so it cannot be kept.", "Rename it.")
     before = studio.library.assets()
     kept, _complaints = Settings.load(studio.paths.settings)
     if folder not in kept.model_folders:
@@ -299,10 +304,7 @@ def _say_removed(args: argparse.Namespace, console: Console, path: Path, done: s
 
 
 def _absolute(path: Path) -> Path:
-    try:
-        return Path(os.path.normpath(path.expanduser().absolute()))
-    except RuntimeError:  # a home that is not there
-        return path
+    return Path(os.path.normpath(expanded(path).absolute()))
 
 
 def _as_text(value: Any) -> str:

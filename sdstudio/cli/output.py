@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +15,8 @@ from typing import Protocol
 from PIL import Image
 
 from sdstudio.core.errors import InvalidRequest, SaveFailed
+from sdstudio.core.files import TEMPORARY, save_failed
+from sdstudio.core.paths import expanded
 from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.history.pnginfo import write_png
 from sdstudio.history.store import History
@@ -73,11 +77,11 @@ class PathDestination:
     @classmethod
     def of(cls, text: str) -> PathDestination:
         """Read the value of ``--out``. Raises: InvalidRequest."""
-        path = Path(text).expanduser().absolute()
+        path = expanded(text).absolute()
         if not text or "\0" in text:
             raise InvalidRequest("out", f"--out = {text!r}: allowed is a .png file or a folder.", "Give a name.")
         suffix = path.suffix.lower()
-        if suffix in {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"} and not path.is_dir():
+        if suffix in {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"} and not os.path.isdir(path):
             raise InvalidRequest(
                 "out", f"--out = {text}: allowed is a .png file or a folder.", f"Use {path.with_suffix('.png').name}."
             )
@@ -85,7 +89,7 @@ class PathDestination:
 
     @property
     def _is_file(self) -> bool:
-        return self.out.suffix.lower() == ".png" and not self.out.is_dir()
+        return self.out.suffix.lower() == ".png" and not os.path.isdir(self.out)
 
     @property
     def _folder(self) -> Path:
@@ -101,8 +105,12 @@ class PathDestination:
             handle, probe = tempfile.mkstemp(prefix=".sdstudio-", dir=self._folder)
             os.close(handle)
             Path(probe).unlink()
+            with suppress(FileNotFoundError):  # whether the name is possible, with what it ends in while it is written
+                os.lstat(f"{self.out}{TEMPORARY}")
         except OSError as error:
             self.abandon()
+            if error.errno == errno.ENAMETOOLONG:
+                raise save_failed(self.out, error) from error
             said = f"--out = {self.out}: the folder {self._folder} cannot be written ({error.strerror})."
             raise SaveFailed(said, "Choose another folder.") from error
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from sdstudio.cli.console import Console
 from sdstudio.core.errors import SaveFailed
-from sdstudio.core.paths import studio_paths
+from sdstudio.core.paths import expanded, studio_paths
 from sdstudio.core.styles import StyleBook
 from sdstudio.core.wildcards import Wildcards
 
@@ -24,7 +23,7 @@ def add_styles(commands: Any) -> None:
         "import", help="add the styles of a styles.csv",
         description="Add the styles of a styles.csv as A1111 writes it; those of the same names are replaced.",
     )  # fmt: skip
-    taking.add_argument("file", metavar="FILE", type=Path, help="the styles.csv")
+    taking.add_argument("file", metavar="FILE", type=expanded, help="the styles.csv")
     taking.set_defaults(run=_import)
 
     wildcards = commands.add_parser("wildcards", help="list the wildcards", description="Words for prompts.")

@@ -34,8 +34,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None], lasting: bool = T
     Raises:
         SaveFailed: Disk full, folder not writable, name impossible. Nothing is left behind.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
     try:
+        temporary = path.with_name(path.name + TEMPORARY)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "wb") as file:
@@ -50,7 +50,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None], lasting: bool = T
             raise
         if lasting:
             _sync_folder(path.parent)
-    except (OSError, ValueError) as error:  # ValueError: NUL or a lone surrogate in the name
+    except (OSError, ValueError) as error:  # ValueError: no name, a NUL or a lone surrogate in it
         raise save_failed(path, error) from error
 
 

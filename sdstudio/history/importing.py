@@ -75,7 +75,7 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in paths:
-        for file in _below(path) if path.is_dir() else (path,):
+        for file in _below(path) if os.path.isdir(path) else (path,):
             found.setdefault(file)
     return list(found)
 

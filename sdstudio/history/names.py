@@ -27,7 +27,7 @@ def file_name(entry_id: int, recipe: Recipe, suffix: str) -> str:
 def free_path(path: Path) -> Path:
     """Return a path that no picture of a lost database has taken."""
     found, number = path, 2
-    while found.exists():
+    while os.path.exists(found):  # a name that is too long is for the writing to say
         found, number = path.with_stem(f"{path.stem}-{number}"), number + 1
     return found
 

@@ -23,6 +23,7 @@ from sdstudio.core.model_work import (
     WorkReport,
     check_target,
 )
+from sdstudio.core.paths import expanded
 
 _HASHING_SHARE: Final = 0.3
 """Of a merge's time: inputs are read once to hash them, and once more to merge them while the result is written."""
@@ -114,7 +115,7 @@ def target_of(name: str, layout: str, models: Path) -> Path:
     Raises:
         InvalidRequest: The name is none that every system allows.
     """
-    path = Path(name.strip()).expanduser()
+    path = expanded(name.strip())
     ending = ".safetensors" if layout == "file" else ""
     if ending and path.suffix.lower() != ending:
         path = path.with_name(path.name + ending) if path.name else path

@@ -7,6 +7,7 @@ is data from strangers, so the classes it names must come from the libraries on 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,11 +64,11 @@ def examine(path: Path) -> Finding:
     """
     if path.name == INDEX_FILE and path.is_file():
         path = path.parent
-    if path.is_dir():
+    if os.path.isdir(path):
         if (path / INDEX_FILE).is_file():
             return _folder(path)
         raise ModelUnsupported(f"{path} is no model: a model's folder holds {INDEX_FILE}.", _near(path))
-    if not path.exists():
+    if not os.path.exists(path):  # False for a name that is too long, too
         raise ModelNotFound(f"{path}: there is no such file or folder.", "See the models with `sdstudio models list`.")
     if path.suffix.lower() in (".safetensors", ".ckpt"):
         return _single_file(path)

@@ -13,6 +13,7 @@ from typing import Final
 from sdstudio.catalog.kinds import CHECKPOINT, KIND_BY_KEY, KINDS
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import ModelError, ModelNotFound, ModelUnsupported
+from sdstudio.core.paths import expanded
 from sdstudio.library.facts import read_facts
 from sdstudio.library.identify import Finding, examine
 from sdstudio.library.scan import asset_of_file
@@ -102,9 +103,10 @@ def _names(asset: Asset) -> set[str]:
 def _as_path(wanted: str) -> Path | None:
     """Return what somebody wrote as a path, ``None`` when it is none."""
     try:
-        path = Path(wanted).expanduser().absolute()
-        return path if wanted and (os.sep in wanted or path.exists()) else None
-    except (OSError, RuntimeError, ValueError):  # too long, a home that is not there, a NUL
+        path = expanded(wanted).absolute()
+        is_there = path.exists()
+        return path if wanted and (os.sep in wanted or is_there) else None
+    except (OSError, ValueError):  # too long, a NUL
         return None
 
 

@@ -18,6 +18,7 @@ from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import ModelError, ModelPickled
 from sdstudio.core.model import ModelInfo
+from sdstudio.core.paths import expanded
 from sdstudio.library.facts import FactsCache, FileFacts
 from sdstudio.library.identify import INDEX_FILE, Finding, examine, file_finding, title_of
 from sdstudio.library.places import Trouble
@@ -80,7 +81,7 @@ class Scanner:
         others: list[Pair] = []
         seen: set[str] = set()
         for root in [*([own] if own.is_dir() else []), *folders]:
-            for candidate in walk.candidates(root.expanduser().absolute()):
+            for candidate in walk.candidates(expanded(root).absolute()):
                 seen.add(str(candidate.path))
                 try:
                     others.append(self._folder(candidate) if candidate.is_folder else self._file(candidate))
