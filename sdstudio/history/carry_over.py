@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def carry_over_marks(database: Database, ids: Sequence[int]) -> int:
     folder = database.path.parent
     aside = sorted(folder.glob(f"{database.path.name}{BAD}*[0-9]"), key=lambda path: path.name)
     left, marked = list(ids), 0
-    for source in (*aside[-1:], *copies(folder)):
+    for source in (*aside[-1:], *copies(folder, date.today())):
         if not left:
             break
         with suppress(sqlite3.Error), _reading(source) as old:

@@ -32,9 +32,14 @@ _TABLES: Final = {
 """The tables as the history has them, with the columns that are copied."""
 
 
-def copies(folder: Path) -> list[Path]:
-    """Return the copies that there are in a data folder, the newest first."""
-    return sorted((file for file in folder.glob("marks-*.db") if _NAME.fullmatch(file.name)), reverse=True)
+def copies(folder: Path, today: date) -> list[Path]:
+    """Return the copies that there are in a data folder, the newest first; last those of days that are yet to come.
+
+    A clock that went wrong for a day must not let its copies go before all that are made afterwards.
+    """
+    newest = _name(today)
+    found = (file for file in folder.glob("marks-*.db") if _NAME.fullmatch(file.name))
+    return sorted(found, key=lambda file: (file.name <= newest, file.name), reverse=True)
 
 
 def keep_marks(database: Database, today: date) -> bool:
@@ -46,7 +51,7 @@ def keep_marks(database: Database, today: date) -> bool:
         Whether one was written.
     """
     folder = database.path.parent
-    target = folder / f"marks-{today:%Y%m%d}.db"
+    target = folder / _name(today)
     if target.exists():
         return False
     try:
@@ -57,10 +62,14 @@ def keep_marks(database: Database, today: date) -> bool:
     except (StudioError, sqlite3.Error) as error:
         log.warning("ratings, tags and collections could not be copied: %s", error)
         return False
-    for old in copies(folder)[KEPT:]:
+    for old in copies(folder, today)[KEPT:]:
         with suppress(OSError):
             old.unlink()
     return True
+
+
+def _name(day: date) -> str:
+    return f"marks-{day:%Y%m%d}.db"
 
 
 def _write(target: Path, content: bytes) -> None:

@@ -214,7 +214,25 @@ def test_there_is_one_copy_a_day_and_three_in_all_and_none_of_nothing(filled, ho
     assert not keep_marks(database, date(2026, 3, 1))
     filled.marks.rate([2], 5)
     assert [keep_marks(database, date(2026, 3, day)) for day in (1, 1, 2, 3, 4)] == [True, False, True, True, True]
-    assert [file.name for file in copies(home.home)] == ["marks-20260304.db", "marks-20260303.db", "marks-20260302.db"]
+    kept = [file.name for file in copies(home.home, date(2026, 3, 4))]
+    assert kept == ["marks-20260304.db", "marks-20260303.db", "marks-20260302.db"]
+
+
+def test_copies_of_days_when_the_clock_was_wrong_go_behind_those_of_today(filled, home, trash):
+    database = filled.care._database
+    filled.marks.rate([2], 5)
+    for day in (1, 2, 3):
+        keep_marks(database, date(2199, 1, day))
+    filled.marks.rate([2], 1)
+    for day in (1, 2):
+        keep_marks(database, date(2026, 3, day))
+    kept = [file.name for file in copies(home.home, date(2026, 3, 2))]
+    assert kept == ["marks-20260302.db", "marks-20260301.db", "marks-21990103.db"]
+    filled.close()
+    home.database.unlink()
+    rebuilt, _recovery = started(home, trash)
+    assert rebuilt.get(2).rating == 1
+    rebuilt.close()
 
 
 def test_a_database_that_was_set_aside_is_believed_before_an_older_copy(filled, home, trash):
@@ -250,7 +268,7 @@ def test_a_copy_that_cannot_be_written_stops_nothing(filled, home, monkeypatch, 
     monkeypatch.setattr("sdstudio.history.marks_copy.write_whole", full)
     assert filled.recover() == Recovery()
     assert "could not be copied: Disk full" in caplog.text
-    assert copies(home.home) == []
+    assert copies(home.home, date.today()) == []
 
 
 def test_marks_stay_with_their_picture_when_its_number_went_to_another(filled, home, trash):
