@@ -107,6 +107,7 @@ class Downloads(QObject):
         self._staged: dict[int, Staged] = {}
         self._tasks: dict[int, Task] = {}
         self._again: set[int] = set()
+        self._cancels: dict[int, int] = {}
         self._next_id = 1
         self._began.connect(self._on_began, Qt.ConnectionType.QueuedConnection)
         self._progressed.connect(self._on_progressed, Qt.ConnectionType.QueuedConnection)
@@ -153,7 +154,7 @@ class Downloads(QObject):
             self._stop(number)
 
     def cancel(self, number: int) -> None:
-        """Stop one; what has arrived is deleted soon, until then `start` or `undo_cancel` takes it back."""
+        """Stop one; what has arrived is deleted soon, until then `undo_cancel` takes it back."""
         row = self._rows.get(number)
         if row is None:
             return
@@ -162,7 +163,8 @@ class Downloads(QObject):
             self._forget(number)
             return
         self._set(row, state=DownloadState.CANCELLED, error=None)
-        QTimer.singleShot(UNDO_MS, self, lambda: self._delete(number))
+        self._cancels[number] = self._cancels.get(number, 0) + 1
+        self._delete_in(UNDO_MS, number)
 
     def undo_cancel(self, number: int) -> None:
         """Take back a cancelled one, paused."""
@@ -194,14 +196,20 @@ class Downloads(QObject):
 
     def _forget(self, number: int) -> None:
         self._staged.pop(number, None)
+        self._cancels.pop(number, None)
         if self._rows.pop(number, None) is not None:
             self.removed.emit(number)
+
+    def _delete_in(self, wait_ms: int, number: int) -> None:
+        """Delete what was cancelled, unless it is taken back until then, and be it cancelled anew."""
+        which = self._cancels[number]
+        QTimer.singleShot(wait_ms, self, lambda: self._delete(number) if self._cancels.get(number) == which else None)
 
     def _delete(self, number: int, closing: bool = False) -> None:
         row = self._rows.get(number)
         if row is not None and row.state is DownloadState.CANCELLED:
             if number in self._tasks and not closing:  # its last run has not let go of the folder yet
-                QTimer.singleShot(_LET_GO_MS, self, lambda: self._delete(number))
+                self._delete_in(_LET_GO_MS, number)
                 return
             with suppress(StudioError):  # another window has taken it up: it is that one's now
                 discard(self._staged[number])

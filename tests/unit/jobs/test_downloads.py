@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from sdstudio.core.errors import LockedByOther
+from sdstudio.jobs import downloads as jobs_downloads
 from sdstudio.jobs.downloads import Downloads, DownloadState
-from sdstudio.library.download import unfinished
+from sdstudio.library.download import stage, unfinished
 from sdstudio.library.fetch import Patience
 from sdstudio.library.hub import Hub
-from sdstudio.library.planner import Wish
+from sdstudio.library.planner import Planner, Wish
 from tests.unit.library.test_planner import LORA
 
 LONG_MS = 60_000
@@ -97,6 +98,20 @@ def test_a_cancelled_wish_is_forgotten_whenever_it_comes(downloads, home, hub_se
         downloads.cancel(number)
     assert downloads.downloads() == ()
     assert unfinished(home.models) == []
+
+
+def test_each_cancel_can_be_taken_back_for_the_whole_time(downloads, home, qtbot, monkeypatch):
+    stage(home.models, Planner(Hub()).plan(Wish("org/one")))
+    downloads.take_up_leftovers()
+    [row] = downloads.downloads()
+    monkeypatch.setattr(jobs_downloads, "UNDO_MS", 1)
+    downloads.cancel(row.id)
+    downloads.undo_cancel(row.id)
+    monkeypatch.setattr(jobs_downloads, "UNDO_MS", LONG_MS)
+    downloads.cancel(row.id)
+    qtbot.wait(100)  # the first cancel's time is up
+    assert states(downloads) == [DownloadState.CANCELLED]
+    assert len(unfinished(home.models)) == 1
 
 
 def test_closing_deletes_what_was_cancelled_and_keeps_what_was_not(downloads, home, hub_server, qtbot):
