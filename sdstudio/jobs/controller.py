@@ -13,7 +13,7 @@ from sdstudio.core.request import GenerationRequest, RunOptions, seeds_for
 from sdstudio.core.settings import Settings
 from sdstudio.core.writing import Share
 from sdstudio.history.store import Entry
-from sdstudio.jobs.queue import Job, JobQueue, JobState
+from sdstudio.jobs.queue import Job, JobQueue
 from sdstudio.jobs.worker import Worker
 
 
@@ -119,10 +119,7 @@ class JobController(QObject):
 
     def clear(self) -> None:
         """Take out everything that waits, failed or was cut off; the running job goes on. Raises: HistoryError."""
-        self._queue.clear_waiting()
-        for job in self._queue.jobs():
-            if job.state in (JobState.FAILED, JobState.INTERRUPTED):
-                self._queue.remove(job.id)
+        self._queue.clear_unfinished()
         self._told()
 
     def retry(self, job_id: int) -> Job:

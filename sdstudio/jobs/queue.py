@@ -214,6 +214,12 @@ class JobQueue:
             )
         return cursor.rowcount
 
+    def clear_unfinished(self) -> None:
+        """Cancel every job that waits and take those that failed or were cut off off the list; pictures stay."""
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM jobs WHERE state IN (?, ?)", (JobState.FAILED.value, JobState.INTERRUPTED.value))
+            db.execute("UPDATE jobs SET state = ? WHERE state = ?", (JobState.CANCELLED.value, JobState.QUEUED.value))
+
     def clear_ended(self) -> int:
         """Take every job that ended off the list, their pictures stay; return how many."""
         with self._database.transaction() as db:

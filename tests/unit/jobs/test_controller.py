@@ -53,6 +53,17 @@ def test_queue_changed_tells_all_jobs(build, qtbot):
     assert told.args[0][0].state is JobState.CANCELLED
 
 
+def test_all_that_waits_or_failed_is_cleared_however_much_it_is(build):
+    floor = build()
+    floor.controller.pause()
+    jobs = floor.queue.submit_all([(request(), (n,)) for n in range(300)])
+    for job in jobs[:250]:
+        floor.queue.finish(job.id, JobState.FAILED if job.id % 2 else JobState.INTERRUPTED)
+    floor.controller.clear()
+    assert [job.id for job in floor.queue.jobs(limit=1000)] == [job.id for job in reversed(jobs[250:])]
+    assert {job.state for job in floor.queue.jobs()} == {JobState.CANCELLED}
+
+
 def test_submit_holds_the_request_against_its_model(build):
     small = ModelInfo("small", "Small", Path("small"), "sd1", defaults={"steps": 5})
     floor = build(find_model=lambda _key: small)
