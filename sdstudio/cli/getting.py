@@ -91,7 +91,7 @@ def _download(args: argparse.Namespace, console: Console) -> int:
     tokens = TokenStore()
     hub = Hub(tokens)
     cancel = threading.Event()
-    _created(studio.paths)
+    created(studio.paths)
     with interrupt_sets(cancel, lambda: console.note("Stopping…")):
         plan = _planned(wish, hub, tokens, console, cancel)
         console.note(_announced(plan, studio.paths.models))
@@ -158,7 +158,7 @@ def _report(args: argparse.Namespace, console: Console, plan: Plan, path: Path) 
 
 def _import(args: argparse.Namespace, console: Console) -> int:
     studio = Studio.open(console, args)
-    _created(studio.paths)
+    created(studio.paths)
     cancel = threading.Event()
     with interrupt_sets(cancel, lambda: console.note("Stopping…")), share_bar(console, args.path.name) as show:
         imported = import_model(args.path, studio.paths.models, args.copy, show, cancel)
@@ -254,7 +254,8 @@ def _token(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _created(paths: StudioPaths) -> None:
+def created(paths: StudioPaths) -> None:
+    """Make the data folder where it is missing. Raises: SaveFailed."""
     try:
         paths.create()
     except OSError as error:

@@ -13,7 +13,7 @@ from send2trash import send2trash
 
 from sdstudio.catalog.kinds import CHECKPOINT, KINDS
 from sdstudio.cli.console import Console
-from sdstudio.cli.getting import add_getting
+from sdstudio.cli.getting import add_getting, created
 from sdstudio.cli.interrupt import interrupt_sets
 from sdstudio.cli.making import add_making
 from sdstudio.cli.progress import share_bar
@@ -151,10 +151,10 @@ def _add_folder(args: argparse.Namespace, console: Console) -> int:
         raise ModelNotFound(f"Folder = {folder}: there is no such folder.", "Check the path.")
     if shown(str(folder)) != str(folder):
         raise SaveFailed(f"Folder = {folder}: its name is not UTF-8, so it cannot be kept.", "Rename it.")
+    created(studio.paths)
     before = studio.library.assets()
-    kept, _complaints = Settings.load(studio.paths.settings)
+    kept = _kept_settings(studio)
     if folder not in kept.model_folders:
-        studio.paths.home.mkdir(parents=True, exist_ok=True)
         kept.model_copy(update={"model_folders": (*kept.model_folders, folder)}).save(studio.paths.settings)
     studio.library.set_folders([*studio.settings.model_folders, folder])
     studio.library.rescan()
@@ -170,11 +170,19 @@ def _add_folder(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _kept_settings(studio: Studio) -> Settings:
+    """Return the settings as the file has them, to be changed. Raises: SaveFailed, when saving them would lose some."""
+    kept, complaints = Settings.load(studio.paths.settings)
+    if complaints:
+        raise SaveFailed(f"Settings = {studio.paths.settings}: {complaints[0]}", "Correct the file, then try again.")
+    return kept
+
+
 def _remove(args: argparse.Namespace, console: Console) -> int:
     studio = Studio.open(console, args)
-    kept, _complaints = Settings.load(studio.paths.settings)
     folder = _absolute(Path(args.name))
-    if folder in kept.model_folders:
+    if folder in studio.settings.model_folders:
+        kept = _kept_settings(studio)
         left = tuple(other for other in kept.model_folders if other != folder)
         kept.model_copy(update={"model_folders": left}).save(studio.paths.settings)
         _say_removed(args, console, folder, "forgotten", f"{folder} is no longer looked into; its files are untouched.")

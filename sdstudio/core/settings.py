@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -190,6 +191,7 @@ class Settings(BaseModel):
             temporary.write_text(self.model_dump_json(indent=2), encoding="utf-8")
             os.replace(temporary, path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # a read-only disk refuses this, too
+                temporary.unlink(missing_ok=True)
             message = f"The settings could not be saved to {path}: {error.strerror}."
             raise SaveFailed(message, "Free space or make the folder writable.") from error

@@ -53,6 +53,21 @@ def _records(out: str) -> list[dict]:
     return [json.loads(line) for line in out.splitlines()]
 
 
+@pytest.mark.parametrize("text", ['{"theme": "dark",}', '{"theme": "drak", "precision": "float32"}'])
+def test_settings_that_cannot_be_read_are_not_replaced_by_defaults(run, home, webui, text):
+    home.settings.write_text(text)
+    _, err = run("add-folder", webui, code=1)
+    assert "Correct the file" in err
+    assert home.settings.read_text() == text
+
+
+def test_a_data_folder_that_cannot_be_written_keeps_no_folder_and_says_so(run, tmp_path, webui, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("SDSTUDIO_HOME", str(tmp_path / "file"))
+    _, err = run("add-folder", webui, code=1)
+    assert "it cannot be used" in err
+
+
 def test_an_added_folder_is_told_kept_and_seen_in_place(run, home, webui):
     out, _ = run("add-folder", webui)
     assert out == f"{webui} (A1111 or Forge): 1 Checkpoint, 2 LoRA\n"

@@ -85,3 +85,9 @@ def test_what_cannot_be_written_is_said_and_leaves_the_old_settings(tmp_path, mo
 def test_a_missing_folder_is_said(tmp_path):
     with pytest.raises(SaveFailed):
         Settings().save(tmp_path / "nowhere" / "settings.json")
+
+
+def test_a_folder_that_refuses_the_tidying_up_too_is_said(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(SaveFailed, match="Not a directory"):
+        Settings().save(tmp_path / "file" / "settings.json")
