@@ -136,13 +136,14 @@ class History:
     def copy_of(self, source: Path, recipe: Recipe) -> int | None:
         """Return the entry that holds the same picture, ``None`` when there is none. Raises: HistoryError."""
         seed = recipe.request.seed
+        # Not by the whole recipe: a version that reads or keeps more of it would take every picture anew.
         rows = self._database.read(
-            "SELECT id, path, recipe FROM entries WHERE deleted_at IS NULL AND request_seed IS ?",
-            (None if seed is None else str(seed),),
+            "SELECT id, path FROM entries WHERE deleted_at IS NULL AND request_seed IS ?"
+            " AND json_extract(recipe, '$.request.prompt') = ?",
+            (None if seed is None else str(seed), recipe.request.prompt.partition("\0")[0]),
         )
-        told = recipe.model_dump_json()
         for row in rows:
-            if row["recipe"] == told and same_bytes(source, self._paths.home / row["path"]):
+            if same_bytes(source, self._paths.home / row["path"]):
                 return int(row["id"])
         return None
 

@@ -107,6 +107,21 @@ def test_the_same_picture_is_not_taken_twice_and_an_own_one_not_at_all(history, 
     assert history.count() == 7
 
 
+def test_a_picture_that_an_older_version_read_less_of_is_not_taken_twice(history, others):
+    import_pictures(history, [others])
+    with history._database.transaction() as db:
+        db.execute("UPDATE entries SET recipe = json_remove(recipe, '$.request.eta', '$.model_name')")
+    again = import_pictures(history, [others])
+    assert again.taken == []
+    assert len(again.known) == history.count()
+
+
+def test_a_prompt_with_a_nul_is_not_taken_twice(history, home, tmp_path):
+    write_png(tmp_path / "nul.png", picture(), recipe("before\0after"))
+    assert len(import_pictures(history, [tmp_path / "nul.png"]).taken) == 1
+    assert import_pictures(history, [tmp_path / "nul.png"]).taken == []
+
+
 def test_twins_that_follow_each_other_are_taken_once(history, others):
     shutil.copy(others / "a.png", others / "a2.png")
     report = import_pictures(history, [others / "a.png", others / "a2.png"])
