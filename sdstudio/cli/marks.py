@@ -10,8 +10,9 @@ from typing import Any, Final
 from sdstudio.cli.console import Console
 from sdstudio.cli.studio import opened_history
 from sdstudio.core.paths import studio_paths
+from sdstudio.core.pictures import shown
 from sdstudio.history.look import DAYS, FACETS, RATING_MAXIMUM, SORTS, Facet, Look
-from sdstudio.history.marks import Marks
+from sdstudio.history.marks import Marks, checked_name, tidy
 
 _HELP: Final = {
     "rating": "this many stars or more, 0 for those without",
@@ -64,6 +65,9 @@ def add_marks(actions: Any) -> None:
 
 
 def _mark(args: argparse.Namespace, console: Console) -> int:
+    for what, names in (("Tag", args.tag), ("Collection", args.collect)):
+        for name in names:
+            checked_name(what, name)
     with opened_history(studio_paths()) as history:
         for entry_id in args.ids:
             history.get(entry_id)  # all of them are there before any is changed
@@ -99,7 +103,11 @@ def _each(marks: Marks, args: argparse.Namespace) -> None:
 
 def _value_of(facet: Facet) -> Callable[[str], str]:
     def read(text: str) -> str:
-        value = text.replace("x", "×") if facet.key == "size" else text
+        value = shown(text)
+        if facet.key == "size":
+            value = value.replace("x", "×")
+        elif facet.key in ("tag", "collection"):
+            value = tidy(value)
         allowed = not facet.fixed or value in facet.fixed or (facet.key == "date" and _DATE.fullmatch(value))
         if not allowed:
             raise argparse.ArgumentTypeError(f"{text[:40]!r} is not allowed: {_HELP.get(facet.key, facet.title)}")

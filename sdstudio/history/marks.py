@@ -54,7 +54,7 @@ class Marks:
 
     def remove_tag(self, ids: Iterable[int], tag: str) -> Undo:
         """Take a tag from pictures."""
-        tag = _tidy(tag)
+        tag = tidy(tag)
         with self._database.transaction() as db:
             had = [each for each in _present(db, ids) if _has_tag(db, each, tag)]
             db.executemany("DELETE FROM entry_tags WHERE tag = ? AND entry_id = ?", [(tag, each) for each in had])
@@ -117,7 +117,7 @@ class Marks:
 
     def take_out(self, ids: Iterable[int], collection: str) -> Undo:
         """Take pictures out of a collection, which stays, be it empty."""
-        collection = _tidy(collection)
+        collection = tidy(collection)
         with self._database.transaction() as db:
             number = _collection(db, collection)
             had = [each for each in _present(db, ids) if _is_in(db, number, each)]
@@ -185,14 +185,15 @@ class Marks:
 
 def checked_name(what: str, text: str) -> str:
     """Return a tag's or collection's name as it is kept. Raises: HistoryError."""
-    name = _tidy(text)
+    name = tidy(text)
     if not name or len(name) > NAME_MAXIMUM:
         shown = name[:NAME_MAXIMUM] + "…" if name else "nothing"
         raise HistoryError(f"{what} = {shown}: allowed are 1 to {NAME_MAXIMUM} characters.", "Choose a shorter name.")
     return name
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
+    """Return a name without what cannot be seen, and with single blanks."""
     kept = (letter for letter in text if letter.isprintable() or letter.isspace() or letter in _JOINERS)
     return " ".join("".join(kept).split())
 

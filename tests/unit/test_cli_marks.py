@@ -100,6 +100,22 @@ def test_values_that_are_not_allowed_are_wrong_usage(run, flags):
     assert flags[1] in err
 
 
+def test_one_name_that_is_refused_changes_nothing(run):
+    run("mark", 1, "--stars", 5, "--tag", "good", "--collect", " ", code=1)
+    assert ids(run, "--rating", "1") == ids(run, "--tag", "good") == []
+
+
+@pytest.mark.parametrize("flag", ["tag", "collection", "model", "size"])
+@pytest.mark.parametrize("value", ["\udcff", "\x1b[31m", "x" * 5000, "' OR 1=1 --"])
+def test_any_text_may_be_looked_for(run, flag, value):
+    assert ids(run, f"--{flag}", value) == []
+
+
+def test_a_tag_is_found_as_it_was_given(run):
+    run("mark", 1, "--tag", " two  words ")
+    assert ids(run, "--tag", " two  words ") == [1]
+
+
 def test_a_tag_that_is_no_name_is_refused(run):
     _, err = run("mark", 1, "--tag", " ", code=1)
     assert "1 to 60 characters" in err
