@@ -46,11 +46,15 @@ def start(hub_server, paths):
     return do
 
 
+def wait_for_bytes(paths, child, size_bytes: int) -> None:
+    [staged] = unfinished(paths.models)
+    while staged.done_bytes < size_bytes and child.poll() is None:
+        time.sleep(0.01)
+
+
 def test_a_download_killed_in_the_middle_goes_on_where_it_was(start, hub_server, paths):
     def kill_when_half_is_there() -> None:
-        [staged] = unfinished(paths.models)
-        while staged.done_bytes < 1_000_000 and child.poll() is None:
-            time.sleep(0.01)
+        wait_for_bytes(paths, child, 1_000_000)
         child.kill()
 
     hub_server.fault(LORA, "call", after=2_000_000, call=kill_when_half_is_there)
@@ -76,6 +80,7 @@ def test_ctrl_c_stops_it_and_says_how_to_go_on(start, hub_server, paths):
     hub_server.fault(LORA, "stall", after=1_000_000)
     child = start()
     assert hub_server.stalled.wait(120)
+    wait_for_bytes(paths, child, 1)  # what the server has sent may not have been read yet
     child.send_signal(signal.SIGINT)
     _out, err = child.communicate(timeout=120)
     assert child.returncode == 130
