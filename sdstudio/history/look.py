@@ -36,7 +36,7 @@ class Sort:
 SORTS: Final = (
     Sort("newest", "Newest first", "id DESC", by_id=True),
     Sort("oldest", "Oldest first", "id", by_id=True),
-    Sort("made", "Date made", "created DESC, id DESC"),
+    Sort("made", "Date made", "julianday(created) DESC, id DESC"),  # each with the offset of its own place and season
     Sort("rating", "Rating", "rating DESC, favourite DESC, id DESC"),
     Sort("model", "Model", "model_title COLLATE NOCASE, id DESC"),
     # Seeds are texts of up to 20 digits; shorter ones are smaller.

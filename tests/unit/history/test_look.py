@@ -72,6 +72,18 @@ def test_every_sort_orders_everything_and_what_is_found(filled, sort, order):
     assert ids(filled, ("size", "64×64"), sort=sort, query="red") == [each for each in order if each in (1, 3)]
 
 
+def test_the_date_made_is_a_moment_whatever_the_clocks_showed(filled):
+    moments = (
+        "2026-10-25T02:50:00+02:00",  # summer time ends between these two
+        "2026-10-25T02:10:00.500000+01:00",
+        "2026-10-25T10:00:00+09:00",
+        "2026-10-24T22:00:00-04:00",
+    )
+    with filled._database.transaction() as db:
+        db.executemany("UPDATE entries SET created = ? WHERE id = ?", [(at, n) for n, at in enumerate(moments, 1)])
+    assert ids(filled, sort="made") == [4, 2, 3, 1]
+
+
 def test_every_sort_is_covered():
     assert [row.key for row in SORTS] == ["newest", "oldest", "made", "rating", "model", "seed"]
 
