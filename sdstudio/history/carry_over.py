@@ -91,6 +91,9 @@ def _carry_over(old: sqlite3.Connection, database: Database, entry_id: int) -> b
         for name, value in marks.items():
             same = "(SELECT id FROM entries WHERE id = ?)" if name == "parent_id" else "?"
             db.execute(f"UPDATE entries SET {name} = {same} WHERE id = ?", (value, entry_id))
+        if "job_id" in there:  # a job that is tried again makes the missing pictures only
+            job = "(SELECT id FROM jobs WHERE id = ?)"
+            db.execute(f"UPDATE entries SET job_id = {job} WHERE id = ?", (row["job_id"], entry_id))
         for tag in tags:
             db.execute("INSERT OR IGNORE INTO entry_tags (tag, entry_id) VALUES (?, ?)", (tag, entry_id))
         for name in collections:

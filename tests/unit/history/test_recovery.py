@@ -11,7 +11,7 @@ from sdstudio.core.errors import HistoryDamaged
 from sdstudio.core.paths import StudioPaths
 from sdstudio.history import store
 from sdstudio.history.pnginfo import write_png
-from sdstudio.history.recovery import Recovery
+from sdstudio.history.recovery import Recovery, set_aside
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import JobQueue, JobState
 from tests.unit.history.conftest import everything_below, picture, recipe, started
@@ -215,6 +215,22 @@ def test_jobs_that_can_still_be_read_survive_damage_elsewhere(history, home, tra
     assert recovery.kept is not None
     again = JobQueue(home)
     assert [(job.id, job.request) for job in again.jobs()] == [(job.id, job.request) for job in jobs]
+    again.close()
+    after.close()
+
+
+def test_a_job_that_survives_damage_knows_which_of_its_pictures_are_made(history, home, trash):
+    queue = JobQueue(home)
+    job = queue.submit(recipe().request, [1, 2, 3])
+    for seed in (1, 2):
+        history.save(picture(), recipe(seed=seed), job_id=job.id)
+    queue.close()
+    history.close()
+    set_aside(home)
+    after, recovery = started(home, trash)
+    again = JobQueue(home)
+    assert (recovery.recovered, recovery.marked) == (2, 0)
+    assert (again.get(job.id).made, again.remaining(job.id)) == (2, (3,))
     again.close()
     after.close()
 
