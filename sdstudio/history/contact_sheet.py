@@ -24,6 +24,9 @@ LINE: Final = 18
 TEXT_PX: Final = 13
 SHEET_PIXELS: Final = 32_000_000
 """A sheet that every program opens; more pictures go on the next one."""
+SHEET_SIDE: Final = 16_383
+"""The longest side of a WebP; a JPEG's is 65,500."""
+COLUMNS_MAXIMUM: Final = (SHEET_SIDE - GAP) // (SIDE + GAP)
 BACKGROUND, INK, FAINT = "#ffffff", "#1a1c20", "#555a65"
 
 
@@ -43,10 +46,10 @@ class SheetLayout:
     @classmethod
     def of(cls, count: int, columns: int, lines: int) -> SheetLayout:
         """Return the layout for so many pictures; 0 columns make the sheet about square."""
-        columns = columns or max(1, round(count**0.5))
+        columns = columns or min(COLUMNS_MAXIMUM, max(1, round(count**0.5)))
         layout = cls(columns, 1, lines)
         width = layout.cell[0] * columns + GAP
-        most = max(1, (SHEET_PIXELS // width - GAP) // layout.cell[1])
+        most = max(1, (min(SHEET_SIDE, SHEET_PIXELS // width) - GAP) // layout.cell[1])
         return cls(columns, min(most, -(-count // columns)), lines)
 
 
@@ -75,8 +78,9 @@ def contact_sheets(
     suffix = path.suffix.lower()
     if suffix not in FORMAT_BY_SUFFIX:
         raise InvalidRequest("contact_sheet", f"File type = {suffix!r}: allowed is .png, .jpg or .webp.", "Use .png.")
-    if not 0 <= columns <= 60:
-        raise InvalidRequest("columns", f"Columns = {columns}: allowed is 1 to 60.", "Leave it out for a square sheet.")
+    if not 0 <= columns <= COLUMNS_MAXIMUM:
+        said = f"Columns = {columns}: allowed is 1 to {COLUMNS_MAXIMUM}."
+        raise InvalidRequest("columns", said, "Leave it out for a square sheet.")
     layout = SheetLayout.of(len(entries), columns, 2 if options.metadata else 0)
     report = ExportReport(len(entries))
     bare = ExportOptions(format=FORMAT_BY_SUFFIX[suffix].key, quality=options.quality, metadata=False)

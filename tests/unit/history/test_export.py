@@ -336,7 +336,21 @@ def test_many_pictures_go_on_several_sheets_of_a_size_that_can_be_opened(history
     report = contact_sheets(entries, tmp_path / "s.webp", ExportOptions(), columns=2)
     assert [path.name for path in report.written] == ["s.webp", "s-2.webp"]
     assert report.made == 7
-    assert SheetLayout.of(100_000, 0, 2).columns == 316
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+def test_a_long_sheet_is_no_longer_than_its_format_can_be(history, tmp_path, ending):
+    entries = [history.save(picture(), recipe())] * 60
+    report = contact_sheets(entries, tmp_path / f"s.{ending}", ExportOptions(), columns=1)
+    assert (report.made, len(report.written), report.stopped) == (60, 2, "")
+
+
+@pytest.mark.parametrize("count", [1, 400, 4_000, 100_000])
+@pytest.mark.parametrize("columns", [0, 1, 2, 6, 60])
+def test_no_side_of_a_sheet_is_longer_than_a_webp_can_be(count, columns):
+    layout = SheetLayout.of(count, columns, 2)
+    width, height = layout.cell
+    assert max(width * layout.columns, height * layout.rows) + 16 <= 16_383
 
 
 @pytest.mark.parametrize(("name", "columns"), [("a.gif", 3), ("a", 3), ("a.png", -1), ("a.png", 61)])
