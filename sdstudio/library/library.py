@@ -109,8 +109,10 @@ class Library:
         by_hash, by_path = self.remarks.everything()
 
         def own_values(info: ModelInfo) -> Mapping[str, Any]:
-            remark = by_hash.get(self.known_hash(info)) or by_path.get(str(info.path))
-            return remark.defaults if remark is not None else {}
+            known = self.known_hash(info)
+            if known not in by_hash and str(info.path) not in by_path:
+                return {}
+            return self.remarks.of(info.path, known).defaults  # which knows other bytes at the same place
 
         valued = with_own_values(found, own_values) if by_path else found
         with self._lock:

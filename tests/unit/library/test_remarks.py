@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from types import MappingProxyType
 
@@ -103,6 +104,21 @@ def test_a_damaged_table_says_nothing_and_is_told_when_written(remarks, home, tm
     assert remarks.of(tmp_path / "a") == Remark()
     with pytest.raises(SaveFailed, match=r"models\.db"):
         remarks.keep(tmp_path / "a", "", Remark("x"))
+
+
+def test_other_bytes_at_the_same_place_do_not_begin_with_the_values_of_those_before(home, tiny_models):
+    shutil.copytree(tiny_models["sd1"], home.models / "mine")
+    library = Library(home)
+    library.hash_of(library.find("mine"))
+    library.keep_remark(library.find_any("mine"), Remark(defaults=own_values({"steps": 7})))
+    assert default_request(library.find("mine")).steps == 7
+    weights = home.models / "mine" / "vae" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    library.hash_of(library.find("mine"))
+    library.rescan()
+    assert default_request(library.find("mine")).steps != 7
 
 
 def test_a_models_own_values_are_what_it_begins_with(home, tiny_models):
