@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import time
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -221,13 +221,15 @@ def test_there_is_one_copy_a_day_and_three_in_all_and_none_of_nothing(filled, ho
 def test_copies_of_days_when_the_clock_was_wrong_go_behind_those_of_today(filled, home, trash):
     database = filled.care._database
     filled.marks.rate([2], 5)
-    for day in (1, 2, 3):
-        keep_marks(database, date(2199, 1, day))
+    today = date.today()
+    days = {back: today - timedelta(days=back) for back in (-402, -401, -400, 2, 1)}
+    for back in (-400, -401, -402):
+        keep_marks(database, days[back])
     filled.marks.rate([2], 1)
-    for day in (1, 2):
-        keep_marks(database, date(2026, 3, day))
-    kept = [file.name for file in copies(home.home, date(2026, 3, 2))]
-    assert kept == ["marks-20260302.db", "marks-20260301.db", "marks-21990103.db"]
+    for back in (2, 1):
+        keep_marks(database, days[back])
+    kept = [file.name for file in copies(home.home, today)]
+    assert kept == [f"marks-{days[back]:%Y%m%d}.db" for back in (1, 2, -402)]
     filled.close()
     home.database.unlink()
     rebuilt, _recovery = started(home, trash)
