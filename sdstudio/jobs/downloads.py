@@ -12,7 +12,7 @@ from typing import Final
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from sdstudio.core.errors import StudioError
+from sdstudio.core.errors import DownloadDamaged, StudioError
 from sdstudio.jobs.tasks import Task, TaskContext, TaskRunner, TaskWork
 from sdstudio.library.download import Staged, discard, run, stage, unfinished
 from sdstudio.library.fetch import Patience
@@ -137,8 +137,10 @@ class Downloads(QObject):
         row = self._rows.get(number)
         if row is None or row.state not in (DownloadState.READY, DownloadState.PAUSED, DownloadState.FAILED):
             return
-        if row.plan is None:
-            self._ask(self._set(row, state=DownloadState.ASKING, error=None), at_once=False)
+        # Something else came than was planned: the file may be another one by now.
+        is_other = row.plan is not None and row.wish is not None and isinstance(row.error, DownloadDamaged)
+        if row.plan is None or is_other:
+            self._ask(self._set(row, state=DownloadState.ASKING, error=None), at_once=is_other)
             return
         row = self._set(row, state=DownloadState.WAITING, error=None)
         if number in self._tasks:  # its last run has not ended yet
@@ -258,6 +260,8 @@ class Downloads(QObject):
         row = self._rows.get(number)
         if row is None or not isinstance(plan, Plan):
             return
+        if row.plan != plan:
+            self._staged.pop(number, None)
         row = self._set(row, plan=plan, state=DownloadState.READY)
         if at_once:
             self.start(number)

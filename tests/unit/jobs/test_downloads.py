@@ -14,7 +14,7 @@ from sdstudio.library.download import stage, unfinished
 from sdstudio.library.fetch import Patience
 from sdstudio.library.hub import Hub
 from sdstudio.library.planner import Planner, Wish
-from tests.unit.library.test_planner import LORA
+from tests.unit.library.test_planner import LORA, safetensors
 
 LONG_MS = 60_000
 
@@ -98,6 +98,18 @@ def test_a_cancelled_wish_is_forgotten_whenever_it_comes(downloads, home, hub_se
         downloads.cancel(number)
     assert downloads.downloads() == ()
     assert unfinished(home.models) == []
+
+
+def test_a_file_that_became_another_one_is_fetched_when_tried_again(downloads, home, hub_server, qtbot):
+    hub_server.plain["/files/mine.safetensors"] = LORA
+    number = downloads.ask(Wish(f"{hub_server.url}/files/mine.safetensors"))
+    qtbot.waitUntil(lambda: states(downloads) == [DownloadState.READY], timeout=LONG_MS)
+    hub_server.plain["/files/mine.safetensors"] = longer = safetensors("lora_unet_a.lora_down.weight", size=5000)
+    downloads.start(number)
+    qtbot.waitUntil(lambda: states(downloads) == [DownloadState.FAILED], timeout=LONG_MS)
+    downloads.start(number)
+    qtbot.waitUntil(lambda: states(downloads) == [DownloadState.DONE], timeout=LONG_MS)
+    assert (home.models / "loras" / "mine.safetensors").read_bytes() == longer
 
 
 def test_each_cancel_can_be_taken_back_for_the_whole_time(downloads, home, qtbot, monkeypatch):
