@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from sdstudio.core.errors import StudioError
+
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a terminal would act on: a prompt or a name from elsewhere may hold it. Blanks, tabs and line ends are none."""
 
 
 class Console:
@@ -63,7 +67,7 @@ class Console:
         if stream is None or id(stream) in self._closed:
             return
         try:
-            stream.write(text + "\n")
+            stream.write((_CONTROL.sub("?", text) if stream.isatty() else text) + "\n")
             stream.flush()
         except OSError:  # the reader has gone, or the disk that stdout goes to is full
             self._give_up(stream)

@@ -72,6 +72,21 @@ def test_a_narrow_encoding_is_no_error(monkeypatch):
     assert raw.getvalue() == b"\\U0001f438 \\udcff\n"
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_a_terminal_would_act_on_reaches_none(monkeypatch, terminal):
+    class Stream(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return terminal
+
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", Stream(raw, encoding="utf-8", newline="\n"))
+    console = Console()
+    console.table([("red\x1b]0;title\x07", "blue\x9b2J\tfrog")])
+    console.close()
+    said = raw.getvalue().decode()
+    assert said == ("red?]0;title?  blue?2J\tfrog\n" if terminal else "red\x1b]0;title\x07  blue\x9b2J\tfrog\n")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_a_record_is_json_in_any_encoding(monkeypatch, encoding):
     raw = io.BytesIO()
