@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from sdstudio.core.errors import HistoryError
@@ -81,6 +82,8 @@ class Job:
 _SELECT: Final = (
     "SELECT *, (SELECT count(*) FROM entries WHERE job_id = jobs.id AND entries.state = 'done') AS made FROM jobs"
 )
+_REMEMBERED: Final = 10_000
+"""How many jobs' requests stay read."""
 _ENDED: Final = tuple(state.value for state in JobState if state.ended)
 _ENDED_MARKS: Final = ", ".join("?" for _ in _ENDED)
 
@@ -239,11 +242,23 @@ class JobQueue:
         self._database.close()
 
 
+# The whole list is told at each change, on the UI thread; what a job asks for never changes, and reading it is the most
+# of the work.
+@lru_cache(_REMEMBERED)
+def _request(text: str) -> GenerationRequest:
+    return GenerationRequest.stored(json.loads(text))
+
+
+@lru_cache(_REMEMBERED)
+def _seeds(text: str) -> tuple[int, ...]:
+    return tuple(int(seed) for seed in json.loads(text))
+
+
 def _job(row: sqlite3.Row) -> Job:
     return Job(
         id=row["id"],
-        request=GenerationRequest.stored(json.loads(row["request"])),
-        seeds=tuple(int(seed) for seed in json.loads(row["seeds"])),
+        request=_request(row["request"]),
+        seeds=_seeds(row["seeds"]),
         batch_size=row["batch_size"],
         state=JobState(row["state"]),
         message=row["message"],
