@@ -29,6 +29,9 @@ _GREY_ON_PURPOSE: Final = re.compile(
     re.IGNORECASE,
 )
 
+_APART: Final = re.compile(r"\\[\s\S]|<\w+:[^<>]*>|\bAND\b|[()\[\]{},#]")
+"""What keeps words of a prompt together, or apart; characters behind a backslash and networks are passed over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -157,8 +160,28 @@ def _more_guidance(now: Situation) -> dict[str, float | int]:
 
 
 def _last_first(now: Situation) -> dict[str, str]:
-    parts = [part.strip() for part in str(now.values["prompt"]).rstrip(" ,\n").rpartition(",")]
-    return {"prompt": f"{parts[2]}, {parts[0]}" if parts[0] else now.values["prompt"]}
+    """Move what stands behind the last comma to the front; nothing where that would change what the rest means."""
+    prompt = str(now.values["prompt"])
+    text = prompt.rstrip(" ,\n")
+    comma = _last_comma(text)
+    last, others = text[comma + 1 :].strip(), text[: max(comma, 0)].strip()
+    return {"prompt": f"{last}, {others}" if others else prompt}
+
+
+def _last_comma(text: str) -> int:
+    """Return where the last comma outside of brackets stands; -1 for none, and where a part cannot go alone."""
+    opened, found = 0, -1
+    for match in _APART.finditer(text):
+        sign = match.group()
+        if sign in "([{":
+            opened += 1
+        elif sign in ")]}":
+            opened -= 1
+        elif sign == "," and not opened:
+            found = match.start()
+        if opened < 0 or sign in ("#", "AND"):
+            return -1
+    return -1 if opened else found
 
 
 ADVICE: Final[tuple[AdviceRow, ...]] = (
@@ -235,7 +258,7 @@ ADVICE: Final[tuple[AdviceRow, ...]] = (
     ),
     AdviceRow(
         "far_back", "prompt",
-        lambda now: now.chunks > 2 and "," in str(now.values["prompt"]).rstrip(" ,\n"),
+        lambda now: now.chunks > 2,
         "The end of a prompt this long counts little. What matters most belongs in front.",
         _last_first,
     ),
