@@ -120,14 +120,25 @@ def _hand_levels(scheduler: Any, table: NoiseTable, levels: Levels) -> None:
 
         scheduler._convert_to_karras = given
         scheduler.register_to_config(use_karras_sigmas=True)  # leads through the hook; costs at construction
+        scheduler.set_timesteps = types.MethodType(_set_from_first, scheduler)  # bound anew in a deep copy
         return
     scheduler.own_levels = torch.from_numpy(np.append(levels, 0.0).astype(np.float32))
     scheduler.own_timesteps = torch.from_numpy(table.timesteps(levels).astype(np.float32))
     scheduler.set_timesteps = types.MethodType(_set_own, scheduler)  # bound anew in a deep copy, as no closure is
 
 
-def _set_own(self: Any, num_inference_steps: int, device: Any = None) -> None:
+def _set_from_first(self: Any, num_inference_steps: int, device: Any = None) -> None:
+    """Begin at the first level whatever its timestep: of two that are rounded to the same, diffusers takes the second.
+
+    Every step would then be one level too far, and the last one have none left. A picture to begin from tells the place
+    itself, afterwards.
+    """
     type(self).set_timesteps(self, num_inference_steps, device)
+    self.set_begin_index(0)
+
+
+def _set_own(self: Any, num_inference_steps: int, device: Any = None) -> None:
+    _set_from_first(self, num_inference_steps, device)
     self.sigmas = self.own_levels.clone()
     self.timesteps = self.own_timesteps.to(device)
 

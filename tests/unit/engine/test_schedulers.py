@@ -113,6 +113,22 @@ def test_every_sampler_steps_at_the_levels_of_every_schedule(spec, schedule):
 
 
 @pytest.mark.parametrize("spec", K_STYLE, ids=lambda spec: spec.key)
+@pytest.mark.parametrize(("schedule", "steps", "values"), [("beta", 60, {}), ("karras", 30, {"zero_snr": True})])
+def test_a_sampler_begins_at_its_first_level_though_its_timesteps_are_rounded_to_one(spec, schedule, steps, values):
+    scheduler = set_up(spec.key, BETAS, steps, schedule=schedule, **values)
+    sample = torch.ones(1, 4, 8, 8)
+    scheduler.scale_model_input(sample, scheduler.timesteps[0])
+    scheduler.step(sample, scheduler.timesteps[0], sample)
+    assert scheduler.step_index == 1
+
+
+def test_steps_that_are_close_together_are_all_taken(studio):
+    here = studio("sd1")
+    here.make([3], steps=60, scheduler="dpmpp_2m", schedule="beta")
+    assert [step.step for step in here.steps] == [*range(1, 61)]
+
+
+@pytest.mark.parametrize("spec", K_STYLE, ids=lambda spec: spec.key)
 def test_a_copy_keeps_the_levels(spec):
     scheduler = build_scheduler(request(scheduler=spec.key, schedule="beta", steps=7), BETAS, FAMILY_BY_KEY["sd1"])
     copied = copy.deepcopy(scheduler)
