@@ -38,7 +38,7 @@ FULL_START: Final[Mapping[str, Any]] = {"timestep_spacing": "linspace", "steps_o
 ZERO_SNR_SCHEDULE: Final = "sgm_uniform"
 """What "Automatic" means for a model trained to zero signal: evenly spaced from its last timestep (Lin et al. 2023)."""
 SMALLEST_SIGNAL: Final = 2.0**-24
-"""Stands for zero signal where a noise level is noise over signal, as in diffusers."""
+"""Stands for zero signal where something is divided by it, as in diffusers."""
 # The tree's ends are rounded to six digits inside torchsde, which then warns about asking a hair beyond them.
 warnings.filterwarnings("ignore", message="Should have t[ab]", module="torchsde")
 LCM_STEPS: Final = 50
@@ -100,6 +100,8 @@ def _constructed(
         betas = _without_signal(scheduler.betas.double())
         config["trained_betas"] = betas.tolist()
         scheduler = cls.from_config({key: value for key, value in config.items() if key in known})
+    if zero_snr and scheduler.config.prediction_type == "epsilon":
+        scheduler.alphas_cumprod.clamp_(min=SMALLEST_SIGNAL)  # what the noise leaves is divided by its root
     return scheduler
 
 

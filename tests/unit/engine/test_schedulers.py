@@ -152,8 +152,9 @@ def test_a_model_trained_to_zero_signal_is_sampled_from_there(spec, asked):
 
 
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
-def test_every_sampler_draws_from_zero_signal(studio, spec):
-    (image,) = studio("sd2").make([3], steps=4, scheduler=spec.key, zero_snr=True)  # numbers that are none would raise
+@pytest.mark.parametrize("family", ["sd1", "sd2"])  # which predict noise and velocity
+def test_every_sampler_draws_from_zero_signal(studio, family, spec):
+    (image,) = studio(family).make([3], steps=4, scheduler=spec.key, zero_snr=True)  # numbers that are none would raise
     assert image.pixels.getbbox() is not None
 
 
