@@ -42,6 +42,8 @@ class Situation:
         model: The chosen model.
         chunks: How many chunks the prompt has; 0 when it is not counted.
         looks: Numbers of the last picture, ``None`` when it was made with other values.
+        defaults: The model's, by field.
+        guidance_maximum: The strongest guidance that is worth advising; above it colours burn.
     """
 
     values: Mapping[str, Any]
@@ -49,10 +51,13 @@ class Situation:
     chunks: int = 0
     looks: Looks | None = None
     defaults: Mapping[str, Any] = field(init=False)
+    guidance_maximum: float = field(init=False)
 
     def __post_init__(self) -> None:
         rows = parameters_of(self.model)
         object.__setattr__(self, "defaults", MappingProxyType({name: row.default for name, row in rows.items()}))
+        burning = max(15.0, 2.5 * self.usual_guidance)
+        object.__setattr__(self, "guidance_maximum", min(burning, rows["guidance_scale"].maximum or burning))
 
     @property
     def guidance(self) -> float:
@@ -127,6 +132,8 @@ class Advice:
             return "Move it to the front"
         if {"width", "height"} <= set(self.change):
             return f"Use {self.change['width']} × {self.change['height']}"
+        if "steps" in self.change:
+            return f"Use {self.change['steps']} steps"
         return f"Use {next(iter(self.change.values())):g}"
 
 
@@ -156,7 +163,7 @@ def _more_guidance(now: Situation) -> dict[str, float | int]:
         return {"guidance_scale": now.usual_guidance}
     if now.values["steps"] < now.defaults["steps"]:
         return {"steps": now.defaults["steps"]}
-    return {"guidance_scale": round(now.guidance * 1.3 * 2) / 2}
+    return {"guidance_scale": max(now.guidance, min(round(now.guidance * 1.3 * 2) / 2, now.guidance_maximum))}
 
 
 def _last_first(now: Situation) -> dict[str, str]:
@@ -214,7 +221,7 @@ ADVICE: Final[tuple[AdviceRow, ...]] = (
     ),
     AdviceRow(
         "too_high", "guidance_scale",
-        lambda now: now.guidance > max(15.0, 2.5 * now.usual_guidance),
+        lambda now: now.guidance > now.guidance_maximum,
         "So high a guidance scale burns colours and hardens edges.",
         lambda now: {"guidance_scale": now.usual_guidance},
     ),

@@ -116,3 +116,17 @@ def test_one_parameter_gets_one_piece_of_advice_and_every_change_is_allowed():
 def test_what_is_moved_to_the_front_of_a_prompt_is_whole(prompt, moved):
     changes = [dict(advice.change) for advice in advice_for(_situation(prompt=prompt, chunks=3))]
     assert changes == ([{"prompt": moved}] if moved else [])
+
+
+@pytest.mark.parametrize(
+    ("guidance", "change"),
+    [(14.0, {"guidance_scale": 17.5}), (17.5, {}), (20.0, {"guidance_scale": 7.0}), (30.0, {"guidance_scale": 7.0})],
+)
+def test_a_washed_out_picture_is_not_guided_beyond_what_burns_colours(guidance, change):
+    found = advice_for(_situation(guidance_scale=guidance, looks=DULL))
+    assert {name: value for advice in found for name, value in advice.change.items()} == change
+
+
+def test_a_button_that_changes_the_steps_beside_another_field_says_so():
+    (advice,) = advice_for(_situation(steps=12, looks=DULL))
+    assert (advice.field, advice.title) == ("guidance_scale", "Use 20 steps")
