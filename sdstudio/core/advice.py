@@ -29,6 +29,9 @@ _GREY_ON_PURPOSE: Final = re.compile(
     re.IGNORECASE,
 )
 
+_APART: Final = re.compile(r"\\[\s\S]|<\w+:[^<>]*>|\bAND\b|[()\[\]{},#]")
+"""What keeps words of a prompt together, or apart; characters behind a backslash and networks are passed over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -39,6 +42,8 @@ class Situation:
         model: The chosen model.
         chunks: How many chunks the prompt has; 0 when it is not counted.
         looks: Numbers of the last picture, ``None`` when it was made with other values.
+        defaults: The model's, by field.
+        guidance_maximum: The strongest guidance that is worth advising; above it colours burn.
     """
 
     values: Mapping[str, Any]
@@ -46,10 +51,13 @@ class Situation:
     chunks: int = 0
     looks: Looks | None = None
     defaults: Mapping[str, Any] = field(init=False)
+    guidance_maximum: float = field(init=False)
 
     def __post_init__(self) -> None:
         rows = parameters_of(self.model)
         object.__setattr__(self, "defaults", MappingProxyType({name: row.default for name, row in rows.items()}))
+        burning = max(15.0, 2.5 * self.usual_guidance)
+        object.__setattr__(self, "guidance_maximum", min(burning, rows["guidance_scale"].maximum or burning))
 
     @property
     def guidance(self) -> float:
@@ -124,6 +132,8 @@ class Advice:
             return "Move it to the front"
         if {"width", "height"} <= set(self.change):
             return f"Use {self.change['width']} × {self.change['height']}"
+        if "steps" in self.change:
+            return f"Use {self.change['steps']} steps"
         return f"Use {next(iter(self.change.values())):g}"
 
 
@@ -153,12 +163,32 @@ def _more_guidance(now: Situation) -> dict[str, float | int]:
         return {"guidance_scale": now.usual_guidance}
     if now.values["steps"] < now.defaults["steps"]:
         return {"steps": now.defaults["steps"]}
-    return {"guidance_scale": round(now.guidance * 1.3 * 2) / 2}
+    return {"guidance_scale": max(now.guidance, min(round(now.guidance * 1.3 * 2) / 2, now.guidance_maximum))}
 
 
 def _last_first(now: Situation) -> dict[str, str]:
-    parts = [part.strip() for part in str(now.values["prompt"]).rstrip(" ,\n").rpartition(",")]
-    return {"prompt": f"{parts[2]}, {parts[0]}" if parts[0] else now.values["prompt"]}
+    """Move what stands behind the last comma to the front; nothing where that would change what the rest means."""
+    prompt = str(now.values["prompt"])
+    text = prompt.rstrip(" ,\n")
+    comma = _last_comma(text)
+    last, others = text[comma + 1 :].strip(), text[: max(comma, 0)].strip()
+    return {"prompt": f"{last}, {others}" if others else prompt}
+
+
+def _last_comma(text: str) -> int:
+    """Return where the last comma outside of brackets stands; -1 for none, and where a part cannot go alone."""
+    opened, found = 0, -1
+    for match in _APART.finditer(text):
+        sign = match.group()
+        if sign in "([{":
+            opened += 1
+        elif sign in ")]}":
+            opened -= 1
+        elif sign == "," and not opened:
+            found = match.start()
+        if opened < 0 or sign in ("#", "AND"):
+            return -1
+    return -1 if opened else found
 
 
 ADVICE: Final[tuple[AdviceRow, ...]] = (
@@ -191,7 +221,7 @@ ADVICE: Final[tuple[AdviceRow, ...]] = (
     ),
     AdviceRow(
         "too_high", "guidance_scale",
-        lambda now: now.guidance > max(15.0, 2.5 * now.usual_guidance),
+        lambda now: now.guidance > now.guidance_maximum,
         "So high a guidance scale burns colours and hardens edges.",
         lambda now: {"guidance_scale": now.usual_guidance},
     ),
@@ -235,7 +265,7 @@ ADVICE: Final[tuple[AdviceRow, ...]] = (
     ),
     AdviceRow(
         "far_back", "prompt",
-        lambda now: now.chunks > 2 and "," in str(now.values["prompt"]).rstrip(" ,\n"),
+        lambda now: now.chunks > 2,
         "The end of a prompt this long counts little. What matters most belongs in front.",
         _last_first,
     ),

@@ -23,6 +23,7 @@ FIRST_CONV: Final = UNET_PREFIX + "input_blocks.0.0.weight"
 PARTS_KEY: Final = "sdstudio.parts"
 VOCABULARY_FILES: Final = ("vocab.json", "merges.txt")
 
+_PREDICTION_KEY: Final = "modelspec.prediction_type"
 _CROSS_ATTENTION: Final = "attn2.to_k.weight"
 _YAML_MAXIMUM_BYTES: Final = 2**16
 # What people write into file names; letters and digits around it would make it part of another word.
@@ -117,11 +118,19 @@ def prediction_of(path: Path, header: Header) -> str:
     return prediction_in(header) or _told_by_yaml(path.with_suffix(".yaml")) or prediction_in_name(path.stem)
 
 
+def prediction_note(path: Path, header: Header) -> dict[str, str]:
+    """Return the note that tells a copy of another name what a checkpoint predicts; none where its header does."""
+    told = prediction_of(path, header)
+    if not told or prediction_in(header) or not unet_channels(header):
+        return {}
+    return {_PREDICTION_KEY: "v" if told == V_PREDICTION else EPSILON}
+
+
 def prediction_in(header: Header) -> str:
     """Return what a header says: an empty tensor of that name (NoobAI's), or the notes of modelspec.org."""
     if "v_pred" in header.tensors:
         return V_PREDICTION
-    noted = header.metadata.get("modelspec.prediction_type", "").strip().lower()
+    noted = header.metadata.get(_PREDICTION_KEY, "").strip().lower()
     if noted in ("v", "v_prediction", EPSILON):
         return EPSILON if noted == EPSILON else V_PREDICTION
     architecture = header.metadata.get("modelspec.architecture", "")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from sdstudio.core.errors import InvalidRequest, SaveFailed, StudioError
+from sdstudio.core.extra_networks import comments
 from sdstudio.core.paths import StudioPaths, resources
 
 PLACE: Final = "{prompt}"
@@ -173,10 +174,15 @@ def read_styles(path: Path) -> tuple[Style, ...]:
 
 
 def _set_into(style: str, prompt: str) -> str:
-    """As A1111's ``merge_prompts`` does it."""
+    """As A1111's ``merge_prompts`` does it, but for a comment at the end of the prompt, which ends before the style."""
     if PLACE in style:
-        return style.replace(PLACE, prompt)
-    return ", ".join(part for part in (prompt.strip(), style.strip()) if part) if style.strip() else prompt
+        return style.replace(PLACE, _ended(prompt))
+    return ", ".join(part for part in (_ended(prompt.strip()), style.strip()) if part) if style.strip() else prompt
+
+
+def _ended(prompt: str) -> str:
+    in_comment = not prompt.endswith("\n") and any(end == len(prompt) for _, end in comments(prompt))
+    return f"{prompt}\n" if in_comment else prompt
 
 
 def _refused(path: Path, why: str) -> StudioError:

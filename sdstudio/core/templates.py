@@ -1,8 +1,9 @@
 """Prompts that stand for many: ``{a|b}``, ``{2$$a|b|c}`` and ``__colour__``, read by the package dynamicprompts.
 
 That package takes ``%``, ``$``, ``//`` and a lone ``__`` for its own and refuses or cuts a prompt that has them as
-text; they are put aside here while it reads. A brace after a backslash is a plain brace. What asks the package is
-`sdstudio.core.template_reading`, imported when the first template is met: its parser takes a tenth of a second.
+text; they are put aside here while it reads, and so are comments. A brace after a backslash is a plain brace. What asks
+the package is `sdstudio.core.template_reading`, imported when the first template is met: its parser takes a tenth of a
+second.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.extra_networks import comments
 from sdstudio.core.wildcards import Wildcards
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ _BACK: Final = {stand_in: plain for _, plain, stand_in in (*_ASIDE, _PERCENT, _D
 
 def is_template(text: str) -> bool:
     """Whether a prompt stands for more than its own words: it has a pair of braces or a wildcard."""
-    return bool(WILDCARD.search(_EXTRA.sub("", text))) or ("{" in text and "}" in text)
+    said = _quiet(text)
+    return bool(WILDCARD.search(_EXTRA.sub("", said))) or ("{" in said and "}" in said)
 
 
 def wildcard_names(text: str) -> Iterator[tuple[int, int, str]]:
@@ -85,8 +88,9 @@ class Picker:
         self._field = field
         self._read: ReadTemplate | None = None
         if is_template(text):
-            _check(text, wildcards, field)
-            self._read = _told(field, lambda: _read(text, wildcards))
+            said = _quiet(text)
+            _check(said, wildcards, field)
+            self._read = _told(field, lambda: _read(said, wildcards))
 
     def pick(self, random: Random) -> str:
         """Return one of the prompts, the same for the same random numbers. Raises: InvalidRequest."""
@@ -100,6 +104,7 @@ def combinations(text: str, wildcards: Wildcards, limit: int, field: str = "prom
     """Return all prompts that a template stands for, each once, in order; at most ``limit``. Raises as `picked`."""
     if not is_template(text):
         return [text]
+    text = _quiet(text)
     _check(text, wildcards, field)
     if _ENDLESS.search(text):
         said = "Prompt: a choice with ~ or @ has no end, so that there is no such thing as every combination."
@@ -121,6 +126,30 @@ def _all(text: str, wildcards: Wildcards) -> Iterator[str]:
         if prompt not in seen:
             seen.add(prompt)
             yield prompt
+
+
+def _quiet(text: str) -> str:
+    """Return a template whose comments stand for nothing; a ``#`` within braces is one of a choice's words."""
+    kept: list[str] = []
+    at = depth = 0
+    for start, end in comments(text):
+        kept.append(text[at:start])
+        depth = _depth(text[at:start], depth)
+        comment, at = text[start:end], end
+        if depth:
+            depth = _depth(comment, depth)
+        else:
+            for stand_in, plain in _BACK.items():
+                comment = comment.replace(plain, stand_in)
+        kept.append(comment)
+    return "".join([*kept, text[at:]])
+
+
+def _depth(text: str, depth: int) -> int:
+    """Return how many braces are open behind a text that begins within so many."""
+    for sign in _BRACE.findall(text):
+        depth = max(depth + (sign == "{") - (sign == "}"), 0)
+    return depth
 
 
 def _put_aside(text: str) -> str:

@@ -20,6 +20,7 @@ from typing import Final
 import torch
 
 from sdstudio.catalog.checkpoints import CHECKPOINTS
+from sdstudio.core.checkpoint import prediction_note
 from sdstudio.core.errors import Cancelled, ModelUnsupported, SaveFailed, StudioError
 from sdstudio.core.model import ModelLayout
 from sdstudio.core.model_work import KEEP, PRECISIONS, ConvertOrder, OnProgress, WorkReport, check_target
@@ -99,7 +100,8 @@ class _Run:
     def file_to_file(self) -> WorkReport:
         """A pickle to safetensors, or a file to another number format."""
         with opened_weights(self.order.source) as weights:
-            metadata = {"format": "pt", **weights.header.metadata}
+            header = weights.header
+            metadata = {"format": "pt", **header.metadata, **prediction_note(self.order.source, header)}
             return self._written(weights, self.order.target, metadata)
 
     def folder_to_file(self) -> WorkReport:

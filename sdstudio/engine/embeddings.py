@@ -60,6 +60,12 @@ class Embeddings:
                 found += tokenizer(plain, add_special_tokens=False, truncation=False).input_ids
         return found
 
+    def inner(self, tokenizer: Any, width: int) -> frozenset[int]:
+        """Return the tokens that go on with a name's vectors, all but the first of each."""
+        words = len(tokenizer)
+        rows = (places for (_, wide), places in self._places.items() if wide == width)
+        return frozenset(words + place for places in rows for place in places[1:])
+
     @contextlib.contextmanager
     def within(self, encoder: Any, tokenizer: Any, ids: Sequence[int]) -> Iterator[list[int]]:
         """Within the block the encoder reads the vectors; give it the tokens that are handed out."""
@@ -91,6 +97,7 @@ class _Tokenizer:
         self._tokenizer = tokenizer
         self._embeddings = embeddings
         self._width = width
+        self.inner = embeddings.inner(tokenizer, width)
 
     def __call__(self, text: str, **_options: Any) -> SimpleNamespace:
         return SimpleNamespace(input_ids=self._embeddings.ids(self._tokenizer, self._width, text))

@@ -133,13 +133,15 @@ def token_chunks(tokenizer: Any, text: str, dialect: Dialect = DIALECTS["a1111"]
     for place, spans in enumerate(parts):
         tokens = [(token, span.weight) for span in spans for token in _ids(tokenizer, span.text)]
         if tokens or place < len(parts) - 1 or not chunks:  # nothing after the last BREAK is no chunk
-            chunks += _cut(tokens, length, comma)
+            chunks += _cut(tokens, length, comma, getattr(tokenizer, "inner", frozenset()))
     return chunks
 
 
-def _cut(tokens: list[tuple[int, float]], length: int, comma: int | None) -> Iterator[TokenChunk]:
+def _cut(
+    tokens: list[tuple[int, float]], length: int, comma: int | None, inner: frozenset[int]
+) -> Iterator[TokenChunk]:
     """Yield tokens in chunks of at most ``length``, cut after a comma near the end of a full one."""
-    for start, end in cut_places([token for token, _ in tokens], length, comma):
+    for start, end in cut_places([token for token, _ in tokens], length, comma, inner):
         yield _chunk(tokens[start:end])
 
 

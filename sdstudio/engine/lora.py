@@ -38,10 +38,11 @@ _PREFIXES: Final = (
 )  # fmt: skip
 _SUFFIX: Final = re.compile(
     r"(?:[._]lora(?:_linear_layer)?[._](?P<half>down|up|mid|A|B)(?:\.default)?(?:\.weight)?"
-    r"|\.(?P<other>alpha|diff|diff_b|dora_scale|lora_magnitude_vector(?:\.default)?(?:\.weight)?"
+    r"|\.(?P<other>alpha|diff|diff_b|[wb]_norm|dora_scale|lora_magnitude_vector(?:\.default)?(?:\.weight)?"
     r"|hada_(?:w[12]_[ab]|t[12])|lokr_(?:w[12](?:_[ab])?|t2)))$"
 )
 _PARTS: Final = {"A": "down", "B": "up"}
+_NORMS: Final = (nn.GroupNorm, nn.LayerNorm)
 _DORA: Final = frozenset({"dora_scale", "lora_magnitude_vector"})
 
 # Original name -> diffusers' name, within a residual block of the UNet.
@@ -123,17 +124,17 @@ def layers_of(pipe: Any) -> dict[tuple[str, str], nn.Module]:
             continue
         named = {name.replace(".", "_").removeprefix("text_model_"): layer for name, layer in module.named_modules()}
         for flat, layer in named.items():
-            if isinstance(layer, nn.Linear | nn.Conv2d):
+            if isinstance(layer, nn.Linear | nn.Conv2d) or (isinstance(layer, _NORMS) and layer.weight is not None):
                 others = _other_names(flat, module.config, named) if network == "unet" else ()
                 layers.update(dict.fromkeys(((network, name) for name in (flat, *others)), layer))
     return layers
 
 
 def term(layer: nn.Module, name: str, parts: Mapping[str, torch.Tensor], alpha: float | None) -> Term | None:
-    """Return what a file adds to a layer, in the layer's number format; ``None`` when it says nothing about weights.
+    """Return what a file adds to a layer, in the layer's number format; ``None`` when it says nothing about it.
 
     Args:
-        layer: Linear or convolution.
+        layer: Linear, convolution or norm.
         name: Of the layer, for `Misfit`.
         parts: The file's tensors for it.
         alpha: Where no tensor says it; ``None``: the rank.
@@ -141,6 +142,37 @@ def term(layer: nn.Module, name: str, parts: Mapping[str, torch.Tensor], alpha: 
     Raises:
         Misfit: The shapes are another model's.
     """
+    if isinstance(layer, _NORMS):
+        return _norm(layer, name, parts)
+    added, bias = _weight(layer, name, parts, alpha), parts.get("diff_b")
+    if bias is None:
+        return added
+    shift = _fitting(bias, layer, name)
+    if isinstance(layer, nn.Conv2d):
+        shift = shift.reshape(-1, 1, 1)
+    return (lambda x: shift) if added is None else lambda x: added(x) + shift
+
+
+def _norm(layer: nn.GroupNorm | nn.LayerNorm, name: str, parts: Mapping[str, torch.Tensor]) -> Term | None:
+    """Return what LyCORIS adds to a norm's scale and shift."""
+    if not {"w_norm", "b_norm"} <= set(parts):
+        return None
+    scale, shift = (_fitting(parts[part], layer, name) for part in ("w_norm", "b_norm"))
+    if isinstance(layer, nn.GroupNorm):
+        return lambda x: functional.group_norm(x, layer.num_groups, scale, shift, layer.eps)
+    return lambda x: functional.layer_norm(x, layer.normalized_shape, scale, shift, layer.eps)
+
+
+def _fitting(values: torch.Tensor, layer: nn.Module, name: str) -> torch.Tensor:
+    """Return one number for each output of a layer, in its number format. Raises: Misfit."""
+    weight: torch.Tensor = layer.weight  # type: ignore[assignment]
+    if values.numel() != weight.shape[0]:
+        raise Misfit(name, values.numel(), weight.shape[0])
+    return values.reshape(-1).to(weight.dtype)
+
+
+def _weight(layer: nn.Module, name: str, parts: Mapping[str, torch.Tensor], alpha: float | None) -> Term | None:
+    """Return what comes of a change of a layer's weight."""
     said = parts.get("alpha")
     if said is not None:
         alpha = float(said)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import torch
 
 import sdstudio
-from sdstudio.core.checkpoint import PARTS_KEY
+from sdstudio.core.checkpoint import PARTS_KEY, prediction_note
 from sdstudio.core.errors import Cancelled, ModelUnsupported, StudioError
 from sdstudio.core.model_work import MergeMode, MergeOrder, OnProgress, WorkReport, check_target, listed
 from sdstudio.core.safetensors_header import Header
@@ -50,7 +50,7 @@ def merge(order: MergeOrder, on_progress: OnProgress, cancel: threading.Event) -
         _check_shapes(order, headers)
         plans = {name: in_precision(entry, order.precision) for name, entry in headers[0].tensors.items()}
         metadata = {key: value for key, value in headers[0].metadata.items() if key in KEPT_NOTES}
-        metadata |= _recipe(order, headers)
+        metadata |= prediction_note(order.inputs[0].path, headers[0]) | _recipe(order, headers)
         with SafetensorsWriter(order.target, plans, metadata) as writer:
             _write(writer, order, inputs, plans, on_progress, cancel)
     return WorkReport(order.target, writer.size_bytes, len(plans), tuple(_differences(headers)))

@@ -38,7 +38,7 @@ FULL_START: Final[Mapping[str, Any]] = {"timestep_spacing": "linspace", "steps_o
 ZERO_SNR_SCHEDULE: Final = "sgm_uniform"
 """What "Automatic" means for a model trained to zero signal: evenly spaced from its last timestep (Lin et al. 2023)."""
 SMALLEST_SIGNAL: Final = 2.0**-24
-"""Stands for zero signal where a noise level is noise over signal, as in diffusers."""
+"""Stands for zero signal where something is divided by it, as in diffusers."""
 # The tree's ends are rounded to six digits inside torchsde, which then warns about asking a hair beyond them.
 warnings.filterwarnings("ignore", message="Should have t[ab]", module="torchsde")
 LCM_STEPS: Final = 50
@@ -100,6 +100,8 @@ def _constructed(
         betas = _without_signal(scheduler.betas.double())
         config["trained_betas"] = betas.tolist()
         scheduler = cls.from_config({key: value for key, value in config.items() if key in known})
+    if zero_snr and scheduler.config.prediction_type == "epsilon":
+        scheduler.alphas_cumprod.clamp_(min=SMALLEST_SIGNAL)  # what the noise leaves is divided by its root
     return scheduler
 
 
@@ -120,14 +122,25 @@ def _hand_levels(scheduler: Any, table: NoiseTable, levels: Levels) -> None:
 
         scheduler._convert_to_karras = given
         scheduler.register_to_config(use_karras_sigmas=True)  # leads through the hook; costs at construction
+        scheduler.set_timesteps = types.MethodType(_set_from_first, scheduler)  # bound anew in a deep copy
         return
     scheduler.own_levels = torch.from_numpy(np.append(levels, 0.0).astype(np.float32))
     scheduler.own_timesteps = torch.from_numpy(table.timesteps(levels).astype(np.float32))
     scheduler.set_timesteps = types.MethodType(_set_own, scheduler)  # bound anew in a deep copy, as no closure is
 
 
-def _set_own(self: Any, num_inference_steps: int, device: Any = None) -> None:
+def _set_from_first(self: Any, num_inference_steps: int, device: Any = None) -> None:
+    """Begin at the first level whatever its timestep: of two that are rounded to the same, diffusers takes the second.
+
+    Every step would then be one level too far, and the last one have none left. A picture to begin from tells the place
+    itself, afterwards.
+    """
     type(self).set_timesteps(self, num_inference_steps, device)
+    self.set_begin_index(0)
+
+
+def _set_own(self: Any, num_inference_steps: int, device: Any = None) -> None:
+    _set_from_first(self, num_inference_steps, device)
     self.sigmas = self.own_levels.clone()
     self.timesteps = self.own_timesteps.to(device)
 

@@ -65,6 +65,7 @@ def churn(scheduler: Any, amount: float, table: NoiseTable) -> None:
 
 def _set_lifted(self: Any, num_inference_steps: int, device: Any = None) -> None:
     type(self).set_timesteps(self, num_inference_steps, device)
+    self.set_begin_index(0)  # several lifted levels may share the model's last timestep, by which diffusers would look
     self.plain_sigmas = self.sigmas.clone()
     self.lifted_sigmas = self.sigmas * (1 + min(self.churn_amount / num_inference_steps, MOST_CHURN))
     self.sigmas = self.lifted_sigmas.clone()

@@ -118,8 +118,12 @@ class Upscaler:
         return picture.resize((width, height), Image.Resampling.LANCZOS)
 
     def _sizes(self, size: tuple[int, int], wanted: tuple[int, int]) -> Iterator[tuple[int, int]]:
-        """Yield the size of the picture before each pass through the network."""
+        """Yield the size of the picture before each pass through the network.
+
+        A side that is long enough is cut to what is wanted: it would grow beyond the canvas, and hold the other back.
+        """
         while size[0] < wanted[0] or size[1] < wanted[1]:
+            size = (min(size[0], wanted[0]), min(size[1], wanted[1]))
             longest = max(size) * self.scale
             if longest > CANVAS_MAXIMUM:
                 size = (max(1, size[0] * CANVAS_MAXIMUM // longest), max(1, size[1] * CANVAS_MAXIMUM // longest))

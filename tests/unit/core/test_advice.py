@@ -94,3 +94,39 @@ def test_one_parameter_gets_one_piece_of_advice_and_every_change_is_allowed():
     assert [advice.field for advice in found] == ["guidance_scale", "steps", "width"]
     for advice in found:
         GenerationRequest.checked({**now.values, **advice.change}, parameters_of(SD1))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "moved"),
+    [
+        ("a fox, in rain, (at night, stars:1.2)", "(at night, stars:1.2), a fox, in rain"),
+        ("a fox, {rain, wind|snow}", "{rain, wind|snow}, a fox"),
+        ("a fox, [rain, wind:snow:0.5], ", "[rain, wind:snow:0.5], a fox"),
+        ("a fox, \\(rain\\, wind", "\\(rain\\, wind, a fox"),
+        ("a fox, <lora:ink,thin:1> rain", "<lora:ink,thin:1> rain, a fox"),
+        ("a fox BREAK rain, wind", "wind, a fox BREAK rain"),
+        ("(a fox, in rain)", None),
+        ("a fox, (in rain, at night", None),
+        ("a fox), in rain", None),
+        ("a fox # not a wolf, a dog", None),
+        ("a fox AND rain, wind", None),
+        (", rain", None),
+    ],
+)
+def test_what_is_moved_to_the_front_of_a_prompt_is_whole(prompt, moved):
+    changes = [dict(advice.change) for advice in advice_for(_situation(prompt=prompt, chunks=3))]
+    assert changes == ([{"prompt": moved}] if moved else [])
+
+
+@pytest.mark.parametrize(
+    ("guidance", "change"),
+    [(14.0, {"guidance_scale": 17.5}), (17.5, {}), (20.0, {"guidance_scale": 7.0}), (30.0, {"guidance_scale": 7.0})],
+)
+def test_a_washed_out_picture_is_not_guided_beyond_what_burns_colours(guidance, change):
+    found = advice_for(_situation(guidance_scale=guidance, looks=DULL))
+    assert {name: value for advice in found for name, value in advice.change.items()} == change
+
+
+def test_a_button_that_changes_the_steps_beside_another_field_says_so():
+    (advice,) = advice_for(_situation(steps=12, looks=DULL))
+    assert (advice.field, advice.title) == ("guidance_scale", "Use 20 steps")

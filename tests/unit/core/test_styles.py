@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sdstudio.core.errors import InvalidRequest, SaveFailed, StudioError
+from sdstudio.core.extra_networks import cut_networks
 from sdstudio.core.paths import resources
 from sdstudio.core.styles import FILE_MAXIMUM_BYTES, Style, StyleBook, read_styles, styled
 
@@ -26,6 +27,17 @@ def test_a_prompt_is_set_into_a_style_or_a_style_behind_the_prompt():
     assert styled([behind, into], "a fox", "") == ("oil of a fox, soft light, thick", "photo")
     assert styled([behind], "", "") == ("soft light", "")
     assert styled([], " a fox ", "x") == (" a fox ", "x")
+
+
+@pytest.mark.parametrize("words", ["soft light", "photo of {prompt}, soft light"])
+@pytest.mark.parametrize("prompt", ["a fox # not red", "# first\na fox\n# not red", "a fox # <lora:a:1>"])
+def test_a_comment_at_the_end_of_the_prompt_does_not_swallow_the_style(words, prompt):
+    both = Style("s", words, words).applied(prompt, prompt)
+    for text in both:
+        said = cut_networks(text)[0]
+        assert "a fox" in said
+        assert "soft light" in said
+        assert "red" not in said
 
 
 def test_a_styles_csv_of_a1111_is_read_without_its_dividers_and_the_later_row_of_a_name_counts(tmp_path):

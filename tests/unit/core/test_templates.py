@@ -136,3 +136,19 @@ def test_what_a_seed_picks_is_the_same_in_every_version(tmp_path):
     picker = Picker("{2::a|__hue__|{1-2$$ and $$x y|z}} 5% {@p|q}", wildcards)
     picks = [picker.pick(Random(seed)) for seed in (1, 2, 3, 4, 5, 2**64 - 1)]
     assert picks == ["deep red 5% p", "a 5% p", "deep red 5% p", "a 5% p", "sky blue 5% p", "a 5% p"]
+
+
+@pytest.mark.parametrize(
+    ("text", "prompts"),
+    [
+        ("a fox # __gone__", ["a fox # __gone__"]),
+        ("a fox # {red|blue}", ["a fox # {red|blue}"]),
+        ("{a|b} fox # :-{ 100% __hue__ $5 {x}", ["a fox # :-{ 100% __hue__ $5 {x}", "b fox # :-{ 100% __hue__ $5 {x}"]),
+        ("# }\n{a|b} fox\n# {c|d}\n{x}", ["# }\na fox\n# {c|d}\nx", "# }\nb fox\n# {c|d}\nx"]),
+        ("{#ff0000|blue} fox", ["#ff0000 fox", "blue fox"]),  # no comment while the choice is not made
+        ("a \\# {red|blue}", ["a \\# red", "a \\# blue"]),
+    ],
+)
+def test_braces_and_wildcards_in_a_comment_stand_for_nothing(wildcards, text, prompts):
+    assert combinations(text, wildcards, 100) == prompts
+    assert picked(text, wildcards, Random(1)) in prompts

@@ -13,15 +13,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sdstudio.core.checkpoint import PARTS_KEY
+from sdstudio.core.checkpoint import FIRST_CONV, PARTS_KEY, prediction_of
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelUnsupported, StudioError
 from sdstudio.core.model import ModelInfo, ModelLayout
-from sdstudio.core.model_work import ConvertOrder
+from sdstudio.core.model_work import ConvertOrder, MergeInput, MergeOrder
 from sdstudio.core.paths import resources
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.core.settings import Settings
 from sdstudio.engine.convert import convert
 from sdstudio.engine.files import check_files
+from sdstudio.engine.merge import merge
 from sdstudio.engine.own_parts import own_parts
 from sdstudio.engine.single_file import lay_out
 from sdstudio.library.identify import examine
@@ -123,6 +124,19 @@ def test_a_ckpt_becomes_safetensors_with_every_weight(tmp_path):
     found = load_file(run(tmp_path / "old.ckpt", tmp_path / "new.safetensors", FILE).path)
     assert all(torch.equal(found[name], value) for name, value in weights.items())
     assert torch.equal(found["same"], weights["shared"])
+
+
+@pytest.mark.parametrize(("name", "yaml"), [("mine", "model:\n  parameterization: v\n"), ("mine-vpred", "")])
+def test_what_a_file_predicts_goes_with_it_under_another_name(tmp_path, name, yaml):
+    weights = {FIRST_CONV: torch.randn(4, 4, 3, 3)}
+    torch.save({"state_dict": weights}, tmp_path / f"{name}.ckpt")
+    if yaml:
+        (tmp_path / f"{name}.yaml").write_text(yaml)
+    written = run(tmp_path / f"{name}.ckpt", tmp_path / "new.safetensors", FILE).path
+    assert prediction_of(written, read_header(written)) == "v_prediction"
+    inputs = tuple(MergeInput(path) for path in (tmp_path / f"{name}.ckpt", written))
+    made = merge(MergeOrder(inputs, tmp_path / "sum.safetensors"), lambda done: None, threading.Event()).path
+    assert prediction_of(made, read_header(made)) == "v_prediction"
 
 
 def test_what_lightning_left_in_a_ckpt_is_passed_over(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from sdstudio.core.adapters import EMBEDDING, Adapter
 from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelPickled, ModelUnsupported
 from sdstudio.core.settings import PICKLES_TITLE, Settings
 from sdstudio.engine.embeddings import Embeddings, read_embedding
+from sdstudio.engine.encoding import token_chunks
 from tests.tiny_adapters import drawn, write_embedding
 
 WIDTHS = {"sd1": {"emb_params": 32}, "sd2": {"emb_params": 24}, "sdxl": {"clip_l": 16, "clip_g": 24}}
@@ -47,6 +48,27 @@ def test_one_in_the_negative_prompt_acts(studio, tmp_path):
     path = write_embedding(tmp_path / "bad.safetensors", {"emb_params": torch.randn(3, 32)})
     adapter = Adapter(EMBEDDING, "bad", path, "sd1")
     assert (drawn(here, adapter, negative_prompt="bad") != drawn(here, negative_prompt="bad")).any()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("red " * 72 + "bad cat", [72, 6]),  # as in A1111, which looks for no comma here
+        ("red " * 70 + "bad cat", [75, 1]),
+        ("red, " * 36 + "bad cat", [72, 6]),
+        ("red " * 60 + ", " + "cat " * 14 + "bad", [61, 19]),  # the chunk is full before it: after the comma
+        ("red " * 72 + "bad bad", [72, 10]),
+        ("bad " * 16, [75, 5]),
+        ("red " * 73 + "bad " * 15 + "bad", [73, 75, 5]),
+        ("red long cat", [1, 75, 26]),  # longer than a chunk: cut where it must be
+    ],
+)
+def test_vectors_of_one_are_read_together(studio, text, expected):
+    here = studio("sd1")
+    here.make(steps=1)
+    known = Embeddings({"bad": (torch.randn(5, 32),), "long": (torch.randn(100, 32),)})
+    tokenizer = known.tokenizer(here.pipe.tokenizer, here.pipe.text_encoder)
+    assert [len(chunk.ids) for chunk in token_chunks(tokenizer, text)] == expected
 
 
 def test_one_of_another_family_is_refused_with_both_named(studio, tmp_path):

@@ -126,6 +126,43 @@ def test_loha_and_lokr_change_whole_weights(studio, lora, tmp_path):
         torch.testing.assert_close(layer(x) - plain, x @ change.T, atol=1e-4, rtol=1e-4)
 
 
+def test_biases_and_norms_are_changed_too(studio, tmp_path):
+    here, merged = studio("sd1"), studio("sd1", Settings(previews=False))
+    merged.make(steps=1)
+    generator = torch.Generator().manual_seed(3)
+    file = {}
+    block = "mid_block.attentions.0.transformer_blocks.0"
+    for name in ("conv_in", f"{block}.attn2.to_out.0", "mid_block.resnets.0.norm1", f"{block}.norm1"):
+        layer = merged.pipe.unet.get_submodule(name)
+        parts = ("w_norm", "b_norm") if "norm" in name else ("diff", "diff_b")
+        for part, own in zip(parts, (layer.weight, layer.bias), strict=True):
+            change = torch.randn(own.shape, generator=generator) * 0.3
+            own.data = own.data + 0.5 * change
+            file[f"lora_unet_{name.replace('.', '_')}.{part}"] = change
+    save_file(file, tmp_path / "all.safetensors")
+    adapter = Adapter(LORA, "all", tmp_path / "all.safetensors", "sd1", text_weight=0.5, unet_weight=0.5)
+    changed = drawn(here, adapter)
+    assert np.abs(changed - drawn(here)).max() > 20
+    assert np.abs(changed - drawn(merged)).max() <= 1
+    assert not here.notices
+
+
+@pytest.mark.parametrize("part", ["diff_b", "w_norm"])
+def test_a_bias_alone_acts_and_one_of_another_size_is_refused(studio, tmp_path, part):
+    here = studio("sd1")
+    here.make(steps=1)
+    layer = "conv_norm_out" if part == "w_norm" else "conv_in"
+    size = here.pipe.unet.get_submodule(layer).weight.shape[0]
+    for count in (size, size + 1):
+        parts = {part: torch.ones(count)} | ({"b_norm": torch.ones(size)} if part == "w_norm" else {})
+        tensors = {f"lora_unet_{layer}.{name}": values for name, values in parts.items()}
+        save_file(tensors, tmp_path / f"{count}.safetensors")
+    good, bad = (Adapter(LORA, str(n), tmp_path / f"{n}.safetensors", "sd1") for n in (size, size + 1))
+    assert (drawn(here, good) != drawn(here)).any()
+    with pytest.raises(InvalidRequest, match="wide"):
+        drawn(here, bad)
+
+
 def test_one_of_another_family_is_refused_with_both_named(studio, lora):
     adapter, _ = lora("sdxl")
     with pytest.raises(InvalidRequest, match=r"made for Stable Diffusion XL; .* is Stable Diffusion 1\.x") as refused:

@@ -113,6 +113,22 @@ def test_every_sampler_steps_at_the_levels_of_every_schedule(spec, schedule):
 
 
 @pytest.mark.parametrize("spec", K_STYLE, ids=lambda spec: spec.key)
+@pytest.mark.parametrize(("schedule", "steps", "values"), [("beta", 60, {}), ("karras", 30, {"zero_snr": True})])
+def test_a_sampler_begins_at_its_first_level_though_its_timesteps_are_rounded_to_one(spec, schedule, steps, values):
+    scheduler = set_up(spec.key, BETAS, steps, schedule=schedule, **values)
+    sample = torch.ones(1, 4, 8, 8)
+    scheduler.scale_model_input(sample, scheduler.timesteps[0])
+    scheduler.step(sample, scheduler.timesteps[0], sample)
+    assert scheduler.step_index == 1
+
+
+def test_steps_that_are_close_together_are_all_taken(studio):
+    here = studio("sd1")
+    here.make([3], steps=60, scheduler="dpmpp_2m", schedule="beta")
+    assert [step.step for step in here.steps] == [*range(1, 61)]
+
+
+@pytest.mark.parametrize("spec", K_STYLE, ids=lambda spec: spec.key)
 def test_a_copy_keeps_the_levels(spec):
     scheduler = build_scheduler(request(scheduler=spec.key, schedule="beta", steps=7), BETAS, FAMILY_BY_KEY["sd1"])
     copied = copy.deepcopy(scheduler)
@@ -136,8 +152,9 @@ def test_a_model_trained_to_zero_signal_is_sampled_from_there(spec, asked):
 
 
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
-def test_every_sampler_draws_from_zero_signal(studio, spec):
-    (image,) = studio("sd2").make([3], steps=4, scheduler=spec.key, zero_snr=True)  # numbers that are none would raise
+@pytest.mark.parametrize("family", ["sd1", "sd2"])  # which predict noise and velocity
+def test_every_sampler_draws_from_zero_signal(studio, family, spec):
+    (image,) = studio(family).make([3], steps=4, scheduler=spec.key, zero_snr=True)  # numbers that are none would raise
     assert image.pixels.getbbox() is not None
 
 

@@ -106,3 +106,9 @@ def test_churn_draws_an_nvidia_cards_noise_too(studio):
     here = studio("sd1")
     cpu, nvidia = (here.make([6], steps=4, scheduler="euler", s_churn=10.0, rng=rng)[0] for rng in ("cpu", "nvidia"))
     assert cpu.pixels.tobytes() != nvidia.pixels.tobytes()
+
+
+def test_levels_that_are_lifted_beyond_the_models_own_are_all_stepped_at(studio):
+    here = studio("sd1")
+    here.make([3], steps=20, scheduler="euler", s_churn=10)  # the first two have one timestep, the model's last
+    assert [step.step for step in here.steps] == [*range(1, 21)]

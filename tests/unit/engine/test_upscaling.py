@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -131,6 +132,19 @@ def test_it_passes_again_until_the_size_is_reached_and_then_goes_down_by_lanczos
     assert (np.asarray(large) == np.asarray(repeated.resize((100, 96), Image.Resampling.LANCZOS))).all()
     assert [facts[:2] for facts in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert all(facts[2] >= 0 for facts in told)
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted", "passes"),
+    [
+        ((4096, 100), (512, 512), [(512, 100), (512, 400)]),
+        ((9000, 5), (4096, 4096), [(4096, 5), (4096, 20), (4096, 80), (4096, 320), (4096, 1280)]),
+        ((16, 4000), (64, 512), [(16, 512)]),
+    ],
+)
+def test_a_picture_that_is_stretched_along_one_side_only_ends_at_its_size(tmp_path, size, wanted, passes):
+    upscaler = loaded(repeating_weights(4), tmp_path)
+    assert [*islice(upscaler._sizes(size, wanted), 20)] == passes
 
 
 def test_what_is_large_enough_does_not_go_through_the_network(tmp_path):
