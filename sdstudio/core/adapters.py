@@ -26,6 +26,9 @@ WEIGHT_MAXIMUM: Final = 10.0
 """Strongest weight of a LoRA, either way; far beyond what leaves a picture."""
 
 _EXPLICIT: Final = re.compile(r"\bembedding:\s*+([^\s,:()\[\]{}|<>]++)", re.IGNORECASE)
+EMBEDDING_ENDING: Final = r"\.(?:safetensors|pt|bin)"
+"""What ComfyUI allows behind an embedding's name where it says ``embedding:``."""
+_ENDING: Final = re.compile(rf"{EMBEDDING_ENDING}$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +94,13 @@ def tag(name: str, weight: float) -> str:
 def embedding_names(text: str, known: Sequence[str]) -> tuple[str, ...]:
     """Return which of these names a prompt uses as words, in any case, each once and as it is known."""
     by_name = {name.casefold(): name for name in known}
-    used = (by_name[match[1].casefold()] for match in _words(known).finditer(text)) if known else ()
+    used = (by_name[match["name"].casefold()] for match in _words(known).finditer(text)) if known else ()
     return tuple(dict.fromkeys(used))
 
 
 def explicit_embeddings(text: str) -> tuple[str, ...]:
-    """Return the names that a prompt calls embeddings: ``embedding:name``."""
-    return tuple(dict.fromkeys(match[1] for match in _EXPLICIT.finditer(text)))
+    """Return the names that a prompt calls embeddings: ``embedding:name``, ``embedding:name.pt``."""
+    return tuple(dict.fromkeys(_ENDING.sub("", match[1]) for match in _EXPLICIT.finditer(text)))
 
 
 def split_at_embeddings(text: str, known: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -107,7 +110,7 @@ def split_at_embeddings(text: str, known: Sequence[str]) -> Iterator[tuple[str, 
     for match in _words(known).finditer(text) if known else ():
         if match.start() > done:
             yield text[done : match.start()], ""
-        yield "", by_name[match[1].casefold()]
+        yield "", by_name[match["name"].casefold()]
         done = match.end()
     if done < len(text):
         yield text[done:], ""
@@ -116,7 +119,8 @@ def split_at_embeddings(text: str, known: Sequence[str]) -> Iterator[tuple[str, 
 def _words(names: Sequence[str]) -> re.Pattern[str]:
     longest_first = sorted(names, key=len, reverse=True)
     alternatives = "|".join(re.escape(name) for name in longest_first)
-    return re.compile(rf"(?<![\w-])(?:embedding:\s*)?({alternatives})(?![\w-])", re.IGNORECASE)
+    said = rf"(?P<said>embedding:\s*)?(?P<name>{alternatives})(?(said)(?:{EMBEDDING_ENDING})?)"
+    return re.compile(rf"(?<![\w-]){said}(?![\w-])", re.IGNORECASE)
 
 
 def _tagged(prompt: str) -> Iterator[LoraUse]:

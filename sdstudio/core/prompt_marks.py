@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from sdstudio.core.adapters import split_at_embeddings
+from sdstudio.core.adapters import EMBEDDING_ENDING, split_at_embeddings
 from sdstudio.core.extra_networks import ExtraNetwork, comments, cut_networks
 from sdstudio.core.prompt_grammar import ROUND, SQUARE, TOKEN
 from sdstudio.core.prompt_steps import step_brackets
@@ -24,6 +24,7 @@ _WORDS: Final = re.compile(r"(?<!\w)(?:BREAK|AND)(?!\w)")
 _BRACES: Final = re.compile(r"\\[{}|]|\{(?:\s*[\d-]+\$\$(?:[^${}|]*\$\$)?)?|[}|]")
 _EMBEDDING: Final = re.compile(r"\bembedding:\s*+(?P<name>[^\s,:()\[\]<>{}|]++)", re.IGNORECASE)
 _SPELLED: Final = re.compile(r"embedding:\s*", re.IGNORECASE)
+_ENDING: Final = re.compile(rf"{EMBEDDING_ENDING}(?![\w-])", re.IGNORECASE)
 _BREAK: Final = re.compile(r"\s*\bBREAK\b\s*")
 
 
@@ -237,6 +238,8 @@ def _embeddings(text: str, known: Known) -> Iterator[Mark]:
             continue
         found = _SPELLED.match(text, at)
         end = (found.end() if found is not None else at) + len(name)
+        ending = _ENDING.match(text, end) if found is not None else None
+        end = ending.end() if ending is not None else end
         yield Mark(at, end, MarkKind.EMBEDDING)
         at = end
 

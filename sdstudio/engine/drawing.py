@@ -116,7 +116,12 @@ class Drawing:
         if plan is None:
             raise self._too_large()
         before, self._loaded.plan = self._loaded.plan, None  # an error on the way leaves it unknown
-        apply(plan, before, self._loaded.pipe, self._device.torch_device)
+        try:
+            apply(plan, before, self._loaded.pipe, self._device.torch_device)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise self._too_large() from None
         self.plan = self._loaded.plan = plan
         return None
 

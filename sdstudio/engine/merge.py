@@ -15,7 +15,7 @@ import torch
 
 import sdstudio
 from sdstudio.core.checkpoint import PARTS_KEY, prediction_note
-from sdstudio.core.errors import Cancelled, ModelUnsupported, StudioError
+from sdstudio.core.errors import Cancelled, ModelDamaged, ModelUnsupported, StudioError
 from sdstudio.core.model_work import MergeMode, MergeOrder, OnProgress, WorkReport, check_target, listed
 from sdstudio.core.safetensors_header import Header
 from sdstudio.core.safetensors_writer import SafetensorsWriter, TensorPlan
@@ -118,13 +118,29 @@ def _write(
                 raise Cancelled
             if mergeable:
                 values = [weights.values(name, begin, end).to(torch.float32) for weights in inputs]
-                result = merged(order.mode, order.alpha, values)
+                result = _numbers(order, values, name)
             else:
                 result = inputs[0].values(name, begin, end)
             data = as_bytes(cast(result, plan, name))
             writer.write(name, data)
             done += len(data)
             on_progress(done / whole)
+
+
+def _numbers(order: MergeOrder, values: Sequence[torch.Tensor], name: str) -> torch.Tensor:
+    """Return what the order makes of the same weights of its inputs. Raises: ModelDamaged: One of them is NaN."""
+    result = merged(order.mode, order.alpha, values)
+    wrong = result.isnan()
+    if not bool(wrong.any()):
+        return result
+    for letter, given, value in zip(LETTERS, order.inputs, values, strict=False):
+        if bool(value.isnan().any()):
+            raise ModelDamaged(
+                f"{letter} = {given.path.name}: in {name} there are values that are no numbers (NaN), so that the "
+                "result would draw black pictures.",
+                "Get the file again from where it came from, or merge another one.",
+            )
+    return torch.where(wrong, values[0], result)  # infinity less infinity, as of a mask
 
 
 def _differences(headers: Sequence[Header]) -> list[str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdstudio.core.adapters import LoraUse, embedding_names, lora_uses, split_at_embeddings, tag
+from sdstudio.core.adapters import LoraUse, embedding_names, explicit_embeddings, lora_uses, split_at_embeddings, tag
 
 KNOWN = ("bad-hands-5", "bad-hands", "v1.3_style")
 
@@ -43,6 +43,8 @@ def test_a_tag_is_read_back():
         ("(bad-hands:1.2) embedding:v1.3_style", ("bad-hands", "v1.3_style")),
         ("very-bad-hands", ()),
         ("bad-hands-55", ()),
+        ("embedding:bad-hands.pt, red", ("bad-hands",)),
+        ("a (Embedding: bad-hands-5.SafeTensors:1.2)", ("bad-hands-5",)),
     ],
 )
 def test_words_that_are_embeddings_are_found(text, names):
@@ -53,3 +55,10 @@ def test_a_text_is_split_at_embeddings_and_loses_nothing():
     pieces = list(split_at_embeddings("a bad-hands, embedding:bad-hands-5 b", KNOWN))
     assert pieces == [("a ", ""), ("", "bad-hands"), (", ", ""), ("", "bad-hands-5"), (" b", "")]
     assert list(split_at_embeddings("a b", ())) == [("a b", "")]
+
+
+def test_an_embeddings_ending_is_no_word_where_it_is_called_one():
+    assert list(split_at_embeddings("embedding:bad-hands.pt b", KNOWN)) == [("", "bad-hands"), (" b", "")]
+    assert list(split_at_embeddings("embedding:bad-hands.pth", KNOWN)) == [("", "bad-hands"), (".pth", "")]
+    assert list(split_at_embeddings("bad-hands.pt b", KNOWN)) == [("", "bad-hands"), (".pt b", "")]
+    assert explicit_embeddings("embedding:bad-hands.pt (embedding:x.bin:2) embedding:y.1") == ("bad-hands", "x", "y.1")

@@ -114,7 +114,8 @@ def test_another_syntax_has_other_weights_and_no_wrong_brackets(known):
 
 
 def test_embeddings_are_marked_as_whole_words_in_any_case(known):
-    text = "BADHANDS, bad-x badly embedding: bad (badhands:1.2)"
+    text = "BADHANDS, bad-x badly embedding: bad (badhands:1.2) embedding:bad.pt"
     assert _said(text, known, K.EMBEDDING) == [
         ("BADHANDS", K.EMBEDDING), ("embedding: bad", K.EMBEDDING), ("badhands", K.EMBEDDING),
+        ("embedding:bad.pt", K.EMBEDDING),
     ]  # fmt: skip

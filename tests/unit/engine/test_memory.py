@@ -210,6 +210,20 @@ def test_the_foot_of_the_ladder_names_size_and_hint_and_the_engine_works_again(s
     assert np.array_equal(np.asarray(after.pixels), np.asarray(before.pixels))
 
 
+def test_memory_that_runs_out_while_it_is_being_saved_is_said_as_such(studio, monkeypatch):
+    here = studio("sd1", Settings(previews=False))
+    here.make([5])
+
+    def refuse(*_args):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with Full(here.pipe.unet), monkeypatch.context() as patched:
+        patched.setattr("sdstudio.engine.drawing.apply", refuse)
+        with pytest.raises(OutOfMemory, match="Size = 64 x 64"):
+            here.make([5])
+    assert len(here.make([5])) == 1
+
+
 def test_a_batch_that_does_not_fit_is_made_in_smaller_ones(studio):
     here = studio("sd1", Settings(previews=False))
     alone = here.make([1, 2, 3, 4, 5], batch_size=1, guidance_scale=1.0)

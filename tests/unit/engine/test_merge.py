@@ -197,6 +197,26 @@ def test_a_number_too_large_for_half_is_refused(tmp_path):
     assert run(order(inputs, precision="bfloat16")).tensors == 5
 
 
+@pytest.mark.parametrize("bad", ["A", "B"])
+def test_what_is_no_number_is_named_and_not_written(three, bad):
+    place = "AB".index(bad)
+    value = torch.randn(101)
+    value[99] = torch.nan
+    checkpoint(three[place], 5, tensors={"model.diffusion_model.b.bias": value})
+    asked = order(three[:2], mode=SUM, alpha=0.5)
+    with pytest.raises(ModelDamaged) as error:
+        run(asked)
+    assert error.value.message.startswith(f"{bad} = {three[place].name}: in model.diffusion_model.b.bias there are")
+    assert not asked.target.exists()
+
+
+def test_infinities_of_a_mask_stay(three):
+    mask = torch.full((9,), -torch.inf)
+    for place, path in enumerate(three):
+        checkpoint(path, place, tensors={"mask": mask})
+    assert torch.equal(load_file(run(order(three, mode=DIFFERENCE, alpha=0.5)).path)["mask"], mask)
+
+
 def test_a_full_disk_leaves_nothing(three, monkeypatch):
     from sdstudio.core import safetensors_writer
 
