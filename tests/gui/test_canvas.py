@@ -162,6 +162,17 @@ class TestBatch:
         assert len(canvas.strip.entries) == 2
         assert canvas.strip.isVisible()
 
+    def test_the_last_picture_stays_when_the_next_one_is_given_up(self, canvas, save):
+        canvas.begin(job(count=4))
+        entries = [replace(save(seed=seed), job_id=1) for seed in (1, 2)]
+        for entry in entries:
+            canvas.add_picture(entry)
+        canvas.show_event(1, step())
+        canvas.finish(job(count=4))
+        assert canvas.entry is entries[1]
+        assert canvas.view.isVisible()
+        assert canvas.strip.current == 1
+
     def test_a_deleted_picture_leaves_strip_and_canvas(self, canvas, save):
         canvas.begin(job(count=2))
         entries = [replace(save(seed=seed), job_id=1) for seed in (1, 2)]
