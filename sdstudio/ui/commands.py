@@ -80,9 +80,14 @@ class Commands(QObject):
     def escape(self) -> None:
         """Leave the full screen, else stop the running job."""
         if self.is_full_screen:
-            self.toggle_full_screen()
+            self.leave_full_screen()
         else:
             self._window.conductor.cancel()
+
+    def leave_full_screen(self) -> None:
+        """Bring back all that the canvas covers."""
+        if self.is_full_screen:
+            self.toggle_full_screen()
 
     def toggle_full_screen(self) -> None:
         """Give the whole screen to the canvas, or take it back."""

@@ -295,7 +295,8 @@ class MainWindow(QMainWindow):
         self.exchange.take_settings(self._settings)
         self.settings_changed.connect(self.exchange.take_settings)
         self.exchange.history_changed.connect(self.history_model.reload)
-        self.conductor.attention_wanted.connect(lambda: self.pages.open("Create"))
+        self.conductor.attention_wanted.connect(self._on_attention_wanted)
+        self.panel.wanted.connect(self.create_page.show_panel)
         self.conductor.title_changed.connect(lambda said: self.setWindowTitle(f"{said} – {TITLE}" if said else TITLE))
         self._rooms.controller.queue_changed.connect(self._on_queue_changed)
         self._rooms.controller.worker.picture_saved.connect(lambda _entry: self._keep_soon.start())
@@ -334,6 +335,10 @@ class MainWindow(QMainWindow):
         self._work_desk = WorkDesk(page, rooms.workshop, rooms.library, rooms.paths.models, self)
         self._work_desk.told.connect(self.conductor.tell_aside)
         rooms.workshop.made.connect(lambda _report: self.rescan())
+
+    def _on_attention_wanted(self) -> None:
+        self.commands.leave_full_screen()
+        self.pages.open("Create")
 
     def _on_model_chosen(self, key: str) -> None:
         model = self.panel.model

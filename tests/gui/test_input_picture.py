@@ -308,6 +308,13 @@ class TestUseAsInput:
         assert window.pages.name == "Create"
         assert kept.parent_of(editor.value()) == entry.id
 
+    def test_the_parameters_come_forward_where_they_were_closed(self, studio, qtbot, editor):
+        entry = saved(studio)
+        studio.window.create_page.panel_dock.close()
+        studio.window.actions_on_entries.ask("use_as_input", [entry])
+        wait_for(qtbot, editor, entry.path.name)
+        assert editor.isVisible()
+
     def test_every_place_offers_it(self, studio):
         entry = saved(studio)
         window = studio.window

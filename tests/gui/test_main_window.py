@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QFileDialog,
+    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QProgressBar,
@@ -205,6 +206,29 @@ class TestSaidWhereItIsAbout:
         generate(studio)
         assert studio.window.panel.field("width").message.text()
         assert studio.controller.jobs() == ()
+
+    @pytest.mark.parametrize("where", ["closed", "full screen", "another page"])
+    def test_a_wrong_size_brings_its_field_from_where_it_is_hidden(self, studio, where):
+        panel = studio.window.panel
+        set_number(studio, "widthSpinBox", 3)
+        match where:
+            case "closed":
+                studio.window.create_page.panel_dock.close()
+            case "full screen":
+                trigger(studio, "full_screen")
+            case _:
+                studio.window.pages.open("History")
+        trigger(studio, "generate")
+        assert panel.field("width").message.isVisible()
+        assert panel.viewport().rect().contains(panel.field("width").message.mapTo(panel.viewport(), QPoint()))
+        assert find(studio, QSpinBox, "widthSpinBox").hasFocus()
+        assert studio.window.editor.isVisible()
+
+    def test_an_endless_prompt_is_told_over_the_full_screen(self, studio):
+        find(studio, QPlainTextEdit, "promptEdit").setPlainText("x" * 100_000)
+        trigger(studio, "full_screen")
+        trigger(studio, "generate")
+        assert find(studio, QLabel, "promptMessage").isVisible()
 
     def test_an_endless_prompt_is_told_at_the_prompt(self, studio):
         find(studio, QPlainTextEdit, "promptEdit").setPlainText("x" * 100_000)
