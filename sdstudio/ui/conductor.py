@@ -276,6 +276,8 @@ class Conductor(QObject):
         self._players.editor.set_running(False)
         self.title_changed.emit("")
         self._players.status.rest(self._said_of(job))
+        if job.made:
+            self._players.desk.look_around()  # its phrases may be typed again at once, without leaving the prompt
         if job.state is JobState.FAILED:
             self._players.editor.show_message(job.message, job.hint)
         QApplication.alert(self._window)

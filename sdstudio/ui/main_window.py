@@ -125,6 +125,7 @@ class MainWindow(QMainWindow):
         self.panel.set_models(models)
         self.panel.set_assets(self._rooms.library.assets())
         self.library_desk.on_scanned()
+        self.desk.look_around()
         if self._work_desk is not None:
             self._work_desk.show_models()
 
