@@ -343,6 +343,7 @@ class MainWindow(QMainWindow):
 
     def _on_model_chosen(self, key: str) -> None:
         model = self.panel.model
+        self.editor.clear_message()  # it may be about the model before
         self.desk.set_model(model)
         self.canvas.set_examples(model.name if model else "", model.examples if model else ())
         self.library_desk.set_current(key)

@@ -248,6 +248,11 @@ class TestSaidWhereItIsAbout:
         generate(studio)
         assert "gone" in studio.window.editor.message
         assert len(studio.controller.jobs()) == 1
+        box = find(studio, QComboBox, "modelComboBox")
+        box.setFocus()
+        QTest.keyClick(box, Qt.Key.Key_Home)
+        assert studio.window.panel.model is not None
+        assert studio.window.editor.message == ""
 
     def test_a_failure_names_what_to_do_and_no_dialog_opens(self, build, qtbot):
         def fail(_engine, _cancel) -> None:
