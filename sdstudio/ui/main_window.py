@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from sdstudio.core.events import EngineStatus
     from sdstudio.core.model import ModelInfo
     from sdstudio.core.settings import Settings
-    from sdstudio.history.store import Entry
     from sdstudio.jobs.queue import Job
     from sdstudio.ui.furniture import Furniture, Rooms
+    from sdstudio.ui.history_page import HistoryPage
     from sdstudio.ui.message_bar import Tone
     from sdstudio.ui.model_manager import ModelManager
     from sdstudio.ui.settings_dialog import SettingsDialog
@@ -116,7 +116,7 @@ class MainWindow(QMainWindow):
         self._is_furnished = True
         self.show_models(rooms.library.models())
         self._restore_state()
-        self._on_entry_changed(None)
+        self._show_entry_actions()
         if self.isVisible():
             self._place_cursor()
 
@@ -291,7 +291,9 @@ class MainWindow(QMainWindow):
         self.panel.changed.connect(self._on_parameters_changed)
         self.panel.words_wanted.connect(self.editor.append_prompt)
         self.editor.changed.connect(self._keep_soon.start)
-        self.canvas.entry_changed.connect(self._on_entry_changed)
+        self.canvas.entry_changed.connect(self._show_entry_actions)
+        self.browser.view.selectionModel().selectionChanged.connect(self._show_entry_actions)
+        self.pages.history_added.connect(self._on_history_added)
         self.exchange.connect_to(self.conductor)
         self.exchange.take_settings(self._settings)
         self.settings_changed.connect(self.exchange.take_settings)
@@ -322,6 +324,7 @@ class MainWindow(QMainWindow):
 
     def _on_page_opened(self, name: str) -> None:
         self.top_bar.show_page(name)
+        self._show_entry_actions()
         if name == "Library":
             self.library_desk.page_opened()
         self._keep_soon.start()
@@ -359,10 +362,16 @@ class MainWindow(QMainWindow):
         action.setEnabled(change is not None)
         action.setText("&Undo" if change is None else f"&Undo: {change.said.replace('&', '&&')}")
 
-    def _on_entry_changed(self, entry: Entry | None) -> None:
+    def _on_history_added(self, page: HistoryPage) -> None:
+        page.browser.view.selectionModel().selectionChanged.connect(self._show_entry_actions)
+
+    def _show_entry_actions(self, *_: object) -> None:
+        """Offer what can be done to the picture on the canvas, or to those that are selected."""
+        selection = self.pages.browser.view.selectionModel()
+        is_any = self.canvas.entry is not None or selection.hasSelection()
         for key in self.actions_on_entries.keys:
             if f"entry_{key}" in self._menu_actions:
-                self._menu_actions[f"entry_{key}"].setEnabled(entry is not None)
+                self._menu_actions[f"entry_{key}"].setEnabled(is_any)
 
     def _on_queue_changed(self, jobs: tuple[Job, ...]) -> None:
         self.editor.set_waiting(sum(job.is_waiting for job in jobs))

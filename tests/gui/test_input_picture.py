@@ -302,7 +302,7 @@ class TestUseAsInput:
         view.setFocus()
         view.setCurrentIndex(window.history_model.index(0))
         action = window._menu_actions["entry_use_as_input"]
-        action.setEnabled(True)
+        assert action.isEnabled()
         action.trigger()
         wait_for(qtbot, editor, entry.path.name)
         assert window.pages.name == "Create"

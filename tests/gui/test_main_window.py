@@ -490,6 +490,37 @@ class TestHistory:
         assert "plain.png" in studio.window.message.message
 
 
+class TestActionsOfTheMenu:
+    @pytest.mark.parametrize("page", ["Create", "History"])
+    def test_a_selected_picture_is_enough_after_a_restart(self, build, qtbot, page):
+        first = build()
+        make_picture(first, qtbot, "red heart")
+        assert first.close()
+        studio = build()
+        action = find(studio, QAction, "action_entry_copy_prompt")
+        assert not action.isEnabled()
+        studio.window.pages.open(page)
+        grid = studio.window.pages.browser.view
+        qtbot.waitUntil(lambda: grid.model().rowCount() == 1, timeout=WAIT_MS)
+        grid.setFocus()
+        QTest.keyClick(grid, Qt.Key.Key_Home)
+        QTest.keyClick(grid, Qt.Key.Key_Space)
+        QTest.keyClick(studio.window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+        assert action.isEnabled()
+        qtbot.waitUntil(lambda: pictures(studio) == 2, timeout=WAIT_MS)
+
+    def test_on_the_history_page_they_mean_the_selected_one(self, studio, qtbot):
+        make_picture(studio, qtbot, "first", seed="1")
+        make_picture(studio, qtbot, "second", seed="2")
+        studio.window.pages.open("History")
+        browser = studio.window.pages.browser
+        browser.view.setFocus()
+        QTest.keyClick(browser.view, Qt.Key.Key_End)
+        browser.focus_search()
+        trigger(studio, "entry_copy_prompt")
+        assert QApplication.clipboard().text() == "first"
+
+
 def test_undo_is_offered_only_when_there_is_something_to_take_back(studio):
     action = find(studio, QAction, "action_undo")
     assert not action.isEnabled()
