@@ -377,6 +377,18 @@ class TestHistory:
         assert studio.window.browser.bar.message == ""
         qtbot.waitUntil(entry.thumbnail.is_file, timeout=WAIT_MS)
 
+    @pytest.mark.parametrize("page", ["Create", "History"])
+    def test_pressed_again_delete_goes_on_with_what_took_the_place(self, studio, qtbot, page):
+        for number in range(3):
+            make_picture(studio, qtbot, f"picture {number}", seed=str(number))
+        studio.window.pages.open(page)
+        grid = studio.window.pages.browser.view
+        grid.setFocus()
+        QTest.keyClick(grid, Qt.Key.Key_Home)
+        for left in (2, 1, 0):
+            QTest.keyClick(grid, Qt.Key.Key_Delete)
+            qtbot.waitUntil(lambda left=left: pictures(studio) == left, timeout=WAIT_MS)
+
     def test_only_the_prompt_or_only_the_seed_can_be_taken(self, studio, qtbot):
         make_picture(studio, qtbot, "red heart", seed="42")
         write(studio, "frog")
