@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from sdstudio.ui.theme import set_icon
+from sdstudio.ui.theme import mark, set_icon
 
 
 def push_button(
@@ -23,3 +23,10 @@ def push_button(
         set_icon(button, icon_name)
     button.clicked.connect(lambda: act())
     return button
+
+
+def fill(button: QPushButton, icon_name: str) -> None:
+    """Make a button the filled one of its dialog, which Enter presses, with an icon that is seen on the accent."""
+    button.setDefault(True)
+    mark(button, "primary", True)
+    set_icon(button, icon_name, "on_accent")

@@ -140,8 +140,11 @@ class Canvas(QWidget):
             self.strip.finish()
         self._job = None
         self._last_event = None
-        if self._followed and self._entry is None:  # nothing came of it
-            self.show_nothing()
+        if self._followed and self._entry is None:  # the picture that was being made will not come
+            if self._made:
+                self._show(self._made[-1])
+            else:
+                self.show_nothing()
         self._update_live()
 
     def follow(self) -> None:

@@ -69,9 +69,10 @@ class Commands(QObject):
         return table
 
     def ask(self, key: str) -> None:
-        """Do something with the selected pictures when the history has the focus, else with the one on the canvas."""
+        """Do something with the selected pictures where the history is open or has the focus, else the canvas's one."""
         browser, shown = self._window.pages.browser, self._window.canvas.entry
-        selected = browser.selected() if browser.view.hasFocus() else ()
+        in_history = self._window.pages.name == "History" or browser.view.hasFocus()
+        selected = browser.selected() if in_history or shown is None else ()
         if selected:
             self._window.actions_on_entries.ask(key, selected)
         elif shown is not None:
@@ -80,9 +81,14 @@ class Commands(QObject):
     def escape(self) -> None:
         """Leave the full screen, else stop the running job."""
         if self.is_full_screen:
-            self.toggle_full_screen()
+            self.leave_full_screen()
         else:
             self._window.conductor.cancel()
+
+    def leave_full_screen(self) -> None:
+        """Bring back all that the canvas covers."""
+        if self.is_full_screen:
+            self.toggle_full_screen()
 
     def toggle_full_screen(self) -> None:
         """Give the whole screen to the canvas, or take it back."""

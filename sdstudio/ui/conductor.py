@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
@@ -30,6 +31,8 @@ from sdstudio.ui.prompt_desk import PromptDesk
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.queue_panel import QueuePanel
 from sdstudio.ui.status_line import STARTING, StatusLine
+
+PAUSED: Final = "The queue is paused, and the job waits in it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Conductor(QObject):
         players.editor.cancel_requested.connect(self.cancel)
         players.canvas.example_chosen.connect(self._on_example_chosen)
         controller.queue_changed.connect(self._on_queue_changed)
+        controller.paused_changed.connect(self._on_paused_changed)
         worker = controller.worker
         worker.job_started.connect(self._on_job_started)
         worker.job_event.connect(self._on_job_event)
@@ -204,6 +208,8 @@ class Conductor(QObject):
         else:
             players.canvas.follow()
             self._await(job)
+            if self._controller.paused:  # the queue that says so may be hidden
+                players.editor.show_message(PAUSED, "Start it with Ctrl+P.", "warning")
 
     def _await(self, job: Job) -> None:
         """Keep the place of a picture that nothing else is made before, though the worker has not begun it yet."""
@@ -218,6 +224,10 @@ class Conductor(QObject):
         if not any(job.id == self._awaited.id and job.state in live for job in jobs):  # cancelled before it was begun
             self._players.canvas.finish(self._awaited)
             self._awaited = None
+
+    def _on_paused_changed(self, paused: bool) -> None:
+        if not paused and self._players.editor.message.startswith(PAUSED):
+            self._players.editor.clear_message()
 
     def _vary(self, entry: Entry) -> Job:
         request = entry.recipe.request.model_copy(update={"seed": None})
@@ -276,6 +286,8 @@ class Conductor(QObject):
         self._players.editor.set_running(False)
         self.title_changed.emit("")
         self._players.status.rest(self._said_of(job))
+        if job.made:
+            self._players.desk.look_around()  # its phrases may be typed again at once, without leaving the prompt
         if job.state is JobState.FAILED:
             self._players.editor.show_message(job.message, job.hint)
         QApplication.alert(self._window)

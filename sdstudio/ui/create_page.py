@@ -83,6 +83,11 @@ class CreatePage(QMainWindow):
         self.restoreState(self._default_state, _STATE_VERSION)
         self._first_sizes()
 
+    def show_panel(self) -> None:
+        """Show the parameters, though their dock was closed or another lies over it."""
+        self.panel_dock.show()
+        self.panel_dock.raise_()
+
     def _take_room(self) -> None:
         state, self._awaited = self._awaited, b""
         if not state or not self.restoreState(state, _STATE_VERSION):

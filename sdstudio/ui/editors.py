@@ -11,7 +11,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QStandardItemModel, QValidator
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLineEdit,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from sdstudio.core.params import Choice, Parameter
 from sdstudio.core.request import SEED_MAXIMUM
+from sdstudio.ui.choice_box import ChoiceBox
 from sdstudio.ui.editor import Editor, camel, in_a_row, small_button, wrapped
 from sdstudio.ui.theme import GRID, mark, set_icon
 
@@ -32,13 +32,11 @@ class ChoiceEditor(Editor):
     """One of a table's rows, each explained by its tooltip. Shows nothing chosen for a value the table lacks."""
 
     def __init__(self, row: Parameter) -> None:
-        combo = QComboBox()
+        combo = ChoiceBox()
         super().__init__(row, combo)
         self.combo = combo
         self._missing: Any = None
         self.combo.setMaxVisibleItems(VISIBLE_CHOICES)
-        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.combo.setMinimumContentsLength(6)
         in_a_row(self).addWidget(self.combo)
         self.set_choices(row.choices)
         self.set_row(row)
@@ -82,7 +80,8 @@ class ChoiceEditor(Editor):
         place = next((i for i in range(self.combo.count()) if self.combo.itemData(i) == value), -1)
         self._missing = value if place < 0 else None
         nothing = f"No {self.row.title.lower()} found" if not self.combo.count() else ""
-        self.combo.setPlaceholderText(f"{value} (not found)" if place < 0 and value else nothing)
+        name = Path(str(value)).name  # of a file, its path is in the message
+        self.combo.setPlaceholderText(f"{name} (not found)" if place < 0 and value else nothing)
         self.combo.setCurrentIndex(place)
 
     def _on_chosen(self) -> None:

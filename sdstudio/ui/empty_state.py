@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
-
-_ROOM_FOR_ICON_PX: Final = 176
 
 
 class EmptyState(QWidget):
@@ -55,6 +52,7 @@ class EmptyState(QWidget):
         """Change what it says."""
         self._heading.setText(heading)
         self._text.setText(text)
+        self._fit()
 
     def suggest(self, suggestions: Sequence[str], icon_name: str = "") -> None:
         """Offer things to press."""
@@ -66,6 +64,7 @@ class EmptyState(QWidget):
             self._column.insertWidget(self._column.count() - 1, chip, 0, Qt.AlignmentFlag.AlignHCenter)
             chip.setObjectName(f"suggestion{at}")
             chip.show()
+        self._fit()
 
     @property
     def suggestions(self) -> list[QPushButton]:
@@ -75,7 +74,24 @@ class EmptyState(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Give the words the room where there is little."""
         super().resizeEvent(event)
-        self._icon.setVisible(event.size().height() >= _ROOM_FOR_ICON_PX)
+        self._fit()
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """As low as its heading: what does not fit is left out, not cut."""
+        return QSize(super().minimumSizeHint().width(), 4 * GRID + self._heading.sizeHint().height())
+
+    def _fit(self) -> None:
+        """Leave out first the icon, then the sentence, then the last suggestions."""
+        width = self.width() - 4 * GRID
+        heights = {
+            part: GRID + (part.heightForWidth(width) if part.hasHeightForWidth() else part.sizeHint().height())
+            for part in (self._heading, self._icon, self._text, *reversed(self._chips))
+        }
+        needed = 4 * GRID + sum(heights.values())
+        for part in list(heights)[1:]:
+            part.setVisible(needed <= self.height())
+            if needed > self.height():
+                needed -= heights[part]
 
     def _chip(self, text: str, icon_name: str) -> QPushButton:
         chip = QPushButton(f" {text}" if icon_name else text, self)

@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -27,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from sdstudio.core.errors import HistoryError
 from sdstudio.history.store import Entry, History
+from sdstudio.ui.editor import wrapped
 from sdstudio.ui.empty_state import EmptyState
 from sdstudio.ui.entry_actions import ENTRY_ACTION_BY_KEY, EntryActions
 from sdstudio.ui.flow_layout import FlowLayout
@@ -270,7 +270,6 @@ def _form() -> QFormLayout:
 def _holder(form: QFormLayout, parent: QWidget) -> QWidget:
     holder = QWidget(parent)
     holder.setProperty("bare", True)
-    holder.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
     holder.setLayout(form)
     return holder
 
@@ -286,5 +285,7 @@ def _fill(form: QFormLayout, rows: Sequence[tuple[str, str]], title_px: int = 0)
             title.setFixedWidth(title_px)
         text.setTextFormat(Qt.TextFormat.PlainText)
         text.setWordWrap(True)
+        text.setMinimumWidth(1)  # a word that is wider than the pane would widen all rows, and cut them
+        text.setToolTip(wrapped(value))
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         form.addRow(title, text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSlider, QVBoxLayout, QWidget
 
@@ -75,8 +75,7 @@ class ExplainView(QFrame):
     def rest(self) -> None:
         """Show the invitation, or the explanation that is there."""
         self._bar.hide()
-        self._cancel.hide()
-        self._newest.show()
+        _take_place(self._newest, self._cancel)
         self._inside.setVisible(self._explanation is not None)
         if self._explanation is None:
             self._said.setText(INVITATION)
@@ -98,8 +97,7 @@ class ExplainView(QFrame):
         mark(self._said, "role", "")
         self._bar.setRange(0, 0)
         self._bar.show()
-        self._cancel.show()
-        self._newest.hide()
+        _take_place(self._cancel, self._newest)
 
     def show_progress(self, event: EngineEvent) -> None:
         """Say how far it is."""
@@ -146,6 +144,13 @@ class ExplainView(QFrame):
         self._show_step()
         self.rest()
         self._inside.show()
+
+    def event(self, event: QEvent) -> bool:
+        """Take the height that the lines need: once a text wraps anew, the column leaves one of them to its stretch."""
+        done = super().event(event)
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            self.setMinimumHeight(self.heightForWidth(self.width()))
+        return done
 
     # inside
 
@@ -256,6 +261,14 @@ class ExplainView(QFrame):
 def _short(prompt: str) -> str:
     words = " ".join(prompt.split())
     return words if len(words) <= 90 else words[:89] + "…"
+
+
+def _take_place(come: QPushButton, gone: QPushButton) -> None:
+    """Show a button in place of another, with the focus if that had it: else it went to the model picker."""
+    come.show()
+    if gone.hasFocus():
+        come.setFocus(Qt.FocusReason.OtherFocusReason)
+    gone.hide()
 
 
 def _caption(text: str) -> QLabel:

@@ -38,7 +38,7 @@ from sdstudio.history.export import (
 from sdstudio.history.store import Entry
 from sdstudio.jobs.long_work import LongWork, Tell
 from sdstudio.jobs.tasks import TaskRunner
-from sdstudio.ui.buttons import push_button
+from sdstudio.ui.buttons import fill, push_button
 from sdstudio.ui.desktop import reveal
 from sdstudio.ui.results_view import Result, ResultKind, ResultsView
 from sdstudio.ui.theme import GRID, mark
@@ -155,8 +155,7 @@ class ExportDialog(QDialog):
         foot.addWidget(self.reveal_button)
         foot.addWidget(self.export_button)
         foot.addWidget(close)
-        self.export_button.setDefault(True)
-        mark(self.export_button, "primary", True)
+        fill(self.export_button, "upload")
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID * 3, GRID * 3, GRID * 3, GRID * 2)
         column.setSpacing(GRID * 2)

@@ -39,6 +39,9 @@ from sdstudio.ui.history_model import HistoryModel
 Index = QModelIndex | QPersistentModelIndex
 
 _DRAGGED_PX = 96
+_WALKS = frozenset(
+    {Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Home, Qt.Key.Key_End}
+)
 
 
 class HistoryView(QAbstractItemView):
@@ -278,8 +281,13 @@ class HistoryView(QAbstractItemView):
             self.key_pressed.emit(event.text().lower())
         else:
             super().keyPressEvent(event)
-        if self.currentIndex().isValid() and (deleting or self.currentIndex() != before):
-            self.walked_to.emit(self.currentIndex())
+        reached = self.currentIndex()
+        is_walking = plain and event.key() in _WALKS
+        is_taken = (deleting or is_walking) and not self.selectionModel().isSelected(reached)
+        if is_taken:  # it had the focus's frame alone: the first of all, or what took a deleted one's place
+            self.selectionModel().select(reached, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        if reached.isValid() and (deleting or is_taken or reached != before):
+            self.walked_to.emit(reached)
 
     def startDrag(self, supportedActions: Qt.DropAction) -> None:  # noqa: N802, N803
         """Drag the selected pictures out as files."""

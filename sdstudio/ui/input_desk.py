@@ -108,7 +108,7 @@ class InputDesk(QObject):
 
     def _bring(self, offer: Offer) -> None:
         self.field_wanted.emit()
-        self._panel.ensureWidgetVisible(self._field)
+        self._panel.show_field(FIELD)
         self.take(offer)
 
     def take(self, offer: Offer) -> None:

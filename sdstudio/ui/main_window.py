@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from sdstudio.core.events import EngineStatus
     from sdstudio.core.model import ModelInfo
     from sdstudio.core.settings import Settings
-    from sdstudio.history.store import Entry
     from sdstudio.jobs.queue import Job
     from sdstudio.ui.furniture import Furniture, Rooms
+    from sdstudio.ui.history_page import HistoryPage
     from sdstudio.ui.message_bar import Tone
     from sdstudio.ui.model_manager import ModelManager
     from sdstudio.ui.settings_dialog import SettingsDialog
@@ -116,7 +116,7 @@ class MainWindow(QMainWindow):
         self._is_furnished = True
         self.show_models(rooms.library.models())
         self._restore_state()
-        self._on_entry_changed(None)
+        self._show_entry_actions()
         if self.isVisible():
             self._place_cursor()
 
@@ -125,6 +125,7 @@ class MainWindow(QMainWindow):
         self.panel.set_models(models)
         self.panel.set_assets(self._rooms.library.assets())
         self.library_desk.on_scanned()
+        self.desk.look_around()
         if self._work_desk is not None:
             self._work_desk.show_models()
 
@@ -290,12 +291,15 @@ class MainWindow(QMainWindow):
         self.panel.changed.connect(self._on_parameters_changed)
         self.panel.words_wanted.connect(self.editor.append_prompt)
         self.editor.changed.connect(self._keep_soon.start)
-        self.canvas.entry_changed.connect(self._on_entry_changed)
+        self.canvas.entry_changed.connect(self._show_entry_actions)
+        self.browser.view.selectionModel().selectionChanged.connect(self._show_entry_actions)
+        self.pages.history_added.connect(self._on_history_added)
         self.exchange.connect_to(self.conductor)
         self.exchange.take_settings(self._settings)
         self.settings_changed.connect(self.exchange.take_settings)
         self.exchange.history_changed.connect(self.history_model.reload)
-        self.conductor.attention_wanted.connect(lambda: self.pages.open("Create"))
+        self.conductor.attention_wanted.connect(self._on_attention_wanted)
+        self.panel.wanted.connect(self.create_page.show_panel)
         self.conductor.title_changed.connect(lambda said: self.setWindowTitle(f"{said} – {TITLE}" if said else TITLE))
         self._rooms.controller.queue_changed.connect(self._on_queue_changed)
         self._rooms.controller.worker.picture_saved.connect(lambda _entry: self._keep_soon.start())
@@ -320,6 +324,7 @@ class MainWindow(QMainWindow):
 
     def _on_page_opened(self, name: str) -> None:
         self.top_bar.show_page(name)
+        self._show_entry_actions()
         if name == "Library":
             self.library_desk.page_opened()
         self._keep_soon.start()
@@ -335,8 +340,13 @@ class MainWindow(QMainWindow):
         self._work_desk.told.connect(self.conductor.tell_aside)
         rooms.workshop.made.connect(lambda _report: self.rescan())
 
+    def _on_attention_wanted(self) -> None:
+        self.commands.leave_full_screen()
+        self.pages.open("Create")
+
     def _on_model_chosen(self, key: str) -> None:
         model = self.panel.model
+        self.editor.clear_message()  # it may be about the model before
         self.desk.set_model(model)
         self.canvas.set_examples(model.name if model else "", model.examples if model else ())
         self.library_desk.set_current(key)
@@ -352,10 +362,16 @@ class MainWindow(QMainWindow):
         action.setEnabled(change is not None)
         action.setText("&Undo" if change is None else f"&Undo: {change.said.replace('&', '&&')}")
 
-    def _on_entry_changed(self, entry: Entry | None) -> None:
+    def _on_history_added(self, page: HistoryPage) -> None:
+        page.browser.view.selectionModel().selectionChanged.connect(self._show_entry_actions)
+
+    def _show_entry_actions(self, *_: object) -> None:
+        """Offer what can be done to the picture on the canvas, or to those that are selected."""
+        selection = self.pages.browser.view.selectionModel()
+        is_any = self.canvas.entry is not None or selection.hasSelection()
         for key in self.actions_on_entries.keys:
             if f"entry_{key}" in self._menu_actions:
-                self._menu_actions[f"entry_{key}"].setEnabled(entry is not None)
+                self._menu_actions[f"entry_{key}"].setEnabled(is_any)
 
     def _on_queue_changed(self, jobs: tuple[Job, ...]) -> None:
         self.editor.set_waiting(sum(job.is_waiting for job in jobs))

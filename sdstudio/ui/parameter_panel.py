@@ -39,6 +39,8 @@ class ParameterPanel(QScrollArea):
     words_wanted = Signal(str)
     #: Whenever another model becomes the chosen one, by hand or by program; with its key.
     model_chosen = Signal(str)
+    #: One of the fields should be seen now; the panel may be hidden.
+    wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -140,11 +142,17 @@ class ParameterPanel(QScrollArea):
         if fold is not None:
             fold.set_open(True)
         field.show_error(error.message, error.hint)
+        self.wanted.emit()
         # A fold that has just opened has its height only when it is laid out, and a place in it only then.
         QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
         field.editor.setFocus(Qt.FocusReason.OtherFocusReason)
         self.ensureWidgetVisible(field, 0, 2 * GRID)
         return True
+
+    def show_field(self, name: str) -> None:
+        """Bring a field into view."""
+        self.wanted.emit()
+        self.ensureWidgetVisible(self._fields[name])
 
     def add_note(self, name: str, note: QWidget) -> None:
         """Put a hint below a field; below both sides of the size for one of them."""

@@ -24,7 +24,7 @@ from sdstudio.core.params import Kind, parameters
 from sdstudio.core.pictures import shown
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.foreign.reading import Reading
-from sdstudio.ui.buttons import push_button
+from sdstudio.ui.buttons import fill, push_button
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.theme import GRID, mark
 
@@ -118,8 +118,7 @@ class PictureDialog(QDialog):
             self, "usePictureButton", "Use its parameters", "sliders-horizontal", self._on_use_pressed,
             "Put what it was made with into the panel; nothing is imported",
         )  # fmt: skip
-        use.setDefault(True)
-        mark(use, "primary", True)
+        fill(use, "sliders-horizontal")
         bring = push_button(
             self, "importPictureButton", "Import into the history", "download", self._on_import_pressed,
             "Keep a copy with all it tells; the original stays as it is",

@@ -22,6 +22,7 @@ from sdstudio.ui.completion import CompletionList, Offer
 from sdstudio.ui.editor import small_button, tooltip
 from sdstudio.ui.generate_button import GenerateButton
 from sdstudio.ui.prompt_colours import PromptColours
+from sdstudio.ui.prompt_foot import PromptFoot
 from sdstudio.ui.prompt_text import ExampleChips, PromptText
 from sdstudio.ui.prompt_tools import PromptTools
 from sdstudio.ui.style_chips import BelowPrompt, StyleChips
@@ -331,14 +332,8 @@ class PromptEditor(QWidget):
         said.addWidget(self._message, 1)
         said.addWidget(self._close_message)
         column.addWidget(self._message_row)
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
-        foot.addWidget(self._negative_button)
-        foot.addWidget(self.tools.presets_button)
-        foot.addStretch(1)
-        foot.addWidget(self.cancel_button)
-        foot.addWidget(self.generate_button)
-        column.addLayout(foot)
+        folds = (self._negative_button, self.tools.presets_button)
+        column.addWidget(PromptFoot(folds, (self.cancel_button, self.generate_button)))
 
     def _connect(self) -> None:
         self.prompt_edit.textChanged.connect(self._on_text_changed)

@@ -39,7 +39,8 @@ class QueuePanel(QWidget):
         self._controller = controller
         self._rows: dict[int, tuple[QListWidgetItem, QueueRow]] = {}
         self._waiting = 0
-        self._since_start = controller.paused
+        waiting = (job.id for job in controller.jobs() if job.is_waiting)
+        self._last_time = frozenset(waiting if controller.paused else ())
         self.bar = MessageBar("queueMessage", self, narrow=True)
         self.view = CardList("queueView", "Queue", self)
         self._empty = EmptyState(
@@ -131,10 +132,10 @@ class QueuePanel(QWidget):
         name = "Start the queue" if paused else "Pause the queue"
         self._pause.setToolTip(name if paused else f"{name} after the running job")
         self._pause.setAccessibleName(name)
-        self._since_start = self._since_start and paused
         if paused and self._waiting:
             jobs = "1 job is waiting" if self._waiting == 1 else f"{self._waiting} jobs are waiting"
-            said = f"{jobs} from last time." if self._since_start else f"Paused: {jobs}."
+            is_old = all(job.id in self._last_time for job in self._controller.jobs() if job.is_waiting)
+            said = f"{jobs} from last time." if is_old else f"Paused: {jobs}."
             self.bar.say(said, "info", [("Start", self._controller.resume), ("Clear", self.clear)])
         else:
             self.bar.dismiss()

@@ -19,7 +19,7 @@ def recipe_rows(entry: Entry) -> list[tuple[str, str]]:
     """Return what a reader wants to know about a picture, as (name, value), the most asked first."""
     recipe = entry.recipe
     request = recipe.request
-    took = f" in {recipe.duration_s:.1f} s" if recipe.duration_s else ""
+    took = f" in {recipe.duration_s:.1f}\u00a0s" if recipe.duration_s else ""
     rows = [("Prompt", request.prompt or "(none)")]
     if request.negative_prompt:
         rows.append(("Negative", request.negative_prompt))

@@ -96,6 +96,7 @@ class StepStrip(QWidget):
     def __init__(self, count: int) -> None:
         super().__init__()
         self.setObjectName("stepStrip")
+        self.setFixedHeight(STRIP_PX + 4 * GRID)  # the style sheet's least height of buttons would let it be squeezed
         self._buttons = [self._button(place) for place in range(count)]
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -27,7 +27,7 @@ from sdstudio.jobs.upscales import (
     orders_for,
     sizes_of,
 )
-from sdstudio.ui.buttons import push_button
+from sdstudio.ui.buttons import fill, push_button
 from sdstudio.ui.form import Field
 from sdstudio.ui.lora_editor import offer
 from sdstudio.ui.theme import GRID, mark
@@ -85,8 +85,7 @@ class UpscaleDialog(QDialog):
         self.bar = WorkBar("upscale", self)
         self.close_button = push_button(self, "upscaleCloseButton", "Close", "", self.close)
         self.upscale_button = push_button(self, "upscaleButton", "Upscale", "scaling", self.start)
-        self.upscale_button.setDefault(True)
-        mark(self.upscale_button, "primary", True)
+        fill(self.upscale_button, "scaling")
         self._lay_out()
         self.factor.changed.connect(self._show)
         self.strength.changed.connect(self._show)

@@ -73,6 +73,20 @@ class TestEmpty:
             QTest.mouseClick(canvas.empty.suggestions[1], Qt.MouseButton.LeftButton)
         assert told.args == ["slice of pizza"]
 
+    @pytest.mark.parametrize("height", [120, 200, 240, 300])
+    def test_where_it_is_low_parts_are_left_out_and_none_is_cut(self, canvas, qtbot, height):
+        canvas.set_examples("dreamshaperXL_v21TurboDPMSDE-pruned-fp16", EXAMPLES)
+        canvas.resize(300, height)
+        parts = [*canvas.empty.findChildren(QLabel), *canvas.empty.suggestions]
+
+        def is_whole(part):
+            needed = part.heightForWidth(part.width()) if part.hasHeightForWidth() else part.sizeHint().height()
+            return canvas.empty.rect().contains(part.geometry()) and part.height() >= needed
+
+        qtbot.waitUntil(lambda: all(is_whole(part) for part in parts if part.isVisible()))
+        assert canvas.empty.suggestions[2].isVisible() == (height >= 200)
+        assert canvas.empty.findChild(QLabel, "emptyText").isVisible() == (height >= 240)
+
     def test_another_model_offers_its_own(self, canvas):
         canvas.set_examples("Starter", EXAMPLES)
         canvas.set_examples("Other", ())
@@ -161,6 +175,17 @@ class TestBatch:
         assert not canvas.strip.slot_rect(2).intersects(canvas.strip.slot_rect(1))
         assert len(canvas.strip.entries) == 2
         assert canvas.strip.isVisible()
+
+    def test_the_last_picture_stays_when_the_next_one_is_given_up(self, canvas, save):
+        canvas.begin(job(count=4))
+        entries = [replace(save(seed=seed), job_id=1) for seed in (1, 2)]
+        for entry in entries:
+            canvas.add_picture(entry)
+        canvas.show_event(1, step())
+        canvas.finish(job(count=4))
+        assert canvas.entry is entries[1]
+        assert canvas.view.isVisible()
+        assert canvas.strip.current == 1
 
     def test_a_deleted_picture_leaves_strip_and_canvas(self, canvas, save):
         canvas.begin(job(count=2))

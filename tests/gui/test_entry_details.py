@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
+from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QToolButton
 
 from sdstudio.core.params import parameters
 from sdstudio.core.request import GenerationRequest
@@ -50,6 +52,20 @@ def test_every_parameter_can_be_unfolded(details, save, qtbot):
         if row.name not in PROMPTS and getattr(request, row.name) not in (None, "", (), []):
             assert row.title in shown, row.name
     assert "31" in shown
+
+
+def test_a_long_word_cuts_no_other_row(details, save, qtbot):
+    entry = save("anime illustration of a red frog, global illumination, soft studio light, high detail, " * 2)
+    recipe = entry.recipe.model_copy(update={"model_name": "dreamshaperXL_v21TurboDPMSDE_pruned_fp16_no_ema"})
+    details.show_entry(replace(entry, recipe=recipe))
+    qtbot.waitUntil(lambda: recipe.model_name in words(details), timeout=WAIT_MS)
+    room = details.findChild(QScrollArea).viewport()
+
+    def is_whole(label):
+        right = label.mapTo(room, label.rect().topRight()).x()
+        return right < room.width() and label.height() >= label.heightForWidth(label.width())
+
+    qtbot.waitUntil(lambda: all(is_whole(label) for label in room.findChildren(QLabel) if label.isVisible()))
 
 
 def test_facts_tell_what_made_it_too(save):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QMenu, QPushButton, QWidget
 
@@ -13,7 +13,7 @@ from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.entry_actions import EntryActions
 from sdstudio.ui.history_model import HistoryModel
 from sdstudio.ui.history_page import HistoryPage
-from sdstudio.ui.theme import apply_theme
+from sdstudio.ui.theme import THEMES, apply_theme
 from sdstudio.ui.thumbnails import Thumbnails
 
 WAIT_MS = 20_000
@@ -70,6 +70,16 @@ def chips(page) -> list[str]:
 
 def count_shown(page) -> str:
     return page.findChild(QLabel, "historyCount").text()
+
+
+@pytest.mark.parametrize(("theme", "tokens"), THEMES.items())
+@pytest.mark.parametrize("name", ["filter_rating", "filter_scheduler", "sortButton"])
+def test_its_menus_can_be_read(qapp, page, qtbot, theme, tokens, name):
+    apply_theme(qapp, theme)
+    menu = menu_of(page, qtbot, name)
+    shot = menu.grab().toImage()
+    assert shot.pixelColor(shot.width() - 4, shot.height() - 4) == QColor(tokens.raised)
+    menu.close()
 
 
 def test_a_facet_is_chosen_from_what_there_is_and_leaves_with_a_click_on_its_chip(page, qtbot):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QHelpEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import (
     QListWidget,
     QScrollArea,
     QSpinBox,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -291,6 +293,33 @@ def test_each_choice_explains_itself(qtbot) -> None:
     combo = field.editor.field
     assert [combo.itemText(i) for i in range(combo.count())] == [choice.title for choice in row.choices]
     assert all(combo.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(combo.count()))
+
+
+def test_a_long_name_is_cut_in_the_middle_and_whole_in_list_and_tooltip(shown, qtbot) -> None:
+    name = "dreamshaperXL_v21TurboDPMSDE-pruned-fp16"
+    field = shown(Field(BY_NAME["model"]))
+    box = field.editor.combo
+    field.editor.set_choices([Choice("starter", "Starter"), Choice("long", name)])
+    field.resize(240, field.height())
+    asked = box.sizeHint()
+    field.set_value("starter")
+    assert box.shown_text == "Starter"
+    field.set_value("long")
+    assert box.shown_text.startswith("dreams")
+    assert "…" in box.shown_text
+    assert box.shown_text.endswith("fp16")
+    assert box.fontMetrics().horizontalAdvance(box.shown_text) < box.width()
+    middle = box.rect().center()
+    QApplication.sendEvent(box, QHelpEvent(QEvent.Type.ToolTip, middle, box.mapToGlobal(middle)))
+    assert name in QToolTip.text()
+    assert field.row.description in QToolTip.text()
+    QToolTip.hideText()
+    box.showPopup()
+    assert box.view().width() >= box.view().sizeHintForColumn(0)
+    box.hidePopup()
+    field.set_value(f"/a/long/way/to/{name}.safetensors")
+    assert box.shown_text.endswith("(not found)")
+    assert box.sizeHint() == asked
 
 
 def test_choosing_by_keyboard(shown) -> None:

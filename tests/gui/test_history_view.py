@@ -155,6 +155,17 @@ def test_enter_uses_the_entry_as_a_double_click_does(view, qtbot):
         assert used.args[0].row() == 3
 
 
+@pytest.mark.parametrize("key", [Qt.Key.Key_Home, Qt.Key.Key_Left, Qt.Key.Key_Up])
+def test_a_key_that_leads_nowhere_selects_what_has_the_focus_alone(view, qtbot, key):
+    assert view.currentIndex().row() == 0
+    assert view.selected_rows() == []
+    with qtbot.waitSignal(view.walked_to) as walked:
+        press(view, key)
+    assert view.selected_rows() == [walked.args[0].row()] == [0]
+    with qtbot.assertNotEmitted(view.walked_to):
+        press(view, key)
+
+
 def test_the_menu_key_asks_for_a_menu_where_the_entry_is(view, qtbot):
     view.setCurrentIndex(view.model().index(3))
     with qtbot.waitSignal(view.customContextMenuRequested):

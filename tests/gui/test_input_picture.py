@@ -302,11 +302,18 @@ class TestUseAsInput:
         view.setFocus()
         view.setCurrentIndex(window.history_model.index(0))
         action = window._menu_actions["entry_use_as_input"]
-        action.setEnabled(True)
+        assert action.isEnabled()
         action.trigger()
         wait_for(qtbot, editor, entry.path.name)
         assert window.pages.name == "Create"
         assert kept.parent_of(editor.value()) == entry.id
+
+    def test_the_parameters_come_forward_where_they_were_closed(self, studio, qtbot, editor):
+        entry = saved(studio)
+        studio.window.create_page.panel_dock.close()
+        studio.window.actions_on_entries.ask("use_as_input", [entry])
+        wait_for(qtbot, editor, entry.path.name)
+        assert editor.isVisible()
 
     def test_every_place_offers_it(self, studio):
         entry = saved(studio)

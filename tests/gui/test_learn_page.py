@@ -88,6 +88,28 @@ def test_the_strip_chooses_a_step(studio, learn, save, qtbot):
     assert learn.step_slider.value() == 9
 
 
+@pytest.mark.parametrize("size", [(900, 540), (1400, 860)])
+def test_nothing_of_the_steps_is_cut(studio, learn, save, qtbot, size):
+    studio.window.resize(*size)
+    prompt = "anime illustration of 3d render of red frog, 3d, global illumination, soft studio light, high detail"
+    save(prompt, seed=2827247969, steps=10, model="tiny", negative_prompt="blue")
+    press(learn, "explainNewestButton")
+    qtbot.waitUntil(learn.step_slider.isVisible, timeout=WAIT_MS)
+    button = learn.findChild(QToolButton, "stepStripButton0")
+    qtbot.waitUntil(lambda: button.height() >= button.iconSize().height() + button.fontMetrics().height() + 4)
+    qtbot.waitUntil(lambda: said(learn).endswith("seed 2827247969"))
+    qtbot.waitUntil(lambda: learn.height() >= learn.heightForWidth(learn.width()))
+
+
+def test_the_focus_stays_at_the_buttons_while_it_is_drawn(studio, learn, save, qtbot):
+    save("red heart", steps=10, model="tiny")
+    newest = learn.findChild(QPushButton, "explainNewestButton")
+    newest.setFocus()
+    QTest.keyClick(newest, Qt.Key.Key_Space)
+    qtbot.waitUntil(learn.step_slider.isVisible, timeout=WAIT_MS)
+    assert studio.window.focusWidget() is newest
+
+
 def test_few_steps_fill_no_more_places_than_there_are(studio, learn, save, qtbot):
     explained(studio, learn, save(steps=2, model="tiny"), qtbot)
     shown = [button for button in learn.findChildren(QToolButton) if button.isVisible()]

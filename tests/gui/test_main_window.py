@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QFileDialog,
+    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QProgressBar,
@@ -206,6 +207,29 @@ class TestSaidWhereItIsAbout:
         assert studio.window.panel.field("width").message.text()
         assert studio.controller.jobs() == ()
 
+    @pytest.mark.parametrize("where", ["closed", "full screen", "another page"])
+    def test_a_wrong_size_brings_its_field_from_where_it_is_hidden(self, studio, where):
+        panel = studio.window.panel
+        set_number(studio, "widthSpinBox", 3)
+        match where:
+            case "closed":
+                studio.window.create_page.panel_dock.close()
+            case "full screen":
+                trigger(studio, "full_screen")
+            case _:
+                studio.window.pages.open("History")
+        trigger(studio, "generate")
+        assert panel.field("width").message.isVisible()
+        assert panel.viewport().rect().contains(panel.field("width").message.mapTo(panel.viewport(), QPoint()))
+        assert find(studio, QSpinBox, "widthSpinBox").hasFocus()
+        assert studio.window.editor.isVisible()
+
+    def test_an_endless_prompt_is_told_over_the_full_screen(self, studio):
+        find(studio, QPlainTextEdit, "promptEdit").setPlainText("x" * 100_000)
+        trigger(studio, "full_screen")
+        trigger(studio, "generate")
+        assert find(studio, QLabel, "promptMessage").isVisible()
+
     def test_an_endless_prompt_is_told_at_the_prompt(self, studio):
         find(studio, QPlainTextEdit, "promptEdit").setPlainText("x" * 100_000)
         generate(studio)
@@ -224,6 +248,11 @@ class TestSaidWhereItIsAbout:
         generate(studio)
         assert "gone" in studio.window.editor.message
         assert len(studio.controller.jobs()) == 1
+        box = find(studio, QComboBox, "modelComboBox")
+        box.setFocus()
+        QTest.keyClick(box, Qt.Key.Key_Home)
+        assert studio.window.panel.model is not None
+        assert studio.window.editor.message == ""
 
     def test_a_failure_names_what_to_do_and_no_dialog_opens(self, build, qtbot):
         def fail(_engine, _cancel) -> None:
@@ -348,6 +377,18 @@ class TestHistory:
         assert studio.window.browser.bar.message == ""
         qtbot.waitUntil(entry.thumbnail.is_file, timeout=WAIT_MS)
 
+    @pytest.mark.parametrize("page", ["Create", "History"])
+    def test_pressed_again_delete_goes_on_with_what_took_the_place(self, studio, qtbot, page):
+        for number in range(3):
+            make_picture(studio, qtbot, f"picture {number}", seed=str(number))
+        studio.window.pages.open(page)
+        grid = studio.window.pages.browser.view
+        grid.setFocus()
+        QTest.keyClick(grid, Qt.Key.Key_Home)
+        for left in (2, 1, 0):
+            QTest.keyClick(grid, Qt.Key.Key_Delete)
+            qtbot.waitUntil(lambda left=left: pictures(studio) == left, timeout=WAIT_MS)
+
     def test_only_the_prompt_or_only_the_seed_can_be_taken(self, studio, qtbot):
         make_picture(studio, qtbot, "red heart", seed="42")
         write(studio, "frog")
@@ -459,6 +500,37 @@ class TestHistory:
         Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
         studio.window.conductor.restore_from_file(tmp_path / "plain.png")
         assert "plain.png" in studio.window.message.message
+
+
+class TestActionsOfTheMenu:
+    @pytest.mark.parametrize("page", ["Create", "History"])
+    def test_a_selected_picture_is_enough_after_a_restart(self, build, qtbot, page):
+        first = build()
+        make_picture(first, qtbot, "red heart")
+        assert first.close()
+        studio = build()
+        action = find(studio, QAction, "action_entry_copy_prompt")
+        assert not action.isEnabled()
+        studio.window.pages.open(page)
+        grid = studio.window.pages.browser.view
+        qtbot.waitUntil(lambda: grid.model().rowCount() == 1, timeout=WAIT_MS)
+        grid.setFocus()
+        QTest.keyClick(grid, Qt.Key.Key_Home)
+        QTest.keyClick(grid, Qt.Key.Key_Space)
+        QTest.keyClick(studio.window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+        assert action.isEnabled()
+        qtbot.waitUntil(lambda: pictures(studio) == 2, timeout=WAIT_MS)
+
+    def test_on_the_history_page_they_mean_the_selected_one(self, studio, qtbot):
+        make_picture(studio, qtbot, "first", seed="1")
+        make_picture(studio, qtbot, "second", seed="2")
+        studio.window.pages.open("History")
+        browser = studio.window.pages.browser
+        browser.view.setFocus()
+        QTest.keyClick(browser.view, Qt.Key.Key_End)
+        browser.focus_search()
+        trigger(studio, "entry_copy_prompt")
+        assert QApplication.clipboard().text() == "first"
 
 
 def test_undo_is_offered_only_when_there_is_something_to_take_back(studio):

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QTextCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton, QWidget
@@ -319,3 +319,15 @@ def test_the_session_comes_back(editor: PromptEditor, qtbot) -> None:
     assert other.state() == state
     other.restore_state({"prompt": 3, "negative_open": "x"})
     assert other.prompt == "a 🐸"
+
+
+@pytest.mark.parametrize("waiting", [0, 12])
+@pytest.mark.parametrize("width", [285, 400, 640])
+def test_no_button_below_the_prompts_is_cut(editor: PromptEditor, qtbot, width: int, waiting: int) -> None:
+    press(editor, "negativePromptFoldButton")
+    editor.set_waiting(waiting)
+    editor.resize(width, editor.sizeHint().height())
+    buttons = [part(editor, f"{name}Button") for name in ("negativePromptFold", "negativePresets", "generate")]
+    qtbot.waitUntil(lambda: all(button.width() >= button.sizeHint().width() for button in buttons))
+    edges = [editor.rect().contains(button.rect().translated(button.mapTo(editor, QPoint()))) for button in buttons]
+    assert all(edges)

@@ -73,6 +73,18 @@ def test_nothing_is_offered_before_there_is_something_to_go_by(before):
     assert wanted(before) is None or offers_for(wanted(before), OFFERS) == []
 
 
+def test_what_was_drawn_is_offered_while_the_cursor_stays_in_the_prompt(studio, qtbot):
+    editor, listed = studio.window.editor, studio.window.editor.completions[0]
+    offer(studio, qtbot, ())
+    fill(editor.prompt_edit, "castle at dusk")
+    QTest.keyClick(editor.prompt_edit, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: studio.window.status_line.text.startswith("Done"), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not studio.tasks._running, timeout=WAIT_MS)
+    fill(editor.prompt_edit, "cast")
+    qtbot.waitUntil(lambda: not listed.isHidden(), timeout=WAIT_MS)
+    assert [listed.item(row).text() for row in range(listed.count())] == ["castle at dusk"]
+
+
 def test_a_suggestion_is_taken_by_key_and_undone_as_one_step(studio, qtbot):
     editor = studio.window.editor
     offer(studio, qtbot, OFFERS)

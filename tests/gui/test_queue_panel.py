@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton
 
@@ -184,6 +185,28 @@ def test_clearing_takes_out_everything_but_the_running_job(build, gate, qtbot):
     assert state_of(studio, second) is JobState.CANCELLED
     assert state_of(studio, first) is JobState.RUNNING
     gate.open()
+
+
+def test_a_job_that_waits_in_a_paused_queue_is_told_at_the_prompt_until_it_is_started(studio, qtbot):
+    studio.window.create_page.queue_dock.close()
+    pause = studio.window.findChild(QAction, "action_pause")
+    pause.trigger()
+    QTest.mouseClick(studio.window.findChild(QPushButton, "generateButton"), Qt.MouseButton.LeftButton)
+    assert "paused" in studio.window.editor.message
+    assert "Ctrl+P" in studio.window.editor.message
+    pause.trigger()
+    assert studio.window.editor.message == ""
+    qtbot.waitUntil(lambda: studio.history.count() == 1, timeout=20_000)
+
+
+def test_a_new_job_is_not_said_to_be_of_last_time(build, qtbot):
+    first = build({"slow": until_cancelled})
+    running, _waiting = submit(first, "slow"), submit(first, "later")
+    qtbot.waitUntil(lambda: state_of(first, running) is JobState.RUNNING)
+    assert first.close()
+    again = build()
+    submit(again, "new")
+    assert again.window.queue_panel.bar.message == "Paused: 2 jobs are waiting."
 
 
 def test_jobs_of_the_last_run_wait_until_they_are_started(build, qtbot):

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication, QMainWindow, QPushButton
+from PySide6.QtWidgets import QApplication, QMainWindow, QPushButton, QWidget
 
 from sdstudio.core.paths import resources
 from sdstudio.ui import theme as look
+from sdstudio.ui.buttons import fill, push_button
 from sdstudio.ui.theme import DARK, LIGHT, Tokens, apply_theme, icon, mark, pixmap, set_icon, style_sheet, tokens
 
 SURFACES = ("window", "surface", "raised")
@@ -169,6 +170,19 @@ def test_icons_change_with_the_theme(qapp: QApplication, qtbot) -> None:
     assert _strongest(button) == LIGHT.text
     assert action.icon().cacheKey() != key
     apply_theme(qapp, "dark")
+
+
+@THEMES
+def test_the_icon_of_a_filled_button_is_seen_on_the_accent(qapp: QApplication, qtbot, theme: Tokens) -> None:
+    apply_theme(qapp, theme.name)
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    button = push_button(holder, "exportButton", "Export", "upload", lambda: None)
+    fill(button, "upload")
+    picture = button.icon().pixmap(16).toImage()
+    drawn = [picture.pixelColor(x, y) for x in range(16) for y in range(16) if picture.pixelColor(x, y).alpha() == 255]
+    assert drawn
+    assert all(contrast(colour.name(), theme.accent) >= READABLE for colour in drawn)
 
 
 def test_an_icon_is_crisp_on_a_double_screen(qapp: QApplication) -> None:

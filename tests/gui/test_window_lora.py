@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PySide6.QtTest import QTest
 from safetensors.numpy import save_file
 
 from sdstudio.core.request import GenerationRequest
 from sdstudio.ui.lora_editor import LoraEditor
 from tests.unit.jobs.fakes import ScriptedEngine, picture, recipe
 
+WAIT_MS = 20_000
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 
 
@@ -69,7 +71,7 @@ def test_what_the_panel_and_the_prompt_name_reaches_the_engine(studio, engines, 
     studio.window.panel.field("vae").set_value("soft")
     studio.window.editor.set_prompt("red heart <lora:ink:0.25>")
     generate(studio)
-    qtbot.waitUntil(lambda: studio.history.count() == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: studio.history.count() == 1, timeout=WAIT_MS)
     assert engines[0].attached == [[("lora", "ink", 0.75), ("vae", "soft", 1.0)]]
     assert studio.history.entries()[0].recipe.request.loras == (("ink", 0.5),)
 
@@ -114,3 +116,15 @@ def test_searching_the_history_finds_pictures_by_their_lora(studio):
     studio.history.save(picture(request, 1), kept.model_copy(update={"made_with": {"adapters": adapters}}))
     assert studio.history.count("ink-wash") == 1
     assert studio.history.count("pencil") == 0
+
+
+def test_a_lora_that_came_is_known_while_the_cursor_stays_in_the_prompt(studio, home, qtbot):
+    edit, listed = studio.window.editor.prompt_edit, studio.window.editor.completions[0]
+    edit.setFocus()
+    qtbot.waitUntil(lambda: edit.hasFocus() and not studio.tasks._running, timeout=WAIT_MS)
+    write_lora(home.models / "Lora" / "watercolour.safetensors", 768)
+    studio.window.rescan()
+    qtbot.waitUntil(lambda: not studio.tasks._running, timeout=WAIT_MS)
+    QTest.keyClicks(edit, "fox <lora:waterc")
+    qtbot.waitUntil(lambda: not listed.isHidden(), timeout=WAIT_MS)
+    assert [listed.item(row).text() for row in range(listed.count())] == ["watercolour"]

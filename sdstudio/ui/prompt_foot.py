@@ -1,0 +1,54 @@
+"""The last line of the prompts: what folds the negative prompt, and Generate; two lines where it is narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
+
+from sdstudio.ui.style_chips import NARROW_PX
+from sdstudio.ui.theme import GRID, mark
+
+
+class PromptFoot(QWidget):
+    """Two groups of buttons, one at each end.
+
+    Args:
+        first: At the left.
+        last: At the right; below the first where there is little room.
+    """
+
+    def __init__(self, first: Sequence[QWidget], last: Sequence[QWidget]) -> None:
+        super().__init__()
+        mark(self, "bare", True)
+        self._is_narrow = False
+        self._first, self._last = _row(first), _row(last)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(GRID)
+        self._grid.setVerticalSpacing(GRID // 2)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.addWidget(self._first, 0, 0, Qt.AlignmentFlag.AlignLeft)
+        self._grid.addWidget(self._last, 0, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """Cut no word."""
+        super().resizeEvent(event)
+        is_narrow = event.size().width() < NARROW_PX
+        if is_narrow != self._is_narrow:
+            self._is_narrow = is_narrow
+            self._grid.removeWidget(self._last)
+            self._grid.addWidget(self._last, 1 if is_narrow else 0, 0 if is_narrow else 1, Qt.AlignmentFlag.AlignRight)
+
+
+def _row(widgets: Sequence[QWidget]) -> QWidget:
+    holder = QWidget()
+    mark(holder, "bare", True)
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(GRID)
+    for widget in widgets:
+        row.addWidget(widget)
+    return holder
