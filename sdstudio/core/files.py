@@ -27,14 +27,16 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None], lasting: bool = T
     """Write a file so that it is there entirely, on disk for good, or not at all.
 
     Args:
-        path: Replaced when it exists. Its folder is made when missing.
+        path: A file, replaced when it exists. Its folder is made when missing.
         write: Writes the content.
         lasting: Wait until it would survive a power cut; not worth it for what can be made again.
 
     Raises:
-        SaveFailed: Disk full, folder not writable, name impossible. Nothing is left behind.
+        SaveFailed: Disk full, folder not writable, name impossible or that of a device. Nothing is left behind.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # else root would have a file for /dev/null
+            raise SaveFailed(f"File = {path}: it is a device or a pipe, no file.", "Choose another name.")
         temporary = path.with_name(path.name + TEMPORARY)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

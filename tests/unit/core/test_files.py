@@ -32,6 +32,15 @@ def test_a_write_that_breaks_off_leaves_what_was_there(tmp_path, error):
     assert os.listdir(tmp_path) == ["c.txt"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
+def test_a_device_or_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SaveFailed, match="pipe, no file"):
+        write_whole(tmp_path / "pipe", lambda file: file.write(b"x") and None)
+    assert (tmp_path / "pipe").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
 @pytest.mark.parametrize("code", sorted(errno.errorcode))
 def test_every_refusal_of_the_system_is_one_line_with_a_hint(tmp_path, code):
     failed = save_failed(tmp_path / "x\ud800.png", OSError(code, os.strerror(code)))
