@@ -69,7 +69,8 @@ def examine(path: Path) -> Finding:
             return _folder(path)
         raise ModelUnsupported(f"{path} is no model: a model's folder holds {INDEX_FILE}.", _near(path))
     if not os.path.exists(path):  # False for a name that is too long, too
-        raise ModelNotFound(f"{path}: there is no such file or folder.", "See the models with `sdstudio models list`.")
+        hint = "See the Library page, or `sdstudio models list`."
+        raise ModelNotFound(f"{path}: there is no such file or folder.", hint)
     if path.suffix.lower() in (".safetensors", ".ckpt"):
         return _single_file(path)
     if path.suffix.lower() in PICKLES:

@@ -19,7 +19,7 @@ from sdstudio.library.identify import Finding, examine
 from sdstudio.library.scan import asset_of_file
 from sdstudio.library.walk import Candidate
 
-_ALL: Final = "See all there are with `sdstudio models list --kind {}`."
+_ALL: Final = "See the Library page, or `sdstudio models list --kind {}`."
 
 
 def model_named(findings: Sequence[Finding], assets: Sequence[Asset], wanted: str) -> Finding:
@@ -44,7 +44,7 @@ def model_named(findings: Sequence[Finding], assets: Sequence[Asset], wanted: st
         if asset.kind != CHECKPOINT and folded in _names(asset):
             raise ModelUnsupported(f"Model = {wanted[:200]!r}: it is {a(asset.kind)}.", "Choose a checkpoint.")
     names = {name.casefold(): row.info.key for row in findings for name in (row.info.key, row.info.name)}
-    hint = _did_you_mean(wanted, names) or "See the models there are with `sdstudio models list`."
+    hint = _did_you_mean(wanted, names) or "See the Library page, or `sdstudio models list`."
     raise ModelNotFound(f"Model = {wanted[:200]!r}: there is no such model.", hint)
 
 
@@ -85,7 +85,7 @@ def any_named(assets: Sequence[Asset], wanted: str, kind: str | None = None) -> 
         with suppress(ModelError):
             return asset_named(assets, row.key, wanted)
     names = {name: asset.key for asset in assets for name in _names(asset)}
-    hint = _did_you_mean(wanted, names) or "See all there are with `sdstudio models list`."
+    hint = _did_you_mean(wanted, names) or "See the Library page, or `sdstudio models list`."
     raise ModelNotFound(f"Name = {wanted[:200]!r}: there is nothing of this name.", hint)
 
 

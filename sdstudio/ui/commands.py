@@ -57,6 +57,7 @@ class Commands(QObject):
             "full_screen": self.toggle_full_screen,
             "reset_layout": window.create_page.reset_layout,
             "generate": window.editor.generate_button.click,
+            "forever": window.editor.forever_button.click,
             "cancel": self.escape,
             "pause": window.queue_panel.toggle_pause,
             "clear_queue": window.queue_panel.clear,

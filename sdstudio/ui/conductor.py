@@ -105,9 +105,13 @@ class Conductor(QObject):
 
     # wishes
 
-    def generate(self) -> None:
-        """Make what the panel and the prompts say."""
-        self._submit(self._submit_written)
+    def generate(self, follow: bool = True) -> Job | None:
+        """Make what the panel and the prompts say; return its first job, ``None`` when it was refused.
+
+        Args:
+            follow: Show it, whatever the canvas shows now.
+        """
+        return self._submit(self._submit_written, follow)
 
     def _submit_written(self) -> Job:
         """Submit what the prompts stand for: a job for each text; the first runs first."""
@@ -192,7 +196,7 @@ class Conductor(QObject):
         except StudioError as error:
             self._players.message.say(str(error), "error")
 
-    def _submit(self, submit: Callable[[], Job]) -> None:
+    def _submit(self, submit: Callable[[], Job], follow: bool = True) -> Job | None:
         players = self._players
         players.editor.clear_message()
         try:
@@ -206,10 +210,13 @@ class Conductor(QObject):
             self.attention_wanted.emit()
             players.editor.show_message(error.message, error.hint)
         else:
-            players.canvas.follow()
+            if follow:
+                players.canvas.follow()
             self._await(job)
             if self._controller.paused:  # the queue that says so may be hidden
                 players.editor.show_message(PAUSED, "Start it with Ctrl+P.", "warning")
+            return job
+        return None
 
     def _await(self, job: Job) -> None:
         """Keep the place of a picture that nothing else is made before, though the worker has not begun it yet."""

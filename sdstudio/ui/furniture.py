@@ -21,6 +21,7 @@ from sdstudio.ui.create_page import CreatePage
 from sdstudio.ui.entry_actions import EntryActions
 from sdstudio.ui.exchange import Exchange
 from sdstudio.ui.explain_desk import ExplainDesk
+from sdstudio.ui.forever import Forever
 from sdstudio.ui.history_browser import HistoryBrowser
 from sdstudio.ui.history_desk import HistoryDesk
 from sdstudio.ui.history_model import HistoryModel
@@ -95,6 +96,7 @@ class Furniture:
         players = Players(editor, desk, panel, canvas, browser, model, queue_panel, status_line, message)
         conductor = Conductor(players, actions, rooms.controller, rooms.history, window)
         conductor.grant(history_desk.wishes)
+        _generate_forever(players, conductor, rooms.controller, window)
         explain_desk = ExplainDesk(
             Explainer(rooms.controller.worker, window), rooms.history, rooms.library.find, rooms.tasks, window
         )
@@ -134,6 +136,18 @@ class Furniture:
             commands=Commands(window, rooms.paths),
             exchange=exchange,
         )
+
+
+def _generate_forever(
+    players: Players, conductor: Conductor, controller: JobController, window: MainWindow
+) -> None:
+    editor, panel = players.editor, players.panel
+
+    def written() -> object:
+        state = panel.state()
+        return None if panel.value("seed") is None else (state["model"], state["values"], editor.state())
+
+    Forever(editor.forever_button, controller, conductor.generate, written, editor.show_message, window)
 
 
 def _begin_from_pictures(

@@ -1,4 +1,4 @@
-"""The one filled button: its words, and smaller beside them the keys that press it."""
+"""The one filled button: its words, and smaller beside them the keys that press it; and what keeps it pressed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ from typing import Final
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeySequence, QPaintEvent
-from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionButton, QStylePainter
+from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionButton, QStylePainter, QToolButton
 
 from sdstudio.ui import theme
+from sdstudio.ui.editor import small_button
 from sdstudio.ui.theme import GRID, SMALL_PX, TEXT_PX, mark
 
 SHORTCUT: Final = QKeySequence(Qt.Modifier.CTRL | Qt.Key.Key_Return)
+
+
+def forever_button() -> QToolButton:
+    """Return the button that is down while generating goes on and on."""
+    tip = "Generate forever: each time what is written then, until this is pressed again or Cancel (Ctrl+Shift+Enter)"
+    button = small_button("infinity", "Generate forever", tip)
+    button.setObjectName("foreverButton")
+    button.setCheckable(True)
+    return button
 
 
 class GenerateButton(QPushButton):

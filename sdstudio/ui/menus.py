@@ -75,6 +75,7 @@ MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
     ),
     "&Generate": (
         Command("generate", "&Generate", "Ctrl+Return", "play"),
+        Command("forever", "Generate &forever, or stop that", "Ctrl+Shift+Return", "infinity"),
         Command("cancel", "&Cancel", "Esc", "x"),
         Command("pause", "&Pause or start the queue", "Ctrl+P", "pause", 1),
         Command("clear_queue", "C&lear the queue", "", "trash-2", 1),

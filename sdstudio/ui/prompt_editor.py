@@ -20,7 +20,7 @@ from sdstudio.core.request import GenerationRequest
 from sdstudio.library.prompt_tokens import ChunkCount
 from sdstudio.ui.completion import CompletionList, Offer
 from sdstudio.ui.editor import small_button, tooltip
-from sdstudio.ui.generate_button import GenerateButton
+from sdstudio.ui.generate_button import GenerateButton, forever_button
 from sdstudio.ui.prompt_colours import PromptColours
 from sdstudio.ui.prompt_foot import PromptFoot
 from sdstudio.ui.prompt_text import ExampleChips, PromptText
@@ -64,6 +64,7 @@ class PromptEditor(QWidget):
             edit.setToolTip(tooltip(rows[name]))
             edit.installEventFilter(self)  # before the completion's, which is asked first
         self.generate_button = GenerateButton()
+        self.forever_button = forever_button()
         self.cancel_button = QPushButton("Cancel")
         self.chips = ExampleChips(self.prompt_edit)
         self.tools = PromptTools()
@@ -269,7 +270,8 @@ class PromptEditor(QWidget):
         control = event.modifiers() & Qt.KeyboardModifier.ControlModifier
         match event.key():
             case Qt.Key.Key_Return | Qt.Key.Key_Enter if control:
-                self.generate_button.click()
+                is_forever = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+                (self.forever_button if is_forever else self.generate_button).click()
             case Qt.Key.Key_Up if control:
                 self.change_weight(1)
             case Qt.Key.Key_Down if control:
@@ -333,7 +335,7 @@ class PromptEditor(QWidget):
         said.addWidget(self._close_message)
         column.addWidget(self._message_row)
         folds = (self._negative_button, self.tools.presets_button)
-        column.addWidget(PromptFoot(folds, (self.cancel_button, self.generate_button)))
+        column.addWidget(PromptFoot(folds, (self.cancel_button, self.forever_button, self.generate_button)))
 
     def _connect(self) -> None:
         self.prompt_edit.textChanged.connect(self._on_text_changed)
