@@ -131,7 +131,7 @@ class ExportReport:
         made: Those that were.
         written: The files, for a zip or a contact sheet fewer than the pictures.
         failed: The others, each with its reason.
-        stopped: Why the rest was left out: cancelled, disk full; "" when it was not.
+        stopped: Why the rest was left out: "stopped", or what the disk said, a sentence; "" when it was not.
     """
 
     total: int = 0
@@ -141,14 +141,15 @@ class ExportReport:
     stopped: str = ""
 
     def __str__(self) -> str:
-        """Return one line for the user."""
+        """Return what came of it in a line for the user."""
         what = "1 picture" if self.total == 1 else f"{self.total:,} pictures"
         parts = [f"{what} exported" if self.made == self.total else f"{self.made:,} of {what} exported"]
         if self.failed:
             parts.append(f"{len(self.failed):,} failed")
-        if self.stopped:
-            parts.append(self.stopped.rstrip("."))
-        return ", ".join(parts) + "."
+        is_sentence = self.stopped[:1].isupper()
+        if self.stopped and not is_sentence:
+            parts.append(self.stopped)
+        return f"{', '.join(parts)}." + (f" {self.stopped}" if is_sentence else "")
 
 
 def stripped(recipe: Recipe, without: Iterable[str]) -> tuple[Recipe, frozenset[str]]:

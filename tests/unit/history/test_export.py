@@ -274,6 +274,7 @@ def test_a_folder_that_cannot_be_written_stops_the_export_with_its_reason(histor
     report = export_folder(entries, tmp_path / "file", ExportOptions())
     assert report.written == report.failed == []
     assert "stand in each other's way" in report.stopped
+    assert str(report) == f"0 of 2 pictures exported. {report.stopped}"
     with pytest.raises(SaveFailed):
         export_zip(entries, tmp_path / "file" / "a.zip", ExportOptions())
 
