@@ -150,7 +150,7 @@ def test_the_readme_and_the_check_share_their_commands():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     check = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     first = "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/sdstudio"
-    second = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
+    second = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n 2 --dist loadfile"
     assert first in readme
     assert second in readme
     assert second in check
