@@ -71,6 +71,7 @@ class Conductor(QObject):
         self._engine_stands = False
         self._began_s = 0.0
         self._loaded = ""
+        self._last_words = ("", "")
         #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
         self.recall: Callable[[Entry], Entry] = lambda entry: entry
         self._wishes: dict[str, Callable[[Sequence[Entry]], object]] = {
@@ -293,7 +294,9 @@ class Conductor(QObject):
         self._players.editor.set_running(False)
         self.title_changed.emit("")
         self._players.status.rest(self._said_of(job))
-        if job.made:
+        words = (job.request.prompt, job.request.negative_prompt)
+        if job.made and words != self._last_words:
+            self._last_words = words
             self._players.desk.look_around()  # its phrases may be typed again at once, without leaving the prompt
         if job.state is JobState.FAILED:
             self._players.editor.show_message(job.message, job.hint)

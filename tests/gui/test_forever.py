@@ -76,6 +76,18 @@ def test_it_goes_on_with_new_seeds_and_what_is_written_then_until_it_is_pressed_
     assert len(set(seeds)) == len(seeds)
 
 
+def test_what_prompts_may_go_on_with_is_looked_up_once_for_the_same_words(asked, qtbot, monkeypatch):
+    studio = asked()
+    write(studio, "fox")
+    looked = []
+    monkeypatch.setattr(studio.window.desk, "look_around", lambda: looked.append(studio.window.editor.prompt))
+    press(button(studio))
+    qtbot.waitUntil(lambda: studio.history.count() >= 3, timeout=WAIT_MS)
+    press(button(studio))
+    until_quiet(qtbot, studio)
+    assert looked == ["fox"]
+
+
 def test_cancel_ends_it(asked, qtbot):
     studio = asked({"hold": until_cancelled})
     write(studio, "hold")
