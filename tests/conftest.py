@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 import os
 import shutil
@@ -46,6 +47,7 @@ from sdstudio.core.paths import StudioPaths  # noqa: E402
 hypothesis_settings.register_profile("studio", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("studio")
 
+PATIENCE_MS = 20_000
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 200_000_000
@@ -68,6 +70,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if stream is not None:
             stream.flush()
     os._exit(int(session.exitstatus))
+
+
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """The plugin's, but as patient as a machine that does something else besides needs: 5 seconds are its own."""
+    for name in ("waitUntil", "waitSignal", "waitSignals"):
+        setattr(qtbot, name, functools.partial(getattr(qtbot, name), timeout=PATIENCE_MS))
+    return qtbot
 
 
 @pytest.fixture

@@ -214,9 +214,9 @@ def test_moving_many_can_be_stopped_and_what_went_can_come_back(desk, history, e
     press(desk, "Stop")
     go.set()
     qtbot.waitUntil(lambda: "2 pictures moved" in bar(desk), timeout=WAIT_MS)
-    assert desk.kept[1].rowCount() == 1
+    qtbot.waitUntil(lambda: desk.kept[1].rowCount() == 1, timeout=WAIT_MS)
     desk.undo()
-    assert desk.kept[1].rowCount() == 3
+    qtbot.waitUntil(lambda: desk.kept[1].rowCount() == 3, timeout=WAIT_MS)
 
 
 def test_a_deletion_that_fails_is_told_and_what_went_before_it_is_gone(desk, history, entries, monkeypatch):

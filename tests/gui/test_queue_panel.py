@@ -142,7 +142,8 @@ def test_a_failed_job_says_why_and_what_to_do_and_can_be_tried_again(build, qtbo
     said = " ".join(texts(rows(studio)[0]))
     assert "Not enough memory for 512 x 512." in said
     assert HINT in said
-    assert studio.window.editor.message == f"Not enough memory for 512 x 512. {HINT}"
+    message = f"Not enough memory for 512 x 512. {HINT}"
+    qtbot.waitUntil(lambda: studio.window.editor.message == message)  # the row may know first
     assert "Failed" in studio.window.status_line.text
     press(rows(studio)[0], "Copy report")
     assert QApplication.clipboard().text() == report(studio.queue.get(job.id))
