@@ -1,3 +1,3 @@
 """SD Studio: a native desktop studio for Stable Diffusion."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

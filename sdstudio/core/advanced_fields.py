@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -116,3 +116,21 @@ ZeroSnr = Annotated[
     Ui(group="Advanced"),
     Infotext("Zero terminal SNR", 74, optional=True),
 ]  # fmt: skip
+
+Compatibility = Annotated[
+    Literal["0.1", "0.2"],
+    Field(
+        title="Compatibility",
+        description="Whose rules are followed where versions of the studio differ: how the weights of ComfyUI and "
+        "compel act, and whether clip skip counts for the negative prompt. A picture made by an older version keeps "
+        "that version's rules, so that it can be made again.",
+    ),
+    Ui(group="Advanced", titles=("Version 0.1", "Version 0.2")),
+    Infotext("Compatibility", 77, optional=True),
+]  # fmt: skip
+
+FIRST_COMPATIBILITY: Final = "0.1"
+"""The rules of every request that names none: it was written before there was a choice."""
+
+NEWEST_COMPATIBILITY: Final = "0.2"
+"""The rules of new requests."""

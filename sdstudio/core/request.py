@@ -19,7 +19,10 @@ from sdstudio.catalog.schedulers import DEFAULT_SCHEDULER, SCHEDULERS
 from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.adapters import WEIGHT_MAXIMUM
 from sdstudio.core.advanced_fields import (
+    FIRST_COMPATIBILITY,
+    NEWEST_COMPATIBILITY,
     Churn,
+    Compatibility,
     Emphasis,
     Eta,
     EtaDdim,
@@ -39,6 +42,9 @@ log = logging.getLogger(__name__)
 
 SEED_MAXIMUM: Final = 2**64 - 1
 """Largest seed: ComfyUI and SDXL tools write up to 2^64-1, more than QSpinBox and SQLite integers hold."""
+
+IMPORTED: Final = "imported"
+"""Key in a recipe's ``made_with`` under which a foreign picture's origin and leftovers stand."""
 
 RANDOM_SEED_MAXIMUM: Final = 2**32 - 1
 """Largest seed the studio draws itself, so that every other tool can take it (A1111 draws below 4294967294)."""
@@ -214,6 +220,7 @@ class GenerationRequest(BaseModel):
     s_churn: Churn = 0.0
     prediction: Prediction = "automatic"
     zero_snr: ZeroSnr = False
+    compatibility: Compatibility = NEWEST_COMPATIBILITY
     written: Written | None = None
     """Not drawn from: kept for the user. ``None`` where the prompts are as they were written."""
 
@@ -239,8 +246,11 @@ class GenerationRequest(BaseModel):
 
     @classmethod
     def stored(cls, values: Mapping[str, Any]) -> GenerationRequest:
-        """Read a request that any version wrote; what this version cannot hold becomes the default and is logged."""
-        values = modern(values)
+        """Read a request that any version wrote; what this version cannot hold becomes the default and is logged.
+
+        A request that names no compatibility was written by a version before 0.2 and keeps that version's rules.
+        """
+        values = {"compatibility": FIRST_COMPATIBILITY, **modern(values)}
         try:
             return cls(**values)
         except ValidationError as error:
@@ -330,7 +340,10 @@ class Recipe(BaseModel):
             raise ValueError("no recipe: nested too deep") from error
         if not isinstance(values, dict) or not isinstance(values.get("request"), dict):
             raise ValueError("no recipe: a JSON object with a request is one")
-        return cls(**{**values, "request": GenerationRequest.stored(values["request"])})
+        request, made_with = values["request"], values.get("made_with")
+        if isinstance(made_with, dict) and IMPORTED in made_with:  # no version of the studio has drawn it
+            request = {"compatibility": NEWEST_COMPATIBILITY, **request}
+        return cls(**{**values, "request": GenerationRequest.stored(request)})
 
 
 def seeds_for(request: GenerationRequest, count: int) -> tuple[int, ...]:

@@ -15,10 +15,11 @@ from typing import Any, BinaryIO, Final
 
 from PIL import Image
 
+from sdstudio.core.advanced_fields import NEWEST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest, PictureUnreadable
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures import load_whole, opened_picture
-from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.request import IMPORTED, GenerationRequest, Recipe
 from sdstudio.history.foreign.found import Found
 from sdstudio.history.foreign.programs import PROGRAMS
 from sdstudio.history.foreign.stealth import stealth_texts
@@ -28,8 +29,6 @@ from sdstudio.history.thumbnails import reduced
 
 log = logging.getLogger(__name__)
 
-IMPORTED: Final = "imported"
-"""Key in a recipe's ``made_with`` under which a foreign picture's origin and leftovers stand."""
 VALUE_MAXIMUM: Final = 400
 """Longest value kept of what was not taken over, in characters."""
 LEFTOVERS_MAXIMUM: Final = 60
@@ -157,4 +156,4 @@ def _request(values: dict[str, Any]) -> GenerationRequest:
         return GenerationRequest.checked(values)
     except InvalidRequest as error:
         log.info("the values of a picture do not go together: %s", error)
-        return GenerationRequest.stored(values)
+        return GenerationRequest.stored({"compatibility": NEWEST_COMPATIBILITY, **values})

@@ -220,6 +220,21 @@ def test_a_recipe_survives_its_json():
     assert Recipe.stored(recipe.model_dump_json()) == recipe
 
 
+def test_a_request_of_before_compatibility_keeps_the_rules_of_its_version():
+    values = GenerationRequest(prompt="a").model_dump()
+    assert GenerationRequest.stored(values).compatibility == "0.2"
+    del values["compatibility"]
+    assert GenerationRequest.stored(values).compatibility == "0.1"
+
+
+def test_an_imported_recipe_of_before_compatibility_has_the_newest_rules_for_no_version_drew_it():
+    request = GenerationRequest(prompt="a").model_dump()
+    del request["compatibility"]
+    made = json.dumps({"app": "A1111", "request": request, "made_with": {"imported": {"program": "A1111"}}})
+    assert Recipe.stored(made).request.compatibility == "0.2"
+    assert Recipe.stored(json.dumps({"app": "x", "request": request})).request.compatibility == "0.1"
+
+
 def test_what_another_version_stored_is_read_as_far_as_it_is_known(caplog):
     recipe = Recipe.stored(stored(steps=9000, sharpness=1, width="wide"))
     assert recipe.request == GenerationRequest(prompt="p", seed=2**64 - 1)
