@@ -86,7 +86,7 @@ def marks(text: str, known: Known) -> tuple[Mark, ...]:
         text: As the user wrote it.
         known: What there is to be named.
     """
-    bare, places, cut = _without_cuts(text)
+    bare, places = _without_cuts(text)
     found = [*_grammar(bare)] if known.syntax == A1111 else []
     found += _embeddings(bare, known)
     if known.templates:
@@ -95,13 +95,13 @@ def marks(text: str, known: Known) -> tuple[Mark, ...]:
     found += [Mark(start, end, MarkKind.COMMENT) for start, end in comments(text)]
     found += _networks(text, known)
     if known.templates:
-        found += _wildcards(text, cut, known)
+        found += _wildcards(text, known)
     return tuple(found)
 
 
 def pieces(text: str) -> Iterator[Piece]:
     """Yield what of a prompt goes to the encoder, in order, with its places."""
-    bare, places, _ = _without_cuts(text)
+    bare, places = _without_cuts(text)
     opened = {"(": 0, "[": 0}
     part = 0
     for match in TOKEN.finditer(bare):
@@ -127,8 +127,8 @@ def pieces(text: str) -> Iterator[Piece]:
             yield Piece(token[at:], tuple(places[start + at : match.end()]), part)
 
 
-def _without_cuts(text: str) -> tuple[str, list[int], list[tuple[int, int]]]:
-    """Return a prompt without comments and networks, where each character of the rest stood, and what was cut."""
+def _without_cuts(text: str) -> tuple[str, list[int]]:
+    """Return a prompt without comments and networks, and where each character of the rest stood."""
     cut = sorted([*comments(text), *((one.start, one.end) for one in cut_networks(text)[1])])
     kept: list[str] = []
     places: list[int] = []
@@ -137,7 +137,7 @@ def _without_cuts(text: str) -> tuple[str, list[int], list[tuple[int, int]]]:
         kept.append(text[at:start])
         places += range(at, start)
         at = end
-    return "".join(kept), places, cut
+    return "".join(kept), places
 
 
 def _grammar(text: str) -> Iterator[Mark]:
@@ -213,6 +213,8 @@ def _networks(text: str, known: Known) -> Iterator[Mark]:
 
 
 def _weight_problem(network: ExtraNetwork) -> str:
+    if any(map(_open, (*network.positional, *(value for _, value in network.named)))):
+        return ""
     try:
         _ = network.text_weight, network.unet_weight
     except ValueError:
@@ -220,9 +222,9 @@ def _weight_problem(network: ExtraNetwork) -> str:
     return ""
 
 
-def _open(name: str) -> bool:
-    """Whether a name is still to be chosen by a template."""
-    return "{" in name or "__" in name
+def _open(said: str) -> bool:
+    """Whether a name or weight is still to be chosen by a template."""
+    return "{" in said or "__" in said
 
 
 def _embeddings(text: str, known: Known) -> Iterator[Mark]:
@@ -262,9 +264,10 @@ def _choices(text: str) -> Iterator[Mark]:
         yield Mark(problem[0], problem[0] + 1, MarkKind.ERROR, problem[1].removeprefix("Prompt: ").capitalize())
 
 
-def _wildcards(text: str, cut: list[tuple[int, int]], known: Known) -> Iterator[Mark]:
+def _wildcards(text: str, known: Known) -> Iterator[Mark]:
+    said_nothing = list(comments(text))
     for start, end, name in wildcard_names(text):
-        if any(first <= start < last for first, last in cut):
+        if any(first <= start < last for first, last in said_nothing):
             continue
         missing = known.wildcards is not None and not known.wildcards.has(name)
         message = f"There is no wildcard file {name[:60]}.txt." if missing else ""

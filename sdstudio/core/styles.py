@@ -18,12 +18,15 @@ from typing import Final
 from sdstudio.core.errors import InvalidRequest, SaveFailed, StudioError
 from sdstudio.core.extra_networks import comments
 from sdstudio.core.paths import StudioPaths, resources
+from sdstudio.core.text_files import decoded
 
 PLACE: Final = "{prompt}"
 FILE_MAXIMUM_BYTES: Final = 4_000_000
 STYLES_MAXIMUM: Final = 5_000
 NAME_MAXIMUM: Final = 120
 _COLUMNS: Final = ("name", "prompt", "negative_prompt")
+_DELIMITERS: Final = ",;\t"
+"""A comma in A1111's files; spreadsheets of many countries write semicolons, some tabs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,8 @@ class StyleBook:
             SaveFailed: The file cannot be written.
         """
         text = io.StringIO()
-        rows = csv.writer(text)
-        rows.writerow(_COLUMNS)
+        csv.writer(text).writerow(_COLUMNS)
+        rows = csv.writer(text, quoting=csv.QUOTE_ALL)  # else a blank that a text begins with would be left out
         rows.writerows((style.name, style.prompt, style.negative_prompt) for style in styles)
         temporary = self._path.with_suffix(".tmp")
         try:
@@ -152,25 +155,42 @@ def read_styles(path: Path) -> tuple[Style, ...]:
     try:
         if path.stat().st_size > FILE_MAXIMUM_BYTES:
             raise _refused(path, f"it is larger than {FILE_MAXIMUM_BYTES // 1_000_000} MB")
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
     try:
-        rows = list(csv.DictReader(io.StringIO(text.replace("\0", ""), newline=""), restkey="more", restval=""))
+        columns, rows = _table(text)
     except csv.Error as error:
         raise _refused(path, str(error)) from error
-    columns = rows[0].keys() if rows else text.strip().split(",")
-    if "name" not in columns or not {"prompt", "text", "negative_prompt"} & set(columns):
+    words = {"prompt": "text"} if "prompt" not in columns else {}  # A1111 called it "text" at first
+    places = [columns.get(words.get(column, column)) for column in _COLUMNS]
+    if places[0] is None or places[1:] == [None, None]:
         raise _refused(path, "its first line does not name the columns name and prompt")
     found = (
-        Style(
-            " ".join(str(row["name"]).split())[:NAME_MAXIMUM],
-            str(row.get("prompt") or row.get("text") or ""),  # A1111 called it "text" at first
-            str(row.get("negative_prompt") or ""),
+        Style(" ".join(name.split())[:NAME_MAXIMUM], prompt, negative_prompt)
+        for name, prompt, negative_prompt in (
+            ("" if place is None or place >= len(row) else row[place] for place in places)
+            for row in rows[:STYLES_MAXIMUM]
         )
-        for row in rows[:STYLES_MAXIMUM]
     )
     return merged((), [style for style in found if style.name and (style.prompt or style.negative_prompt)])
+
+
+def _table(text: str) -> tuple[dict[str, int], list[list[str]]]:
+    """Return the place of each column, by its name as A1111 spells it, and the rows. Raises: csv.Error.
+
+    Blanks behind a comma are not part of a text that stands in quotes, nor of any other, as in A1111
+    (``skipinitialspace`` in ``modules/styles.py``).
+    """
+    text = text.lstrip()
+    if text[:4].lower() == "sep=" and text[5:6] in ("\r", "\n"):  # Excel's way to name the delimiter
+        text = text[5:].lstrip()
+    first_line = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first_line.count)
+    read = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    rows = [row for row in read if row]
+    names = ["_".join(name.lower().replace("_", " ").split()) for name in rows[0]] if rows else []
+    return {name: place for place, name in enumerate(names)}, rows[1:]
 
 
 def _set_into(style: str, prompt: str) -> str:
@@ -186,4 +206,5 @@ def _ended(prompt: str) -> str:
 
 
 def _refused(path: Path, why: str) -> StudioError:
-    return StudioError(f"Styles = {path.name}: {why}.", "Choose a styles.csv as A1111 writes it.")
+    hint = f"Choose a styles.csv as A1111 writes it: its first line is {','.join(_COLUMNS)}."
+    return StudioError(f"Styles = {path.name}: {why}.", hint)

@@ -1,22 +1,27 @@
 """How the package dynamicprompts is asked: a template is read once and picked from as often as there are pictures.
 
 Left to itself the package reads a line of a wildcard again each time it is drawn, a millisecond for one that has a
-blank in it, and builds its samplers anew for each picture.
+blank in it, and builds its samplers anew for each picture. What is chosen in turn (``{@a|b|c}``) it knows from pictures
+drawn before by the same generator; here each picture says which turn it is, so that it depends on nothing else.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
-from dynamicprompts.commands import Command
+from dynamicprompts.commands import Command, VariantCommand, WildcardCommand
 from dynamicprompts.enums import SamplingMethod
 from dynamicprompts.parser.parse import parse
+from dynamicprompts.samplers import CombinatorialSampler, RandomSampler, Sampler
+from dynamicprompts.samplers.utils import get_wildcard_not_found_fallback, wildcard_to_variant
 from dynamicprompts.sampling_context import SamplingContext
 from dynamicprompts.sampling_result import SamplingResult
+from dynamicprompts.types import ResultGen
 from dynamicprompts.wildcards import WildcardManager
 
 _READ_KEPT: Final = 4096
@@ -39,11 +44,16 @@ class ReadTemplate:
         files: dict[str, Any] = {name: _Lines(name, values) for name in names}
         manager = WildcardManager(root_map={"": [files]})
         self._command = _parsed(text)
-        self._context = _Context(SamplingMethod.RANDOM, manager, rand=Random(0), unknown_variable_value="")
+        samplers: dict[SamplingMethod, Sampler] = {
+            SamplingMethod.RANDOM: RandomSampler(),
+            SamplingMethod.COMBINATORIAL: CombinatorialSampler(),
+            SamplingMethod.CYCLICAL: _InTurn(),
+        }
+        self._context = _Context(SamplingMethod.RANDOM, manager, samplers, rand=Random(0), unknown_variable_value="")
 
-    def pick(self, random: Random) -> str:
-        """Return one of the prompts."""
-        context = replace(self._context, rand=random)
+    def pick(self, random: Random, turn: int) -> str:
+        """Return one of the prompts, of what is chosen in turn the one of this turn."""
+        context = replace(self._context, rand=random, turn=turn)
         return next(iter(context.sample_prompts(self._command, 1))).text
 
     def all(self) -> Iterator[str]:
@@ -66,12 +76,60 @@ class _Lines:
 
 @dataclass(frozen=True)
 class _Context(SamplingContext):
-    """The package's, but what was read once is not read again."""
+    """The package's, but what was read once is not read again.
+
+    Attributes:
+        turn: How often the choices of this place have been made before.
+    """
+
+    turn: int = 0
 
     def sample_prompts(self, prompt: str | Command, num_prompts: int | None = None) -> Iterable[SamplingResult]:
         """See the package."""
         read = _parsed(prompt) if prompt and isinstance(prompt, str) else prompt
         return super().sample_prompts(read, num_prompts)
+
+
+class _InTurn(Sampler):
+    """Chooses in the order in which the package's ``CyclicalSampler`` does, from the context's turn on.
+
+    Each time round, what lies within goes on by one.
+    """
+
+    def _get_variant(self, command: VariantCommand, context: SamplingContext) -> ResultGen:
+        assert isinstance(context, _Context)
+        if len(command.values) == 1 and isinstance(command.values[0], WildcardCommand):
+            command = wildcard_to_variant(
+                command.values[0], context=context,
+                min_bound=command.min_bound, max_bound=command.max_bound, separator=command.separator,
+            )  # fmt: skip
+        command = command.adjust_range()
+        for turn in itertools.count(context.turn):
+            bounds = range(command.min_bound, command.max_bound + 1)
+            combinations = (chosen for bound in bounds for chosen in command.get_value_combinations(bound))
+            chosen, rounds = _at_turn(combinations, turn)
+            within = replace(context, turn=rounds)
+            parts = [next(iter(within.generator_from_command(each))) for each in chosen]
+            yield SamplingResult.joined(parts, separator=command.separator)
+
+    def _get_wildcard(self, command: WildcardCommand, context: SamplingContext) -> ResultGen:
+        assert isinstance(context, _Context)
+        name = next(iter(context.sample_prompts(command.wildcard, 1))).text
+        within = replace(context, variables=context.variables | command.variables)
+        lines = list(context.wildcard_manager.get_values(name).iterate_string_values_weighted())
+        if not lines:
+            yield from get_wildcard_not_found_fallback(command, within)
+        for turn in itertools.count(context.turn):
+            rounds, place = divmod(turn, len(lines))
+            yield next(iter(replace(within, turn=rounds).sample_prompts(lines[place], 1)))
+
+
+def _at_turn(choices: Iterator[list[Command]], turn: int) -> tuple[list[Command], int]:
+    """Return which choice it is at a turn, where they begin again at their end, and how often they have."""
+    first = list(itertools.islice(choices, turn + 1))
+    if not first:
+        return [], turn
+    return first[turn % len(first)], turn // len(first) if len(first) <= turn else 0
 
 
 @functools.lru_cache(maxsize=_READ_KEPT)

@@ -1,7 +1,8 @@
 """Prompts that stand for many: ``{a|b}``, ``{2$$a|b|c}`` and ``__colour__``, read by the package dynamicprompts.
 
 That package takes ``%``, ``$``, ``//`` and a lone ``__`` for its own and refuses or cuts a prompt that has them as
-text; they are put aside here while it reads, and so are comments. A brace after a backslash is a plain brace. What asks
+text; they are put aside here while it reads, and so are comments outside of braces. A brace after a backslash is a
+plain brace. What asks
 the package is `sdstudio.core.template_reading`, imported when the first template is met: its parser takes a tenth of a
 second.
 """
@@ -16,7 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sdstudio.core.errors import InvalidRequest
-from sdstudio.core.extra_networks import comments
+from sdstudio.core.template_comments import template_comments
 from sdstudio.core.wildcards import Wildcards
 
 if TYPE_CHECKING:
@@ -49,26 +50,33 @@ _ASIDE: Final = (
 )  # fmt: skip
 _PERCENT: Final = (re.compile(r"%(?!\{)"), "%", "\ue106")
 _DOLLAR: Final = (re.compile(r"(?<!\$)\$(?![{$])"), "$", "\ue107")
-_BACK: Final = {stand_in: plain for _, plain, stand_in in (*_ASIDE, _PERCENT, _DOLLAR)}
+_CUT: Final = "\ue108"
+"""Stands for each character of a comment within braces, so that a message says where in the prompt it is."""
+_BACK: Final = {stand_in: plain for _, plain, stand_in in (*_ASIDE, _PERCENT, _DOLLAR)} | {_CUT: ""}
 
 
 def is_template(text: str) -> bool:
     """Whether a prompt stands for more than its own words: it has a pair of braces or a wildcard."""
     said = _quiet(text)
-    return bool(WILDCARD.search(_EXTRA.sub("", said))) or ("{" in said and "}" in said)
+    return any(True for _ in wildcard_names(said)) or ("{" in said and "}" in said)
 
 
 def wildcard_names(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield where each wildcard of a prompt begins and ends, and its name."""
+    """Yield where each wildcard of a prompt begins and ends, and its name.
+
+    Within ``<lora:..>`` one stands alone between colons, braces or bars: <lora:__ink__:__weight__> has two, and
+    <lora:my__own__style:1> is the name of a file.
+    """
     extras = [match.span() for match in _EXTRA.finditer(text)]
     for match in WILDCARD.finditer(text):
-        if not any(start <= match.start() < end for start, end in extras):  # <lora:my__own__style:1> has none
+        inside = any(start <= match.start() < end for start, end in extras)
+        if not inside or (text[: match.start()].rstrip()[-1:] in ":{|$" and text[match.end() :].lstrip()[:1] in ":}|>"):
             yield match.start(), match.end(), match["name"]
 
 
-def picked(text: str, wildcards: Wildcards, random: Random, field: str = "prompt") -> str:
+def picked(text: str, wildcards: Wildcards, random: Random, field: str = "prompt", turn: int = 0) -> str:
     """Return one of the prompts that a template stands for, as `Picker` picks it. Raises as `Picker`."""
-    return Picker(text, wildcards, field).pick(random)
+    return Picker(text, wildcards, field).pick(random, turn)
 
 
 class Picker:
@@ -92,12 +100,20 @@ class Picker:
             _check(said, wildcards, field)
             self._read = _told(field, lambda: _read(said, wildcards))
 
-    def pick(self, random: Random) -> str:
-        """Return one of the prompts, the same for the same random numbers. Raises: InvalidRequest."""
+    def pick(self, random: Random, turn: int = 0) -> str:
+        """Return one of the prompts, the same for the same random numbers and turn.
+
+        Args:
+            random: What choices are drawn by.
+            turn: How many pictures come before, for choices that are made in turn: ``{@a|b}`` is b at turn 1.
+
+        Raises:
+            InvalidRequest: See the class.
+        """
         read = self._read
         if read is None:
             return self._text
-        return _bounded(self._field, _told(self._field, lambda: _put_back(read.pick(random))))
+        return _bounded(self._field, _told(self._field, lambda: _put_back(read.pick(random, turn))))
 
 
 def combinations(text: str, wildcards: Wildcards, limit: int, field: str = "prompt") -> list[str]:
@@ -129,27 +145,19 @@ def _all(text: str, wildcards: Wildcards) -> Iterator[str]:
 
 
 def _quiet(text: str) -> str:
-    """Return a template whose comments stand for nothing; a ``#`` within braces is one of a choice's words."""
+    """Return a template whose comments stand for nothing: those within braces go, the others stay in the prompt."""
     kept: list[str] = []
-    at = depth = 0
-    for start, end in comments(text):
-        kept.append(text[at:start])
-        depth = _depth(text[at:start], depth)
-        comment, at = text[start:end], end
-        if depth:
-            depth = _depth(comment, depth)
-        else:
-            for stand_in, plain in _BACK.items():
-                comment = comment.replace(plain, stand_in)
-        kept.append(comment)
+    at = 0
+    for start, end, is_within in template_comments(text):
+        kept += [text[at:start], _CUT * (end - start) if is_within else _hidden(text[start:end])]
+        at = end
     return "".join([*kept, text[at:]])
 
 
-def _depth(text: str, depth: int) -> int:
-    """Return how many braces are open behind a text that begins within so many."""
-    for sign in _BRACE.findall(text):
-        depth = max(depth + (sign == "{") - (sign == "}"), 0)
-    return depth
+def _hidden(comment: str) -> str:
+    for stand_in, plain in _BACK.items():
+        comment = comment.replace(plain, stand_in) if plain else comment
+    return comment
 
 
 def _put_aside(text: str) -> str:

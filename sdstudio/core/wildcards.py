@@ -1,11 +1,12 @@
 """Wildcards: text files whose lines stand in for ``__name__`` in a prompt, in the data folder and some that ship.
 
-``colour.txt`` is ``__colour__``, ``light/studio.txt`` is ``__light/studio__``. Blank lines and lines that begin with
-``#`` are left out. A file of the user's goes before a shipped one of its name.
+``colour.txt`` is ``__colour__``, ``light/studio.txt`` is ``__light/studio__``. Blank lines and comments are left out: a
+``#`` and what stands behind it. A file of the user's goes before a shipped one of its name.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,10 @@ from types import MappingProxyType
 from typing import Final
 
 from sdstudio.core.paths import StudioPaths, resources
+from sdstudio.core.template_comments import without_comments
+from sdstudio.core.text_files import decoded
+
+log = logging.getLogger(__name__)
 
 FILES_MAXIMUM: Final = 10_000
 FILE_MAXIMUM_BYTES: Final = 4_000_000
@@ -51,11 +56,14 @@ class Wildcards:
             return ()
         try:
             with file.open("rb") as stream:
-                text = stream.read(FILE_MAXIMUM_BYTES).decode("utf-8-sig", "replace")
+                raw = stream.read(FILE_MAXIMUM_BYTES)
         except OSError:
             return ()
-        lines = (line.strip() for line in text.replace("\0", "").splitlines())
-        return tuple(line[:VALUE_MAXIMUM] for line in lines if line and not line.startswith("#"))
+        if len(raw) == FILE_MAXIMUM_BYTES:  # the last line may be cut off within a character
+            raw = raw[: raw.rfind(b"\n") + 1] or raw
+        text = decoded(raw)
+        lines = (without_comments(line.strip()) for line in text.splitlines())
+        return tuple(line[:VALUE_MAXIMUM] for line in lines if line)
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -71,4 +79,15 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
             seen += 1
             if seen > FILES_MAXIMUM:
                 return
+            if not _is_utf8(str(file)):  # nobody could type it
+                log.warning("a wildcard was left out, its name is not UTF-8: %s", ascii(str(file)))
+                continue
             yield file.relative_to(root).with_suffix("").as_posix(), file
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -39,7 +39,7 @@ def shares_of(
     Args:
         request: The prompts as they were written.
         options: How many pictures, and what a template stands for: a random pick for each picture, which depends on
-            its seed alone, or every combination, each with all seeds.
+            its seed alone (but what is chosen in turn, on its place), or every combination, each with all seeds.
         styles: In the order in which they are set around the prompt.
         wildcards: Where the words of wildcards come from.
 
@@ -59,9 +59,9 @@ def shares_of(
         texts = {pair: list(seeds) for pair in _all(prompt, negative, wildcards, len(seeds))}
     else:
         pickers = Picker(prompt, wildcards), Picker(negative, wildcards, "negative_prompt")
-        for seed in seeds:
+        for turn, seed in enumerate(seeds):
             random = Random(seed)
-            pair = pickers[0].pick(random), pickers[1].pick(random)
+            pair = pickers[0].pick(random, turn), pickers[1].pick(random, turn)
             texts.setdefault(pair, []).append(seed)
     requests = _with_words(request, texts, written)
     return tuple(Share(one, tuple(group)) for one, group in zip(requests, texts.values(), strict=True))

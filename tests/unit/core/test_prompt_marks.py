@@ -46,6 +46,8 @@ def test_words_that_weigh_more_or_less_are_told_with_their_nesting(known):
         ("<lora:ink:0.8> <lora:other:1>", [(15, "There is no LoRA of the name “other”.")]),
         ("<lora:ink:heavy>", [(0, "Its weight is no number: <lora:name:0.8>.")]),
         ("<lora:{ink|other}:1> <hypernet:x:1>", []),
+        ("<lora:__colour__:__light__> <lora:ink:{0.5|1}>", []),
+        ("<lora:__nope__:1> <lora:a__nope__b:{1|2}> # <lora:__nope__:1>", [(6, "There is no wildcard file nope.txt.")]),
         ("embedding:badhands Embedding: nope", [(19, "There is no embedding of the name “nope”.")]),
         ("<lora:INK:1> BadHands", []),
         ("__colour__ __nope__ __*__", [(11, "There is no wildcard file nope.txt.")]),

@@ -50,7 +50,28 @@ def test_the_oldest_spelling_and_broken_bytes_are_read_too(tmp_path):
     path = tmp_path / "styles.csv"
     path.write_bytes(b'name,text\nOld,"\xff old words"\nshort\n')
     (style,) = read_styles(path)
-    assert style == Style("Old", "\ufffd old words", "")
+    assert style == Style("Old", "ÿ old words", "")
+
+
+def test_a_styles_csv_is_read_as_spreadsheets_and_people_write_it(tmp_path):
+    want = (Style("Ä", 'x, "y"', "z, w"),)
+    quoted = '"x, ""y"""'
+    path = tmp_path / "styles.csv"
+    for text in (
+        f'name, prompt, negative_prompt\nÄ, {quoted}, "z, w"\n',
+        f'name,prompt,negative_prompt\nÄ,   {quoted}, "z, w"\n',
+        f'"name" , "prompt","negative_prompt"\r\nÄ,{quoted},"z, w"\r\n\r\n',
+        f'\n\nName,Prompt,Negative Prompt,notes\nÄ,{quoted},"z, w",mine,more\n,,\n',
+        f'name,prompt,negative_prompt,\rÄ,{quoted},"z, w",\r',
+        f'name;prompt;negative_prompt\nÄ;{quoted};z, w\n',
+        f'sep=;\r\nname;prompt;negative_prompt\r\nÄ;{quoted};"z, w"\r\n',
+        f'name\tprompt\tnegative_prompt\nÄ\t{quoted}\tz, w\n',
+        f'negative_prompt,name,prompt\n"z, w",Ä,{quoted}\n',
+        f'name,text,negative_prompt\nÄ,old,\nÄ,{quoted},"z, w"\n',
+    ):  # fmt: skip
+        for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"):
+            path.write_bytes(text.encode(encoding))
+            assert read_styles(path) == want, (text, encoding)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +107,7 @@ def test_the_shipped_styles_hold_until_the_user_keeps_own_ones(book, home):
 
 
 def test_kept_styles_come_back_whatever_they_say(book, home):
-    odd = Style("Ödd, 'name'", 'line one\nline "two", three', " é\t")
+    odd = Style("Ödd, 'name'", '  line one\nline "two", three', " é\t")
     book.replace([odd])
     assert StyleBook.of_styles(home).styles == (odd,)
 

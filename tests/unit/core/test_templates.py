@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from random import Random
 
 import pytest
+from dynamicprompts.enums import SamplingMethod
+from dynamicprompts.sampling_context import SamplingContext
+from dynamicprompts.wildcards import WildcardManager
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.extra_networks import cut_networks
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.templates import (
     CHOICES_MAXIMUM,
@@ -26,7 +31,7 @@ from sdstudio.core.wildcards import Wildcards
 def wildcards(tmp_path_factory) -> Wildcards:
     home = StudioPaths(tmp_path_factory.mktemp("home")).create()
     for name, lines in {
-        "hue": "red\nblue", "pet": "__hue__ cat\ndog # not a comment 100%", "loop": "__loop__ x",
+        "hue": "red\nblue", "pet": "__hue__ cat\ndog 100% \\# not a comment # one", "loop": "__loop__ x",
         "deep/hue2": "green", "long": "x" * 4000, "drawn": "{~a|b}",
     }.items():  # fmt: skip
         file = home.wildcards / f"{name}.txt"
@@ -42,7 +47,7 @@ ALL = [
     ("{1-2$$a|b}", ["a", "b", "a,b", "b,a"]),
     ("__hue__ on {white|__hue__}", ["blue on white", "blue on blue", "blue on red", "red on white", "red on blue",
                                     "red on red"]),
-    ("__pet__", ["blue cat", "red cat", "dog # not a comment 100%"]),
+    ("__pet__", ["blue cat", "red cat", "dog 100% \\# not a comment"]),
     ("{a|{b|c}}", ["a", "b", "c"]),
     ("__deep/hue2__", ["green"]),
     ("__hue2__", ["green"]),
@@ -147,8 +152,57 @@ def test_what_a_seed_picks_is_the_same_in_every_version(tmp_path):
         ("# }\n{a|b} fox\n# {c|d}\n{x}", ["# }\na fox\n# {c|d}\nx", "# }\nb fox\n# {c|d}\nx"]),
         ("{#ff0000|blue} fox", ["#ff0000 fox", "blue fox"]),  # no comment while the choice is not made
         ("a \\# {red|blue}", ["a \\# red", "a \\# blue"]),
+        ("{red # warm|blue} fox", ["red fox", "blue fox"]),
+        ("{red|blue # cold} fox", ["red fox", "blue fox"]),
+        ("{\nred # warm {x}\n# |grey # {}\n|blue\n} fox", ["red \n fox", "blue\n fox"]),  # the package's guide
     ],
 )
 def test_braces_and_wildcards_in_a_comment_stand_for_nothing(wildcards, text, prompts):
     assert combinations(text, wildcards, 100) == prompts
     assert picked(text, wildcards, Random(1)) in prompts
+
+
+def test_a_comment_in_a_wildcard_line_does_not_swallow_the_rest_of_the_prompt(tmp_path):
+    lines = {"red # warm": "red", "{deep # or not|pale} blue # cold": "deep blue", "\\#1 green": "\\#1 green",
+             "<lora:ink#2:1> # {": "<lora:ink#2:1>", "   # {never": None, "grey#": "grey"}  # fmt: skip
+    file = tmp_path / "hue.txt"
+    for line, value in lines.items():
+        file.write_text(f"{line}\n", encoding="utf-8")
+        wildcards = Wildcards(tmp_path, {"hue": file})
+        if value is None:
+            assert wildcards.values("hue") == ()
+            continue
+        made = combinations("a __hue__ fox, <lora:x:1>", wildcards, 9)[0]
+        assert made == f"a {value} fox, <lora:x:1>"
+        assert "fox" in cut_networks(made)[0]
+        assert picked("{__hue__} fox", wildcards, Random(1)).endswith(" fox")
+
+
+def test_choices_in_turn_go_on_from_picture_to_picture_as_in_the_package(tmp_path):
+    """The right values are those of the package's own sampler, which keeps its place from picture to picture."""
+    file = tmp_path / "hue.txt"
+    file.write_text("red\nblue\n{w|y} green", encoding="utf-8")
+    wildcards = Wildcards(tmp_path, {"hue": file})
+    manager = WildcardManager(root_map={"": [{"hue": ["red", "blue", "{w|y} green"]}]})
+    for text in (
+        "{@a|b|c}", "x {@a|b|c} {@p|q}", "{@{m|n}|c}", "{@2$$a|b|c}", "{@1-2$$ and $$a|b}", "__@hue__", "{@__hue__|z}",
+        "{@2$$__hue__}", "{@a {@x|y|z}|b}", "${v={@a|b|c}}${v} ${v}",
+    ):  # fmt: skip
+        stock = SamplingContext(SamplingMethod.RANDOM, manager, rand=Random(5))
+        wanted = [result.text for result in itertools.islice(stock.sample_prompts(text), 14)]
+        picker = Picker(text, wildcards)
+        assert [picker.pick(Random(5), turn) for turn in range(14)] == wanted, text
+    assert [picked("{@a|b|c} {1|2}", wildcards, Random(seed), turn=0)[0] for seed in range(5)] == ["a"] * 5
+
+
+def test_a_wildcard_within_a_lora_is_one_where_it_stands_alone(wildcards):
+    assert is_template("<lora:__hue__:1>")
+    assert combinations("fox <lora:__hue__:1>", wildcards, 9) == ["fox <lora:blue:1>", "fox <lora:red:1>"]
+    assert combinations("<lora:{__hue__|x}:__!hue2__>", wildcards, 9) == [
+        "<lora:blue:green>", "<lora:red:green>", "<lora:x:green>",
+    ]  # fmt: skip
+    with pytest.raises(InvalidRequest, match="__hues__: there is no such file"):
+        picked("<lora:__hues__:1>", wildcards, Random(1))
+    for name in ("<lora:my__hue__:1>", "<lora:__hue__x:1>", "<lora:__hue:1>", "<lora:a__hue__b:0.5>"):
+        assert not is_template(name)
+        assert picked(f"{name} {{a}}", wildcards, Random(1)) == f"{name} a"

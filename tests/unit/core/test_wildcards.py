@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import codecs
+import os
+
 from sdstudio.core.wildcards import FILE_MAXIMUM_BYTES, VALUE_MAXIMUM, Wildcards
 
 
@@ -40,7 +43,7 @@ def test_odd_bytes_and_huge_files_are_read_as_far_as_is_sane(home):
         stream.write(b"first\n")
         stream.truncate(FILE_MAXIMUM_BYTES * 10)
     wildcards = Wildcards.read(home)
-    assert wildcards.values("odd") == ("caf\ufffd", "nul", "x" * VALUE_MAXIMUM)
+    assert wildcards.values("odd") == ("café", "nul", "x" * VALUE_MAXIMUM)
     assert wildcards.values("huge") == ("first",)
 
 
@@ -49,3 +52,29 @@ def test_a_file_that_went_away_holds_nothing(home):
     wildcards = Wildcards.read(home)
     (home.wildcards / "gone.txt").unlink()
     assert wildcards.values("gone") == ()
+
+
+def test_a_file_is_read_in_the_encoding_that_its_editor_wrote(home):
+    """Windows' editors write UTF-16 with a mark, or Windows-1252; people put lines of several origins into one file."""
+    text = "café\r\nrouge – bleu\r\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"):
+        raw = text.encode(encoding)
+        (home.wildcards / "hue.txt").write_bytes(codecs.BOM_UTF16_BE + raw if encoding == "utf-16-be" else raw)
+        assert Wildcards.read(home).values("hue") == ("café", "rouge – bleu"), encoding
+    (home.wildcards / "hue.txt").write_bytes("straße\n".encode("latin-1") + "žluť, 赤\n".encode())
+    assert Wildcards.read(home).values("hue") == ("straße", "žluť, 赤")
+    (home.wildcards / "hue.txt").write_bytes("赤\n青い\n".encode("utf-16"))
+    assert Wildcards.read(home).values("hue") == ("赤", "青い")
+
+
+def test_a_file_that_is_cut_off_at_the_bound_loses_its_last_line_only(home):
+    (home.wildcards / "long.txt").write_bytes(b"first\n" + "é".encode() * FILE_MAXIMUM_BYTES)
+    assert Wildcards.read(home).values("long") == ("first",)
+
+
+def test_a_name_that_is_not_utf_8_is_left_out_and_logged(home, caplog):
+    with open(os.fsencode(home.wildcards) + b"/caf\xe9.txt", "w") as file:
+        file.write("x\n")
+    (home.wildcards / "café.txt").write_text("x\n")
+    assert [name for name in Wildcards.read(home).files if name.startswith("caf")] == ["café"]
+    assert "not UTF-8" in caplog.text

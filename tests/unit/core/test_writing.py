@@ -43,6 +43,12 @@ def test_each_picture_picks_by_its_own_seed_so_that_it_can_be_made_alone(wildcar
             assert alone.request.prompt == share.request.prompt
 
 
+def test_what_is_chosen_in_turn_goes_by_the_pictures_place(wildcards):
+    shares = shares_of(_request("{@a|b|c} {@p|q}", "{@x|y}"), RunOptions(count=4), (), wildcards)
+    words = {seed: (share.request.prompt, share.request.negative_prompt) for share in shares for seed in share.seeds}
+    assert words == {5: ("a p", "x"), 6: ("b q", "y"), 7: ("c p", "x"), 8: ("a q", "y")}
+
+
 def test_every_combination_gets_all_seeds(wildcards):
     options = RunOptions(count=2, wildcards="all")
     shares = shares_of(_request("{a|b}", "{x|y}"), options, (), wildcards)
