@@ -23,6 +23,7 @@
         HistoryDamaged          ... because it is corrupt
         HistoryTooNew           ... because a newer version wrote it
       PictureUnreadable         a picture file from anywhere is damaged, too large or no picture
+      TellsTooMuch              a copy would tell what is to be left out
       LockedByOther             another window of the studio has this data folder open
     Cancelled                   (BaseException) the user asked to stop
 
@@ -146,6 +147,10 @@ class HistoryTooNew(HistoryError):
 
 class PictureUnreadable(StudioError):
     """A picture file is missing, damaged, larger than allowed, or no picture."""
+
+
+class TellsTooMuch(StudioError):
+    """A copy of a picture would tell what is to be left out of it; it was not written."""
 
 
 class LockedByOther(StudioError):

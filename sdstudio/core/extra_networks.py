@@ -91,6 +91,14 @@ def cut_networks(text: str) -> tuple[str, tuple[ExtraNetwork, ...]]:
     return "".join(kept), tuple(networks)
 
 
+def without_loras(text: str) -> str:
+    """Return a prompt without the tags that name LoRA; all else stays as it is written."""
+    for network in reversed(cut_networks(text)[1]):
+        if network.is_lora:
+            text = text[: network.start].rstrip(" ") + text[network.end :]
+    return text.strip()
+
+
 def comments(text: str) -> Iterator[tuple[int, int]]:
     """Yield where the comments of a prompt begin and end."""
     for match in _cuts(text):

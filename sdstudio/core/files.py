@@ -23,7 +23,7 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], None], lasting: bool = True) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object], lasting: bool = True) -> None:
     """Write a file so that it is there entirely, on disk for good, or not at all.
 
     Args:

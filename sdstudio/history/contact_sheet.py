@@ -9,12 +9,13 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from sdstudio.core.errors import InvalidRequest, PictureUnreadable, SaveFailed
+from sdstudio.core.errors import InvalidRequest, PictureUnreadable, SaveFailed, TellsTooMuch
 from sdstudio.core.files import write_whole
 from sdstudio.core.paths import resources
 from sdstudio.core.pictures import opened_picture
 from sdstudio.history.export import FORMAT_BY_SUFFIX, ExportOptions, ExportReport, stripped, write_picture
 from sdstudio.history.files import Failure, OnProgress, never, unheard
+from sdstudio.history.foreign.stealth import without_stealth
 from sdstudio.history.rows import Entry
 
 SIDE: Final = 256
@@ -100,7 +101,7 @@ def contact_sheets(
         target = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
         try:
             write_whole(target, lambda to, pixels=sheet.pixels: write_picture(to, pixels, bare, None))  # type: ignore[misc]
-        except SaveFailed as error:
+        except (SaveFailed, TellsTooMuch) as error:
             report.stopped = error.message
             return report
         report.written.append(target)
@@ -128,6 +129,8 @@ class _Sheet:
                 self._draw.text(place, self._fitting(text), fill=color, font=self._font)
         with opened_picture(entry.path) as image:
             small = ImageOps.contain(image.convert("RGB"), (SIDE, SIDE), Image.Resampling.LANCZOS)
+        if not self._options.as_it_is:
+            small = without_stealth(small)  # a picture of just this size keeps its pixels
         self.pixels.paste(small, (left + (SIDE - small.width) // 2, top + (SIDE - small.height) // 2))
 
     def _captions(self, entry: Entry) -> Iterator[tuple[str, str]]:

@@ -1,30 +1,34 @@
 """Pictures leave the studio: in which format, with how much of their recipe, one by one or in a zip.
 
 What is stripped is stripped everywhere: from the exact recipe, from A1111's text and from whatever another program had
-written. As soon as one field of the request is left out, the facts about the run (device, versions, adapters) go too:
-they are for making the picture again, which cannot be done any more, and some repeat what was left out.
+written, into the pixels too. As soon as one field of the request is left out, the facts about the run (device,
+versions, adapters) go too: they are for making the picture again, which cannot be done any more, and some repeat what
+was left out.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
 from PIL import Image
 
-from sdstudio.core.errors import InvalidRequest, PictureUnreadable, SaveFailed
+from sdstudio.core.errors import InvalidRequest, PictureUnreadable, SaveFailed, TellsTooMuch
+from sdstudio.core.extra_networks import without_loras
 from sdstudio.core.files import copy_whole, write_whole
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures import opened_picture
-from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.request import IMPORTED, GenerationRequest, Recipe
 from sdstudio.history.files import Failure, OnProgress, never, unheard
+from sdstudio.history.foreign.stealth import without_stealth
 from sdstudio.history.names import free_path
 from sdstudio.history.pnginfo import exif_of, png_texts
 from sdstudio.history.rows import Entry
+from sdstudio.history.telling import encoded
 
 QUALITY: Final = 92
 SAME_TIME: Final = (1980, 1, 1, 0, 0, 0)
@@ -74,6 +78,7 @@ _FACTS: Final = (
     ExportField("made_with", "Device and versions", "What it was made with: device, libraries, memory switches."),
 )
 _FACT_FIELDS: Final = {"app": ("app",), "created": ("created", "duration_s"), "made_with": ("made_with",)}
+_PROMPTS: Final = ("prompt", "negative_prompt")
 _MODEL_FIELDS: Final = ("model_name", "model_family", "model_hash")
 
 
@@ -129,6 +134,7 @@ class ExportReport:
     Attributes:
         total: Pictures that were to be exported.
         made: Those that were.
+        cleaned: How many of them had text hidden in their pixels, which was taken out: by at most one level a channel.
         written: The files, for a zip or a contact sheet fewer than the pictures.
         failed: The others, each with its reason.
         stopped: Why the rest was left out: "stopped", or what the disk said, a sentence; "" when it was not.
@@ -136,6 +142,7 @@ class ExportReport:
 
     total: int = 0
     made: int = 0
+    cleaned: int = 0
     written: list[Path] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     stopped: str = ""
@@ -149,7 +156,11 @@ class ExportReport:
         is_sentence = self.stopped[:1].isupper()
         if self.stopped and not is_sentence:
             parts.append(self.stopped)
-        return f"{', '.join(parts)}." + (f" {self.stopped}" if is_sentence else "")
+        sentences = [f"{', '.join(parts)}."]
+        if self.cleaned:
+            of = "1 had" if self.cleaned == 1 else f"{self.cleaned:,} had"
+            sentences.append(f"{of} text hidden in the pixels, which was taken out.")
+        return " ".join(sentences + [self.stopped] * is_sentence)
 
 
 def stripped(recipe: Recipe, without: Iterable[str]) -> tuple[Recipe, frozenset[str]]:
@@ -173,17 +184,32 @@ def stripped(recipe: Recipe, without: Iterable[str]) -> tuple[Recipe, frozenset[
     request = recipe.request.model_copy(
         update={name: GenerationRequest.model_fields[name].get_default(call_default_factory=True) for name in names}
     )
+    if "loras" in names:  # what stands in the prompt acts as what stands in the list
+        request = request.model_copy(update={name: without_loras(getattr(request, name)) for name in _PROMPTS})
     kept = recipe.model_copy(update={**defaults, "request": request})
     if names:
         kept = kept.model_copy(update={"made_with": {"stripped": sorted(names)}})
+    elif IMPORTED in kept.made_with:
+        kept = kept.model_copy(update={"made_with": _without_origin(kept.made_with, left_out)})
     return kept, frozenset(names | left_out)
 
 
-def write_picture(to: BinaryIO, pixels: Image.Image, options: ExportOptions, recipe: Recipe | None) -> None:
-    """Write pixels and, where the options keep it, the recipe.
+def _without_origin(made_with: Mapping[str, Any], left_out: Collection[str]) -> dict[str, Any]:
+    """Return facts without what another program said beside the parameters: its name, dates, users."""
+    origin = made_with[IMPORTED]
+    program = origin.get("program", "") if isinstance(origin, Mapping) and "app" not in left_out else ""
+    return {**made_with, IMPORTED: {"program": program, "not_mapped": {}, "assumed": []}}
+
+
+def write_picture(to: BinaryIO, pixels: Image.Image, options: ExportOptions, recipe: Recipe | None) -> bool:
+    """Write pixels and, where the options keep it, the recipe; what is left out is nowhere in the file.
+
+    Returns:
+        Whether text was hidden in the pixels, which was taken out.
 
     Raises:
         SaveFailed: The parameters are too long for a JPEG.
+        TellsTooMuch: The file would tell what is to be left out; nothing is written.
     """
     pixels = pixels.convert("RGB") if pixels.mode not in ("RGB", "RGBA") or options.format == "jpeg" else pixels
     carried: dict[str, Any] = {}
@@ -192,6 +218,15 @@ def write_picture(to: BinaryIO, pixels: Image.Image, options: ExportOptions, rec
         carried = (
             {"pnginfo": png_texts(recipe, names)} if options.format == "png" else {"exif": exif_of(recipe, names)}
         )
+    if options.as_it_is:
+        _encode(to, pixels, options, carried)
+        return False
+    clean = without_stealth(pixels)
+    to.write(encoded(clean, lambda file, image: _encode(file, image, options, carried)))
+    return clean is not pixels
+
+
+def _encode(to: BinaryIO, pixels: Image.Image, options: ExportOptions, carried: Mapping[str, Any]) -> None:
     match options.format:
         case "png":
             pixels.save(to, "PNG", **carried)
@@ -206,21 +241,32 @@ def write_picture(to: BinaryIO, pixels: Image.Image, options: ExportOptions, rec
                 ) from error
 
 
-def save_as(source: Path, recipe: Recipe, target: Path, options: ExportOptions) -> None:
+def save_as(source: Path, recipe: Recipe, target: Path, options: ExportOptions) -> bool:
     """Write one picture to a path, whole or not at all; as it is when neither format nor metadata change.
+
+    Returns:
+        Whether text was hidden in its pixels, which was taken out.
 
     Raises:
         PictureUnreadable: The picture is gone or damaged.
         SaveFailed: The file cannot be written.
+        TellsTooMuch: The copy would tell what is to be left out.
     """
     if _unchanged(source, options):
         with opened_picture(source):  # a file that is gone or damaged is said in words
             copy_whole(source, target)
-        return
+        return False
     with opened_picture(source) as image:
         image.load()
         pixels = image.copy()
-    write_whole(target, lambda to: write_picture(to, _bare(pixels), options, recipe))
+    cleaned = False
+
+    def write(to: BinaryIO) -> None:
+        nonlocal cleaned
+        cleaned = write_picture(to, _bare(pixels), options, recipe)
+
+    write_whole(target, write)
+    return cleaned
 
 
 def _unchanged(source: Path, options: ExportOptions) -> bool:
@@ -246,8 +292,8 @@ def export_folder(
     for entry in _each(entries, report, on_progress, cancelled):
         target = free_path(folder / _name(entry, options))
         try:
-            save_as(entry.path, entry.recipe, target, options)
-        except PictureUnreadable as error:
+            report.cleaned += save_as(entry.path, entry.recipe, target, options)
+        except (PictureUnreadable, TellsTooMuch) as error:
             report.failed.append(_failure(entry, error))
         except SaveFailed as error:
             report.stopped = error.message
@@ -276,8 +322,8 @@ def export_zip(
             for entry in _each(entries, report, on_progress, cancelled):
                 held = io.BytesIO()
                 try:
-                    _write_one(held, entry, options)
-                except PictureUnreadable as error:
+                    report.cleaned += _write_one(held, entry, options)
+                except (PictureUnreadable, TellsTooMuch) as error:
                     report.failed.append(_failure(entry, error))
                 else:
                     name = _free_name(_name(entry, options), archive)
@@ -290,7 +336,7 @@ def export_zip(
     try:
         write_whole(path, write)
     except _Stopped:
-        report.made = 0
+        report.made = report.cleaned = 0
         return report
     report.written.append(path)
     return report
@@ -316,15 +362,15 @@ def _zip_time(entry: Entry, options: ExportOptions) -> tuple[int, int, int, int,
     return made.year, made.month, made.day, made.hour, made.minute, made.second
 
 
-def _write_one(to: BinaryIO, entry: Entry, options: ExportOptions) -> None:
+def _write_one(to: BinaryIO, entry: Entry, options: ExportOptions) -> bool:
     if _unchanged(entry.path, options):
         with opened_picture(entry.path):  # a file that is gone or damaged is said in words
             to.write(entry.path.read_bytes())
-        return
+        return False
     with opened_picture(entry.path) as image:
         image.load()
         pixels = image.copy()
-    write_picture(to, _bare(pixels), options, entry.recipe)
+    return write_picture(to, _bare(pixels), options, entry.recipe)
 
 
 def _each(
@@ -340,8 +386,9 @@ def _each(
     on_progress(len(entries), len(entries), "")
 
 
-def _failure(entry: Entry, error: PictureUnreadable) -> Failure:
-    return Failure(entry.path, error.message.partition(": ")[2].rstrip("."))
+def _failure(entry: Entry, error: PictureUnreadable | TellsTooMuch) -> Failure:
+    said = error.message if isinstance(error, TellsTooMuch) else error.message.partition(": ")[2]
+    return Failure(entry.path, said.rstrip("."))
 
 
 def _name(entry: Entry, options: ExportOptions) -> str:

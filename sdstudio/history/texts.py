@@ -1,4 +1,4 @@
-"""Which words a picture file carries: PNG text, EXIF and XMP as one flat table of names and texts.
+"""Which words a picture file carries: PNG text, EXIF, XMP and comments as one flat table of names and texts.
 
 What they mean is not known here.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 from sdstudio.core.pictures import opened_picture, shown
 
@@ -18,6 +18,8 @@ USER_COMMENT: Final = "UserComment"
 """Name under which the table holds EXIF's user comment, where A1111 and its kin write into JPEG and WebP files."""
 _EXIF_TEXTS: Final = (ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.ImageDescription, ExifTags.Base.Software)
 MAKER_NOTE: Final = "MakerNote"
+COMMENT: Final = "comment"
+"""Name under which the table holds a JPEG's comment."""
 
 
 def read_texts(path: Path | BinaryIO) -> dict[str, str]:
@@ -39,7 +41,9 @@ def texts_of(image: Image.Image) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in image.info.items():
         if isinstance(key, str) and isinstance(value, str):
-            found[key] = str(value)
+            found[key] = str(value) if isinstance(value, PngImagePlugin.iTXt) else _as_meant(value)
+    if isinstance(image.info.get(COMMENT), bytes):
+        found[COMMENT] = image.info[COMMENT].decode("utf-8", "replace").strip("\0 ")
     if "XML:com.adobe.xmp" in found:
         found["xmp"] = found.pop("XML:com.adobe.xmp")
     elif isinstance(image.info.get("xmp"), bytes):
@@ -48,6 +52,16 @@ def texts_of(image: Image.Image) -> dict[str, str]:
         found.setdefault(key, value)
     # A lone surrogate breaks SQLite and JSON's UTF-8.
     return {shown(key): shown(value) for key, value in found.items() if value and len(value) <= TEXT_MAXIMUM}
+
+
+def _as_meant(text: str) -> str:
+    """Return a PNG's plain text, which is Latin-1, as UTF-8 where a careless program has written that."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def _exif_texts(image: Image.Image) -> dict[str, str]:
@@ -73,6 +87,8 @@ def _user_comment(raw: object) -> str:
         return ""
     kind, rest = raw[:8], raw[8:]
     if kind == b"UNICODE\0":
+        if rest[:2] in (b"\xfe\xff", b"\xff\xfe"):  # a byte order mark after all
+            return rest.decode("utf-16", "replace")
         # Parameters are mostly ASCII: the half of each pair that is mostly zero is the high one.
         big = rest[0::2].count(0) >= rest[1::2].count(0)
         return rest.decode("utf-16-be" if big else "utf-16-le", "replace")

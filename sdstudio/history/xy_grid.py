@@ -14,6 +14,7 @@ from sdstudio.core.params import Kind, Parameter, parameters
 from sdstudio.core.paths import resources
 from sdstudio.core.pictures import PIXELS_MAXIMUM, opened_picture
 from sdstudio.core.request import GenerationRequest
+from sdstudio.history.foreign.stealth import without_stealth
 from sdstudio.history.rows import Entry
 
 CELLS_MAXIMUM: Final = 2500
@@ -142,7 +143,7 @@ def _small(cell: Cell, side: tuple[int, int]) -> Image.Image:
         return place
     try:
         with opened_picture(cell.entry.path) as opened:
-            picture = opened.convert("RGB")
+            picture = without_stealth(opened.convert("RGB"))  # the grid tells what stands at its edges
     except PictureUnreadable:
         return place  # gone since it was listed
     picture.thumbnail(side, Image.Resampling.LANCZOS)

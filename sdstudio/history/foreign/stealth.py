@@ -1,43 +1,139 @@
-"""Parameters hidden in a picture's transparency, where they outlive chats that throw away every text.
+"""Parameters hidden in the lowest bits of a picture's pixels, where they outlive chats that throw away every text.
 
-NovelAI and an extension of A1111 write them into the lowest bit of the alpha channel, column by column: the mark
-``stealth_pngcomp``, the length in bits as 32 bits, then the text as gzip (``sd-webui-stealth-pnginfo``).
+NovelAI, Forge, SwarmUI and an extension of A1111 write them, column by column from the top left, into the alpha channel
+or into red, green and blue by turns: a mark of fifteen bytes, the length in bits as 32 bits, the highest first, then
+the text, bare or as gzip (``sd-webui-stealth-pnginfo``).
 """
 
 from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from sdstudio.core.pictures import shown
 from sdstudio.history.pnginfo import A1111_KEY
 from sdstudio.history.texts import TEXT_MAXIMUM
 
-MARK: Final = b"stealth_pngcomp"
-_HEAD_BITS: Final = (len(MARK) + 4) * 8
+_MARK_BYTES: Final = 15
+_HEAD_BITS: Final = (_MARK_BYTES + 4) * 8
+_OPAQUE: Final = 254
+"""From this alpha on a pixel is opaque but for its hidden bit."""
+
+_Channels = NDArray[np.uint8]
+"""(height, width, 1 for alpha or 3 for red, green and blue)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hiding:
+    """One way to hide a text: the mark that it begins with, where it stands, and whether it is gzip."""
+
+    mark: bytes
+    in_alpha: bool
+    packed: bool
+
+
+_HIDINGS: Final = (
+    _Hiding(b"stealth_pngcomp", True, True),
+    _Hiding(b"stealth_pnginfo", True, False),
+    _Hiding(b"stealth_rgbcomp", False, True),
+    _Hiding(b"stealth_rgbinfo", False, False),
+)
 
 
 def stealth_texts(image: Image.Image) -> dict[str, str]:
     """Return the hidden text of a decoded picture as if it stood in the file, nothing when there is none."""
-    if image.mode != "RGBA" or image.width * image.height < _HEAD_BITS:
-        return {}
-    bits = (np.asarray(image.getchannel("A")) & 1).T.reshape(-1)  # uint8 (width * height,), column by column
-    head = np.packbits(bits[:_HEAD_BITS]).tobytes()
-    if not head.startswith(MARK):
-        return {}
-    length = int.from_bytes(head[len(MARK) :], "big")
-    if not 0 < length <= bits.size - _HEAD_BITS:
-        return {}
-    packed = np.packbits(bits[_HEAD_BITS : _HEAD_BITS + length]).tobytes()
-    try:
-        text = zlib.decompressobj(wbits=31).decompress(packed, TEXT_MAXIMUM).decode("utf-8", "replace")
-    except zlib.error:
-        return {}
-    return _as_texts(shown(text))
+    for hiding, channels in _hidden(image):
+        text = _text(hiding, channels)
+        if text:
+            return _as_texts(shown(text))
+    return {}
+
+
+def hides_text(image: Image.Image) -> bool:
+    """Say whether a decoded picture holds a mark of hidden text, readable or not."""
+    return any(True for _ in _hidden(image))
+
+
+def without_stealth(image: Image.Image) -> Image.Image:
+    """Return a decoded picture without hidden text, the same object when there is none.
+
+    No channel of a pixel changes by more than 1. In red, green and blue only the bits that hold the mark and the text
+    are cleared, all of them where its length makes no sense; alpha becomes opaque where it was but for the hidden bit.
+    """
+    found = list(_hidden(image))
+    if not found:
+        return image
+    pixels = np.array(_in_colour(image))
+    for hiding, channels in found:
+        if hiding.in_alpha:
+            alpha = pixels[..., 3]
+            pixels[..., 3] = np.where(alpha >= _OPAQUE, 255, alpha & 254)
+        else:
+            pixels[..., :3] = _cleared(pixels[..., :3], _length(hiding, channels))
+    return Image.fromarray(pixels)
+
+
+def _cleared(channels: _Channels, length: int) -> _Channels:
+    if not length:
+        return channels & np.uint8(254)
+    width, height = channels.shape[1], channels.shape[0]
+    flat = channels.transpose(1, 0, 2).reshape(-1).copy()
+    flat[: _HEAD_BITS + length] &= 254
+    return flat.reshape(width, height, channels.shape[2]).transpose(1, 0, 2)
+
+
+def _hidden(image: Image.Image) -> Iterator[tuple[_Hiding, _Channels]]:
+    """Yield each way in which text is hidden in a picture, with the channels that hold it."""
+    if image.width * image.height * 3 < _HEAD_BITS:
+        return
+    pixels = np.asarray(_in_colour(image))
+    for hiding in _HIDINGS:
+        if hiding.in_alpha and pixels.shape[2] < 4:
+            continue
+        channels = pixels[..., 3:] if hiding.in_alpha else pixels[..., :3]
+        if channels.size >= _HEAD_BITS and _bytes(channels, 0, _MARK_BYTES * 8) == hiding.mark:
+            yield hiding, channels
+
+
+def _in_colour(image: Image.Image) -> Image.Image:
+    """Return a picture in RGB or RGBA, as those who hide and seek see it."""
+    if image.mode in ("RGB", "RGBA"):
+        return image
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _bytes(channels: _Channels, begin: int, count: int) -> bytes:
+    """Return so many bits as bytes, from bit ``begin`` on; only the columns that hold them are looked at."""
+    per_column = channels.shape[0] * channels.shape[2]
+    columns = -(-(begin + count) // per_column)
+    bits = (channels[:, :columns] & 1).transpose(1, 0, 2).reshape(-1)
+    return np.packbits(bits[begin : begin + count]).tobytes()
+
+
+def _length(hiding: _Hiding, channels: _Channels) -> int:
+    """Return how many bits a readable text takes, 0 when there is none."""
+    length = int.from_bytes(_bytes(channels, _MARK_BYTES * 8, 32), "big")
+    return length if 0 < length <= channels.size - _HEAD_BITS and _text(hiding, channels) else 0
+
+
+def _text(hiding: _Hiding, channels: _Channels) -> str:
+    length = int.from_bytes(_bytes(channels, _MARK_BYTES * 8, 32), "big")
+    if not 0 < length <= channels.size - _HEAD_BITS:
+        return ""
+    raw = _bytes(channels, _HEAD_BITS, length)
+    if hiding.packed:
+        try:
+            raw = zlib.decompressobj(wbits=31).decompress(raw, TEXT_MAXIMUM)
+        except zlib.error:
+            return ""
+    return raw[:TEXT_MAXIMUM].decode("utf-8", "replace")
 
 
 def _as_texts(text: str) -> dict[str, str]:

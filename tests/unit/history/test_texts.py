@@ -158,3 +158,22 @@ def test_errors_while_decoding_are_said_in_the_same_way(tmp_path):
     (tmp_path / "x.png").write_bytes(png()[:5_000])
     with pytest.raises(PictureUnreadable, match="damaged"), opened_picture(tmp_path / "x.png") as image:
         image.load()
+
+
+def test_a_user_comment_with_a_byte_order_mark_is_read_in_the_order_it_tells(tmp_path):
+    text = "猫" * 20 + " Steps"  # nothing else tells the order
+    for order, mark in (("utf-16-be", b"\xfe\xff"), ("utf-16-le", b"\xff\xfe")):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + mark + text.encode(order)
+        Image.new("RGB", (8, 8)).save(tmp_path / "x.jpg", exif=exif)
+        assert read_texts(tmp_path / "x.jpg")["UserComment"] == text
+
+
+def test_the_comment_of_a_jpeg_is_read(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.jpg", comment="a 猫".encode())
+    assert read_texts(tmp_path / "x.jpg") == {"comment": "a 猫"}
+
+
+def test_plain_text_of_a_png_that_is_utf_8_after_all_is_read_as_such(tmp_path):
+    (tmp_path / "x.png").write_bytes(behind_the_header(chunk(b"tEXt", b"k\0" + "a 猫, é".encode())))
+    assert read_texts(tmp_path / "x.png") == {"k": "a 猫, é"}

@@ -131,16 +131,32 @@ A1111 = (
 )
 
 
-def hidden(text: str, size: tuple[int, int] = (64, 64)) -> bytes:
-    """A picture with a text in the lowest bits of its transparency and nowhere else."""
-    packed = gzip.compress(text.encode())
-    data = b"stealth_pngcomp" + (len(packed) * 8).to_bytes(4, "big") + packed
+def hidden(text: str, size: tuple[int, int] = (64, 64), mark: bytes = b"stealth_pngcomp") -> bytes:
+    """A picture with a text in the lowest bits of its pixels and nowhere else; the mark says in which and how."""
+    packed = gzip.compress(text.encode()) if mark.endswith(b"comp") else text.encode()
+    data = mark + (len(packed) * 8).to_bytes(4, "big") + packed
     bits = [byte >> place & 1 for byte in data for place in range(7, -1, -1)]
-    alpha = Image.new("L", size, 254)
-    for at, bit in enumerate(bits):
-        alpha.putpixel((at // size[1], at % size[1]), 254 + bit)
-    pixels = Image.new("RGBA", size, "teal")
-    pixels.putalpha(alpha)
     file = io.BytesIO()
-    pixels.save(file, "PNG")
+    with_bits(bits, size, in_alpha=b"png" in mark).save(file, "PNG")
     return file.getvalue()
+
+
+def with_bits(bits: list[int], size: tuple[int, int], in_alpha: bool) -> Image.Image:
+    """A picture with these lowest bits, column by column, in its transparency or in red, green and blue by turns."""
+    pixels = Image.new("RGBA" if in_alpha else "RGB", size, (10, 101, 202, 254) if in_alpha else (10, 101, 202))
+    channels = (3,) if in_alpha else (0, 1, 2)
+    values = pixels.load()
+    for at, bit in enumerate(bits):
+        place, channel = divmod(at, len(channels))
+        x, y = divmod(place, size[1])
+        value = list(values[x, y])
+        value[channels[channel]] = value[channels[channel]] & ~1 | bit
+        values[x, y] = tuple(value)
+    return pixels
+
+
+def bits_of(pixels: Image.Image, in_alpha: bool) -> list[int]:
+    """The lowest bits of a picture in the order in which text is hidden in them."""
+    values = pixels.convert("RGBA").load()
+    places = ((x, y) for x in range(pixels.width) for y in range(pixels.height))
+    return [values[place][channel] & 1 for place in places for channel in ((3,) if in_alpha else (0, 1, 2))]
