@@ -51,7 +51,12 @@ _SPELLINGS: Final = tuple(
 _NUMBERED: Final = re.compile(r"model\.(\d{1,3})\.(weight|bias)")
 _AFTER_BLOCKS: Final = re.compile(r"model\.1\.sub\.\d{1,3}\.(weight|bias)")
 _COMPACT: Final = re.compile(r"body\.(\d{1,3})\.(weight|bias)")
-_WRAPPINGS: Final = ("params_ema.", "params.", "state_dict.", "module.")
+# What training code has put before every name. The original spelling's "model.0." is no wrapping.
+_WRAPPING: Final = re.compile(
+    r"(?:params[_-]ema|params|state_dict|model_state_dict|module|net_?[gG]|generator|network|model(?!\.\d))\."
+)
+# Numbers that training counts beside the weights; no network has them.
+_COUNTS: Final = frozenset({"num_batches", "n_averaged", "step", "iter", "epoch"})
 
 # Pieces of names -> what a network is that is known and not read.
 _OTHERS: Final = (
@@ -121,7 +126,7 @@ def layout_of(shapes: Shapes, name: str) -> UpscalerLayout:
     else:
         raise _unsupported(name, _other(plain))
     _check_shapes(layout, plain, name)
-    prefix = _prefix(shapes)
+    prefix = _prefix(name for name in shapes if name.rpartition(".")[2] not in _COUNTS)
     return replace(layout, names={ours: prefix + theirs for ours, theirs in layout.names.items()})
 
 
@@ -131,13 +136,19 @@ def is_compact(shapes: Shapes) -> bool:
 
 
 def _prefix(names: Iterable[str]) -> str:
-    """Return what training code has put before every name, "" for nothing."""
-    return next((start for start in _WRAPPINGS if all(name.startswith(start) for name in names)), "")
+    """Return what training code has put before every name, "" for nothing; wrappings may lie within each other."""
+    rest = list(names)
+    whole = ""
+    while rest and (found := _WRAPPING.match(rest[0])) and all(name.startswith(found[0]) for name in rest):
+        whole += found[0]
+        rest = [name.removeprefix(found[0]) for name in rest]
+    return whole
 
 
 def _unwrapped(shapes: Shapes) -> Shapes:
-    prefix = _prefix(shapes)
-    return {name.removeprefix(prefix): shape for name, shape in shapes.items()} if prefix else shapes
+    counted = {name: shape for name, shape in shapes.items() if name.rpartition(".")[2] not in _COUNTS}
+    prefix = _prefix(counted)
+    return {name.removeprefix(prefix): shape for name, shape in counted.items()}
 
 
 def _dense_names(shapes: Shapes) -> dict[str, str]:

@@ -81,7 +81,7 @@ class Attached:
             _refuse_pickles(model.adapters)
         loras = [adapter for adapter in model.adapters if adapter.kind == LORA]
         self._attach_loras(model, loras, device, on_event, cancel)
-        self._attach_embeddings(model, [adapter for adapter in model.adapters if adapter.kind == EMBEDDING])
+        self._attach_embeddings(model, [one for one in model.adapters if one.kind == EMBEDDING], on_event)
         return self._attach_vae(model, next((a for a in model.adapters if a.kind == VAE), None), on_event, cancel)
 
     @property
@@ -145,7 +145,7 @@ class Attached:
             handle.remove()
         self._handles, self._hooked = [], ()
 
-    def _attach_embeddings(self, model: ModelInfo, wanted: Sequence[Adapter]) -> None:
+    def _attach_embeddings(self, model: ModelInfo, wanted: Sequence[Adapter], on_event: EventSink) -> None:
         stamped = [(_stamp(adapter, "Embedding"), adapter) for adapter in wanted]
         self._files = {
             stamp: self._files[stamp] if stamp in self._files else read_embedding(adapter.path)
@@ -154,8 +154,13 @@ class Attached:
         widths = self._encoder_widths()
         for stamp, adapter in stamped:
             there = {tensor.shape[1] for tensor in self._files[stamp]}
-            if there != widths:
+            of_one = there < widths and adapter.family in ("", model.family)
+            if there != widths and not of_one:
                 raise wrong_family("prompt", "Embedding", adapter, model, max(there), max(widths))
+            if of_one:
+                encoders = f"one of the {len(widths)} text encoders of {model.name}"
+                said = f"Embedding {adapter.name}: it is made for {encoders}."
+                on_event(Notice(said, "The other reads nothing in its place, as in ComfyUI."))
         self.embeddings = Embeddings({adapter.name: self._files[stamp] for stamp, adapter in stamped})
 
     def _encoder_widths(self) -> set[int]:

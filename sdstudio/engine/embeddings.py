@@ -21,6 +21,7 @@ import torch
 from sdstudio.core.adapters import split_at_embeddings
 from sdstudio.core.errors import ModelDamaged, ModelUnsupported
 from sdstudio.core.safetensors_header import read_header
+from sdstudio.engine.pickles import unpickled
 
 FILE_MAXIMUM_BYTES: Final = 64 * 2**20
 """Largest embedding file; real ones have a few dozen vectors, some 100 kB."""
@@ -50,12 +51,15 @@ class Embeddings:
         return _Tokenizer(tokenizer, self, _width(encoder)) if self._names else tokenizer
 
     def ids(self, tokenizer: Any, width: int, text: str) -> list[int]:
-        """Return a text's tokens; those beyond the vocabulary stand for vectors of the encoder of this width."""
+        """Return a text's tokens; those beyond the vocabulary stand for vectors of the encoder of this width.
+
+        A name without vectors of this width is nothing to its encoder, as in ComfyUI.
+        """
         words = len(tokenizer)
         found: list[int] = []
         for plain, name in split_at_embeddings(text, self._names):
             if name:
-                found += [words + place for place in self._places[name, width]]
+                found += [words + place for place in self._places.get((name, width), ())]
             else:
                 found += tokenizer(plain, add_special_tokens=False, truncation=False).input_ids
         return found
@@ -119,7 +123,7 @@ def read_embedding(path: Path) -> tuple[torch.Tensor, ...]:
     Raises:
         ModelNotFound: There is no such file.
         ModelDamaged: It cannot be read.
-        ModelUnsupported: It is no embedding.
+        ModelUnsupported: It is no embedding, or holds several.
     """
     try:
         if path.suffix.lower() == ".safetensors":
@@ -128,16 +132,24 @@ def read_embedding(path: Path) -> tuple[torch.Tensor, ...]:
             found: Any = safetensors.torch.load_file(path)
         else:
             _check_size(path)
-            safe: list[Any] = [torch.nn.ParameterDict, torch.nn.Parameter]
-            with torch.serialization.safe_globals(safe):  # data only: anything else in the file is refused
-                found = torch.load(path, map_location="cpu", weights_only=True)
-    except (safetensors.SafetensorError, OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+            # Data only: anything else in the file is refused.
+            found = unpickled(path, (torch.nn.ParameterDict, torch.nn.Parameter))
+    except (
+        safetensors.SafetensorError, OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError,
+        TypeError, AttributeError,
+    ) as error:  # fmt: skip
         first = str(error).strip().split("\n")[0][:120]
+        if isinstance(error, pickle.UnpicklingError):
+            first = "it holds Python objects besides its vectors"
         said = f"Embedding = {path.name}: it could not be read ({first})."
         raise ModelDamaged(said, "Get the file again from where it came from.") from error
     tensors = tuple(_vectors(found))
     if not tensors:
         raise ModelUnsupported(f"Embedding = {path.name}: it holds no vectors.", "Choose another file.")
+    widths = [tensor.shape[1] for tensor in tensors]
+    if len(set(widths)) < len(widths):
+        said = f"Embedding = {path.name}: it holds {len(widths)} words of its own; files with one are read."
+        raise ModelUnsupported(said, "Get its words as a file each.")
     return tensors
 
 
@@ -149,9 +161,20 @@ def _check_size(path: Path) -> None:
 
 def _vectors(found: Any) -> Iterator[torch.Tensor]:
     """Yield the vectors of A1111's (``string_to_param``, ``emb_params``, ``clip_l``) and diffusers' files (a token)."""
-    if not isinstance(found, Mapping):
-        return
-    params = found.get("string_to_param", found)
-    for tensor in params.values() if hasattr(params, "values") else ():
+    params = _named(found).get("string_to_param", found)
+    for tensor in _named(params).values():
         if isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and tensor.ndim in (1, 2) and tensor.numel():
             yield tensor.detach().reshape(-1, tensor.shape[-1]).float()
+
+
+def _named(found: Any) -> Mapping[Any, Any]:
+    """Return a file's values by name: of a dictionary, or of a ``ParameterDict`` of any version of torch.
+
+    Until torch 1.11 its values lay among a module's parameters and nowhere else; its own ``values`` fails on those.
+    """
+    if isinstance(found, torch.nn.ParameterDict):
+        own = vars(found)
+        names = own.get("_keys") or {}
+        plain = {name: own[name] for name in names if isinstance(name, str) and name in own}
+        return {**plain, **_named(own.get("_parameters"))}
+    return found if isinstance(found, Mapping) else {}

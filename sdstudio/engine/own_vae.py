@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import pickle
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,16 +19,18 @@ from sdstudio.core.adapters import Adapter
 from sdstudio.core.errors import ModelDamaged, ModelNotFound, ModelUnsupported
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.engine.interrupt import interruptible
+from sdstudio.engine.pickles import PICKLED, read_pickled
 
-PREFIXES: Final = ("first_stage_model.", "vae.")
+PREFIXES: Final = ("module.", "model.", "first_stage_model.", "vae.")
+"""What files have before every name of a VAE's weights, the outermost first."""
 FILE_MAXIMUM_BYTES: Final = 2 * 2**30
 """Largest VAE file; real ones have some 330 MB."""
 
+UNFIT: Final = (RuntimeError, ValueError, OSError, LookupError, TypeError, EOFError, safetensors.SafetensorError)
 
-UNFIT: Final = (
-    RuntimeError, ValueError, OSError, LookupError, TypeError, EOFError, pickle.UnpicklingError,
-    safetensors.SafetensorError,
-)  # fmt: skip
+# What diffusers called the parts of a VAE's attention before 0.18; stabilityai/sd-vae-ft-mse still does.
+_ATTENTION: Final = ".mid_block.attentions.0."
+_OLD_NAMES: Final = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
 def load_vae(adapter: Adapter, own: Any, cancel: threading.Event) -> Any:
@@ -72,26 +74,49 @@ def _from_file(path: Path, own: Any) -> Any:
     weights = _weights(path)
     for prefix in PREFIXES:
         inner = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
-        weights = inner or weights
+        if any("decoder." in key for key in inner):
+            weights = inner
     if not any(key.startswith("decoder.up_blocks.") for key in weights):
         weights = convert_ldm_vae_checkpoint(weights, own.config)
+    weights = {_renamed(key): value for key, value in weights.items()}
     with accelerate.init_empty_weights():
         vae = diffusers.AutoencoderKL.from_config(own.config)
     wanted = vae.state_dict()
-    vae.load_state_dict(
-        {key: _shaped(value, wanted[key]) for key, value in weights.items() if key in wanted}, assign=True
-    )
+    given = {key: _shaped(value, wanted[key]) for key, value in weights.items() if key in wanted}
+    _check_fit(given, wanted)
+    vae.load_state_dict(given, assign=True)
     return vae
 
 
+def _check_fit(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> None:
+    """Raise `ValueError` with what is amiss: a half of it that is not there, weights that lack, or another shape."""
+    for side, other in (("encoder", "decoder"), ("decoder", "encoder")):
+        if not any(key.startswith(f"{side}.") for key in given) and any(key.startswith(f"{other}.") for key in given):
+            raise ValueError(f"it holds a VAE's {other} only, and a picture takes both halves")
+    for key, value in given.items():
+        if value.shape != wanted[key].shape:
+            theirs, ours = (" x ".join(map(str, tensor.shape)) for tensor in (value, wanted[key]))
+            raise ValueError(f"{key} is {theirs}, not {ours}")
+        if not value.is_floating_point():
+            raise ValueError(f"{key} holds whole numbers, as quantised weights do")
+    lacking = [key for key in wanted if key not in given]
+    if lacking:
+        raise ValueError(f"it lacks {len(lacking)} of {len(wanted)} weights, {lacking[0]} first")
+
+
+def _renamed(key: str) -> str:
+    """Return today's name of a weight."""
+    before, found, after = key.partition(_ATTENTION)
+    part, dot, kind = after.rpartition(".")
+    return f"{before}{found}{_OLD_NAMES.get(part, part)}{dot}{kind}" if found else key
+
+
 def _weights(path: Path) -> dict[str, torch.Tensor]:
-    if path.suffix.lower() == ".safetensors":
-        read_header(path)
-        plain: dict[str, torch.Tensor] = safetensors.torch.load_file(path)
-        return plain
-    found = torch.load(path, map_location="cpu", weights_only=True)  # data only: anything else in the file is refused
-    found = found.get("state_dict", found) if isinstance(found, dict) else {}
-    return {key: value for key, value in found.items() if isinstance(key, str) and isinstance(value, torch.Tensor)}
+    if path.suffix.lower() in PICKLED:
+        return read_pickled(path)
+    read_header(path)
+    plain: dict[str, torch.Tensor] = safetensors.torch.load_file(path)
+    return plain
 
 
 def _shaped(value: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

@@ -36,7 +36,8 @@ from sdstudio.core.errors import ModelDamaged, ModelPickled, ModelUnsupported
 from sdstudio.core.paths import resources
 from sdstudio.core.safetensors_header import Header, read_header
 from sdstudio.engine.files import HINT, LIBRARIES, Component, FileParts, ModelFiles, stamp_of
-from sdstudio.engine.weights import PICKLED, TorchWeights, read_pickled
+from sdstudio.engine.pickles import PICKLED, read_pickled
+from sdstudio.engine.weights import TorchWeights
 
 CLIP_FOLDER: Final = resources() / "configs" / "clip"
 CLIP_TOKENS: Final = 49408

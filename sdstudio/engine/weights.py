@@ -6,13 +6,12 @@ reads of a few megabytes at a time count to nothing. So merging and converting r
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 import torch
 
@@ -20,10 +19,7 @@ from sdstudio.core.errors import InvalidNumbers, ModelDamaged, ModelNotFound, Mo
 from sdstudio.core.model_work import KEEP
 from sdstudio.core.safetensors_header import Header, TensorEntry, read_header
 from sdstudio.core.safetensors_writer import TensorPlan
-
-PICKLED: Final = frozenset({".ckpt", ".pt", ".pth", ".bin"})
-_NESTS: Final = ("state_dict", "params_ema", "params")
-"""Names under which a pickle keeps its weights: Lightning's checkpoints, and BasicSR's upscalers."""
+from sdstudio.engine.pickles import PICKLED, read_pickled
 
 CHUNK_VALUES: Final = 2**22
 """Values that are worked on at once: 16 MB in float32."""
@@ -132,69 +128,6 @@ def opened_shards(paths: Sequence[Path]) -> Iterator[Weights]:
     """Open the files of one part as one. Raises: as `opened_weights`."""
     with ExitStack() as stack:
         yield JoinedWeights([stack.enter_context(opened_weights(path)) for path in paths])
-
-
-def read_pickled(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a ``.ckpt``, mapped where its format allows; nothing but numbers is ever unpickled.
-
-    Raises:
-        ModelNotFound: There is no such file.
-        ModelDamaged: It is no whole file of torch.
-        ModelUnsupported: It holds Python objects.
-    """
-    if not path.is_file():
-        raise ModelNotFound(f"{path}: there is no such file.", "Check the path.")
-    try:
-        found: Any = _unpickled(path)
-    except pickle.UnpicklingError:
-        raise ModelUnsupported(
-            f"{path.name} holds Python objects besides its weights and was not opened: they could be any program.",
-            "Get the .safetensors of this model from where it came from.",
-        ) from None
-    except (OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, AttributeError) as error:
-        reason = str(error).strip().split("\n")[0][:120]
-        raise ModelDamaged(
-            f"{path.name} is damaged: {reason}.", "Get the file again from where it came from."
-        ) from error
-    for _ in range(4):  # nobody nests them deeper
-        if isinstance(found, dict):
-            found = next((found[name] for name in _NESTS if isinstance(found.get(name), dict)), found)
-    tensors = found if isinstance(found, dict) else {}
-    tensors = {name: value for name, value in tensors.items() if isinstance(name, str) and torch.is_tensor(value)}
-    if not tensors:
-        raise ModelUnsupported(f"{path.name} holds no weights.", "Choose a checkpoint.")
-    return tensors
-
-
-def _unpickled(path: Path) -> Any:
-    with torch.serialization.safe_globals(list(_INERT)):
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except RuntimeError as error:
-            if "mmap" not in str(error):
-                raise
-        return torch.load(path, map_location="cpu", weights_only=True)  # before torch 1.6 files were no archives
-
-
-def _inert(name: str) -> type:
-    """Return a class that bears this name, takes anything and keeps nothing."""
-    module, _, own = name.rpartition(".")
-
-    def take(self: object, *_arguments: Any, **_options: Any) -> None:
-        pass
-
-    return type(own, (), {"__module__": module, "__qualname__": own, "__init__": take, "__setstate__": take})
-
-
-# What Lightning left beside the weights of 2022's checkpoints, Stable Diffusion 1.4's and 1.5's among them (the names
-# that A1111 knows too). Something empty stands in for each, so nothing of any of these packages is imported or run.
-_INERT: Final = tuple(
-    _inert(name)
-    for name in (
-        "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint", "argparse.Namespace", "numpy.dtype",
-        "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
-    )
-)  # fmt: skip
 
 
 def chunks(shape: Sequence[int]) -> Iterator[tuple[int, int]]:

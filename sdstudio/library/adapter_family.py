@@ -33,6 +33,9 @@ _CLAIMS: Final = (
 # Width of one vector: CLIP ViT-L, OpenCLIP ViT-H; SDXL's embeddings hold one of each encoder.
 _EMBEDDING_WIDTHS: Final = {768: "sd1", 1024: "sd2"}
 _EMBEDDING_PAIR: Final = frozenset({"clip_g", "clip_l"})
+_SECOND_OF_PAIR: Final = "clip_g"
+"""SDXL's second encoder; "clip_l" alone may be of SD 1 too."""
+_EMBEDDING_NAMES: Final = ("emb_params", "string_to_param.*")
 _VECTORS_MAXIMUM: Final = 1000
 
 
@@ -67,13 +70,15 @@ def embedding_family(header: Header) -> str | None:
     """Return an embedding's family, "" for one of a width that no family has; ``None`` when it is no embedding."""
     tensors = header.tensors
     if tensors and set(tensors) <= _EMBEDDING_PAIR:
-        return "sdxl" if set(tensors) == _EMBEDDING_PAIR else ""
-    if len(tensors) != 1:
+        return "sdxl" if _SECOND_OF_PAIR in tensors else ""
+    named = next((name for name in _EMBEDDING_NAMES if name in tensors), None)
+    if named is None and len(tensors) != 1:
         return None
-    [(name, entry)] = tensors.items()
+    name = named or next(iter(tensors))
+    entry = tensors[name]
     shape = entry.shape
     is_vectors = 1 <= len(shape) <= 2 and (len(shape) == 1 or shape[0] <= _VECTORS_MAXIMUM)
-    if not is_vectors or not (name == "emb_params" or shape[-1] in _EMBEDDING_WIDTHS):
+    if not is_vectors or not (named or shape[-1] in _EMBEDDING_WIDTHS):
         return None
     return _EMBEDDING_WIDTHS.get(shape[-1], "")
 

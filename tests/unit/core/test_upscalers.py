@@ -53,12 +53,19 @@ def test_the_files_that_people_have_are_told_with_their_sizes():
         assert (found.compact, found.features, found.blocks, found.reach) == (True, 64, convolutions, convolutions + 2)
 
 
-@pytest.mark.parametrize("prefix", ["params_ema.", "params.", "module."])
+@pytest.mark.parametrize(
+    "prefix", ["params_ema.", "params-ema.", "params.", "module.", "model.", "netG.", "generator.", "module.model."]
+)
 def test_what_training_code_puts_before_the_names_is_no_part_of_them(prefix):
     wrapped = {prefix + name: value for name, value in as_esrgan(dense_weights(4)).items()}
     found = layout(wrapped)
     assert found.about == "ESRGAN, 4x"
     assert set(found.names.values()) == set(wrapped)
+
+
+def test_numbers_that_training_counts_are_no_layers():
+    weights = dense_weights(4) | {"num_batches": torch.tensor(3), "params.step": torch.tensor(1)}
+    assert layout(weights).about == "Real-ESRGAN, 4x"
 
 
 def test_a_compact_network_is_known_by_its_first_slopes():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -81,6 +83,62 @@ def test_diffusers_files_with_one_vector_are_read(tmp_path):
     save_file({"<cat-toy>": torch.arange(4.0)}, tmp_path / "learned.safetensors")
     (vectors,) = read_embedding(tmp_path / "learned.safetensors")
     assert vectors.tolist() == [[0.0, 1.0, 2.0, 3.0]]
+
+
+def parameter_dict_of_torch_1_11(vectors):
+    """Return what torch.save kept of A1111's ``string_to_param`` in 2022: a module with its values in _parameters."""
+    params = torch.nn.ParameterDict.__new__(torch.nn.ParameterDict)
+    torch.nn.Module.__init__(params)
+    params._parameters = OrderedDict({"*": torch.nn.Parameter(vectors)})
+    params.__dict__.pop("_keys", None)
+    return params
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pickles_of_every_age_are_read(tmp_path, zipped):
+    vectors = torch.randn(2, 32, generator=torch.Generator().manual_seed(1))
+    beside = {"string_to_token": {"*": torch.tensor(265)}, "name": "x", "step": 5000, "sd_checkpoint": None}
+    cases = {
+        "torch 1.11": {**beside, "string_to_param": parameter_dict_of_torch_1_11(vectors)},
+        "torch 1.12": {**beside, "string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(vectors)})},
+        "tensors": {**beside, "string_to_param": torch.nn.ParameterDict({"*": vectors})},
+        "plain": {**beside, "string_to_param": {"*": vectors}},
+        "parameter": {"<cat-toy>": torch.nn.Parameter(vectors)}, "half": {"emb_params": vectors.half().float()},
+    }  # fmt: skip
+    wrong = []
+    for name, held in cases.items():
+        if not zipped and isinstance(held.get("string_to_param"), torch.nn.Module):
+            continue  # torch before 1.6 kept the source code of modules, and that is refused
+        torch.save(held, tmp_path / f"{name}.pt", _use_new_zipfile_serialization=zipped)
+        found = read_embedding(tmp_path / f"{name}.pt")
+        if len(found) != 1 or not torch.allclose(found[0], vectors, atol=2e-3):
+            wrong.append(name)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("key", ["clip_g", "clip_l"])
+def test_vectors_for_one_of_two_encoders_act_on_that_one(studio, tmp_path, key):
+    here = studio("sdxl")
+    here.make(steps=1)
+    vectors = dict(zip(WIDTHS["sdxl"], word_vectors(here, "red heart"), strict=True))
+    path = write_embedding(tmp_path / "style.safetensors", {key: vectors[key]})
+    adapter = Adapter(EMBEDDING, "style", path, "sdxl" if key == "clip_g" else "")
+    plain = drawn(here, prompt="a on a cat")
+    got = drawn(here, adapter, prompt="a style on a cat")
+    assert any("one of the 2 text encoders" in notice.message for notice in here.notices)
+    assert (got != plain).any()
+    known = Embeddings({"style": [vectors[key]]})
+    for name, number in (("clip_l", ""), ("clip_g", "_2")):
+        tokenizer = getattr(here.pipe, f"tokenizer{number}")
+        encoder = getattr(here.pipe, f"text_encoder{number}")
+        count = len(known.tokenizer(tokenizer, encoder)("a style on").input_ids)
+        assert count == (4 if name == key else 2)
+
+
+def test_a_file_of_several_words_is_refused_and_not_read_in_part(tmp_path):
+    save_file({"<a>": torch.zeros(1, 32), "<b>": torch.zeros(1, 32)}, tmp_path / "two.safetensors")
+    with pytest.raises(ModelUnsupported, match="it holds 2 words of its own"):
+        read_embedding(tmp_path / "two.safetensors")
 
 
 def test_a_pickle_is_read_only_while_the_settings_allow_it(studio, tmp_path):

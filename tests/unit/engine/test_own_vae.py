@@ -69,6 +69,59 @@ def test_it_decodes_in_place_of_the_models_own_and_leaves_no_trace(studio, tiny_
     assert (drawn(fresh) == other).all()
 
 
+def before_diffusers_018(weights):
+    """Return a VAE's weights under the names that stabilityai/sd-vae-ft-mse has."""
+    names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    renamed = {}
+    for key, value in weights.items():
+        before, dot, kind = key.rpartition(".")
+        stem = next((ours for ours in names if before.endswith(f"attentions.0.{ours}")), None)
+        renamed[f"{before.removesuffix(stem)}{names[stem]}{dot}{kind}" if stem else key] = value
+    return renamed
+
+
+def test_every_file_that_holds_the_same_vae_draws_the_same(studio, tiny_models, tmp_path, other_vae):
+    plain = {key.removeprefix("first_stage_model."): value for key, value in original_layout(other_vae).items()}
+    old = before_diffusers_018(other_vae)
+    assert set(old) - set(other_vae)
+    remnants = {
+        "loss.logvar": torch.zeros(()), "loss.discriminator.main.0.weight": torch.zeros(4, 3, 4, 4),
+        "model_ema.decay": torch.zeros(()), "model_ema.num_updates": torch.zeros((), dtype=torch.int32),
+        "model_ema.decoderconv_inweight": torch.zeros(3), "optimizer.step": torch.zeros(1),
+    }  # fmt: skip
+    cases = {
+        "names of before 0.18": old, "below a prefix": {f"vae.{key}": value for key, value in old.items()},
+        "training remnants": {**plain, **remnants}, "DataParallel": {f"module.{key}": v for key, v in plain.items()},
+        "whole checkpoint": {**original_layout(other_vae), "model.diffusion_model.out.2.bias": torch.zeros(4)},
+    }  # fmt: skip
+    here = studio("sd1", Settings(previews=False, open_pickles=True))
+    save_file(other_vae, tmp_path / "wanted.safetensors")
+    wanted = drawn(here, Adapter(VAE, "wanted", tmp_path / "wanted.safetensors"))
+    wrong = []
+    for number, (name, weights) in enumerate(cases.items()):
+        save_file(weights, tmp_path / f"{number}.safetensors")
+        torch.save({"state_dict": weights, "epoch": 3}, tmp_path / f"{number}.pt")
+        for ending in ("safetensors", "pt"):
+            if (drawn(here, Adapter(VAE, name, tmp_path / f"{number}.{ending}")) != wanted).any():
+                wrong.append(f"{name}, .{ending}")
+    assert wrong == []
+
+
+def test_what_is_amiss_with_one_is_said(studio, tmp_path, other_vae):
+    half = {key: value for key, value in other_vae.items() if not key.startswith("encoder.")}
+    gap = {key: value for key, value in other_vae.items() if key != "decoder.conv_out.bias"}
+    wide = {**other_vae, "decoder.conv_in.weight": torch.zeros(8, 16, 3, 3)}
+    whole = {key: value.to(torch.int8) for key, value in other_vae.items()}
+    here = studio("sd1")
+    for weights, said in (
+        (half, "it holds a VAE's decoder only"), (gap, r"it lacks 1 of \d+ weights, decoder\.conv_out\.bias first"),
+        (wide, r"decoder\.conv_in\.weight is 8 x 16 x 3 x 3, not 8 x 4 x 3 x 3"), (whole, "quantised weights"),
+    ):  # fmt: skip
+        save_file(weights, tmp_path / "odd.safetensors")
+        with pytest.raises(ModelUnsupported, match=said):
+            drawn(here, Adapter(VAE, "odd", tmp_path / "odd.safetensors"))
+
+
 def test_the_models_own_comes_back_bit_for_bit(studio, tmp_path, other_vae):
     save_file(other_vae, tmp_path / "other.safetensors")
     here = studio("sd1", Settings(previews=False, vae_tiling=True))
@@ -97,7 +150,7 @@ def test_a_pickle_is_read_only_while_the_settings_allow_it_and_never_when_it_hol
     here = studio("sd1", Settings(previews=False, open_pickles=True))
     before = drawn(here)
     assert (drawn(here, Adapter(VAE, "old", tmp_path / "old.pt")) != before).any()
-    with pytest.raises(ModelUnsupported, match="does not fit"):
+    with pytest.raises(ModelUnsupported, match="holds Python objects"):
         drawn(here, Adapter(VAE, "code", tmp_path / "code.pt"))
     drawn(here, Adapter(VAE, "old", tmp_path / "old.pt"))
     here.engine.configure(Settings(previews=False))

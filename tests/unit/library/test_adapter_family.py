@@ -77,6 +77,7 @@ def test_an_architecture_names_its_family(architecture, family):
     [
         ({"emb_params": (4, 768)}, "sd1"), ({"emb_params": (4, 1024)}, "sd2"), ({"emb_params": (4, 32)}, ""),
         ({"<token>": (768,)}, "sd1"), ({"clip_l": (4, 768), "clip_g": (4, 1280)}, "sdxl"), ({"clip_l": (4, 768)}, ""),
+        ({"clip_g": (4, 1280)}, "sdxl"), ({"emb_params": (4, 768), "step": (1,)}, "sd1"),
         ({"w": (1,)}, None), ({"w": (4, 4, 768)}, None), ({"w": (100_000, 768)}, None), ({}, None),
         ({"a": (4, 768), "b": (4, 768)}, None),
     ],
