@@ -20,6 +20,14 @@ NEAREST: Final[Mapping[str, str]] = MappingProxyType({
     "er_sde": "dpmpp_2m_sde", "k_dpm_fast": "dpmpp_2s", "k_dpm_ad": "dpmpp_2m", "unipc cfg++": "unipc",
 })  # fmt: skip
 """Samplers that diffusers lacks, in lower case -> the key of the one that comes nearest."""
+_COMFYUI_SAMPLERS: Final = frozenset(
+    {spec.comfyui for spec in SCHEDULER_BY_KEY.values() if spec.comfyui}
+    | {alias for spec in SCHEDULER_BY_KEY.values() for alias in spec.aliases if spec.comfyui and alias[:2] != "k_"}
+    | {name for name in NEAREST if " " not in name and name[:2] != "k_" and "++" not in name}
+)
+_COMFYUI_SCHEDULES: Final = (
+    *(spec.comfyui for spec in SCHEDULE_BY_KEY.values() if spec.comfyui), "ddim_uniform", "linear_quadratic"
+)
 _OTHER_SCHEDULES: Final = frozenset({"ddim_uniform", "align_your_steps_gits"})
 """Names that a row of the table goes by without being it."""
 
@@ -54,6 +62,18 @@ def from_a1111(sampler: str, schedule_type: str = "") -> Sampling | None:
 def from_comfyui(sampler_name: str, scheduler: str = "normal") -> Sampling | None:
     """Return what ComfyUI's ``sampler_name`` and ``scheduler`` mean; ``None`` for a sampler nobody knows."""
     return _meant(sampler_name, scheduler)
+
+
+def split_comfyui(name: str) -> tuple[str, str] | None:
+    """Part "dpmpp_2m_karras" into ComfyUI's ``sampler_name`` and ``scheduler``, "" where it names none.
+
+    ``None`` for what is not spelled as ComfyUI spells it.
+    """
+    for levels in ("", *_COMFYUI_SCHEDULES):
+        base = name.removesuffix(f"_{levels}") if levels else name
+        if base in _COMFYUI_SAMPLERS and (base != name or not levels):
+            return base, levels
+    return None
 
 
 def from_invokeai(scheduler: str) -> Sampling | None:

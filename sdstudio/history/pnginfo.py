@@ -19,13 +19,13 @@ from PIL import ExifTags, Image, PngImagePlugin
 
 from sdstudio import __version__
 from sdstudio.catalog.names import from_a1111, to_a1111
-from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, TAKEN_BY_SOME
-from sdstudio.catalog.schedules import AUTOMATIC
+from sdstudio.catalog.schedulers import TAKEN_BY_SOME
 from sdstudio.core.errors import InvalidRequest, PictureUnreadable
 from sdstudio.core.files import write_whole
 from sdstudio.core.params import Kind, Parameter, parameters
 from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.core.sampling import idle_fields
+from sdstudio.history.a1111_text import NEGATIVE, parse_pairs
 from sdstudio.history.attached_text import A1111_NOISE, attached_keys, tagged_prompt, take_attached
 from sdstudio.history.texts import MAKER_NOTE, USER_COMMENT, read_texts
 
@@ -33,21 +33,12 @@ log = logging.getLogger(__name__)
 
 RECIPE_KEY: Final = "sdstudio"
 A1111_KEY: Final = "parameters"
-NEGATIVE: Final = "Negative prompt:"
-LINE_MAXIMUM: Final = 200_000
-"""Longest line of parameters that is read, in characters: looking for keys in a line of words takes a while."""
-# A1111's own expression, but keys are at most 80 characters: without a bound a long hostile line takes quadratic time.
-_PARAMETER = re.compile(r'(\w[\w \-/]{1,80}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
-_SIZE = re.compile(r"^(\d+)x(\d+)$")
-_JSON_EXTRA = re.compile(r"(?:^|,)\s*(Hashes|Civitai resources|Civitai metadata):\s*(?=[\[{])")
+_SIZE = re.compile(r"^(\d{1,9})\s*[xX×]\s*(\d{1,9})$")
 
-_SECOND_PASS: Final = "Hires"
-"""Begins the keys of A1111's second, larger pass, whose strength goes by the key of a picture's from a picture."""
+_SECOND_PASS: Final = ("hires", "first pass size", "second pass")
+"""Begin the keys of a second, larger pass, whose strength goes by the key of a picture's from a picture, in lower case:
+A1111's, those of A1111 before 2023, and SD.Next's."""
 
-_OLD_VERSION = re.compile(r"v?1\.[0-8](\.|$|-)")
-
-# What "Automatic" means for a sampler whose plain name means the same.
-_PLAIN: Final = ("", "uniform")
 # A1111 writes these beside what the request's fields declare; the numbers place them among the fields' orders.
 _SAMPLER_ORDER, _SCHEDULE_ORDER, _SIZE_ORDER, _HASH_ORDER, _MODEL_ORDER = 20, 21, 50, 52, 54
 _VERSION_ORDER = 99
@@ -200,17 +191,8 @@ def _shown(row: Parameter, value: Any) -> str:
 
 
 def _quoted(value: str) -> str:
-    if any(mark in value for mark in ",:\n") or value.startswith('"'):
+    if any(mark in value for mark in ",:\n\r") or value.startswith('"'):
         return json.dumps(value, ensure_ascii=False)
-    return value
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] == '"':
-        try:
-            return str(json.loads(value))
-        except ValueError:
-            return value
     return value
 
 
@@ -227,30 +209,6 @@ def split_infotext(text: str) -> Infotext:
     return read_pairs(prompt, negative, pairs) if prompt or negative or pairs else Infotext({}, {})
 
 
-def parse_pairs(text: str) -> tuple[str, str, dict[str, str]]:
-    """Part A1111 text of any version into prompt, negative prompt and its keys with their texts."""
-    text = text.strip()
-    if text.startswith("{"):  # JSON of SwarmUI or Fooocus under the same key
-        return "", "", {}
-    lines = text.split("\n")
-    line, extras = _without_json(lines[-1] if len(lines[-1]) <= LINE_MAXIMUM else "")
-    found = [(match[1].strip(), _unquoted(match[2].strip())) for match in _PARAMETER.finditer(line)]
-    if len(found) < 3:
-        found, extras = [], {}
-    else:
-        lines = lines[:-1]
-    return *_prompts(lines), _in_new_spelling({**extras, **dict(found)})
-
-
-def _in_new_spelling(pairs: dict[str, str]) -> dict[str, str]:
-    """Say the schedule, which stood in the sampler's name before A1111 1.9: a name without one was the plain one."""
-    if _OLD_VERSION.match(pairs.get("Version", "")) and "Schedule type" not in pairs:
-        found = from_a1111(pairs.get("Sampler", ""))
-        if found and found.schedule == AUTOMATIC and SCHEDULER_BY_KEY[found.scheduler].automatic not in _PLAIN:
-            pairs["Schedule type"] = "Uniform"
-    return pairs
-
-
 def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext:
     """Read prompts and A1111's keys with their texts into values for a request and what is left over.
 
@@ -261,7 +219,7 @@ def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext
     leftovers = dict(pairs)
     for name, text_value in (("prompt", prompt), ("negative_prompt", negative)):
         _take(values, leftovers, name, name, text_value)
-    passed = {"strength"} if any(key.startswith(_SECOND_PASS) for key in pairs) else set()
+    passed = {"strength"} if any(key.casefold().startswith(_SECOND_PASS) for key in pairs) else set()
     for row in parameters(GenerationRequest):
         if row.infotext is not None and row.infotext.key in leftovers and row.name not in passed:
             _take(values, leftovers, row.name, row.infotext.key, leftovers[row.infotext.key])
@@ -276,32 +234,6 @@ def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext
     if "strength" in values and "init_image" not in values:
         leftovers.setdefault("Input picture", "made from another picture, which is not inside")
     return Infotext(values, leftovers)
-
-
-def _prompts(lines: list[str]) -> tuple[str, str]:
-    prompt: list[str] = []
-    negative: list[str] = []
-    current = prompt
-    for line in lines:
-        line = line.strip()
-        if line.startswith(NEGATIVE):
-            current, line = negative, line.removeprefix(NEGATIVE).strip()
-        current.append(line)
-    return "\n".join(prompt).strip(), "\n".join(negative).strip()
-
-
-def _without_json(line: str) -> tuple[str, dict[str, str]]:
-    """Cut Civitai's unquoted JSON, whose commas and colons are none of A1111's, out of the parameter line."""
-    extras: dict[str, str] = {}
-    decoder = json.JSONDecoder()
-    while match := _JSON_EXTRA.search(line):
-        try:
-            _, end = decoder.raw_decode(line, match.end())
-        except (ValueError, RecursionError):
-            break
-        extras[match[1]] = line[match.end() : end]
-        line = line[: match.start()] + line[end:]
-    return line, extras
 
 
 def _take(values: dict[str, Any], leftovers: dict[str, str], name: str, key: str, text: str) -> None:

@@ -10,15 +10,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sdstudio.catalog.names import from_comfyui
+from sdstudio.catalog.names import from_comfyui, split_comfyui
+from sdstudio.history.a1111_text import parse_pairs
 from sdstudio.history.attached_text import A1111_NOISE
 from sdstudio.history.foreign.comfy_graph import read_graph
 from sdstudio.history.foreign.flat import read_draw_things, read_easy, read_novel
 from sdstudio.history.foreign.found import Found, object_in
 from sdstudio.history.foreign.invoke import read_invoke
 from sdstudio.history.foreign.json_text import read_fooocus, read_swarm
-from sdstudio.history.pnginfo import A1111_KEY, parse_pairs
-from sdstudio.history.texts import USER_COMMENT
+from sdstudio.history.pnginfo import A1111_KEY
+from sdstudio.history.texts import COMMENT, USER_COMMENT
+
+_A1111_PLACES: Final = (A1111_KEY, USER_COMMENT, "Parameters", COMMENT, "Comment", "Description", "ImageDescription")
+"""Where A1111's text stands: its own two places first, then those that other tools chose for it."""
 
 
 def _comfy(texts: Mapping[str, str]) -> Found | None:
@@ -52,21 +56,40 @@ def _comfy(texts: Mapping[str, str]) -> Found | None:
 
 
 def _a1111(texts: Mapping[str, str]) -> Found | None:
-    text = texts.get(A1111_KEY) or texts.get(USER_COMMENT, "")
-    prompt, negative, pairs = parse_pairs(text)
-    if not pairs:
-        return None
-    version = pairs.get("Version", "")
+    for key in _A1111_PLACES:
+        prompt, negative, pairs = parse_pairs(texts.get(key, ""))
+        if pairs:
+            return _of_a1111(Found("", prompt, negative, pairs), "smproj" in texts or "parameters-json" in texts)
+    return None
+
+
+def _of_a1111(found: Found, by_stability_matrix: bool) -> Found:
+    """Name the program that wrote A1111's text, and say what it leaves to the reader: noise, grammar, schedule."""
+    version, sampler = found.pairs.get("Version", ""), found.pairs.get("Sampler", "")
+    by_comfyui = by_stability_matrix or version.casefold().startswith("comfyui")
     noise = "CPU"  # ComfyUI's, with which StabilityMatrix, SwarmUI and Fooocus draw too
-    if "smproj" in texts or "parameters-json" in texts:
-        name = "StabilityMatrix"
+    if by_stability_matrix:
+        found.program = "StabilityMatrix"
     elif version.casefold().startswith(("comfyui", "fooocus", "sdstudio", "easy diffusion", "swarm")):
-        name = version
+        found.program = version
+    elif not version and split_comfyui(sampler) is not None:  # "dpmpp_2m": A1111 writes "DPM++ 2M"
+        found.program, by_comfyui = "ComfyUI", True
+    elif found.pairs.get("App") == "SD.Next":
+        found.program, noise = f"SD.Next {version}".strip(), A1111_NOISE
     else:
         noise = A1111_NOISE
-        name = f"{'Forge' if version.startswith(('f', 'neo')) else 'A1111'} {version}".strip()
-    pairs.setdefault("RNG", noise)
-    return Found(name[:60], prompt, negative, pairs)
+        found.program = f"{'Forge' if version.startswith(('f', 'neo')) else 'A1111'} {version}".strip()
+    found.program = found.program[:60]
+    found.pairs.setdefault("RNG", noise)
+    if by_comfyui:
+        named = split_comfyui(sampler)
+        if named is not None:
+            found.add_sampler(named[0], found.pairs.pop("Schedule type", "") or named[1] or "normal", from_comfyui)
+        for key, value in (("Prompt syntax", "ComfyUI"), ("Emphasis", "No norm")):
+            found.pairs.setdefault(key, value)
+        if found.pairs.get("Denoising strength") in ("1", "1.0"):  # of a picture made from nothing
+            del found.pairs["Denoising strength"]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

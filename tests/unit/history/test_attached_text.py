@@ -34,10 +34,12 @@ def test_nothing_is_written_where_nothing_is_attached():
 
 
 def test_the_text_is_read_back():
-    read = split_infotext(infotext(recipe(loras=(("detail", 0.8),), vae="vae-ft-mse", rng="nvidia")))
+    made = recipe(loras=(("detail", 0.8),), vae="vae-ft-mse", rng="nvidia", negative_prompt="(BadHands:1.2)")
+    read = split_infotext(infotext(made))
     assert read.values["prompt"] == "a heart <lora:detail:0.8>"
     assert read.values["vae"] == "vae-ft-mse"
     assert read.values["rng"] == "nvidia"
+    assert read.leftovers.pop("Lora hashes") == "ink soft wet: aabbccddeeff", "no tag can hold its name"
     assert set(read.leftovers) <= {"Model", "Version"}
 
 

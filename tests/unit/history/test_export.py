@@ -12,6 +12,7 @@ from PIL import Image, ImageChops
 from sdstudio.core.errors import InvalidRequest, PictureUnreadable, SaveFailed
 from sdstudio.core.params import Kind, Parameter, parameters
 from sdstudio.core.request import GenerationRequest, Written
+from sdstudio.history.a1111_text import parse_pairs
 from sdstudio.history.contact_sheet import SheetLayout, contact_sheets
 from sdstudio.history.export import (
     FORMATS,
@@ -25,7 +26,7 @@ from sdstudio.history.export import (
 )
 from sdstudio.history.foreign.reading import read_picture, recipe_of
 from sdstudio.history.importing import import_pictures
-from sdstudio.history.pnginfo import keys_of, own_recipe, parse_pairs, write_png
+from sdstudio.history.pnginfo import keys_of, own_recipe, write_png
 from sdstudio.history.texts import read_texts
 from tests.unit.history.conftest import noise, picture, recipe
 from tests.unit.history.foreign.pictures import comfy_nodes, png

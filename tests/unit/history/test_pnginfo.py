@@ -103,7 +103,7 @@ def test_every_sampler_and_schedule_come_back_from_their_text(scheduler, schedul
         ("DPM++ 2M Karras", None, "dpmpp_2m", "karras", {}),  # before 1.9
         ("DPM++ 2M", "Karras", "dpmpp_2m", "karras", {}),
         ("DPM++ 2M", "Automatic", "dpmpp_2m", "automatic", {}),
-        ("DPM++ 2M", None, "dpmpp_2m", "automatic", {}),
+        ("DPM++ 2M", None, "dpmpp_2m", "uniform", {}),  # a plain name meant even levels until 1.9
         ("DPM++ 2M", "Normal", "dpmpp_2m", "uniform", {}),
         ("DPM++ 2M", "Turbo", "dpmpp_2m", "automatic", {"Schedule type": "Turbo"}),
         ("DPM++ 2M SDE Exponential", None, "dpmpp_2m_sde", "exponential", {}),
@@ -157,7 +157,7 @@ def test_a_real_text_with_loras_hires_and_civitai_resources_is_read():
         "steps": 28, "scheduler": "euler_a", "schedule": "automatic", "guidance_scale": 7.5, "seed": 3735928559,
         "width": 832, "height": 1216, "clip_skip": 2, "rng": "nvidia",
     }  # fmt: skip
-    assert "Lora hashes" not in read.leftovers  # they say again what the prompt names
+    assert read.leftovers["Lora hashes"] == "other: aabbccddeeff"  # the prompt names no such LoRA
     assert json.loads(read.leftovers["Hashes"])["lora:detail"] == "1a2b3c4d5e"
     assert json.loads(read.leftovers["Civitai resources"])[0]["modelName"] == "SD XL, base"
     assert read.leftovers["Version"] == "v1.6.0"
