@@ -18,6 +18,7 @@ class Override:
     hidden: bool = False
 
 
+_PARTS = ("text_encoder", "tokenizer", "unet", "vae", "scheduler")
 _SD1_STEPS = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029)
 _SDXL_STEPS = (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029)
 
@@ -30,6 +31,7 @@ class ModelFamily:
         key: Stable name in requests and SQL.
         title: What the user reads.
         pipelines: Names of diffusers pipeline classes whose models belong to it.
+        parts: Parts of a model in the diffusers layout that nothing can be drawn without.
         text_width: Cross-attention width of its UNet; 0 when it does not tell the family.
         native_size: Side in pixels it was trained at.
         sizes: Presets (width, height) with about the trained number of pixels, the square first.
@@ -48,6 +50,7 @@ class ModelFamily:
     text_width: int
     native_size: int
     sizes: tuple[tuple[int, int], ...]
+    parts: tuple[str, ...] = _PARTS
     preview: str = ""
     final_norm_on_skip: bool = True
     align_your_steps: tuple[float, ...] = _SD1_STEPS
@@ -93,6 +96,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
         text_width=2048,
         native_size=1024,
         sizes=((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768)),
+        parts=(*_PARTS, "text_encoder_2", "tokenizer_2"),
         preview="sdxl",
         final_norm_on_skip=False,
         align_your_steps=_SDXL_STEPS,

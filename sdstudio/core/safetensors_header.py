@@ -1,7 +1,8 @@
 """How to read a safetensors header from a file that may be hostile: a few bounded reads, never a tensor.
 
-safetensors' own parser takes a 100 MB header with 1.5 million empty tensors (a minute and 2 GB), so the limits stand
-here; the largest real checkpoints have a few thousand tensors and headers of a few hundred kB.
+safetensors' own parser takes a 100 MB header with 1.5 million empty tensors (a minute and 2 GB), so how many names a
+header may hold is counted before it is parsed. The largest real checkpoints have a few thousand tensors in a few
+hundred kB; what makes a header large are the notes of training tools: pictures, and every tag of a data set.
 """
 
 from __future__ import annotations
@@ -18,9 +19,15 @@ from pydantic_core import from_json
 
 from sdstudio.core.errors import ModelDamaged, ModelNotFound
 
-HEADER_MAXIMUM_BYTES: Final = 16 * 2**20
+HEADER_MAXIMUM_BYTES: Final = 100_000_000
+"""What safetensors itself allows (``MAX_HEADER_SIZE`` in its ``tensor.rs``)."""
 TENSOR_MAXIMUM: Final = 20_000
-
+_LARGE_BYTES: Final = 2**20
+"""Headers up to this size are parsed as they are."""
+_STRINGS_MAXIMUM: Final = 8 * TENSOR_MAXIMUM
+"""Strings in a larger one: five for each tensor, the rest for notes."""
+_BARE_MAXIMUM_BYTES: Final = 200 * TENSOR_MAXIMUM
+"""What stands outside of strings in a larger one: shapes and offsets."""
 _DAMAGED_HINT: Final = "Get the file again from where it came from."
 # Bits per value, safetensors 0.8 `Dtype`.
 _BITS: Final = {
@@ -78,6 +85,12 @@ class Header:
         return max((entry.end for entry in self.tensors.values()), default=0)
 
 
+def may_begin_header(start: bytes) -> bool:
+    """Whether these nine bytes can begin a safetensors file: a length that is allowed; a large one with a brace."""
+    length = int.from_bytes(start[:8], "little")
+    return length <= _LARGE_BYTES or (length <= HEADER_MAXIMUM_BYTES and start[8:9] == b"{")
+
+
 def read_header(path: Path) -> Header:
     """Read and check the header of a safetensors file, the length of the file included.
 
@@ -91,9 +104,11 @@ def read_header(path: Path) -> Header:
             file.seek(0)
             start = file.read(8)
             length = int.from_bytes(start, "little")
+            may_begin = may_begin_header(start + file.read(1))
+            file.seek(8)
             if size < 8:
                 raise _damaged(path, f"it has {size} bytes; a safetensors file has at least 8")
-            if length > HEADER_MAXIMUM_BYTES:
+            if not may_begin:
                 raise _damaged(path, f"it {_nature(start)}, so it is no safetensors file")
             if 8 + length > size:
                 raise _damaged(path, f"it ends inside its header, after {size:,} of at least {8 + length:,} bytes")
@@ -117,15 +132,18 @@ def parse_header(path: Path, text: bytes, body: int | None) -> Header:
     Raises:
         ModelDamaged: It is no header, or not one for a body of this length.
     """
+    if len(text) > _LARGE_BYTES and not _is_bounded(text):
+        raise _damaged(path, f"its header names more than {TENSOR_MAXIMUM:,} tensors")
     try:
         raw = from_json(text, allow_inf_nan=False)  # faster than json's, and it stops at deep nesting
     except ValueError:
         raise _damaged(path, "its header is not JSON, so it is no safetensors file") from None
     if not isinstance(raw, dict):
         raise _damaged(path, "its header is no JSON object")
-    notes = raw.pop("__metadata__", {})
-    if not isinstance(notes, dict):
-        raise _damaged(path, "the notes in its header are no JSON object")
+    notes = raw.pop("__metadata__", None)
+    notes = {} if notes is None else notes  # as safetensors' own reader has it
+    if not isinstance(notes, dict) or not all(isinstance(value, str) for value in notes.values()):
+        raise _damaged(path, "the notes in its header are no JSON object of texts, as the format has it")
     if len(raw) > TENSOR_MAXIMUM:
         raise _damaged(path, f"its header names {len(raw):,} tensors; at most {TENSOR_MAXIMUM:,} are read")
     spans = _spans(raw)
@@ -133,7 +151,15 @@ def parse_header(path: Path, text: bytes, body: int | None) -> Header:
         wrong = next(name for name, entry in raw.items() if _spans({name: entry}) is None)
         raise _damaged(path, f"its header describes the tensor {wrong[:80]!r} wrongly")
     _check_cover(path, spans, body)
-    return Header(_Tensors(raw), {key: value for key, value in notes.items() if isinstance(value, str)})
+    return Header(_Tensors(raw), notes)
+
+
+def _is_bounded(text: bytes) -> bool:
+    """Whether a large header is small but for the texts in its notes, so that parsing it is cheap."""
+    quoted = text.replace(rb"\\", b"").replace(rb"\"", b"")
+    if quoted.count(b'"') > 2 * _STRINGS_MAXIMUM:
+        return False
+    return sum(map(len, quoted.split(b'"')[::2])) <= _BARE_MAXIMUM_BYTES
 
 
 def _spans(raw: dict[str, Any]) -> list[tuple[int, int]] | None:

@@ -74,7 +74,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             file = Path(place, name)
-            if file.suffix.lower() != ".txt" or not file.resolve().is_relative_to(root):
+            if name.startswith("._") or file.suffix.lower() != ".txt" or not file.resolve().is_relative_to(root):
                 continue
             seen += 1
             if seen > FILES_MAXIMUM:

@@ -13,26 +13,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from sdstudio.core.checkpoint import EmbeddedParts
-from sdstudio.core.errors import ModelDamaged, ModelNotFound, ModelUnsupported
+from sdstudio.core.errors import ModelDamaged, ModelNotFound
+from sdstudio.core.model_folder import (
+    INDEX_FILE,
+    WEIGHTS,
+    check_drawable,
+    kind_of_part,
+    read_index,
+    variant_of,
+    weights_entry,
+)
 from sdstudio.core.safetensors_header import read_header
 
 HINT: Final = "Get the file again from where the model came from."
 
-# Library in model_index.json -> module its classes come from. Any other library could be anything, "os" too.
-LIBRARIES: Final = {
-    "diffusers": "diffusers",
-    "transformers": "transformers",
-    "stable_diffusion": "diffusers.pipelines.stable_diffusion",
-}
-# First match wins: what a component of this kind is read from. An entry is a file, or several that belong together.
-WEIGHTS: Final = (
-    "diffusion_pytorch_model.safetensors", "model.safetensors", "diffusion_pytorch_model.safetensors.index.json",
-    "model.safetensors.index.json", "diffusion_pytorch_model.fp16.safetensors", "model.fp16.safetensors",
-    "diffusion_pytorch_model.fp16.safetensors.index.json", "diffusion_pytorch_model.safetensors.index.fp16.json",
-    "model.safetensors.index.fp16.json", "diffusion_pytorch_model.bin", "pytorch_model.bin",
-    "diffusion_pytorch_model.bin.index.json", "pytorch_model.bin.index.json", "diffusion_pytorch_model.fp16.bin",
-    "pytorch_model.fp16.bin",
-)  # fmt: skip
 VOCABULARIES: Final = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",), ("tokenizer.model",))
 
 
@@ -42,11 +36,11 @@ class Component:
 
     Attributes:
         name: "unet".
-        library: Key of `LIBRARIES`.
+        library: Key of `core.model_folder.LIBRARIES`.
         class_name: "UNet2DConditionModel".
         folder: Where its files are.
         size_bytes: Of its weights; 0 for what has none.
-        half: Only the float16 variant of its weights is there.
+        variant: Of its weights, "" for the plain ones.
         pickled: Its weights are there only as pickled Python objects.
     """
 
@@ -55,7 +49,7 @@ class Component:
     class_name: str
     folder: Path
     size_bytes: int = 0
-    half: bool = False
+    variant: str = ""
     pickled: bool = False
 
 
@@ -115,7 +109,7 @@ def stamp_of(folder: Path) -> int:
     if folder.is_file():
         files = [folder, folder.with_suffix(".yaml")]  # A1111's, which may say what the model predicts
     else:
-        files = [folder / "model_index.json", *sorted(folder.glob("*/*"))]
+        files = [folder / INDEX_FILE, *sorted(folder.glob("*/*"))]
     stats = [file.stat() for file in files if file.is_file()]
     return hash(tuple((stat.st_size, stat.st_mtime_ns) for stat in stats))
 
@@ -134,47 +128,35 @@ def check_files(folder: Path, without: tuple[str, ...] = ()) -> ModelFiles:
     """
     if not folder.is_dir():
         raise ModelNotFound(f"{folder}: there is no such folder.", "Choose another model, or put it back there.")
-    if not (folder / "model_index.json").is_file():
+    if not (folder / INDEX_FILE).is_file():
         raise ModelNotFound(
-            f"{folder}: this folder is no diffusers model, it has no model_index.json.",
-            "Choose the folder that holds model_index.json, unet and vae.",
+            f"{folder}: this folder is no diffusers model, it has no {INDEX_FILE}.",
+            f"Choose the folder that holds {INDEX_FILE}, unet and vae.",
         )
-    index = _json(folder, "model_index.json")
-    pipeline = index.get("_class_name")
-    if not isinstance(pipeline, str) or not pipeline.isidentifier():
-        raise ModelUnsupported(
-            f"{folder.name}: its pipeline {pipeline!r} is code of its own.",
-            "Choose another model: such code is never run.",
-        )
-    named = {name: entry for name, entry in index.items() if name not in without and _names_a_class(name, entry)}
-    parts = tuple(_component(folder, name, entry) for name, entry in named.items())
-    absent = tuple(name for name, entry in index.items() if entry == [None, None])
-    return ModelFiles(folder, pipeline, parts, absent, without, stamp_of(folder))
+    index = read_index(_json(folder, INDEX_FILE), folder.name)
+    check_drawable(index, folder.name)
+    parts = tuple(
+        _component(folder, Component(name, library, class_name, folder / name))
+        for name, (library, class_name) in index.parts.items()
+        if name not in without
+    )
+    return ModelFiles(folder, index.pipeline, parts, index.absent, without, stamp_of(folder))
 
 
-def _names_a_class(name: str, entry: Any) -> bool:
-    return not name.startswith("_") and isinstance(entry, list) and len(entry) == 2 and None not in entry
-
-
-def _component(folder: Path, name: str, entry: list[Any]) -> Component:
-    library, class_name = entry
-    if library not in LIBRARIES or not isinstance(class_name, str) or not class_name.isidentifier():
-        raise ModelUnsupported(
-            f"{folder.name}: its {name} is {library}.{class_name}; allowed are classes of diffusers and transformers.",
-            "Choose another model: code that comes with a model is never run.",
-        )
-    part = Component(name, library, class_name, folder / name)
+def _component(folder: Path, part: Component) -> Component:
+    name = part.name
     if not part.folder.is_dir():
         raise ModelDamaged(f"{folder.name} lacks its folder {name}.", HINT)
-    if "Scheduler" in class_name:
-        _json(folder, f"{name}/scheduler_config.json")
-    elif "Tokenizer" in class_name:
-        _check_vocabulary(folder, name)
-    elif "Processor" in class_name or "FeatureExtractor" in class_name:
-        _json(folder, f"{name}/preprocessor_config.json")
-    else:
-        _json(folder, f"{name}/config.json")
-        return _weighed(folder, part)
+    match kind_of_part(part.class_name):
+        case "tokenizer":
+            _check_vocabulary(folder, name)
+        case "scheduler":
+            _json(folder, f"{name}/scheduler_config.json")
+        case "processor":
+            _json(folder, f"{name}/preprocessor_config.json")
+        case "network":
+            _json(folder, f"{name}/config.json")
+            return _weighed(folder, part)
     return part
 
 
@@ -190,8 +172,8 @@ def _check_vocabulary(folder: Path, name: str) -> None:
 
 def _weighed(folder: Path, part: Component) -> Component:
     """Return the component with the size of its weights, after a look at each file of them."""
-    found = next((name for name in WEIGHTS if (part.folder / name).is_file()), None)
-    if found is None:
+    found = _weights_entry(part)
+    if not found:
         raise ModelDamaged(f"{folder.name} lacks {part.name}/{weights_name(part)}.", HINT)
     size = 0
     for file in _weight_files(folder, f"{part.name}/{found}"):
@@ -200,7 +182,7 @@ def _weighed(folder: Path, part: Component) -> Component:
         if file.endswith(".safetensors"):
             read_header(folder / file)
         size += (folder / file).stat().st_size
-    return replace(part, size_bytes=size, half=".fp16" in found, pickled=".bin" in found)
+    return replace(part, size_bytes=size, variant=variant_of(found), pickled=".bin" in found)
 
 
 def weights_name(part: Component) -> str:
@@ -210,8 +192,12 @@ def weights_name(part: Component) -> str:
 
 def weight_paths(files: ModelFiles, part: Component) -> list[Path]:
     """Return the files that a part's weights are read from. Raises: ModelDamaged."""
-    found = next(name for name in WEIGHTS if (part.folder / name).is_file())
+    found = _weights_entry(part)
     return [files.folder / file for file in _weight_files(files.folder, f"{part.name}/{found}")]
+
+
+def _weights_entry(part: Component) -> str:
+    return weights_entry({file.name for file in part.folder.iterdir() if file.is_file()})
 
 
 def _weight_files(folder: Path, file: str) -> Iterator[str]:

@@ -22,10 +22,11 @@ from sdstudio.catalog.families import FAMILIES
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, ModelPickled, ModelUnsupported
 from sdstudio.core.events import EventSink, ModelLoading, Notice
 from sdstudio.core.model import ModelInfo, ModelLayout
+from sdstudio.core.model_folder import LIBRARIES, check_pipeline
 from sdstudio.engine.attached import Attached
 from sdstudio.engine.cancel import CancelChecks
 from sdstudio.engine.devices import Device
-from sdstudio.engine.files import HINT, LIBRARIES, Component, ModelFiles, check_files, stamp_of
+from sdstudio.engine.files import HINT, Component, ModelFiles, check_files, stamp_of
 from sdstudio.engine.interrupt import interruptible
 from sdstudio.engine.memory import MemoryPlan, is_out_of_memory
 from sdstudio.engine.single_file import SingleFileReader, check_single_file, opened, said_of
@@ -181,8 +182,8 @@ def load_component(
     options: dict[str, Any] = {"local_files_only": True}
     if issubclass(cls, nn.Module):
         options |= {"dtype": dtype, "use_safetensors": None if part.pickled else True, "low_cpu_mem_usage": True}
-        if part.half:
-            options["variant"] = "fp16"
+        if part.variant:
+            options["variant"] = part.variant
     default_dtype = torch.get_default_dtype()
     try:
         read = functools.partial(cls.from_pretrained, str(part.folder), **options)
@@ -241,20 +242,11 @@ def is_stable_diffusion(files: ModelFiles) -> bool:
 
 
 def _pipeline_class(files: ModelFiles) -> Any:
-    """Return the class to build, when it draws pictures from text. Raises: ModelUnsupported."""
+    """Return the class to build, when the studio draws with it. Raises: ModelUnsupported."""
     if is_stable_diffusion(files):
         return STABLE_DIFFUSION[files.pipeline]
-    from diffusers.pipelines import auto_pipeline  # noqa: PLC0415 (imports every pipeline there is)
-
-    # The table of AutoPipelineForText2Image, looked into here because it would also take an inpainting model for a
-    # text-to-image one.
-    known = {cls.__name__: cls for cls in auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()}
-    if files.pipeline not in known:
-        raise ModelUnsupported(
-            f"{files.folder.name} is for {files.pipeline}: allowed are pipelines that draw from text.",
-            "Choose a Stable Diffusion 1, 2 or XL model.",
-        )
-    return known[files.pipeline]
+    check_pipeline(files.pipeline, files.folder.name)
+    return getattr(diffusers, files.pipeline)
 
 
 def assemble(files: ModelFiles, folder: Path, parts: dict[str, Any], dtype: torch.dtype) -> Any:

@@ -33,9 +33,10 @@ from sdstudio.core.checkpoint import (
     unet_channels,
 )
 from sdstudio.core.errors import ModelDamaged, ModelPickled, ModelUnsupported
+from sdstudio.core.model_folder import LIBRARIES
 from sdstudio.core.paths import resources
 from sdstudio.core.safetensors_header import Header, read_header
-from sdstudio.engine.files import HINT, LIBRARIES, Component, FileParts, ModelFiles, stamp_of
+from sdstudio.engine.files import HINT, Component, FileParts, ModelFiles, stamp_of
 from sdstudio.engine.pickles import PICKLED, read_pickled
 from sdstudio.engine.weights import TorchWeights
 

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from sdstudio.core.errors import DownloadDamaged, LockedByOther, ModelDamaged, ModelError, SaveFailed
+from sdstudio.core.model_folder import INDEX_FILE
 from sdstudio.core.paths import DOWNLOADS_FOLDER
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.library.fetch import Part, Patience, Source, cannot_save, fetch
@@ -29,7 +30,7 @@ from sdstudio.library.hub import Hub
 from sdstudio.library.identify import examine
 from sdstudio.library.network import abandonable, new_client
 from sdstudio.library.notes import NOTES_FILE
-from sdstudio.library.plan import INDEX_FILE, Plan, PlannedFile
+from sdstudio.library.plan import Plan, PlannedFile
 from sdstudio.library.progress import Meter, OnProgress
 
 STAGING: Final = DOWNLOADS_FOLDER

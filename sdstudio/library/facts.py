@@ -25,7 +25,7 @@ from sdstudio.library.cache_file import read_cache, write_cache
 from sdstudio.library.pickled import family_in_pickle
 from sdstudio.library.single_file import SingleFile, classify, variant_of_name
 
-_VERSION: Final = 5
+_VERSION: Final = 6
 """Of what is kept: raise it when `classify` or `FileFacts` change what they say of the same file."""
 
 _TRIGGERS_MAXIMUM: Final = 24

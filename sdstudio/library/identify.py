@@ -1,7 +1,7 @@
 """What a path holds: a diffusers folder, a single checkpoint or neither; whether it is whole, and of which family.
 
 Nothing is loaded and no code of a model is run: JSON files and safetensors headers are all that is read. A model folder
-is data from strangers, so the classes it names must come from the libraries on `_LIBRARIES`.
+is data from strangers: `core.model_folder` says what its index may name.
 """
 
 from __future__ import annotations
@@ -20,25 +20,28 @@ from sdstudio.catalog.kinds import CHECKPOINT, KIND_BY_KEY, PICKLES, VARIANT_BY_
 from sdstudio.core.checkpoint import embedded_parts
 from sdstudio.core.errors import ModelDamaged, ModelError, ModelNotFound, ModelPickled, ModelUnsupported
 from sdstudio.core.model import ModelInfo, ModelLayout
+from sdstudio.core.model_folder import (
+    INDEX_FILE,
+    OPTIONAL,
+    ModelIndex,
+    check_drawable,
+    check_pipeline,
+    kind_of_part,
+    read_index,
+    weights_entry,
+)
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.library.facts import FileFacts, read_facts
 from sdstudio.library.notes import NOTES_FILE, ModelNotes, believed, read_notes
 from sdstudio.library.single_file import CHANNEL_VARIANTS, variant_of_name
 
-INDEX_FILE: Final = "model_index.json"
 WEIGHT_SUFFIXES: Final = (".safetensors", ".bin")
+_OTHER_WEIGHTS: Final = (".safetensors", ".gguf", ".bin", ".msgpack", ".onnx", ".h5", ".ckpt", ".pt", ".pth")
 
-_LIBRARIES: Final = frozenset({"diffusers", "transformers", "stable_diffusion"})
 _CONFIG_MAXIMUM_BYTES: Final = 64 * 2**20
-# Filters that the engine can draw without.
-_OPTIONAL: Final = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
-_NOT_FROM_TEXT: Final = (
-    "Img2Img", "Inpaint", "Upscale", "Video", "Audio", "Depth2Img", "Pix2Pix", "ControlNet", "ImageVariation", "Prior",
-)  # fmt: skip
 _SD2_BASE: Final = 512
 """Side in pixels of an SD 2 that predicts epsilon: 2-base, 2-1-base and sd-turbo."""
 
-_NO_CODE: Final = "Models with code of their own are not run."
 _FETCH_AGAIN: Final = "Get the model again from where it came from."
 
 
@@ -87,7 +90,7 @@ def weight_files(model: ModelInfo) -> tuple[Path, ...]:
     """Return the files that hold the model's weights, sorted by their path inside the model."""
     if model.layout is ModelLayout.SINGLE_FILE:
         return (model.path,)
-    found = (path for path in model.path.glob("*/*") if path.suffix in WEIGHT_SUFFIXES and path.is_file())
+    found = (path for path in model.path.glob("*/[!.]*") if path.suffix in WEIGHT_SUFFIXES and path.is_file())
     return tuple(sorted(found, key=lambda path: path.relative_to(model.path).as_posix()))
 
 
@@ -142,10 +145,7 @@ def _carried(info: ModelInfo) -> ModelInfo:
         info, pipeline=str(pipeline), examples=notes.examples, preview=notes.preview, warnings=tuple(notes.warnings)
     )  # fmt: skip
     unet, vae = dict(parts.configs.get("unet", {})), dict(parts.configs.get("vae", {}))
-    if any(word in info.pipeline for word in _NOT_FROM_TEXT):
-        raise ModelUnsupported(
-            f"{info.path} is a {pipeline}: only text-to-image pipelines can be used.", "Choose another."
-        )
+    check_pipeline(info.pipeline, str(info.path))
     return _fitted(info, notes, unet, vae, info.variant)
 
 
@@ -164,16 +164,17 @@ def _folder(path: Path) -> Finding:
     notes = read_notes(path)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     info = ModelInfo(
-        key=path.name, name=notes.name or title_of(path), path=path, family=notes.family or "other", size_bytes=size,
-        examples=notes.examples, preview=notes.preview, warnings=tuple(notes.warnings),
+        key=title_of(path), name=notes.name or title_of(path), path=path, family=notes.family or "other",
+        size_bytes=size, examples=notes.examples, preview=notes.preview, warnings=tuple(notes.warnings),
     )  # fmt: skip
     try:
-        pipeline, parts = _index(path)
-        info = replace(info, pipeline=pipeline)
-        _check_parts(path, parts)
+        index = read_index(_json(path / INDEX_FILE), str(path))
+        info = replace(info, pipeline=index.pipeline)
+        check_drawable(index, str(path))
+        _check_parts(path, index)
         info = _with_family(info, notes)
         _check_purpose(info)
-        _check_pickles(path, parts)
+        _check_pickles(path, index)
     except ModelError as error:
         return Finding.of(info, error)
     return Finding.of(info, None)
@@ -181,54 +182,47 @@ def _folder(path: Path) -> Finding:
 
 def title_of(path: Path) -> str:
     """Name a model after its folder; a snapshot in Hugging Face's cache after its repository."""
-    if path.parent.name == "snapshots" and path.parent.parent.name.startswith("models--"):
-        return path.parent.parent.name.removeprefix("models--").replace("--", "/")
-    return path.name
+    repository = _repository_of(path)
+    return repository.name.removeprefix("models--").replace("--", "/") if repository else path.name
 
 
-def _index(path: Path) -> tuple[str, dict[str, str]]:
-    """Return the pipeline's class and its components (name -> class), all of them from known libraries."""
-    raw = _json(path / INDEX_FILE)
-    pipeline = raw.get("_class_name")
-    if not isinstance(pipeline, str) or not pipeline.isidentifier():
-        raise ModelUnsupported(
-            f"{path / INDEX_FILE}: _class_name = {str(pipeline)[:60]!r}: allowed is the name of a diffusers pipeline.",
-            _NO_CODE,
-        )
-    parts: dict[str, str] = {}
-    for name, value in raw.items():
-        match value:
-            case [None, None] | [None, _] if not name.startswith("_"):
-                continue
-            case [str(library), str(class_name)] if not name.startswith("_"):
-                if library not in _LIBRARIES or not class_name.isidentifier() or not name.isidentifier():
-                    said = f"{path / INDEX_FILE}: {name[:40]} comes from {library[:40]!r}, class {class_name[:40]!r}: "
-                    raise ModelUnsupported(f"{said}allowed are classes of {', '.join(sorted(_LIBRARIES))}.", _NO_CODE)
-                parts[name] = class_name
-    return pipeline, parts
+def is_newest_snapshot(path: Path) -> bool:
+    """Whether a folder is the snapshot of Hugging Face's cache that its repository's main branch stood at last."""
+    repository = _repository_of(path)
+    try:
+        return repository is not None and (repository / "refs" / "main").read_text("ascii").strip() == path.name
+    except (OSError, ValueError):
+        return False
 
 
-def _check_parts(path: Path, parts: dict[str, str]) -> None:
-    for name, class_name in parts.items():
+def _repository_of(path: Path) -> Path | None:
+    """Return the folder of the repository that a snapshot of Hugging Face's cache belongs to."""
+    above = path.parent
+    return above.parent if above.name == "snapshots" and above.parent.name.startswith("models--") else None
+
+
+def _check_parts(path: Path, index: ModelIndex) -> None:
+    for name, (_library, class_name) in index.parts.items():
         folder = path / name
         if not folder.is_dir():
-            if name in _OPTIONAL:
+            if name in OPTIONAL:
                 continue
             raise ModelDamaged(f"{path} lacks its {name} folder.", _FETCH_AGAIN)
-        if "Tokenizer" in class_name:
-            _check_tokenizer(folder)
-        elif "Scheduler" in class_name:
-            _json(folder / "scheduler_config.json")
-        elif "Processor" in class_name or "Extractor" in class_name:
-            _json(folder / "preprocessor_config.json")
-        else:
-            _json(folder / "config.json")
-            _check_weights(folder)
+        match kind_of_part(class_name):
+            case "tokenizer":
+                _check_tokenizer(folder)
+            case "scheduler":
+                _json(folder / "scheduler_config.json")
+            case "processor":
+                _json(folder / "preprocessor_config.json")
+            case "network":
+                _json(folder / "config.json")
+                _check_weights(folder)
 
 
 def _check_tokenizer(folder: Path) -> None:
     """A tokenizer without its vocabulary loads all the same, with two tokens, and every prompt does nothing."""
-    names = {file.name for file in folder.iterdir()}
+    names = _file_names(folder)
     if "tokenizer.json" in names:
         _json(folder / "tokenizer.json")
     elif {"vocab.json", "merges.txt"} <= names:
@@ -238,21 +232,38 @@ def _check_tokenizer(folder: Path) -> None:
 
 
 def _check_weights(folder: Path) -> None:
-    for index in folder.glob("*.safetensors.index.json"):
-        shards = _json(index).get("weight_map")
-        for shard in set(shards.values()) if isinstance(shards, dict) else ():
-            if not isinstance(shard, str) or "/" in shard or "\\" in shard or not (folder / shard).is_file():
-                raise ModelDamaged(f"{folder} lacks {str(shard)[:80]!r}, a part of its weights.", _FETCH_AGAIN)
-    checked = [read_header(file) for file in sorted(folder.glob("*.safetensors"))]
-    if not checked and not any(folder.glob("*.bin")):
-        raise ModelDamaged(f"{folder} holds no weights (.safetensors).", _FETCH_AGAIN)
+    entry = _weights_of(folder)
+    if not entry:
+        others = sorted(name for name in _file_names(folder) if name.endswith(_OTHER_WEIGHTS))
+        found = f" that can be read, only {', '.join(others)[:120]}" if others else ""
+        raise ModelDamaged(f"{folder} holds no weights (.safetensors){found}.", _FETCH_AGAIN)
+    names = [entry]
+    if entry.endswith(".json"):
+        shards = _json(folder / entry).get("weight_map")
+        names = sorted({str(shard) for shard in shards.values()}) if isinstance(shards, dict) else []
+        if not names:
+            raise ModelDamaged(f"{folder / entry} lists no weights.", _FETCH_AGAIN)
+    for name in names:
+        if "/" in name or "\\" in name or not (folder / name).is_file():
+            raise ModelDamaged(f"{folder} lacks {name[:80]!r}, a part of its weights.", _FETCH_AGAIN)
+        if name.endswith(".safetensors"):
+            read_header(folder / name)
 
 
-def _check_pickles(path: Path, parts: dict[str, str]) -> None:
+def _check_pickles(path: Path, index: ModelIndex) -> None:
     """Weights without a .safetensors file are pickles, which only the settings open."""
-    for name in parts:
-        if name not in _OPTIONAL and any(path.glob(f"{name}/*.bin")) and not any(path.glob(f"{name}/*.safetensors")):
+    for name in index.parts:
+        if name not in OPTIONAL and ".bin" in _weights_of(path / name):
             raise ModelPickled.weights_of(path, name)
+
+
+def _weights_of(folder: Path) -> str:
+    return weights_entry(_file_names(folder))
+
+
+def _file_names(folder: Path) -> set[str]:
+    """Return the names of what a folder holds, links that lead nowhere among them: these are told when read."""
+    return {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")} if folder.is_dir() else set()
 
 
 def _with_family(info: ModelInfo, notes: ModelNotes) -> ModelInfo:
@@ -289,15 +300,11 @@ def _variant(info: ModelInfo, family: str) -> str:
 
 def _check_purpose(info: ModelInfo) -> None:
     unet, vae = _config(info.path / "unet"), _config(info.path / "vae")
-    if _channels(unet, "in_channels") != _channels(vae, "latent_channels"):
+    if unet and _channels(unet, "in_channels") != _channels(vae, "latent_channels"):
         raise ModelUnsupported(
             f"{info.path} draws over a picture (its UNet takes {unet.get('in_channels')} channels): "
             "only text-to-image models can be used.",
             "Choose the text-to-image model it was made from.",
-        )
-    if any(word in info.pipeline for word in _NOT_FROM_TEXT):
-        raise ModelUnsupported(
-            f"{info.path} is a {info.pipeline}: only text-to-image pipelines can be used.", "Choose another model."
         )
 
 

@@ -15,11 +15,12 @@ from typing import Final
 
 from sdstudio.catalog.kinds import PICKLES
 from sdstudio.core.errors import Cancelled, ModelUnsupported, SaveFailed
+from sdstudio.core.model_folder import INDEX_FILE
 from sdstudio.core.paths import expanded
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.library.download import STAGING, check_free, locked
 from sdstudio.library.fetch import cannot_save
-from sdstudio.library.identify import INDEX_FILE, examine
+from sdstudio.library.identify import examine
 from sdstudio.library.plan import file_name, safe_path
 from sdstudio.library.planner import kind_of, placed
 

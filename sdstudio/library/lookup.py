@@ -16,7 +16,7 @@ from sdstudio.core.errors import ModelError, ModelNotFound, ModelUnsupported
 from sdstudio.core.paths import expanded
 from sdstudio.library.facts import read_facts
 from sdstudio.library.identify import Finding, examine
-from sdstudio.library.scan import asset_of_file
+from sdstudio.library.scan import asset_of_file, asset_of_folder, stamp_of_folder
 from sdstudio.library.walk import Candidate
 
 _ALL: Final = "See the Library page, or `sdstudio models list --kind {}`."
@@ -126,6 +126,10 @@ def _asset_at(path: Path, kind: str, assets: Sequence[Asset]) -> Asset:
         if asset.path.resolve() == real:
             return asset
     title = KIND_BY_KEY[kind].title
+    if kind == CHECKPOINT and path.is_dir():
+        finding = examine(path)
+        found = asset_of_folder(finding, path.parent, stamp_of_folder(finding.info.path))
+        return replace(found, key=str(found.path))
     if not path.is_file() or path.suffix.lower() not in KIND_BY_KEY[kind].suffixes:
         endings = ", ".join(KIND_BY_KEY[kind].suffixes)
         said = f"{title} = {str(path)[:200]}: allowed is a file that ends in {endings}."

@@ -134,15 +134,17 @@ def _listed(path: Path, kind: str, troubles: list[Trouble]) -> list[Place]:
 
 
 def _comfyui(raw: Mapping[Any, Any], beside: Path) -> Iterator[tuple[Path, str]]:
-    """Read ``extra_model_paths.yaml``: programs, each a base path and for each kind one folder a line."""
+    """Read ``extra_model_paths.yaml``: programs, each a base path and for each kind one folder a line, or a list."""
     for section in raw.values():
         if not isinstance(section, dict):
             continue
         base = _path(section.get("base_path"), beside) or beside
         for name, value in section.items():
             hint = hint_of(str(name))
-            if hint and hint != OTHER and isinstance(value, str):
-                for line in value.splitlines():
+            if not hint or hint == OTHER:
+                continue
+            for text in value if isinstance(value, list) else [value]:
+                for line in text.splitlines() if isinstance(text, str) else ():
                     folder = _path(line, base)
                     if folder is not None:
                         yield folder, hint

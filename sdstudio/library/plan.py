@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final, Literal
@@ -17,8 +17,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sdstudio.core.errors import DownloadDamaged, ModelUnsupported, NotOffered
+from sdstudio.core.model_folder import INDEX_FILE, VARIANTS, ModelIndex, check_drawable, kind_of_part, read_index
 
-INDEX_FILE: Final = "model_index.json"
 SMALL_MAXIMUM_BYTES: Final = 64 * 2**20
 """What a file that holds no weights may have."""
 
@@ -31,6 +31,8 @@ _LICENCES: Final = frozenset({"LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE",
 _CHECKER: Final = frozenset({"safety_checker", "feature_extractor"})
 _STEMS: Final = ("model", "diffusion_pytorch_model")
 _SHARD: Final = r"-\d{5}-of-\d{5}"
+_ORDERS: Final = {"fp16": ("fp16", "", *VARIANTS), "full": ("", "fp32", *VARIANTS)}
+"""Precision -> variants of weights in the order in which they are taken."""
 
 
 def safe_path(name: str) -> str:
@@ -160,41 +162,54 @@ def checked_listing(listing: Listing) -> Listing:
     return listing
 
 
-def choose_folder(listing: Listing, index: Mapping[str, Any], precision: str, safety_checker: bool) -> Choice:
+def choose_folder(listing: Listing, index: ModelIndex, precision: str, safety_checker: bool) -> Choice:
     """Choose the files of a model in the diffusers layout.
 
     Args:
         listing: What there is.
         index: Its ``model_index.json``.
-        precision: "fp16" takes half-precision weights where there are some; anything else the plain ones.
+        precision: "fp16" takes half-precision weights where there are some, "full" the plain ones; what is there in one
+            of both only comes in that one.
         safety_checker: Also take the filter that judges pictures.
 
     Raises:
         ModelUnsupported: The index names no component, or one without weights in safetensors.
     """
     chosen = [file for file in listing.files if file.path == INDEX_FILE or file.path in _LICENCES]
-    in_full: list[str] = []
-    named = list(_components(index))
-    left_out = () if safety_checker else tuple(name for name, _library in named if name in _CHECKER)
-    parts = [(name, library) for name, library in named if name not in left_out]
+    otherwise: list[str] = []
+    left_out = () if safety_checker else tuple(name for name in index.parts if name in _CHECKER)
+    parts = {name: entry for name, entry in index.parts.items() if name not in left_out}
     if not parts:
         raise ModelUnsupported(f"{listing.repo}: its {INDEX_FILE} names no components.", "Choose another repository.")
-    for name, library in parts:
+    for name, (_library, class_name) in parts.items():
         inside = {file.path.partition("/")[2]: file for file in listing.files if file.path.startswith(f"{name}/")}
         inside = {short: file for short, file in inside.items() if _is_plain(short)}
-        weights, half = _weights(inside, precision)
-        if not weights and any(short.endswith((".bin", ".ckpt", ".pt", ".msgpack")) for short in inside):
-            raise ModelUnsupported(
-                f"{listing.repo}: the weights of its {name} are there only as pickled Python objects.",
-                "Choose a repository with .safetensors files: pickles can hold code.",
-            )
-        if weights and not half and library != "stable_diffusion" and name not in _CHECKER:
-            in_full.append(name)
-        small = [file for short, file in inside.items() if _is_small(short) and file.size_bytes <= SMALL_MAXIMUM_BYTES]
-        chosen += [*(inside[short] for short in weights), *small]
-    remark = f"No half-precision weights for {', '.join(in_full)}: these come in full." if in_full else ""
-    files = tuple(sorted(chosen, key=lambda file: file.path))
-    return Choice(files, left_out, remark if precision == "fp16" else "")
+        if kind_of_part(class_name) == "network":
+            weights, variant = _weights(inside, precision)
+            if not weights:
+                raise _without_weights(listing.repo, name, inside)
+            if (variant == "fp16") != (precision == "fp16") and name not in _CHECKER:
+                otherwise.append(name)
+            chosen += (inside[short] for short in weights)
+        small = [file for short, file in inside.items() if _is_small(short)]
+        chosen += [file for file in small if file.size_bytes <= SMALL_MAXIMUM_BYTES]
+    remark = ""
+    if otherwise and precision == "fp16":
+        remark = f"No half-precision weights for {', '.join(otherwise)}: these come in full."
+    elif otherwise:
+        remark = f"Only half-precision weights for {', '.join(otherwise)}: these come."
+    return Choice(tuple(sorted(chosen, key=lambda file: file.path)), left_out, remark)
+
+
+def _without_weights(repo: str, part: str, inside: Collection[str]) -> ModelUnsupported:
+    if any(short.endswith((".bin", ".ckpt", ".pt", ".msgpack")) for short in inside):
+        return ModelUnsupported(
+            f"{repo}: the weights of its {part} are there only as pickled Python objects.",
+            "Choose a repository with .safetensors files: pickles can hold code.",
+        )
+    found = ", ".join(sorted(short for short in inside if not _is_small(short)))[:120] or "none"
+    message = f"{repo}: its {part} has no weights in .safetensors files; its large files: {found}."
+    return ModelUnsupported(message, "Choose another repository.")
 
 
 def choose_file(listing: Listing, wanted: str = "") -> RemoteFile:
@@ -232,38 +247,44 @@ def file_name(text: str, ending: str = ".safetensors") -> str:
     return f"model-{stem}{ending}" if _RESERVED.match(stem + ending) else stem.strip(" .") + ending
 
 
-def read_index(data: bytes, repo: str) -> Mapping[str, Any]:
-    """Return a repository's ``model_index.json``. Raises: ModelUnsupported."""
+def index_of(data: bytes, repo: str) -> ModelIndex:
+    """Return what a repository's ``model_index.json`` names.
+
+    Raises:
+        ModelUnsupported: It is none, or of a model that the studio does not draw with.
+    """
     try:
         raw = json.loads(data)
     except (ValueError, RecursionError):
         raw = None
     if not isinstance(raw, dict):
         raise ModelUnsupported(f"{repo}: its {INDEX_FILE} is no JSON object.", "Choose another repository.")
-    return raw
+    index = read_index(raw, repo)
+    check_drawable(index, repo)
+    return index
 
 
-def _components(index: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (name, library) of what the index wants; what it names as ``null`` a pipeline does without."""
-    for name, value in index.items():
-        match value:
-            case [str(library), str()] if name.isidentifier() and not name.startswith("_"):
-                yield name, library
+def _weights(inside: Mapping[str, RemoteFile], precision: str) -> tuple[Sequence[str], str]:
+    """Return the names of one set of weights, and which variant it is; none when there are none."""
+    for variant in dict.fromkeys(_ORDERS.get(precision, _ORDERS["full"])):
+        dotted = f".{variant}" if variant else ""
+        for stem in _STEMS:
+            single = f"{stem}{dotted}.safetensors"
+            if single in inside:
+                return [single], variant
+            shards = [short for short in inside if re.fullmatch(_shard_of(stem, dotted), short)]
+            indices = (f"{stem}.safetensors.index{dotted}.json", f"{stem}{dotted}.safetensors.index.json",
+                       f"{stem}.safetensors.index.json")  # fmt: skip
+            listed = next((name for name in indices if name in inside), "")
+            if shards and listed:
+                return [*sorted(shards), listed], variant
+    return [], ""
 
 
-def _weights(inside: Mapping[str, RemoteFile], precision: str) -> tuple[Sequence[str], bool]:
-    """Return the names of one set of weights, and whether it is the half-precision one."""
-    half = [(f"{stem}.fp16", f"{stem}.safetensors.index.fp16.json") for stem in _STEMS]
-    full = [(stem, f"{stem}.safetensors.index.json") for stem in _STEMS]
-    for stem, index in (half if precision == "fp16" else []) + full:
-        single = f"{stem}.safetensors"
-        if single in inside:
-            return [single], stem.endswith(".fp16")
-        shards = [short for short in inside if re.fullmatch(re.escape(stem) + _SHARD + r"\.safetensors", short)]
-        listed = index if index in inside else f"{stem}.safetensors.index.json"
-        if shards and listed in inside:
-            return [*sorted(shards), listed], stem.endswith(".fp16")
-    return [], False
+def _shard_of(stem: str, dotted: str) -> str:
+    """Return the pattern of a shard's name: "model.fp16-00001-of-00002.safetensors", or the variant behind."""
+    stem, dotted = re.escape(stem), re.escape(dotted)
+    return rf"(?:{stem}{dotted}{_SHARD}|{stem}{_SHARD}{dotted})\.safetensors"
 
 
 def _is_plain(short: str) -> bool:

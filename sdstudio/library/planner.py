@@ -19,12 +19,12 @@ import httpx2
 from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY
 from sdstudio.catalog.kinds import EMBEDDING, KIND_BY_KEY, LORA, OTHER, UPSCALER, VAE
 from sdstudio.core.errors import DownloadDamaged, InvalidRequest, ModelDamaged, ModelUnsupported
-from sdstudio.core.safetensors_header import HEADER_MAXIMUM_BYTES, Header, parse_header
+from sdstudio.core.model_folder import INDEX_FILE, ModelIndex
+from sdstudio.core.safetensors_header import Header, may_begin_header, parse_header
 from sdstudio.library.catalogue import CatalogueRow, row_of
 from sdstudio.library.hub import WEB_HOSTS, Hub, check_repo
 from sdstudio.library.network import abandonable, check_url, new_client, read_bytes
 from sdstudio.library.plan import (
-    INDEX_FILE,
     Listing,
     Plan,
     PlannedFile,
@@ -32,7 +32,7 @@ from sdstudio.library.plan import (
     choose_file,
     choose_folder,
     file_name,
-    read_index,
+    index_of,
 )
 from sdstudio.library.single_file import classify
 
@@ -103,14 +103,14 @@ class Planner:
     ) -> Plan:
         listing = self._hub.listing(repo, revision, cancel)
         if not file and any(entry.path == INDEX_FILE for entry in listing.files):
-            index = read_index(self._hub.read(listing, INDEX_FILE, cancel), repo)
+            index = index_of(self._hub.read(listing, INDEX_FILE, cancel), repo)
             return self._of_folder(wish, listing, index, row)
         entry = choose_file(listing, file)
         return abandonable(lambda: self._of_file(listing, entry, row), cancel)
 
-    def _of_folder(self, wish: Wish, listing: Listing, index: Mapping[str, Any], row: CatalogueRow | None) -> Plan:
+    def _of_folder(self, wish: Wish, listing: Listing, index: ModelIndex, row: CatalogueRow | None) -> Plan:
         # A pipeline that no family names is loaded whole by diffusers, the filter too.
-        whole = not any(index.get("_class_name") in family.pipelines for family in FAMILIES)
+        whole = not any(index.pipeline in family.pipelines for family in FAMILIES)
         choice = choose_folder(listing, index, wish.precision, wish.safety_checker or whole)
         title = row.title if row else listing.repo.partition("/")[2]
         return Plan(
@@ -187,9 +187,9 @@ class Planner:
     def _peek(url: str, what: str, headers: Mapping[str, str]) -> _Peeked:
         """Read a safetensors file's header over the network, and nothing of its weights."""
         with new_client() as client:
-            start, _response = read_bytes(client, url, what, 0, 7, headers)
-            length = int.from_bytes(start, "little")
-            if len(start) < 8 or not 2 <= length <= HEADER_MAXIMUM_BYTES:
+            start, _response = read_bytes(client, url, what, 0, 8, headers)
+            length = int.from_bytes(start[:8], "little")
+            if length < 2 or not may_begin_header(start):
                 raise ModelUnsupported(
                     f"{what}: it is no safetensors file; only these are fetched, because other kinds can hold code.",
                     "Choose a .safetensors file.",

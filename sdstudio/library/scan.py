@@ -18,9 +18,10 @@ from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import ModelError, ModelPickled
 from sdstudio.core.model import ModelInfo
+from sdstudio.core.model_folder import INDEX_FILE
 from sdstudio.core.paths import expanded
 from sdstudio.library.facts import FactsCache, FileFacts
-from sdstudio.library.identify import INDEX_FILE, Finding, examine, file_finding, title_of
+from sdstudio.library.identify import Finding, examine, file_finding, is_newest_snapshot, title_of
 from sdstudio.library.places import Trouble
 from sdstudio.library.walk import Candidate, Walk
 
@@ -88,7 +89,7 @@ class Scanner:
                 except (ModelError, OSError) as error:  # gone or locked since it was listed
                     said = error.message if isinstance(error, ModelError) else f"it could not be read: {error}."
                     walk.troubles.append(Trouble.of(candidate.path, _without(candidate.path, said)))
-        others.sort(key=lambda pair: (pair[1].name.casefold(), str(pair[1].path)))
+        others.sort(key=_place_in_list)
         unique = list(_with_own_keys([*first, *others]))
         self._facts.save(seen.__contains__)
         return Scan(
@@ -103,19 +104,12 @@ class Scanner:
         return asset_of_file(candidate, facts)
 
     def _folder(self, candidate: Candidate) -> Pair:
-        stamp = _stamp(candidate.path)
+        stamp = stamp_of_folder(candidate.path)
         known = self._folders.get(candidate.path)
         if known is None or known[0] != stamp:
             known = (stamp, examine(candidate.path))
             self._folders[candidate.path] = known
-        finding = known[1]
-        info = finding.info
-        asset = Asset(
-            CHECKPOINT, info.key, info.name, info.path, candidate.root, info.family, info.variant,
-            size_bytes=info.size_bytes, modified_s=max((mtime for _n, _s, mtime in stamp), default=0) / 1e9,
-            problem=info.problem,
-        )  # fmt: skip
-        return finding, asset
+        return known[1], asset_of_folder(known[1], candidate.root, known[0])
 
 
 @contextmanager
@@ -170,12 +164,29 @@ def asset_of_file(candidate: Candidate, facts: FileFacts) -> Pair:
     return replace(finding, info=info), asset
 
 
+def asset_of_folder(finding: Finding, root: Path, stamp: Stamp) -> Asset:
+    """Return a folder in the diffusers layout as an asset."""
+    info = finding.info
+    return Asset(
+        CHECKPOINT, info.key, info.name, info.path, root, info.family, info.variant, size_bytes=info.size_bytes,
+        modified_s=max((mtime for _name, _size, mtime in stamp), default=0) / 1e9, problem=info.problem,
+    )  # fmt: skip
+
+
+def _place_in_list(pair: Pair) -> tuple[Any, ...]:
+    """Sort by name; of the snapshots of a repository, the first gets its name as key: one that draws."""
+    asset = pair[1]
+    is_snapshot = asset.path.parent.name == "snapshots"
+    later = (bool(asset.problem), not is_newest_snapshot(asset.path)) if is_snapshot else (False, False)
+    return (asset.name.casefold(), *later, str(asset.path))
+
+
 def _without(path: Path, said: str) -> str:
     """Return a message without the path it begins with: a trouble names it itself."""
     return said.removeprefix(str(path)).removeprefix(":").strip()
 
 
-def _stamp(folder: Path) -> Stamp:
+def stamp_of_folder(folder: Path) -> Stamp:
     """Return names, sizes and times of all files of a diffusers folder."""
     rows: list[tuple[str, int, int]] = []
     for where, _folders, files in os.walk(folder):

@@ -1,7 +1,9 @@
 """What other programs put beside a model: a picture (``name.preview.png``), and the words that wake a LoRA.
 
-Words stand in A1111's ``name.json`` ("activation text") and in ``name.civitai.info`` ("trainedWords"), as its helpers
-write it. Both come from strangers: they are read as JSON, up to a size, and give words and nothing else.
+Words stand in A1111's ``name.json`` ("activation text"), in ``name.civitai.info`` ("trainedWords") as its helpers write
+it, in Stability Matrix' ``name.cm-info.json`` ("TrainedWords") and in the ``name.metadata.json`` of ComfyUI's LoRA
+manager ("civitai": {"trainedWords"}). All come from strangers: they are read as JSON, up to a size, and give words and
+nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +18,11 @@ from sdstudio.library.facts import one_line
 
 _MIDDLES: Final = (".preview", "", ".thumb")
 _SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
+_WORD_LISTS: Final = (
+    (".civitai.info", ("trainedWords",)), (".cm-info.json", ("TrainedWords",)),
+    (".metadata.json", ("civitai", "trainedWords")), (".metadata.json", ("trainedWords",)),
+)  # fmt: skip
+"""Ending of a file beside a model -> where in it a list of words stands."""
 _MAXIMUM_BYTES: Final = 20 * 2**20
 _WORDS_MAXIMUM_BYTES: Final = 2**20
 _WORDS_MAXIMUM: Final = 24
@@ -57,9 +64,12 @@ def words_beside(file: Path) -> tuple[str, ...]:
     activation = _json(file.with_suffix(".json")).get("activation text")
     if isinstance(activation, str):
         found += activation.split(",")
-    trained = _json(file.with_suffix(".civitai.info")).get("trainedWords")
-    if isinstance(trained, list):
-        found += [word for word in trained if isinstance(word, str)]
+    for ending, names in _WORD_LISTS:
+        value: Any = _json(file.with_suffix(ending))
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, list):
+            found += [word for word in value if isinstance(word, str)]
     lines = (one_line(word) for word in found)
     return tuple(dict.fromkeys(line for line in lines if line))[:_WORDS_MAXIMUM]
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from sdstudio.catalog.kinds import CHECKPOINT, KIND_BY_KEY, OTHER, VAE
 from sdstudio.catalog.programs import SKIPPED_FOLDERS
-from sdstudio.library.identify import INDEX_FILE
+from sdstudio.core.model_folder import INDEX_FILE
 from sdstudio.library.places import Place, Trouble, hint_of, places_of
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

@@ -53,6 +53,16 @@ def test_a_folder_becomes_a_file_that_draws_and_a_folder_again(run, home, tmp_pa
         assert json.loads(out)["width"] == 64
 
 
+def test_a_folder_outside_the_library_is_converted_too(run, tiny_models, tmp_path):
+    folder = tmp_path / "elsewhere" / "mine"
+    shutil.copytree(tiny_models["sd1"], folder)
+    out, _ = run("models", "convert", folder, "--out", tmp_path / "mine.safetensors", "--json")
+    assert json.loads(out)["path"] == str(tmp_path / "mine.safetensors")
+    assert len(load_file(tmp_path / "mine.safetensors")) == json.loads(out)["tensors"]
+    _, err = run("models", "convert", folder / "unet", "--out", tmp_path / "no.safetensors", code=1)
+    assert f"Choose the folder above it, {folder}" in err
+
+
 def test_half_precision(run, home):
     run("models", "convert", "tiny", "--precision", "float16", "--out", "half", "--quiet")
     values = load_file(home.models / "half.safetensors").values()

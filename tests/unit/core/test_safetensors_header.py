@@ -10,8 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from sdstudio.core import safetensors_header
 from sdstudio.core.errors import ModelDamaged, ModelNotFound, StudioError
 from sdstudio.core.safetensors_header import HEADER_MAXIMUM_BYTES, TENSOR_MAXIMUM, read_header
 
@@ -130,3 +132,41 @@ def test_any_bytes_give_a_header_or_one_line(tmp_path_factory, content):
         except StudioError as error:
             said = str(error)
         assert "\n" not in said
+
+
+def test_notes_of_any_length_up_to_the_formats_own_limit_are_read(tmp_path):
+    tensors = {"a": _f32(0, 4, [1])}
+    tags = json.dumps({f"tag {number}": number for number in range(200_000)})
+    for notes in ({"modelspec.thumbnail": "A" * 30_000_000}, {"ss_tag_frequency": tags}, {}, None):
+        path = _file(tmp_path / "a.safetensors", {"__metadata__": notes, **tensors}, b"\0" * 4)
+        with safe_open(path, "np") as theirs:  # what the format's own reader takes
+            assert read_header(path).metadata == (theirs.metadata() or {})
+
+
+@pytest.mark.parametrize("notes", [{"a": 1}, {"a": {"b": "c"}}, [], "text", 3])
+def test_notes_that_the_formats_own_reader_refuses_are_refused(tmp_path, notes):
+    path = _file(tmp_path / "a.safetensors", {"__metadata__": notes, "a": _f32(0, 4, [1])}, b"\0" * 4)
+    with pytest.raises(SafetensorError), safe_open(path, "np"):
+        pass
+    with pytest.raises(ModelDamaged, match="notes in its header"):
+        read_header(path)
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"a":[' + b"1," * 8_000_000 + b"1]}", b"{" + b",".join(b'"%d" :0' % i for i in range(800_000)) + b"}"]
+)
+def test_a_large_header_that_is_not_large_for_its_notes_is_not_parsed(tmp_path, text, monkeypatch):
+    monkeypatch.setattr(safetensors_header, "from_json", lambda *_a, **_k: pytest.fail("parsed"))
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text)
+    with pytest.raises(ModelDamaged, match="more than 20,000 tensors"):
+        read_header(path)
+
+
+def test_a_large_zip_file_is_named_as_pickled(tmp_path):
+    path = tmp_path / "a.safetensors"
+    with path.open("wb") as file:
+        file.write(b"PK\x03\x04" + bytes(100))
+        file.truncate(80_000_000)
+    with pytest.raises(ModelDamaged, match="pickled"):
+        read_header(path)

@@ -46,6 +46,49 @@ def test_a_whole_folder_has_no_problem(tiny_models, key):
     assert (request.width, request.height, request.steps, request.scheduler) == (64, 64, 4, "euler")
 
 
+def test_the_files_that_macos_puts_beside_others_are_passed_over(copy):
+    path = copy()
+    whole = weight_files(examine(path).info)
+    for file in [file for file in path.rglob("*") if file.is_file()]:
+        (file.parent / f"._{file.name}").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X" + bytes(4000))
+    finding = examine(path)
+    assert finding.error is None
+    assert weight_files(finding.info) == whole
+    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
+        (path / "tokenizer" / name).unlink(missing_ok=True)
+    assert "lacks its vocabulary" in examine(path).info.problem
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"text_encoder": [None, None]}, "it was saved without its text_encoder"),
+        ({"vae": None}, "it was saved without its vae"),
+        ({"unet": [None, "UNet2DConditionModel"], "scheduler": []}, "without its unet and scheduler"),
+        ({"_class_name": "KolorsPipeline"}, "is a KolorsPipeline: its text encoder (ChatGLM)"),
+        ({"_class_name": "StableUnCLIPPipeline"}, "draws from the output of a prior model"),
+        ({"_class_name": "FluxPipeline"}, "its latents are not the four channels"),
+        ({"_class_name": "StableDiffusionInpaintPipeline"}, "only text-to-image pipelines"),
+    ],
+)
+def test_a_folder_that_cannot_be_drawn_with_says_the_true_reason(copy, change, reason):
+    path = copy()
+    _edit(path / "model_index.json", **change)
+    finding = examine(path)
+    assert isinstance(finding.error, ModelUnsupported)
+    assert reason in finding.info.problem
+
+
+@pytest.mark.parametrize("variant", ["fp16", "bf16", "non_ema"])
+def test_weights_of_any_variant_are_enough_and_weights_of_another_format_are_named(copy, variant):
+    path = copy()
+    weights = path / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_name(f"diffusion_pytorch_model.{variant}.safetensors"))
+    assert examine(path).error is None
+    weights.with_name(f"diffusion_pytorch_model.{variant}.safetensors").rename(weights.with_suffix(".gguf"))
+    assert "no weights (.safetensors) that can be read, only diffusion_pytorch_model.gguf" in examine(path).info.problem
+
+
 @pytest.mark.parametrize(("width", "family"), [(768, "sd1"), (1024, "sd2"), ([768, 768], "sd1"), (32, "sd1")])
 def test_the_attention_width_tells_families_apart(copy, width, family):
     path = copy()
@@ -178,7 +221,7 @@ def test_code_of_strangers_is_refused(copy, change):
     _edit(path / "model_index.json", **change)
     finding = examine(path)
     assert isinstance(finding.error, ModelUnsupported)
-    assert "not run" in finding.info.problem
+    assert "never run" in finding.info.problem
 
 
 @pytest.mark.parametrize("channels", [8, 9])
@@ -212,6 +255,7 @@ def test_a_filter_that_is_named_and_missing_does_not_matter(copy):
 
 def test_a_missing_shard_is_named(copy):
     path = copy()
+    (path / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     index = path / "unet" / "diffusion_pytorch_model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "part-2.safetensors", "b": "../../evil.safetensors"}}))
     assert "a part of its weights" in examine(path).info.problem

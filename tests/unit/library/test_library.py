@@ -121,6 +121,29 @@ def test_folders_of_other_programs_are_looked_through_but_for_what_is_no_model(h
     ]
 
 
+def test_a_model_of_the_hub_cache_has_its_repositorys_name_as_key_and_its_older_snapshots_have_paths(
+    home, tiny_models, tmp_path
+):
+    repository = tmp_path / "hub" / "models--org--name"
+    for revision in "abc":
+        shutil.copytree(tiny_models["sd1"], repository / "snapshots" / revision)
+        (repository / "snapshots" / revision / "sdstudio.json").unlink()
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("b")
+
+    def paths() -> dict[str, str]:
+        library = Library(home, [tmp_path / "hub"])
+        assert library.find("c").path.name == "c"  # what was its key before 0.2
+        return {model.key: model.path.name for model in library.models() if model.key != STARTER_KEY}
+
+    others = {str(repository / "snapshots" / revision): revision for revision in "ac"}
+    assert paths() == {"org/name": "b", **others}
+    shutil.rmtree(repository / "snapshots" / "b" / "vae")  # the newest does not draw: the name goes to one that does
+    assert paths()["org/name"] == "a"
+    (repository / "refs" / "main").write_bytes(b"\xff\xfe")
+    assert paths()["org/name"] == "a"
+
+
 def test_two_models_of_one_name_have_two_keys(home, tiny_models, tmp_path):
     for folder in (home.models / "m", tmp_path / "more" / "m"):
         shutil.copytree(tiny_models["sd1"], folder)

@@ -99,6 +99,22 @@ def test_comfyuis_list_of_folders_is_followed(listed, tmp_path):
     ]
 
 
+def test_a_list_of_folders_may_be_a_list_in_its_yaml_too(tmp_path):
+    for name in ("a/loras", "a/more", "b/vae"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "extra_model_paths.yaml").write_text(
+        f"one:\n  base_path: {tmp_path}/a\n  loras:\n    - loras\n    - more\n    - 3\n    - [more]\n"
+        f"two:\n  vae: [{tmp_path}/b/vae]\n  embeddings: []\n"
+    )
+    places, troubles = places_of(tmp_path / "extra_model_paths.yaml")
+    assert [(place.folder.relative_to(tmp_path).as_posix(), place.hint) for place in places] == [
+        ("a/loras", "lora"),
+        ("a/more", "lora"),
+        ("b/vae", "vae"),
+    ]
+    assert troubles == []
+
+
 def test_the_list_may_be_named_itself(listed):
     places, _ = places_of(listed / "extra_model_paths.yaml")
     assert [place.hint for place in places] == ["checkpoint", "lora", "lora", "vae"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import PurePosixPath
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdstudio.core.errors import DownloadDamaged, ModelUnsupported, NotOffered
+from sdstudio.core.model_folder import read_index
 from sdstudio.library.plan import (
     Listing,
     RemoteFile,
@@ -16,11 +18,11 @@ from sdstudio.library.plan import (
     choose_file,
     choose_folder,
     file_name,
-    read_index,
+    index_of,
     safe_path,
 )
 
-INDEX = {
+INDEX_JSON = {
     "_class_name": "StableDiffusionPipeline",
     "_diffusers_version": "0.42.1",
     "feature_extractor": ["transformers", "CLIPImageProcessor"],
@@ -33,6 +35,7 @@ INDEX = {
     "unet": ["diffusers", "UNet2DConditionModel"],
     "vae": ["diffusers", "AutoencoderKL"],
 }
+INDEX = read_index(INDEX_JSON, "org/name")
 # The shape of the SD 1.5 repository: two precisions, pickles, whole checkpoints, flax, and a folder nobody names.
 NAMES = (
     "README.md", "LICENSE", "model_index.json", "v1-5-pruned.safetensors", "v1-5-pruned.ckpt",
@@ -90,7 +93,7 @@ def test_the_safety_checker_comes_when_it_is_wanted():
 
 
 def test_shards_come_with_their_index():
-    index = {"_class_name": "X", "transformer": ["diffusers", "T"]}
+    index = read_index({"_class_name": "X", "transformer": ["diffusers", "T"]}, "org/name")
     stem = "transformer/diffusion_pytorch_model"
     names = [f"{stem}-00001-of-00002.safetensors", f"{stem}-00002-of-00002.safetensors"]
     choice = choose_folder(
@@ -98,6 +101,42 @@ def test_shards_come_with_their_index():
         index, "fp16", False,
     )  # fmt: skip
     assert {file.path for file in choice.files} == {"model_index.json", *names, f"{stem}.safetensors.index.json"}
+
+
+@pytest.mark.parametrize("variant", ["fp16", "bf16", "fp32", "non_ema"])
+@pytest.mark.parametrize("precision", ["fp16", "full"])
+def test_a_part_that_is_there_in_one_variant_only_comes_in_that_one(variant, precision):
+    others = [name for name in NAMES if not (name.startswith("unet/") and name.endswith(".safetensors"))]
+    only = f"unet/diffusion_pytorch_model.{variant}.safetensors"
+    choice = choose_folder(listing(*others, only), INDEX, precision, False)
+    assert only in {file.path for file in choice.files}
+    said = {"fp16": "Only half-precision weights for unet: these come."}.get(variant, "") if precision == "full" else ""
+    assert precision == "fp16" or choice.remark == said
+
+
+def test_a_network_without_any_weights_is_refused_and_its_large_files_are_named():
+    others = [name for name in NAMES if not name.startswith("vae/diffusion")]
+    with pytest.raises(ModelUnsupported, match=r"its vae has no weights in \.safetensors files; .*: weights\.gguf"):
+        choose_folder(listing(*others, "vae/weights.gguf"), INDEX, "full", False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"_class_name": ["pipeline_x", "Mine"]}, "code of its own"),
+        ({"unet": ["my_unet", "Net"]}, "allowed are classes of diffusers and transformers"),
+        ({"text_encoder": [None, None]}, "saved without its text_encoder"),
+        ({"vae": None, "unet": []}, "saved without its unet and vae"),
+        ({"_class_name": "FluxPipeline"}, "four channels of Stable Diffusion"),
+        ({"_class_name": "KolorsPipeline"}, "ChatGLM"),
+        ({"_class_name": "UnCLIPPipeline"}, "prior"),
+        ({"_class_name": "StableDiffusionInpaintPipeline"}, "only text-to-image"),
+        ({"_class_name": "Whatever"}, "does not draw with"),
+    ],
+)
+def test_what_cannot_be_drawn_with_is_refused_before_anything_comes(changes, reason):
+    with pytest.raises(ModelUnsupported, match=reason):
+        index_of(json.dumps({**INDEX_JSON, **changes}).encode(), "org/name")
 
 
 def test_weights_that_are_pickles_only_are_refused():
@@ -111,12 +150,12 @@ def test_weights_that_are_pickles_only_are_refused():
 @pytest.mark.parametrize("data", [b"[]", b"{", b"\xff\xfe", b"[" * 100_000])
 def test_an_index_that_is_none_is_refused(data):
     with pytest.raises(ModelUnsupported, match="no JSON object"):
-        read_index(data, "org/name")
+        index_of(data, "org/name")
 
 
 def test_an_index_without_components_is_refused():
     with pytest.raises(ModelUnsupported, match="names no components"):
-        choose_folder(listing(*NAMES), {"_class_name": "X", "../up": ["os", "system"]}, "fp16", False)
+        choose_folder(listing(*NAMES), read_index({"_class_name": "X", "_up": [1, 2]}, "org/name"), "fp16", False)
 
 
 @pytest.mark.parametrize(

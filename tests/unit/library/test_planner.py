@@ -152,12 +152,16 @@ def test_a_repository_of_pickles_is_refused(hub_server):
     ("pipeline", "comes"), [("StableDiffusionPipeline", False), ("LatentConsistencyModelPipeline", True)]
 )
 def test_a_pipeline_that_is_loaded_whole_gets_its_checker_too(hub_server, pipeline, comes):
+    networks = ("safety_checker", "text_encoder", "unet", "vae")
     index = {
         "_class_name": pipeline,
         "safety_checker": ["stable_diffusion", "X"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "scheduler": ["diffusers", "PNDMScheduler"],
         "vae": ["diffusers", "AutoencoderKL"],
     }
-    weights = {f"{part}/{name}.safetensors": VAE for part, name in
-               (("safety_checker", "model"), ("vae", "diffusion_pytorch_model"))}  # fmt: skip
+    weights = {f"{part}/model.safetensors": VAE for part in networks}
     hub_server.add("org/name", {"model_index.json": json.dumps(index).encode(), **weights})
     assert ("safety_checker/model.safetensors" in {file.path for file in plan("org/name").files}) is comes

@@ -39,6 +39,15 @@ def test_words_come_from_a1111_and_its_helpers(tmp_path):
     assert words_beside(lora) == ("sks", "old film", "grain yes")
 
 
+def test_words_come_from_stability_matrix_and_the_lora_manager(tmp_path):
+    (tmp_path / "a.cm-info.json").write_text(json.dumps({"ModelName": "A", "TrainedWords": ["sks", "film"]}))
+    (tmp_path / "b.metadata.json").write_text(json.dumps({"civitai": {"trainedWords": ["sks"]}, "trainedWords": ["x"]}))
+    (tmp_path / "c.metadata.json").write_text(json.dumps({"civitai": None, "trainedWords": "no list"}))
+    assert words_beside(tmp_path / "a.safetensors") == ("sks", "film")
+    assert words_beside(tmp_path / "b.safetensors") == ("sks", "x")
+    assert words_beside(tmp_path / "c.safetensors") == ()
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"\xff", b"[" * 100_000, b'{"activation text": 3}', b'{"activation text": "' + b"x" * 2**20]
 )
