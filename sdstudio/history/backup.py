@@ -7,7 +7,6 @@ picture it names was there when the copying of pictures began. Models, logs and 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 import zipfile
@@ -21,14 +20,13 @@ from sdstudio.core.errors import Cancelled, HistoryDamaged, SaveFailed
 from sdstudio.core.files import TEMPORARY, copy_whole, save_failed, write_whole
 from sdstudio.core.paths import StudioPaths, expanded
 from sdstudio.history.files import OnProgress, never, unheard
+from sdstudio.history.names import nameable
 from sdstudio.history.schema import DAMAGED_HINT, VISIBLE, Database
 
 ELSEWHERE: Final = "elsewhere"
 """Folder below ``images`` for pictures that were saved outside the data folder."""
 SPACE_TO_SPARE: Final = 50_000_000
 _LEFT_OUT: Final = frozenset({"models", "cache", "logs", "thumbnails", "studio.lock", "saving.lock"})
-_NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
-"""Bytes of a name that mean no letter, as Python holds them."""
 
 
 @dataclass
@@ -133,12 +131,7 @@ def _pieces(paths: StudioPaths) -> Iterator[_Piece]:
         for name in sorted(files):
             own = not inside.parts and (name in _LEFT_OUT or name.startswith(paths.database.name))
             if not own and not name.endswith(TEMPORARY):
-                yield _Piece(Path(where, name), _nameable((inside / name).as_posix()))
-
-
-def _nameable(inside: str) -> str:
-    """Return a name that a zip, and any disk, can hold: what is not UTF-8 is written as %E9."""
-    return _NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", inside)
+                yield _Piece(Path(where, name), nameable((inside / name).as_posix()))
 
 
 def _from_outside(copy: Path, paths: StudioPaths, report: BackupReport) -> Iterator[_Piece]:

@@ -7,7 +7,7 @@ does (`recovery`), a picture without a row is listed again, and a file that tell
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +22,9 @@ from sdstudio.core.request import Recipe
 from sdstudio.history.files import SAVING_LOCK, OnProgress, never, saving_lock, unheard
 from sdstudio.history.foreign.reading import recipe_of
 from sdstudio.history.input_check import spare_inputs, without_input
-from sdstudio.history.recovery import adopt_files, number_of, recover_now
+from sdstudio.history.moved import is_there, moved_pictures, pictures_like, reunite
+from sdstudio.history.names import free_path, is_storable, nameable, number_of
+from sdstudio.history.recovery import adopt_files, recover_now
 from sdstudio.history.rows import index_words, stored_path
 from sdstudio.history.schema import VISIBLE, Database
 
@@ -31,10 +33,11 @@ PATIENCE_S: Final = 10.0
 EACH: Final = 50
 """Progress is told every so many pictures."""
 
-DATABASE, UNFINISHED, NO_FILE, NO_ROW, STRANGER, DAMAGED, NO_WORDS, THUMBNAIL, NO_INPUT, SPARE_INPUT = (
+DATABASE, UNFINISHED, NO_FILE, NO_ROW, STRANGER, DAMAGED, NO_WORDS, THUMBNAIL, NO_INPUT, SPARE_INPUT, BAD_NAME = (
     "database", "unfinished", "no_file", "no_row", "stranger", "damaged", "no_words", "thumbnail", "no_input",
-    "spare_input",
+    "spare_input", "bad_name",
 )  # fmt: skip
+_NOT_LISTED: Final = "the history does not list it"
 HARMLESS: Final = frozenset({STRANGER, SPARE_INPUT})
 """What is only named where it is not put right."""
 
@@ -47,7 +50,7 @@ class Finding:
         kind: ``database`` damaged · ``unfinished`` save of a crash · ``no_file`` for a row · ``no_row`` for a picture ·
             ``stranger``: a file that tells nothing · ``damaged`` picture · ``no_words``: cannot be found by its words ·
             ``thumbnail`` of no picture · ``no_input``: the picture it began from is gone · ``spare_input``: a picture
-            to begin from that nothing needs any more.
+            to begin from that nothing needs any more · ``bad_name``: a picture whose name the database cannot hold.
         path: The file it is about.
         entry_id: The row it is about, ``None`` for none.
         said: What is wrong.
@@ -164,8 +167,9 @@ class Checkup:
 
     def _look(self) -> None:
         orphans = self._orphans()
-        self._look_at_rows(orphans)
-        self._look_at_orphans(orphans)
+        recipes = {file: recipe for file in orphans if (recipe := recipe_of(file)) is not None}
+        found = self._look_at_rows(orphans, recipes)
+        self._look_at_orphans([file for file in orphans if file not in found], recipes)
         self._look_at_words()
         self._look_at_thumbnails()
         self._look_at_inputs()
@@ -189,29 +193,51 @@ class Checkup:
         if self._repair and rows:
             recover_now(self._database, self._paths)
 
-    def _orphans(self) -> dict[str, Path]:
-        """Return the pictures in the data folder that no row names, by their path as a row would hold it."""
+    def _orphans(self) -> list[Path]:
+        """Return the pictures in the data folder that no row names."""
         known = {row["path"] for row in self._database.read("SELECT path FROM entries")}
-        files = (file for file in self._paths.images.glob("**/*") if file.suffix.lower() in ENDINGS and file.is_file())
-        stored = ((stored_path(self._paths, file), file) for file in sorted(files))
-        return {name: file for name, file in stored if name not in known}
+        files = (file for file in self._paths.images.glob("**/*") if file.suffix.lower() in ENDINGS and is_there(file))
+        return [file for file in sorted(files) if stored_path(self._paths, file) not in known]
 
-    def _look_at_rows(self, orphans: dict[str, Path]) -> None:
-        rows = self._database.read(f"SELECT id, path, recipe FROM entries WHERE {VISIBLE} ORDER BY id")
+    def _with_a_name(self, file: Path) -> Path | None:
+        """Return a picture under a name that the database can hold, ``None`` while it has none."""
+        stored = stored_path(self._paths, file)
+        if is_storable(stored):
+            return file
+        said = "its name is not UTF-8, so that the history cannot hold it"
+        target = free_path(self._paths.home / nameable(stored))
+        done = ""
+        if self._repair:
+            with suppress(OSError):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file.rename(target)
+                done = f"renamed to {target.name}"
+        self._found(BAD_NAME, file, None, said, done)
+        return target if done else None
+
+    def _look_at_rows(self, orphans: Sequence[Path], recipes: Mapping[Path, Recipe]) -> set[Path]:
+        """Look at every row's file, and return the pictures that were found to be those of rows without one."""
+        rows = self._database.read(f"SELECT id, path FROM entries WHERE {VISIBLE} ORDER BY id")
         self._report.pictures = len(rows)
+        lost: dict[int, Path] = {}
         for at, row in enumerate(rows):
             if at % EACH == 0:
                 if self._cancelled():
-                    return
+                    return set()
                 self._on_progress(at, len(rows), Path(row["path"]).name)
             file = self._paths.home / row["path"]
             if not os.path.isfile(file):
-                self._put_right(row["id"], file, Recipe.stored(row["recipe"]), orphans)
+                lost[row["id"]] = file
                 continue
             reason = self._fault_of(file)
             if reason:
                 self._report.findings.append(Finding(DAMAGED, file, row["id"], reason))
         self._on_progress(len(rows), len(rows), "")
+        moved = moved_pictures(self._database, self._paths, recipes)
+        strangers = [file for file in orphans if file not in recipes]
+        moved |= pictures_like([entry_id for entry_id in lost if entry_id not in moved], self._paths, strangers)
+        self._put_right(lost, moved)
+        return set(moved.values())
 
     def _fault_of(self, file: Path) -> str:
         try:
@@ -225,25 +251,27 @@ class Checkup:
             return f"it cannot be read ({error.strerror})"
         return ""
 
-    def _put_right(self, entry_id: int, file: Path, recipe: Recipe, orphans: dict[str, Path]) -> None:
-        """A row without a file: the file was moved within the data folder, or it is gone."""
-        same_name = (name for name, other in orphans.items() if other.name == file.name)
-        moved = next((name for name in same_name if recipe_of(orphans[name]) == recipe), None)
-        if moved is not None:
-            self._found(NO_FILE, file, entry_id, f"its picture lies in {moved}", "found again")
+    def _put_right(self, lost: Mapping[int, Path], moved: Mapping[int, Path]) -> None:
+        """Rows without a file: their pictures were moved or renamed within the data folder, or they are gone."""
+        named = {entry_id: self._with_a_name(file) for entry_id, file in moved.items()}
+        for entry_id, file in lost.items():
+            if entry_id in moved:
+                said = f"its picture lies in {shown(stored_path(self._paths, moved[entry_id]))}"
+                self._found(NO_FILE, file, entry_id, said, "found again" if named[entry_id] else "")
+                continue
+            self._found(NO_FILE, file, entry_id, "its picture is gone", "taken out of the list until the file is back")
             if self._repair:
-                self._write("UPDATE entries SET path = ? WHERE id = ?", moved, entry_id)
-            del orphans[moved]
-            return
-        said = "its picture is gone"
-        self._found(NO_FILE, file, entry_id, said, "taken out of the list until the file is back")
+                now = datetime.now().astimezone().isoformat()
+                self._write("UPDATE entries SET deleted_at = ?, trashed_to = NULL WHERE id = ?", now, entry_id)
+        for entry_id, file in moved.items():
+            if entry_id not in lost:  # it was taken out of the list before the file came back
+                self._found(NO_ROW, file, entry_id, _NOT_LISTED, "listed again" if named[entry_id] else "")
         if self._repair:
-            now = datetime.now().astimezone().isoformat()
-            self._write("UPDATE entries SET deleted_at = ?, trashed_to = NULL WHERE id = ?", now, entry_id)
+            reunite(self._database, self._paths, {row: file for row, file in named.items() if file is not None})
 
-    def _look_at_orphans(self, orphans: dict[str, Path]) -> None:
+    def _look_at_orphans(self, orphans: Sequence[Path], recipes: Mapping[Path, Recipe]) -> None:
         ours: list[tuple[int | None, Path]] = []
-        for file in orphans.values():
+        for file in orphans:
             if self._cancelled():
                 return
             try:
@@ -251,11 +279,13 @@ class Checkup:
             except PictureUnreadable as error:
                 self._found(STRANGER, file, None, error.message.partition(": ")[2].rstrip("."))
                 continue
-            if recipe_of(file) is None:
+            if file not in recipes:
                 self._found(STRANGER, file, None, "it tells nothing about how it was made")
                 continue
-            self._found(NO_ROW, file, None, "the history does not list it", "listed again")
-            ours.append((number_of(file), file))
+            named = self._with_a_name(file)
+            self._found(NO_ROW, file, None, _NOT_LISTED, "listed again" if named else "")
+            if named is not None:
+                ours.append((number_of(named), named))
         if self._repair and ours:
             adopt_files(self._database, self._paths, ours)
 
@@ -273,7 +303,7 @@ class Checkup:
     def _look_at_thumbnails(self) -> None:
         ids = {row["id"] for row in self._database.read("SELECT id FROM entries")}
         for file in _thumbnails(self._paths):
-            if not file.stem.isdigit() or int(file.stem) not in ids:
+            if not (file.stem.isascii() and file.stem.isdigit()) or int(file.stem) not in ids:
                 self._found(THUMBNAIL, file, None, "a thumbnail of no picture", "removed")
                 if self._repair:
                     file.unlink(missing_ok=True)

@@ -14,6 +14,9 @@ from sdstudio.core.files import save_failed
 from sdstudio.core.request import Recipe
 
 SLUG_LENGTH: Final = 60
+_NUMBER: Final = re.compile(r"^([0-9]{1,15})-")
+_NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
+"""Bytes of a name that mean no letter, as Python holds them."""
 
 
 def file_name(entry_id: int, recipe: Recipe, suffix: str) -> str:
@@ -22,6 +25,26 @@ def file_name(entry_id: int, recipe: Recipe, suffix: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:SLUG_LENGTH].strip("-")
     parts = (f"{entry_id:06d}", slug, "" if recipe.request.seed is None else str(recipe.request.seed))
     return "-".join(part for part in parts if part) + suffix
+
+
+def number_of(file: Path) -> int | None:
+    """Return the number that a picture's name begins with, ``None`` when it has none of ours."""
+    number = _NUMBER.match(file.name)
+    return int(number[1]) if number is not None else None
+
+
+def is_storable(path: str) -> bool:
+    """Whether the database can hold a path: bytes that are not UTF-8 are no text."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def nameable(path: str) -> str:
+    """Return a path that the database, a zip and any disk can hold: what is not UTF-8 is written as %E9."""
+    return _NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path)
 
 
 def free_path(path: Path) -> Path:
@@ -36,9 +59,7 @@ def check_out(out: Path | None) -> None:
     """Refuse a place for a picture that cannot be one. Raises: SaveFailed."""
     if out is None:
         return
-    try:
-        str(out).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise save_failed(out, OSError(errno.EILSEQ, "not UTF-8")) from error
+    if not is_storable(str(out)):
+        raise save_failed(out, OSError(errno.EILSEQ, "not UTF-8"))
     if not os.path.isdir(out) and out.suffix.lower() != ".png":
         raise SaveFailed(f"File = {out}: pictures are saved as .png.", f"Use {out.with_suffix('.png').name}.")

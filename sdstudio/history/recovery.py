@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final
 
 from sdstudio.core.errors import HistoryError
 from sdstudio.core.files import TEMPORARY
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.pictures import ENDINGS
+from sdstudio.core.pictures import ENDINGS, shown
 from sdstudio.core.request import Recipe
 from sdstudio.history.carry_over import carry_over_jobs, carry_over_marks
 from sdstudio.history.files import SAVING_LOCK, saving_lock
 from sdstudio.history.foreign.reading import recipe_of
 from sdstudio.history.marks_copy import keep_marks
+from sdstudio.history.moved import moved_pictures, reunite
+from sdstudio.history.names import is_storable, number_of
 from sdstudio.history.rows import index_words, insert_entry, remove_row, stored_path
 from sdstudio.history.schema import Database
 
 log = logging.getLogger(__name__)
-
-_NUMBER: Final = re.compile(r"^(\d+)-")
-
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
@@ -38,6 +35,7 @@ class Recovery:
         dropped: Rows whose picture never came to be.
         swept: Temporary files removed.
         restored: Pictures whose deletion was cut off before they reached the trash.
+        moved: Pictures that were found again elsewhere, or under another name.
         marked: Pictures whose ratings, tags, collections and origin came back.
         kept: The damaged database that was set aside, ``None`` when it was whole.
     """
@@ -46,6 +44,7 @@ class Recovery:
     dropped: int = 0
     swept: int = 0
     restored: int = 0
+    moved: int = 0
     marked: int = 0
     kept: Path | None = None
 
@@ -56,8 +55,14 @@ class Recovery:
             said = f"The history file was damaged: it was kept as {self.kept.name} and rebuilt from {pictures}."
             marked = "1 of them" if self.marked == 1 else f"{self.marked} of them"
             return f"{said} Ratings and tags of {marked} could be kept." if self.marked else said
-        said = f"{pictures} recovered" if self.recovered else ""
-        return f"{said}, {self.marked} of them with ratings or tags." if self.marked else said and f"{said}."
+        sentences = []
+        if self.recovered:
+            marked = f", {self.marked} of them with ratings or tags" if self.marked else ""
+            sentences.append(f"{pictures} recovered{marked}.")
+        if self.moved:
+            they = "1 picture was" if self.moved == 1 else f"{self.moved} pictures were"
+            sentences.append(f"{they} moved or renamed, and found again.")
+        return " ".join(sentences)
 
 
 def recover(database: Database, paths: StudioPaths, settle: Callable[[], None] = lambda: None) -> Recovery:
@@ -92,9 +97,13 @@ def recover_now(database: Database, paths: StudioPaths) -> Recovery:
     restored = _undo_cut_off_deletions(database, paths)
     known = {row["path"] for row in database.read("SELECT path FROM entries")}
     orphans = [(number, file) for number, file in _numbered(paths) if stored_path(paths, file) not in known]
-    adopted = adopt_files(database, paths, orphans)
+    recipes = {file: recipe for _, file in orphans if (recipe := recipe_of(file)) is not None}
+    moved = moved_pictures(database, paths, recipes)
+    reunite(database, paths, moved)
+    found = set(moved.values())
+    adopted = adopt_files(database, paths, [each for each in orphans if each[1] not in found])
     marked = carry_over_marks(database, adopted)
-    return Recovery(finished + len(adopted), dropped, swept, restored, marked=marked)
+    return Recovery(finished + len(adopted), dropped, swept, restored, len(moved), marked)
 
 
 def _sweep(paths: StudioPaths) -> int:
@@ -167,17 +176,15 @@ def adopt_files(database: Database, paths: StudioPaths, files: Sequence[tuple[in
     return adopted
 
 
-def number_of(file: Path) -> int | None:
-    """Return the number that a picture's name begins with, ``None`` when it has none of ours."""
-    number = _NUMBER.match(file.name)
-    return int(number[1]) if number is not None and len(number[1]) < 16 else None
-
-
 def _numbered(paths: StudioPaths) -> Iterator[tuple[int | None, Path]]:
     for file in paths.images.glob("*/*"):
         number = number_of(file)
-        if number is not None and file.suffix.lower() in ENDINGS:
+        if number is None or file.suffix.lower() not in ENDINGS:
+            continue
+        if is_storable(stored_path(paths, file)):
             yield number, file
+        else:
+            log.warning("not listed, its name is not UTF-8: %s; check --repair gives it another", shown(str(file)))
 
 
 def made_at(recipe: Recipe, file: Path) -> datetime:

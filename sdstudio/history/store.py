@@ -22,6 +22,7 @@ from PIL import Image
 from sdstudio.core.errors import HistoryDamaged, HistoryError, SaveFailed, StudioError
 from sdstudio.core.files import copy_whole, same_bytes
 from sdstudio.core.paths import StudioPaths
+from sdstudio.core.pictures import shown
 from sdstudio.core.request import Recipe
 from sdstudio.core.trash import take_out
 from sdstudio.history.care import Care
@@ -30,7 +31,7 @@ from sdstudio.history.lineage import Lineage
 from sdstudio.history.listing import Listing
 from sdstudio.history.look import Look
 from sdstudio.history.marks import Marks
-from sdstudio.history.names import check_out, file_name, free_path
+from sdstudio.history.names import check_out, file_name, free_path, is_storable
 from sdstudio.history.pnginfo import write_png
 from sdstudio.history.recovery import Recovery, made_at, recover
 from sdstudio.history.rows import COLUMNS, Entry, entry_of, insert_entry, remove_row, stored_path, thumbnail_path
@@ -299,7 +300,9 @@ class History:
                 "Delete the file by hand.",
             ) from error
         if where is not None:
-            self._set(entry_id, datetime.now().astimezone().isoformat(), str(where))
+            # A trash below a folder whose name is not UTF-8: bytes are no text for SQLite.
+            place = str(where) if is_storable(str(where)) else os.fsencode(where)
+            self._set(entry_id, datetime.now().astimezone().isoformat(), place)
         with suppress(OSError):
             thumbnail_path(self._paths, entry_id).unlink(missing_ok=True)
 
@@ -328,7 +331,7 @@ class History:
             )
         return back
 
-    def _set(self, entry_id: int, deleted_at: str | None, trashed_to: str | None) -> None:
+    def _set(self, entry_id: int, deleted_at: str | None, trashed_to: str | bytes | None) -> None:
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE entries SET deleted_at = ?, trashed_to = ? WHERE id = ?", (deleted_at, trashed_to, entry_id)
@@ -362,11 +365,12 @@ def _bound(number: int) -> int:
     return number if abs(number) < 2**63 else -1
 
 
-def _bring_back(file: Path, trashed_to: str | None) -> bool:
+def _bring_back(file: Path, trashed_to: str | bytes | None) -> bool:
+    place = Path(os.fsdecode(trashed_to)) if trashed_to else None
     try:
-        return take_out(file, Path(trashed_to) if trashed_to else None)
+        return take_out(file, place)
     except OSError as error:
         raise HistoryError(
-            f"Picture = {trashed_to}: it could not be brought back ({error.strerror or error}).",
+            f"Picture = {shown(str(place))}: it could not be brought back ({error.strerror or error}).",
             "Move it out of the trash by hand.",
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -21,12 +22,19 @@ def write_thumbnail(path: Path, pixels: Image.Image) -> None:
     Raises:
         SaveFailed: It cannot be written.
     """
-    small = reduced(pixels)
+    content = thumbnail_bytes(pixels)
 
     def write(file: BinaryIO) -> None:
-        small.save(file, "JPEG", quality=90, subsampling=0)
+        file.write(content)
 
     write_whole(path, write, lasting=False)
+
+
+def thumbnail_bytes(pixels: Image.Image) -> bytes:
+    """Return what a thumbnail's file holds: the same for the same pixels."""
+    content = io.BytesIO()
+    reduced(pixels).save(content, "JPEG", quality=90, subsampling=0)
+    return content.getvalue()
 
 
 def reduced(pixels: Image.Image) -> Image.Image:

@@ -60,6 +60,7 @@ class GridWindow(QDialog):
         self._entries: list[Entry] = []
         self._offered: list[Parameter] = []
         self._asked: set[str] = set()
+        self._refused: dict[str, str] = {}
         self.grid: Grid | None = None
         self.x_combo, self.y_combo = QComboBox(), QComboBox()
         self.table = QTableWidget()
@@ -79,7 +80,7 @@ class GridWindow(QDialog):
     def show_entries(self, entries: Sequence[Entry]) -> None:
         """Lay these pictures out, by the first two parameters in which they differ."""
         self._entries = list(entries[:CELLS_MAXIMUM])
-        self._asked = set()
+        self._asked, self._refused = set(), {}
         self._offered = axes(self._entries)
         for combo, with_none in ((self.x_combo, False), (self.y_combo, True)):
             combo.clear()
@@ -117,8 +118,9 @@ class GridWindow(QDialog):
             self.grid = None
         self._fill()
         missing = len(self.grid.missing()) if self.grid else 0
-        self.make_button.setText("Make the missing one" if missing == 1 else f"Make the {missing} missing")
-        self.make_button.setVisible(bool(missing))
+        to_make = len(self._new(self.grid.missing())) if self.grid else 0
+        self.make_button.setText("Make the missing one" if to_make == 1 else f"Make the {to_make} missing")
+        self.make_button.setVisible(bool(to_make))
         self.export_button.setEnabled(self.grid is not None)
         if cells > CELLS_MAXIMUM:
             self._say(f"{cells:,} places: at most {CELLS_MAXIMUM:,}. Choose another parameter.", "warning")
@@ -147,8 +149,9 @@ class GridWindow(QDialog):
         item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
         if cell.entry is None:
             asked = _key(cell.request) in self._asked
-            item.setText("Waiting" if asked else "Make")
-            item.setToolTip("It is in the queue" if asked else "Missing: click to make it")
+            reason = self._refused.get(_key(cell.request), "")
+            item.setText("Waiting" if asked else "Cannot be" if reason else "Make")
+            item.setToolTip("It is in the queue" if asked else reason or "Missing: click to make it")
             return item
         picture = QPixmap(str(cell.entry.thumbnail))
         if picture.isNull():
@@ -177,18 +180,25 @@ class GridWindow(QDialog):
             self._make([cell])
 
     def _make(self, cells: Sequence[Cell]) -> None:
-        new = [cell for cell in cells if _key(cell.request) not in self._asked]
+        """Ask for those that are not in the queue yet; one cell alone may be tried again."""
+        new = self._new(cells) or [cell for cell in cells if len(cells) == 1 and _key(cell.request) not in self._asked]
         if new:
             self.make_wanted.emit(new)
 
-    def asked(self, cells: Sequence[Cell]) -> None:
-        """Say that these cells are in the queue now."""
-        self._asked |= {_key(cell.request) for cell in cells}
-        self._show()
+    def _new(self, cells: Sequence[Cell]) -> list[Cell]:
+        return [cell for cell in cells if _key(cell.request) not in {*self._asked, *self._refused}]
 
-    def refused(self, error: StudioError) -> None:
-        """Say why a cell cannot be made."""
-        self._say(str(error), "error")
+    def answered(self, made: Sequence[Cell], refused: Sequence[tuple[Cell, StudioError]]) -> None:
+        """Say which of the cells that were wanted are in the queue now, and which cannot be and why."""
+        self._asked |= {_key(cell.request) for cell in made}
+        self._refused = {key: why for key, why in self._refused.items() if key not in self._asked}
+        self._refused |= {_key(cell.request): str(error) for cell, error in refused}
+        self._show()
+        if refused:
+            reason = str(refused[0][1])
+            queued = f"{len(made)} in the queue, " if made else ""
+            many = f"{queued}{len(refused)} cannot be made: {reason}"
+            self._say(many if len(refused) + len(made) > 1 else reason, "warning" if made else "error")
 
     def _ask_where(self) -> None:
         dialog = QFileDialog(self, "Export the grid as one picture", str(Path.home() / "grid.png"), "PNG (*.png)")

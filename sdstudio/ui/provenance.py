@@ -8,7 +8,7 @@ from dataclasses import replace
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from sdstudio.core.errors import StudioError
+from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.request import RunOptions
 from sdstudio.history.store import Entry
 from sdstudio.history.xy_grid import Cell
@@ -88,15 +88,17 @@ class Provenance(QObject):
     def _on_make_wanted(self, cells: Sequence[Cell]) -> None:
         assert self._grid is not None
         made: list[Cell] = []
-        try:
-            for cell in cells:
+        refused: list[tuple[Cell, StudioError]] = []
+        for cell in cells:
+            try:
                 self._controller.submit(cell.request, RunOptions(), cell.like.id)
                 made.append(cell)
-        except StudioError as error:
-            self._grid.asked(made)
-            self._grid.refused(error)
-        else:
-            self._grid.asked(made)
+            except HistoryError as error:  # the queue cannot be written: no other cell would do better
+                refused.append((cell, error))
+                break
+            except StudioError as error:  # this cell's values do not go together
+                refused.append((cell, error))
+        self._grid.answered(made, refused)
 
 
 def _bring(window: QWidget) -> None:

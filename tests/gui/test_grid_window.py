@@ -91,6 +91,28 @@ def test_all_missing_ones_are_made_with_one_press(lay_out, entry, studio, qtbot)
     assert studio.history.count() == 9
 
 
+def test_every_cell_that_can_be_is_made_and_the_others_say_why(lay_out, studio):
+    """Of four samplers by four schedules, DDIM takes none but its own, and no other takes that for granted."""
+    entries = []
+    for scheduler, schedule in (("euler", "karras"), ("ddim", "automatic"), ("heun", "uniform"), ("unipc", "simple")):
+        request = GenerationRequest(
+            model="tiny", prompt="red heart", width=64, height=64, steps=2, seed=1, scheduler=scheduler,
+            schedule=schedule,
+        )  # fmt: skip
+        entries.append(studio.history.save(picture(request, 2), recipe(request, 1)))
+    window = lay_out(*entries)
+    assert window.make_button.text() == "Make the 12 missing"
+    QTest.mouseClick(window.make_button, Qt.MouseButton.LeftButton)
+    assert sum(row.count("Cannot be") for row in texts(window)) == 3
+    assert window._said.text().startswith("9 in the queue, 3 cannot be made: Schedule = ")
+    assert not window.make_button.isVisible()
+    y, x = next((y, x) for y, row in enumerate(texts(window)) for x, text in enumerate(row) if text == "Cannot be")
+    assert "DDIM has noise levels of its own" in window.table.item(y, x).toolTip()
+    window.table.cellClicked.emit(y, x)
+    assert window._said.text().startswith("Schedule = ")
+    assert len(studio.queue.jobs()) == 9
+
+
 def test_pictures_that_differ_in_nothing_are_said_to(lay_out, entry):
     window = lay_out(entry(), entry())
     assert "differ in no parameter" in window._said.text()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import sqlite3
@@ -10,12 +11,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image, PngImagePlugin
 
 from sdstudio.core.errors import HistoryError, SaveFailed
 from sdstudio.core.inputs import InputPictures, KeptPicture
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.checkup import (
+    BAD_NAME,
     DAMAGED,
     DATABASE,
     NO_FILE,
@@ -51,6 +54,26 @@ def write(home: StudioPaths, sql: str, *values: object) -> None:
     db.execute(sql, values)
     db.commit()
     db.close()
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def made_bytes(folder: Path, name: bytes) -> bytes:
+    os.mkdir(path := os.fsencode(folder) + b"/" + name)
+    return path
+
+
+def saved_anew(path: Path, target: Path, box: tuple[int, ...] | None = None, text: bool = False, **how: int) -> None:
+    """Save a picture as another program does, and remove the one before."""
+    with Image.open(path) as image:
+        texts = PngImagePlugin.PngInfo()
+        for key, value in image.info.items() if text else ():
+            texts.add_itxt(key, value)
+        image.convert("RGB").crop(box).save(target, pnginfo=texts, **how)
+    path.unlink()
 
 
 def test_a_sound_history_has_no_findings(filled):
@@ -109,6 +132,125 @@ def test_a_row_whose_picture_comes_back_is_listed_again_at_the_next_start(filled
     assert recovery.restored == 1
     assert after.get(2).recipe == entry.recipe
     assert after.count() == 4
+    after.close()
+
+
+def test_a_picture_renamed_or_moved_by_hand_keeps_what_was_said_about_it(history, home):
+    """By its recipe; and where several have the same one, or it has none any more, by name, number and pixels."""
+    ways = {
+        "renamed": lambda path: path.rename(path.with_name("my favourite.png")),
+        "into a folder": lambda path: shutil.move(path, made(path.parent / "keep")),
+        "another day": lambda path: path.rename(made(home.images / "2020-01-01") / path.name),
+        "both": lambda path: path.rename(home.images / f"x-{path.name}"),
+        "name in Latin-1": lambda path: os.rename(path, os.fsencode(path.parent) + b"/caf\xe9.png"),
+        "folder in Latin-1": lambda path: os.rename(path, made_bytes(home.images, b"b\xe9st") + b"/1.png"),
+        "cropped by an editor": lambda path: saved_anew(path, path.with_name("crop.png"), (5, 5, 50, 60), text=True),
+        "without its texts": lambda path: saved_anew(path, path.with_name("bare.png")),
+        "as JPEG without texts": lambda path: saved_anew(path, path.with_name("bare.jpg"), quality=90),
+    }
+    smooth = Image.linear_gradient("L").resize((64, 64))
+    flipped = smooth.transpose(Image.Transpose.ROTATE_90)
+    pixels = {
+        way: Image.merge("RGB", [smooth, flipped, Image.new("L", (64, 64), 25 * n)]) for n, way in enumerate(ways)
+    }
+    entries = {way: history.save(pixels[way], recipe(way, seed=n)) for n, way in enumerate(ways)}
+    for way, move in ways.items():
+        history.marks.rate([entries[way].id], 4)
+        history.marks.add_tag([entries[way].id], way)
+        move(entries[way].path)
+    looked = history.care.check()
+    assert [finding.kind for finding in looked.open].count(BAD_NAME) == 2
+    assert len(looked.open) == len(ways) + 2
+    history.care.check(repair=True)
+    listed = {entry.recipe.request.prompt: entry for entry in history.entries()}
+    assert {way: (e.id, e.rating, history.marks.tags(e.id)) for way, e in listed.items()} == {
+        way: (entries[way].id, 4, (way,)) for way in ways
+    }
+    assert all(entry.path.is_file() for entry in listed.values())
+    assert listed["name in Latin-1"].path.name == "caf%E9.png"
+    assert listed["folder in Latin-1"].path == home.images / "b%E9st" / "1.png"
+    assert history.care.check(deep=True).findings == []
+
+
+def test_of_pictures_with_the_same_recipe_each_goes_to_the_row_of_its_pixels(history, home):
+    entries = [history.save(noise((64, 64)), recipe("same")) for _ in range(4)]
+    for rating, entry in enumerate(entries, start=1):
+        history.marks.rate([entry.id], rating)
+    pixels = {entry.id: entry.path.read_bytes() for entry in entries}
+    for entry, name in zip(entries, ("d.png", "c.png", "b.png", "000004-mine.png"), strict=True):
+        entry.path.rename(home.images / name)
+    assert history.care.check(repair=True).open == []
+    assert {entry.id: (entry.rating, entry.path.read_bytes()) for entry in history.entries()} == {
+        entry_id: (entry_id, content) for entry_id, content in pixels.items()
+    }
+
+
+def test_a_picture_that_looks_like_two_lost_ones_is_given_to_neither(history, home):
+    entries = [history.save(picture((200, 0, n)), recipe(f"red {n}", seed=n)) for n in range(2)]
+    for entry in entries:
+        entry.path.unlink()
+    picture((200, 0, 1)).save(home.images / "bare.png")
+    report = history.care.check(repair=True)
+    assert [finding.kind for finding in report.findings] == [NO_FILE, NO_FILE, STRANGER]
+    assert history.count() == 0
+
+
+def test_a_copy_beside_its_picture_is_a_picture_of_its_own(filled, home):
+    entry = filled.get(2)
+    filled.marks.rate([2], 5)
+    shutil.copy(entry.path, home.images / "copy.png")
+    filled.care.check(repair=True)
+    assert sorted((each.path.name, each.rating) for each in filled.entries("number 1")) == [
+        (entry.path.name, 5), ("copy.png", 0),
+    ]  # fmt: skip
+
+
+def test_a_picture_taken_out_of_the_list_comes_back_under_another_name(filled, home, tmp_path):
+    filled.marks.rate([2], 5)
+    shutil.move(filled.get(2).path, tmp_path / "away.png")
+    filled.care.check(repair=True)
+    assert filled.count() == 3
+    shutil.move(tmp_path / "away.png", home.images / "back.png")
+    assert kinds(filled.care.check()) == [(NO_ROW, 2, False)]
+    filled.care.check(repair=True)
+    assert (filled.get(2).path, filled.get(2).rating, filled.count()) == (home.images / "back.png", 5, 4)
+
+
+def test_a_start_finds_pictures_that_were_moved_to_another_folder(filled, home, trash):
+    filled.marks.rate([1, 2], 5)
+    moved = made(home.images / "best")
+    for number, name in ((1, filled.get(1).path.name), (2, "000002-renamed.png")):
+        filled.get(number).path.rename(moved / name)
+    filled.close()
+    after, recovery = started(home, trash)
+    assert recovery == Recovery(moved=2)
+    assert str(recovery) == "2 pictures were moved or renamed, and found again."
+    assert [(after.get(n).rating, after.get(n).path.parent.name) for n in (1, 2)] == [(5, "best"), (5, "best")]
+    assert after.count() == 4
+    after.close()
+
+
+def test_a_name_that_is_not_utf_8_stops_neither_a_start_nor_a_check(filled, home, trash):
+    folder = os.fsencode(filled.get(1).path.parent)
+    shutil.copy(filled.get(1).path, folder + b"/000099-caf\xe9.png")
+    for name in (b"/\xff.jpg", b"/\xe9.txt"):
+        with open(os.fsencode(home.images) + name, "wb") as file:
+            file.write(b"no picture")
+    for name in (b"/9\xe9.jpg", b"/\xb2.jpg", "/²".encode() + b".jpg"):
+        with open(os.fsencode(home.thumbnails) + b"/000" + name, "wb") as file:
+            file.write(b"x")
+    filled.close()
+    after, recovery = started(home, trash)
+    assert recovery == Recovery()
+    looked = after.care.check(deep=True)
+    assert sorted(finding.kind for finding in looked.findings) == [BAD_NAME, NO_ROW, STRANGER] + [THUMBNAIL] * 3
+    assert all(json.dumps(finding.facts()) and str(finding.facts()["path"]).encode() for finding in looked.findings)
+    repaired = after.care.check(repair=True)
+    assert repaired.open == []
+    assert {entry.path for entry in after.entries("number 0")} == {
+        after.get(1).path, after.get(1).path.with_name("000099-caf%E9.png"),
+    }  # fmt: skip
+    assert [finding.kind for finding in after.care.check().findings] == [STRANGER]
     after.close()
 
 

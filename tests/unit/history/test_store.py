@@ -18,8 +18,9 @@ from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.history import store
 from sdstudio.history.pnginfo import read_recipe
+from sdstudio.history.recovery import Recovery
 from sdstudio.history.store import History
-from tests.unit.history.conftest import everything_below, noise, picture, recipe, started
+from tests.unit.history.conftest import Bin, everything_below, noise, picture, recipe, started
 
 
 def test_a_saved_picture_is_a_png_with_its_recipe_a_thumbnail_and_a_row(history, home):
@@ -333,3 +334,15 @@ def test_search_in_5000_pictures_finds_the_right_ones_and_is_quick(large, query)
     took_s = time.perf_counter() - begun
     assert (len(found), total) == (min(count, 200), count)
     assert took_s < 2, "measured 0.01 to 0.1 s; this catches a scan for every row"
+
+
+def test_a_trash_whose_path_is_not_utf_8_gives_pictures_back(home, tmp_path):
+    trash = Bin(Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xfcll")))
+    history = History(home, trash)
+    entry = history.save(picture(), recipe())
+    assert history.delete([entry.id]) == [entry.id]
+    assert not entry.path.exists()
+    assert history.recover() == Recovery()
+    assert history.restore([entry.id]) == [entry]
+    assert entry.path.is_file()
+    history.close()
