@@ -9,11 +9,19 @@ import torch
 from sdstudio.engine.devices import Device
 
 
-def conditions(pipe: Any, device: Device) -> dict[str, Any]:
-    """Return what a recipe says of them; pixels may shift with each."""
+def conditions(pipe: Any, device: Device, scaled: bool = False) -> dict[str, Any]:
+    """Return what a recipe says of them; pixels may shift with each.
+
+    Args:
+        pipe: What drew.
+        device: Where.
+        scaled: Whether weights were multiplied by the scales beside them; before 0.2 the scales were left out.
+    """
     network = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
     processors = getattr(network, "attn_processors", None) or {}
     said: dict[str, Any] = {"attention": ", ".join(sorted({type(one).__name__ for one in processors.values()}))}
+    if scaled:
+        said["weights"] = "fp8 times its scales"
     if not device.is_accelerator:
         said |= {"processor": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads()}
     return said

@@ -136,6 +136,7 @@ class Drawing:
         )
 
     def _recipe(self, batch: Batch, place: int, drawn: Drawn, retried: bool, duration_s: float, reason: str) -> Recipe:
+        single = self._loaded.files.single
         made_with: dict[str, Any] = {
             "scheduler": drawn.scheduler,
             "schedule": drawn.schedule,
@@ -144,7 +145,7 @@ class Drawing:
             "memory": self.plan.switches(),
             "vae_retry": retried,
             "rng": self._request.rng,
-            **conditions(self._loaded.pipe, self._device),
+            **conditions(self._loaded.pipe, self._device, bool(single and single.scaled)),
         }
         request = self._request.with_seed(batch.seeds[place])
         made = recipe_of(request, self._loaded.info, self._device, duration_s, made_with)

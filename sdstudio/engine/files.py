@@ -63,6 +63,7 @@ class FileParts:
         prediction: What it says that its UNet predicts, "" when it does not say.
         zero_snr: It was trained to zero signal at the end.
         pickled: It is a ``.ckpt``.
+        scaled: Weights of it are fp8 that is multiplied by scales.
     """
 
     configs: Path | None
@@ -70,6 +71,7 @@ class FileParts:
     prediction: str = ""
     zero_snr: bool = False
     pickled: bool = False
+    scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

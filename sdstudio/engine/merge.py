@@ -14,16 +14,23 @@ from typing import Any, Final
 import torch
 
 import sdstudio
-from sdstudio.core.checkpoint import PARTS_KEY, prediction_note
+from sdstudio.core.checkpoint import FIRST_CONV, PARTS_KEY, prediction_note
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelUnsupported, StudioError
 from sdstudio.core.model_work import MergeMode, MergeOrder, OnProgress, WorkReport, check_target, listed
 from sdstudio.core.safetensors_header import Header
 from sdstudio.core.safetensors_writer import SafetensorsWriter, TensorPlan
 from sdstudio.engine.weights import DTYPES, Weights, as_bytes, cast, chunks, in_precision, opened_weights
+from sdstudio.engine.weights import whole as whole_tensor
 
 LETTERS: Final = ("A", "B", "C")
 # What stays true of the result of what A's header says.
 KEPT_NOTES: Final = ("format", "modelspec.architecture", "modelspec.prediction_type", "modelspec.resolution", PARTS_KEY)
+LATENT_CHANNELS: Final = 4
+"""Of a text-to-image model's first convolution, and the first of one that takes more.
+
+An inpainting model's nine are the latents, a mask, and the latents of what is not to be changed. As in A1111 the first
+four are merged.
+"""
 _SHARED_AT_LEAST: Final = 0.5
 """Share of A's weights that each other input must have too; below it they are no two of a kind."""
 
@@ -48,6 +55,7 @@ def merge(order: MergeOrder, on_progress: OnProgress, cancel: threading.Event) -
         inputs = [stack.enter_context(opened_weights(given.path)) for given in order.inputs]
         headers = [weights.header for weights in inputs]
         _check_shapes(order, headers)
+        _check_difference(order, headers)
         plans = {name: in_precision(entry, order.precision) for name, entry in headers[0].tensors.items()}
         metadata = {key: value for key, value in headers[0].metadata.items() if key in KEPT_NOTES}
         metadata |= prediction_note(order.inputs[0].path, headers[0]) | _recipe(order, headers)
@@ -84,7 +92,13 @@ def _check_shapes(order: MergeOrder, headers: Sequence[Header]) -> None:
     first = headers[0].tensors
     for letter, given, header in zip(LETTERS[1:], order.inputs[1:], headers[1:], strict=False):
         shared = [name for name in first if name in header.tensors]
-        wrong = [name for name in shared if header.tensors[name].shape != first[name].shape]
+        wrong = [name for name in shared if not _mergeable(name, first[name].shape, header.tensors[name].shape)]
+        if _is_wide(header) and FIRST_CONV in wrong:
+            raise ModelUnsupported(
+                f"{letter} = {given.path.name}: it takes {header.tensors[FIRST_CONV].shape[1]} channels and A takes "
+                f"{first[FIRST_CONV].shape[1]}: one that takes more is allowed as A only.",
+                f"Make {given.path.name} A.",
+            )
         if wrong:
             ours, theirs = (_said(tensors[wrong[0]].shape) for tensors in (first, header.tensors))
             raise ModelUnsupported(
@@ -97,6 +111,35 @@ def _check_shapes(order: MergeOrder, headers: Sequence[Header]) -> None:
                 f"{letter} = {given.path.name}: it has {len(shared)} of A's {len(first)} weights.",
                 "Merge checkpoints of one family.",
             )
+
+
+def _check_difference(order: MergeOrder, headers: Sequence[Header]) -> None:
+    """Raise `ModelUnsupported` where what is subtracted takes other channels than what it is subtracted from."""
+    if order.mode is not MergeMode.ADD_DIFFERENCE:
+        return
+    second, third = (header.tensors.get(FIRST_CONV) for header in headers[1:])
+    if second is not None and third is not None and second.shape != third.shape:
+        raise ModelUnsupported(
+            f"C = {order.inputs[2].path.name}: it takes {third.shape[1]} channels and B takes {second.shape[1]}: "
+            "both are to take the same.",
+            "As B and C name a model and the one that it was made from.",
+        )
+
+
+def _is_wide(header: Header) -> bool:
+    first = header.tensors.get(FIRST_CONV)
+    return first is not None and len(first.shape) == 4 and first.shape[1] > LATENT_CHANNELS
+
+
+def _mergeable(name: str, ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
+    """Whether two weights are merged: of one shape, or the first convolutions of A for inpainting and one that is not.
+
+    The channels that only A takes stay A's.
+    """
+    if ours == theirs:
+        return True
+    narrow = len(ours) == 4 and ours[1] > LATENT_CHANNELS and theirs == (ours[0], LATENT_CHANNELS, *ours[2:])
+    return name == FIRST_CONV and narrow
 
 
 def _said(shape: tuple[int, ...]) -> str:
@@ -113,6 +156,12 @@ def _write(
         plan = plans[name]
         entries = [weights.header.tensors.get(name) for weights in inputs]
         mergeable = all(entry is not None and DTYPES[entry.dtype].is_floating_point for entry in entries)
+        if mergeable and any(entry is not None and entry.shape != plan.shape for entry in entries):
+            data = as_bytes(cast(_widened(order, inputs, name), plan, name))
+            writer.write(name, data)
+            done += len(data)
+            on_progress(done / whole)
+            continue
         for begin, end in chunks(plan.shape):
             if cancel.is_set():
                 raise Cancelled
@@ -125,6 +174,14 @@ def _write(
             writer.write(name, data)
             done += len(data)
             on_progress(done / whole)
+
+
+def _widened(order: MergeOrder, inputs: Sequence[Weights], name: str) -> torch.Tensor:
+    """Return the first convolution of A, merged in the channels that every input has."""
+    values = [whole_tensor(weights, name).to(torch.float32) for weights in inputs]
+    result = values[0].clone()
+    result[:, :LATENT_CHANNELS] = _numbers(order, [value[:, :LATENT_CHANNELS] for value in values], name)
+    return result
 
 
 def _numbers(order: MergeOrder, values: Sequence[torch.Tensor], name: str) -> torch.Tensor:
@@ -152,6 +209,10 @@ def _differences(headers: Sequence[Header]) -> list[str]:
         more = sorted(name for name in header.tensors if name not in first)
         if lacking:
             notes.append(f"{letter} lacks {len(lacking)} weights, which are A's: {listed(lacking)}.")
+        narrow = header.tensors.get(FIRST_CONV)
+        if narrow is not None and narrow.shape != first[FIRST_CONV].shape:
+            kept = first[FIRST_CONV].shape[1] - LATENT_CHANNELS
+            notes.append(f"A takes {kept} channels that {letter} does not; they are A's.")
         if more:
             notes.append(f"{letter} has {len(more)} weights that A lacks, which were left out: {listed(more)}.")
     return notes

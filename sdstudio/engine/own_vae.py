@@ -20,6 +20,7 @@ from sdstudio.core.errors import ModelDamaged, ModelNotFound, ModelUnsupported
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.engine.interrupt import interruptible
 from sdstudio.engine.pickles import PICKLED, read_pickled
+from sdstudio.engine.weights import descaled
 
 PREFIXES: Final = ("module.", "model.", "first_stage_model.", "vae.")
 """What files have before every name of a VAE's weights, the outermost first."""
@@ -71,7 +72,7 @@ def _from_folder(path: Path, own: Any) -> Any:
 def _from_file(path: Path, own: Any) -> Any:
     if path.stat().st_size > FILE_MAXIMUM_BYTES:
         raise ValueError(f"larger than {FILE_MAXIMUM_BYTES // 2**30} GB")
-    weights = _weights(path)
+    weights = descaled(_weights(path), ("",), None)
     for prefix in PREFIXES:
         inner = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
         if any("decoder." in key for key in inner):

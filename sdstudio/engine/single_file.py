@@ -35,10 +35,11 @@ from sdstudio.core.checkpoint import (
 from sdstudio.core.errors import ModelDamaged, ModelPickled, ModelUnsupported
 from sdstudio.core.model_folder import LIBRARIES
 from sdstudio.core.paths import resources
+from sdstudio.core.quantised import packed_as, scales_of
 from sdstudio.core.safetensors_header import Header, read_header
 from sdstudio.engine.files import HINT, Component, FileParts, ModelFiles, stamp_of
 from sdstudio.engine.pickles import PICKLED, read_pickled
-from sdstudio.engine.weights import TorchWeights
+from sdstudio.engine.weights import PACKED_HINT, TorchWeights, descaled
 
 CLIP_FOLDER: Final = resources() / "configs" / "clip"
 CLIP_TOKENS: Final = 49408
@@ -66,6 +67,9 @@ def check_single_file(path: Path, with_pickles: bool = False) -> ModelFiles:
     if pickled and not with_pickles:
         raise ModelPickled.weights_of(path)
     header = TorchWeights(read_pickled(path)).header if pickled else read_header(path)
+    packed = packed_as(header)
+    if packed:
+        raise ModelUnsupported(f"{path.name}: its weights are packed: {packed}.", PACKED_HINT)
     embedded = embedded_parts(path, header)
     folder, index = None, embedded.index if embedded else {}
     if embedded is None:
@@ -76,7 +80,9 @@ def check_single_file(path: Path, with_pickles: bool = False) -> ModelFiles:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     components = tuple(_component(path, name, entry, header) for name, entry in index.items() if _is_part(name, entry))
     absent = tuple(name for name, entry in index.items() if entry == [None, None])
-    parts = FileParts(folder, embedded, prediction_of(path, header), has_zero_snr(header), pickled)
+    parts = FileParts(
+        folder, embedded, prediction_of(path, header), has_zero_snr(header), pickled, bool(scales_of(header))
+    )  # fmt: skip
     return ModelFiles(path, str(index.get("_class_name")), components, absent, (), stamp_of(path), parts)
 
 
@@ -111,7 +117,8 @@ class SingleFileReader:
             return self._scheduler(cls, part.name)
         if "Tokenizer" in part.class_name:
             return self._tokenizer(cls, part.name)
-        given = dict(self._read())  # the libraries take out what they have used
+        # A new dictionary each time: the libraries take out what they have used.
+        given = descaled(self._read(), _prefixes_of(part.name), dtype)
         options = {"config": str(self.folder), "subfolder": part.name, "local_files_only": True}
         if part.library == "transformers":
             network = create_diffusers_clip_model_from_ldm(cls, given, torch_dtype=dtype, **options)
@@ -210,13 +217,18 @@ def _component(path: Path, name: str, entry: list[Any], header: Header) -> Compo
             f"{path.name}: its {name} is {library}.{class_name}; allowed are classes of diffusers and transformers.",
             "Choose another model: code that comes with a model is never run.",
         )
-    prefixes = {"unet": (UNET_PREFIX,), "vae": (VAE_PREFIX, "vae.")}.get(name, ())
-    if name.startswith("text_encoder"):
-        prefixes = _TEXT_PREFIXES
+    prefixes = _prefixes_of(name)
     rows = [entry for key, entry in header.tensors.items() if prefixes and key.startswith(prefixes)]
     if prefixes and not rows:
         raise ModelDamaged(f"{path.name} holds no {name}: it is a part of a model only.", HINT)
     return Component(name, library, class_name, path, sum(row.end - row.begin for row in rows))
+
+
+def _prefixes_of(part: str) -> tuple[str, ...]:
+    """Return what the names of a part's weights begin with; nothing for a part without weights."""
+    if part.startswith("text_encoder"):
+        return _TEXT_PREFIXES
+    return {"unet": (UNET_PREFIX,), "vae": (VAE_PREFIX, "vae.")}.get(part, ())
 
 
 def _complete(name: str) -> str:

@@ -17,12 +17,18 @@ import torch
 
 from sdstudio.core.errors import InvalidNumbers, ModelDamaged, ModelNotFound, ModelUnsupported
 from sdstudio.core.model_work import KEEP
+from sdstudio.core.quantised import is_extra, packed_as, scales_of, without_notes
 from sdstudio.core.safetensors_header import Header, TensorEntry, read_header
 from sdstudio.core.safetensors_writer import TensorPlan
 from sdstudio.engine.pickles import PICKLED, read_pickled
 
+PACKED_HINT: Final = "Get the same model in float16, bfloat16 or fp8."
+
 CHUNK_VALUES: Final = 2**22
 """Values that are worked on at once: 16 MB in float32."""
+
+DESCALED: Final = torch.float16
+"""What becomes of scaled fp8 where no format is asked for: fp8 has 3 or 2 binary digits, float16 has 10."""
 
 # Safetensors' name of a number format -> torch's. What is not here no checkpoint has, and no arithmetic is done with.
 DTYPES: Final[Mapping[str, torch.dtype]] = MappingProxyType({
@@ -88,6 +94,29 @@ class TorchWeights:
         return self._tensors[name].detach().reshape(-1)[begin:end]
 
 
+class DescaledWeights:
+    """Weights in scaled fp8 as what they stand for, in float16: each times its scale; the scales are not there."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+        self._scales = scales_of(weights.header)
+        rows = {name: entry for name, entry in weights.header.tensors.items() if not is_extra(name)}
+        for name in self._scales:
+            rows[name] = TensorEntry(NAMES[DESCALED], rows[name].shape, 0, prod(rows[name].shape) * DESCALED.itemsize)
+        self.header = Header(rows, without_notes(weights.header.metadata))
+
+    def values(self, name: str, begin: int, end: int) -> torch.Tensor:
+        """See `Weights`."""
+        raw = self._weights.values(name, begin, end)
+        if name not in self._scales:
+            return raw
+        scale = whole(self._weights, self._scales[name]).float().reshape(-1)
+        if scale.numel() > 1:
+            shape = self.header.tensors[name].shape
+            scale = scale[torch.arange(begin, end) // prod(shape[1:])]
+        return (raw.float() * scale).to(DESCALED)
+
+
 class JoinedWeights:
     """Several files that belong together: the shards of one part."""
 
@@ -111,7 +140,7 @@ def opened_weights(path: Path) -> Iterator[Weights]:
         ModelUnsupported: It is a pickle that holds more than numbers, or holds a number format that nobody computes in.
     """
     if path.suffix.lower() in PICKLED:
-        yield TorchWeights(read_pickled(path))
+        yield _plain(TorchWeights(read_pickled(path)), path)
         return
     header = read_header(path)
     odd = sorted({entry.dtype for entry in header.tensors.values()} - set(DTYPES))
@@ -120,7 +149,38 @@ def opened_weights(path: Path) -> Iterator[Weights]:
             f"{path} holds numbers of the format {odd[0]}: allowed are {', '.join(DTYPES)}.", "Choose another file."
         )
     with path.open("rb") as file:
-        yield SafetensorsWeights(path, header, file)
+        yield _plain(SafetensorsWeights(path, header, file), path)
+
+
+def _plain(weights: Weights, path: Path) -> Weights:
+    """Return weights that arithmetic can be done with. Raises: ModelUnsupported for packed ones."""
+    packed = packed_as(weights.header)
+    if packed:
+        raise ModelUnsupported(f"{path.name}: its weights are packed: {packed}.", PACKED_HINT)
+    return DescaledWeights(weights) if scales_of(weights.header) else weights
+
+
+def descaled(
+    tensors: Mapping[str, torch.Tensor], prefixes: tuple[str, ...], dtype: torch.dtype | None
+) -> dict[str, torch.Tensor]:
+    """Return tensors with the scales of those multiplied in whose names begin with one of ``prefixes``.
+
+    Args:
+        tensors: By name; `scales_of` says which are scales. They are not returned.
+        prefixes: Of the names that are wanted; all others stay as they are.
+        dtype: Number format of the products, `DESCALED` when ``None``.
+    """
+    if not any(is_extra(name) for name in tensors):
+        return dict(tensors)
+    rows = {name: TensorEntry(NAMES.get(value.dtype, ""), tuple(value.shape), 0, 0) for name, value in tensors.items()}
+    plain = {name: value for name, value in tensors.items() if not is_extra(name)}
+    for name, scale_name in scales_of(Header(rows, {})).items():
+        if name.startswith(prefixes):
+            scale = tensors[scale_name].float()
+            sides = [1] * (plain[name].ndim - 1)
+            scale = scale.reshape(-1, *sides) if scale.numel() > 1 else scale.reshape(())
+            plain[name] = (plain[name].float() * scale).to(dtype or DESCALED)
+    return plain
 
 
 @contextmanager
@@ -161,10 +221,18 @@ def cast(values: torch.Tensor, plan: TensorPlan, name: str) -> torch.Tensor:
     if values.dtype == dtype:
         return values
     result = values.to(dtype)
-    if dtype.is_floating_point and not bool(result.isfinite().all()) and bool(values.isfinite().all()):
-        largest = float(values.abs().max())
+    if dtype.is_floating_point and _is_too_large(values, result):
+        largest = float(values.float().abs().max())
         raise InvalidNumbers(
             f"{name} holds {largest:,.0f}: {torch.finfo(dtype).max:,.0f} is the largest number of {plan.dtype}.",
             "Choose bfloat16 or float32.",
         )
     return result
+
+
+def _is_too_large(values: torch.Tensor, cast_values: torch.Tensor) -> bool:
+    """Whether a finite number did not fit into the format: infinity came of it, or in fp8 the largest number."""
+    if cast_values.dtype.itemsize > 1:
+        return not bool(cast_values.isfinite().all()) and bool(values.float().isfinite().all())
+    sizes = values.float().abs()
+    return bool((sizes.isfinite() & (sizes > torch.finfo(cast_values.dtype).max)).any())

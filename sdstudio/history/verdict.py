@@ -144,6 +144,14 @@ def _mapping(name: str) -> Callable[[Recipe], _Fact]:
     return read
 
 
+def _weights(recipe: Recipe) -> _Fact:
+    """Return how the model's weights were read; version 0.1 left scales out and did not say so."""
+    said = recipe.made_with.get("weights")
+    if said is None and recipe.app.startswith("sdstudio 0.1"):
+        return "fp8 without its scales"
+    return None if said is None else str(said)
+
+
 def _batch(recipe: Recipe) -> _Fact:
     size = recipe.made_with.get("batch_size")
     return f"{size} at once" if isinstance(size, int) else None
@@ -175,6 +183,7 @@ def _short(value: Any) -> str:
 # The likeliest cause first.
 FACTS: Final[tuple[tuple[str, Callable[[Recipe], _Fact]], ...]] = (
     ("Model file", lambda recipe: recipe.model_hash or None),
+    ("Weights", _weights),
     ("LoRA, embeddings, VAE, upscaler", _adapters),
     ("Sampler's configuration", _scheduler),
     ("Timesteps", _made("timesteps")),

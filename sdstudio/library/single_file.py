@@ -17,6 +17,7 @@ from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY, family_of_pipelin
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, OTHER, UPSCALER, VAE, VARIANT_BY_KEY, VARIANTS
 from sdstudio.core.checkpoint import PARTS_KEY, embedded_parts, prediction_in, prediction_in_name
 from sdstudio.core.errors import ModelDamaged
+from sdstudio.core.quantised import packed_as
 from sdstudio.core.safetensors_header import Header
 from sdstudio.core.upscalers import is_compact
 from sdstudio.library.adapter_family import embedding_family, family_of_architecture, lora_family
@@ -126,6 +127,9 @@ def _named(header: Header, name: str, kind: str, what: str) -> SingleFile:
 
 def _checkpoint(header: Header, name: str, channels: int) -> SingleFile:
     tensors = header.tensors
+    packed = packed_as(header)
+    if packed:
+        return SingleFile(CHECKPOINT, _family(header) or "other", "", f"a checkpoint with packed weights: {packed}")
     if "edm_mean" in tensors:
         return SingleFile(CHECKPOINT, "other", "", "a Playground 2.5 checkpoint")
     refiner = _REFINER_TEXT in tensors

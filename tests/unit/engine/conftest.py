@@ -13,9 +13,11 @@ import torch
 from safetensors.torch import load_file
 
 from sdstudio.core.events import EngineEvent, ImageMade, Notice, StepDone
-from sdstudio.core.model import ModelInfo
+from sdstudio.core.model import ModelInfo, ModelLayout
+from sdstudio.core.model_work import ConvertOrder
 from sdstudio.core.request import GenerationRequest
 from sdstudio.core.settings import Settings
+from sdstudio.engine.convert import convert
 from sdstudio.engine.engine import Engine
 
 
@@ -111,3 +113,19 @@ def own_copy(tiny_models: Mapping[str, Path], tmp_path: Path) -> Callable[[str],
         return Path(shutil.copytree(tiny_models[family], tmp_path / f"model-{family}"))
 
     return copied
+
+
+@pytest.fixture(scope="session")
+def single_files(tiny_models: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The tiny models as single files, by family; each made when it is first asked for. Read only."""
+    folder = tmp_path_factory.mktemp("single-files")
+    made: dict[str, Path] = {}
+
+    def of(family: str) -> Path:
+        if family not in made:
+            made[family] = folder / f"tiny-{family}.safetensors"
+            order = ConvertOrder(tiny_models[family], made[family], ModelLayout.SINGLE_FILE)
+            convert(order, lambda fraction: None, threading.Event())
+        return made[family]
+
+    return of

@@ -105,6 +105,51 @@ def test_shapes_that_do_not_fit_are_named_before_anything_is_written(tmp_path, t
     assert not (tmp_path / "merged.safetensors").exists()
 
 
+FIRST = "model.diffusion_model.input_blocks.0.0.weight"
+
+
+def with_channels(path, seed, channels):
+    return checkpoint(path, seed, tensors={FIRST: torch.randn(8, channels, 3, 3)})
+
+
+@pytest.mark.parametrize("channels", [9, 8, 5])
+@pytest.mark.parametrize("mode", list(MergeMode))
+def test_an_inpainting_model_is_merged_in_the_channels_that_all_have(tmp_path, mode, channels):
+    wide = with_channels(tmp_path / "wide.safetensors", 1, channels)
+    others = [with_channels(tmp_path / f"{seed}.safetensors", seed, 4) for seed in (2, 3)][: mode.input_count - 1]
+    report = run(order([wide, *others], mode=mode, alpha=0.7))
+    made = load_file(report.path)[FIRST].double()
+    a, b, *c = (load_file(path)[FIRST].double() for path in (wide, *others))
+    expected = a[:, :4] * 0.3 + b * 0.7 if mode is SUM else a[:, :4] + (b - c[0]) * 0.7
+    assert torch.allclose(made[:, :4], expected, atol=1e-6)
+    assert torch.equal(made[:, 4:], a[:, 4:])
+    assert f"A takes {channels - 4} channels that B does not; they are A's." in report.notes
+
+
+def test_an_inpainting_model_is_to_be_a(tmp_path):
+    wide = with_channels(tmp_path / "wide.safetensors", 1, 9)
+    plain = with_channels(tmp_path / "plain.safetensors", 2, 4)
+    with pytest.raises(ModelUnsupported, match=r"B = wide\.safetensors: it takes 9 channels and A takes 4") as caught:
+        run(order([plain, wide], mode=SUM, alpha=0.5))
+    assert caught.value.hint == "Make wide.safetensors A."
+    with pytest.raises(ModelUnsupported, match=r"C = plain\.safetensors: it takes 4 channels and B takes 9"):
+        run(order([wide, wide, plain], mode=DIFFERENCE, alpha=1.0))
+
+
+def test_fp8_is_merged_and_what_is_too_large_for_it_is_said(tmp_path):
+    eight = checkpoint(tmp_path / "eight.safetensors", 1, torch.float8_e4m3fn)
+    half = checkpoint(tmp_path / "half.safetensors", 2)
+    made = load_file(run(order([eight, half], mode=SUM, alpha=0.5)).path)
+    for name, a in load_file(eight).items():
+        if a.is_floating_point():
+            expected = a.float() * 0.5 + load_file(half)[name].float() * 0.5
+            assert torch.equal(made[name].float(), expected.to(a.dtype).float())
+    name = "model.diffusion_model.b.bias"
+    large = checkpoint(tmp_path / "large.safetensors", 2, tensors={name: torch.full((101,), 2000.0)})
+    with pytest.raises(InvalidNumbers, match=r"448 is the largest number of F8_E4M3"):
+        run(order([eight, large], mode=SUM, alpha=0.5, target=tmp_path / "other.safetensors"))
+
+
 def test_two_of_no_kind_are_not_merged(tmp_path, three):
     save_file({"lora_up": torch.zeros(3)}, tmp_path / "lora.safetensors")
     with pytest.raises(ModelUnsupported, match="it has 0 of A's 5 weights"):

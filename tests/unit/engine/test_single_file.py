@@ -7,7 +7,6 @@ import os
 import pickle
 import shutil
 import socket
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -22,10 +21,8 @@ from sdstudio.core.checkpoint import PARTS_KEY
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, ModelUnsupported
 from sdstudio.core.events import ModelLoading
 from sdstudio.core.model import ModelInfo, ModelLayout
-from sdstudio.core.model_work import ConvertOrder
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.core.settings import Settings
-from sdstudio.engine.convert import convert
 from sdstudio.engine.files import Component, FileParts, ModelFiles
 from sdstudio.engine.loading import find_files
 from sdstudio.engine.single_file import CLIP_TOKENS, SingleFileReader, check_single_file, said_of
@@ -33,21 +30,6 @@ from tests.tiny_adapters import change_of, write_kohya
 
 FAMILIES = ("sd1", "sd2", "sdxl")
 QUIET = Settings(previews=False)
-
-
-@pytest.fixture(scope="session")
-def single_files(tiny_models, tmp_path_factory):
-    """The tiny models as single files, by family; each made when it is first asked for. Read only."""
-    folder, made = tmp_path_factory.mktemp("single-files"), {}
-
-    def of(family):
-        if family not in made:
-            made[family] = folder / f"tiny-{family}.safetensors"
-            order = ConvertOrder(tiny_models[family], made[family], ModelLayout.SINGLE_FILE)
-            convert(order, lambda fraction: None, threading.Event())
-        return made[family]
-
-    return of
 
 
 def single(path, family="sd1"):

@@ -76,12 +76,21 @@ def test_every_recorded_condition_is_a_cause_that_is_named(name, before, after, 
     assert [str(cause) for cause in causes_of(recipe(**{name: before}), recipe(**{name: after}))] == [said]
 
 
+def test_scales_that_the_first_version_left_out_are_a_cause_where_there_are_scales():
+    old, now = recipe(app="sdstudio 0.1.0"), recipe(app="sdstudio 0.2.0", weights="fp8 times its scales")
+    said = "Weights: fp8 without its scales then, fp8 times its scales now"
+    assert next(iter(causes_of(old, now))).what == "Weights"
+    assert str(next(iter(causes_of(old, now)))) == said
+    assert "Weights" not in [cause.what for cause in causes_of(old, recipe(app="sdstudio 0.2.0"))]
+    assert "Weights" not in [cause.what for cause in causes_of(now, now)]
+
+
 def test_what_another_version_did_not_record_or_recorded_oddly_is_no_cause():
     odd = {"versions": 3, "scheduler": "x", "memory": [], "adapters": "x", "batch_size": "many"}
     full = {"versions": {"torch": "2"}, "scheduler": {"class": "E"}, "memory": {}, "adapters": [], "batch_size": 1}
     assert list(causes_of(recipe(), recipe(**full, device="CPU"))) == []
     assert list(causes_of(recipe(**odd), recipe(**full))) == []
-    assert len(FACTS) == 17
+    assert len(FACTS) == 18
 
 
 def test_a_picture_that_is_gone_is_said(tmp_path):
