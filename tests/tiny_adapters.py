@@ -68,6 +68,20 @@ def write_kohya(change: Change, path: Path, original: bool = False) -> Path:
     return path
 
 
+def write_comfyui(change: Change, path: Path) -> Path:
+    """Write a change as ComfyUI's own LoraSave does: its names of the model's parts, the original code's of layers."""
+    tensors = {}
+    for (network, name), (down, up) in change.items():
+        encoder = "clip_g" if network == "text_encoder_2" else "clip_l"
+        stem = f"text_encoders.{encoder}.transformer.text_model.{name}"
+        if network == "unet":
+            stem = f"diffusion_model.{original_name(name)}"
+        tensors |= {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up}
+        tensors[f"{stem}.alpha"] = torch.tensor(ALPHA)
+    save_file({key: value.contiguous() for key, value in tensors.items()}, path)
+    return path
+
+
 def write_diffusers(change: Change, path: Path) -> Path:
     """Write a change as diffusers does today, with alpha in the notes of the header."""
     tensors = {}

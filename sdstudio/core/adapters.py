@@ -43,6 +43,7 @@ class Adapter:
         hash: Short hash as A1111 writes it, "" when it is not known.
         text_weight: How strongly a LoRA acts on the text encoders.
         unet_weight: How strongly it acts on the UNet.
+        as_first: Whether a LoRA is read as version 0.1 read it, for pictures that it made.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Adapter:
     hash: str = ""
     text_weight: float = 1.0
     unet_weight: float = 1.0
+    as_first: bool = False
 
     @property
     def recorded(self) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def read_embedding(path: Path) -> tuple[torch.Tensor, ...]:
             first = "it holds Python objects besides its vectors"
         said = f"Embedding = {path.name}: it could not be read ({first})."
         raise ModelDamaged(said, "Get the file again from where it came from.") from error
-    tensors = tuple(_vectors(found))
+    tensors = tuple(vectors_of(found))
     if not tensors:
         raise ModelUnsupported(f"Embedding = {path.name}: it holds no vectors.", "Choose another file.")
     widths = [tensor.shape[1] for tensor in tensors]
@@ -159,7 +159,7 @@ def _check_size(path: Path) -> None:
         raise ModelUnsupported(f"Embedding = {path.name}: {allowed} is read.", "Choose another file.")
 
 
-def _vectors(found: Any) -> Iterator[torch.Tensor]:
+def vectors_of(found: Any) -> Iterator[torch.Tensor]:
     """Yield the vectors of A1111's (``string_to_param``, ``emb_params``, ``clip_l``) and diffusers' files (a token)."""
     params = _named(found).get("string_to_param", found)
     for tensor in _named(params).values():

@@ -19,6 +19,7 @@ from sdstudio.core.adapters import (
     explicit_embeddings,
     lora_uses,
 )
+from sdstudio.core.advanced_fields import FIRST_COMPATIBILITY
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import InvalidRequest, ModelError
 from sdstudio.core.extra_networks import cut_networks
@@ -84,9 +85,11 @@ class Fitting:
         for use in lora_uses(request.prompt, request.loras):
             asset = self._found(LORA, use.name, use.field)
             _check_family(asset, model, use.field)
-            yield replace(
-                _adapter(asset, use.name), text_weight=use.text_weight, unet_weight=use.unet_weight
-            ), asset  # fmt: skip
+            adapter = replace(
+                _adapter(asset, use.name), text_weight=use.text_weight, unet_weight=use.unet_weight,
+                as_first=request.compatibility == FIRST_COMPATIBILITY,
+            )  # fmt: skip
+            yield adapter, asset
         yield from self._embeddings(request, model)
         if request.vae:
             asset = self._found(VAE, request.vae, "vae")

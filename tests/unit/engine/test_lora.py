@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import accelerate
@@ -8,18 +9,21 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sdstudio.core.adapters import LORA, Adapter
+from sdstudio.core.adapters import EMBEDDING, LORA, Adapter
 from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelUnsupported
 from sdstudio.core.events import Notice
+from sdstudio.core.lora_names import read_names
 from sdstudio.core.settings import Settings
-from sdstudio.engine.lora import original_name, read_lora
+from sdstudio.engine.lora_file import read_lora
+from sdstudio.engine.lora_layers import original_name
 from sdstudio.engine.memory import MemoryPlan, apply
-from tests.tiny_adapters import change_of, drawn, merge, write_diffusers, write_kohya
+from tests.tiny_adapters import change_of, drawn, merge, write_comfyui, write_diffusers, write_embedding, write_kohya
 
 SPELLINGS = {
     "kohya": write_kohya,
     "kohya, original names": lambda change, path: write_kohya(change, path, original=True),
     "diffusers": write_diffusers,
+    "comfyui": write_comfyui,
 }
 
 
@@ -87,10 +91,10 @@ def test_several_add_up_in_any_order(studio, lora):
 
 
 def test_it_stays_in_memory_while_jobs_use_it_and_no_longer(studio, lora, monkeypatch):
-    import sdstudio.engine.attached as attached
+    import sdstudio.engine.attached_lora as attached
 
     read = []
-    monkeypatch.setattr(attached, "read_lora", lambda path: read.append(path) or read_lora(path))
+    monkeypatch.setattr(attached, "read_lora", lambda path, **about: read.append(path) or read_lora(path, **about))
     adapter, _ = lora("sd1")
     here = studio("sd1")
     drawn(here, adapter)
@@ -98,7 +102,7 @@ def test_it_stays_in_memory_while_jobs_use_it_and_no_longer(studio, lora, monkey
     drawn(here, adapter)
     assert len(read) == 1
     drawn(here)
-    assert not here.engine._loaded.attached._loras
+    assert not here.engine._loaded.attached._loras._loras
     drawn(here, adapter)
     assert len(read) == 2
 
@@ -183,6 +187,92 @@ def test_layers_that_the_model_lacks_are_told(studio, lora, tmp_path):
     assert any("1 of its" in event.message for event in here.events if isinstance(event, Notice))
 
 
+def test_every_spelling_of_a_layers_name_leads_to_the_layer():
+    unet = "down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    text = "encoder_layers_0_self_attn_q_proj"
+    dotted = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    full = "text_model.encoder.layers.0.self_attn.q_proj"
+    old = dotted.replace(".to", ".processor.to")
+    wanted = {
+        dotted: ("unet", "", unet),
+        old: ("unet", "", unet),
+        f"base_model.model.{dotted}": ("unet", "", unet),
+        f"lora_unet_{unet}": ("unet", "", unet),
+        f"unet.{dotted}": ("unet", "", unet),
+        f"lycoris_{unet}": ("unet", "", unet),
+        f"lycoris_unet_{unet}": ("unet", "", unet),
+        f"oft_unet_{unet}": ("unet", "", unet),
+        f"diffusion_model.{dotted}": ("unet", "", unet),
+        f"model.diffusion_model.{dotted}": ("unet", "", unet),
+        f"base_model.model.{full}": ("text_encoder", "", text),
+        full: ("text_encoder", "text_encoder", text),
+        full.removeprefix("text_model."): ("text_encoder_2", "text_encoder_2", text),
+        f"lora_te_text_model_{text}": ("text_encoder", "", text),
+        f"lora_te1_text_model_{text}": ("text_encoder", "", text),
+        f"lora_te2_text_model_{text}": ("text_encoder_2", "", text),
+        f"text_encoder.{full}": ("text_encoder", "", text),
+        f"text_encoder_2.{full}": ("text_encoder_2", "", text),
+        f"lycoris_text_model_{text}": ("text_encoder", "", text),
+        f"clip_l.{full}": ("text_encoder", "", text),
+        f"clip_h.transformer.{full}": ("text_encoder", "", text),
+        f"clip_g.transformer.{full}": ("text_encoder_2", "", text),
+        f"text_encoders.clip_l.transformer.{full}": ("text_encoder", "", text),
+        f"text_encoders.clip_g.transformer.{full}": ("text_encoder_2", "", text),
+        f"text_encoders.clip_h.transformer.{full}": ("text_encoder", "", text),
+        f"cond_stage_model.transformer.{full}": ("text_encoder", "", text),
+        "text_encoders.clip_g.transformer.text_projection": ("text_encoder_2", "", "text_projection"),
+    }
+    found = {}
+    for stem, (_network, folder, _layer) in wanted.items():
+        read = read_names([f"{stem}.{end}" for end in ("lora_A.weight", "lora_B.default.weight", "alpha")], folder)
+        assert [place.part for place in read.parts.values()] == ["down", "up", "alpha"]
+        [(network, layer)] = {(place.network, place.layer) for place in read.parts.values()}
+        found[stem] = (network, folder, layer)
+        assert not read.unread
+    assert found == wanted
+
+
+def test_version_01_draws_on_as_it_drew(studio, lora, tmp_path):
+    """It knew of the header ``lora_alpha`` alone, no embedding inside a LoRA, and fewer names; an old entry says so."""
+    here = studio("sd1")
+    adapter, change = lora("sd1", "diffusers")
+    notes = {f"{net}.lora_alpha": 1.0 for net in ("unet", "text_encoder")}
+    patterns = notes | {"unet.alpha_pattern": {"to_k": 6}, "unet.use_rslora": True}
+    tensors = load_file(adapter.path) | {"bundle_emb.heart.clip_l": torch.ones(1, 32)}
+    path = tmp_path / "patterns.safetensors"
+    save_file(tensors, path, {"lora_adapter_metadata": json.dumps(patterns)})
+    today = replace(adapter, path=path)
+    before = drawn(here, adapter)
+    assert (drawn(here, replace(today, as_first=True)) == before).all()
+    assert np.abs(drawn(here, today) - before).max() > 3
+    other = write_comfyui(change, tmp_path / "refused-then.safetensors")
+    refused_then = replace(adapter, path=other)
+    assert (drawn(here, replace(refused_then, as_first=True)) == drawn(here, refused_then)).all()
+
+
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_a_word_that_a_lora_brings_along_stands_for_its_vectors(studio, lora, tmp_path, family):
+    here = studio(family)
+    adapter, _ = lora(family)
+    encoders = {"string_to_param.*": ""} if family == "sd1" else {"clip_l": "", "clip_g": "_2"}
+    words = {}
+    for key, end in encoders.items():
+        table = getattr(here.pipe, f"text_encoder{end}").get_input_embeddings().weight
+        ids = getattr(here.pipe, f"tokenizer{end}")("blue frog", add_special_tokens=False).input_ids
+        words[f"bundle_emb.my style.{key}"] = table[ids].detach().clone()
+    path = tmp_path / "bundled.safetensors"
+    save_file(load_file(adapter.path) | words, path)
+    bundled = replace(adapter, path=path)
+    wanted = drawn(here, adapter, prompt="a blue frog on a cat")
+    assert np.abs(drawn(here, bundled, prompt="a My Style on a cat") - wanted).max() <= 1
+    assert np.abs(drawn(here, bundled, prompt="a embedding:my style on a cat") - wanted).max() <= 1
+    assert not here.notices
+    keys = {key.rpartition(".")[2].replace("*", "emb_params"): value * 0.5 for key, value in words.items()}
+    own = Adapter(EMBEDDING, "my style", write_embedding(tmp_path / "my style.safetensors", keys), family)
+    assert (drawn(here, bundled, own, prompt="a my style on a cat") != wanted).any()
+    assert "the library's own is used" in here.notices[0].message
+
+
 def test_files_that_are_no_lora_are_refused(tmp_path):
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(ModelUnsupported, match="holds no LoRA"):
@@ -193,10 +283,9 @@ def test_files_that_are_no_lora_are_refused(tmp_path):
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "other.safetensors").read_bytes()[:-4])
     with pytest.raises(ModelDamaged):
         read_lora(tmp_path / "cut.safetensors")
-    save_file({"lora_unet_conv_in.lora_down.weight": torch.zeros(2), "lora_unet_conv_in.dora_scale": torch.zeros(2)},
-              tmp_path / "dora.safetensors")  # fmt: skip
-    with pytest.raises(ModelUnsupported, match="DoRA"):
-        read_lora(tmp_path / "dora.safetensors")
+    save_file({"unet.conv_in.oft_R": torch.zeros(2, 2)}, tmp_path / "oft.safetensors")
+    with pytest.raises(ModelUnsupported, match="PEFT's OFT"):
+        read_lora(tmp_path / "oft.safetensors")
 
 
 @pytest.mark.parametrize(
