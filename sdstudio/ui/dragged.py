@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QMimeData, QUrl
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QImage
 
-from sdstudio.history.store import Entry
+if TYPE_CHECKING:
+    from sdstudio.history.store import Entry
 
 ENTRIES_TYPE: Final = "application/x-sdstudio-entries"
 """Ids of entries as decimal numbers with commas between, in the order of the files beside them."""
@@ -56,6 +57,12 @@ def offer_of(mime: QMimeData) -> Offer | None:
         image = QImage(mime.imageData())
         return None if image.isNull() else Offer(image=image)
     return None
+
+
+def accept_as_copy(event: QDropEvent) -> None:
+    """Take what is dragged and answer "copy": a program that hears "move" deletes the user's original."""
+    event.setDropAction(Qt.DropAction.CopyAction)
+    event.accept()
 
 
 def _first_entry(mime: QMimeData) -> int | None:

@@ -14,6 +14,7 @@ from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut, QShowEvent, QTextCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QVBoxLayout, QWidget
 
+from sdstudio.ui.dragged import accept_as_copy
 from sdstudio.ui.theme import ThemeChoice, apply_theme, set_icon
 from sdstudio.ui.window_memory import WindowMemory
 
@@ -217,11 +218,11 @@ class MainWindow(QMainWindow):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Take pictures that come from elsewhere."""
         if event.source() is None and self.exchange.takes(event.mimeData()):
-            event.acceptProposedAction()
+            accept_as_copy(event)
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
         """Show a dropped picture's parameters, import more of them."""
-        event.acceptProposedAction()
+        accept_as_copy(event)
         self.exchange.take(self.exchange.paths_of(event.mimeData()))
 
     def _place_cursor(self) -> None:

@@ -30,7 +30,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel
 from sdstudio.core.params import Parameter
 from sdstudio.ui import theme
 from sdstudio.ui.buttons import push_button
-from sdstudio.ui.dragged import Offer, offer_of
+from sdstudio.ui.dragged import Offer, accept_as_copy, offer_of
 from sdstudio.ui.editor import Editor, camel, tooltip
 from sdstudio.ui.flow_layout import FlowLayout
 from sdstudio.ui.theme import GRID, RADIUS, mark
@@ -297,8 +297,7 @@ class PicturePlace(QAbstractButton):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 (Qt's name)
         """Take a picture from wherever it comes."""
         if offer_of(event.mimeData()) is not None:
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
+            accept_as_copy(event)
             self._set_over(True)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802 (Qt's name)
@@ -311,8 +310,7 @@ class PicturePlace(QAbstractButton):
         self._set_over(False)
         offer = offer_of(event.mimeData())
         if offer is not None:
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
+            accept_as_copy(event)
             self.dropped.emit(offer)
 
     def _set_over(self, over: bool) -> None:

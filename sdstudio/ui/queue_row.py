@@ -112,7 +112,7 @@ class QueueRow(QFrame):
                 self._doing.setText(f"loading {fraction:.0%}" if fraction < 1 else "starting")
                 self._bar.set_fraction(fraction if fraction < 1 else 0.0)
             case Enlarging(tile=tile, total=total):
-                self._detail.setText(f"enlarging {tile / total:.0%}")
+                self._doing.setText(f"enlarging {tile / total:.0%}")
                 self._bar.set_fraction(tile / total)
             case StepDone(step=step, total=total, image=image, count=batch):
                 self._doing.setText(f"{step} / {total}" + (f" · {image + 1} of {count}" if count > 1 else ""))

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton
 from sdstudio.history.export import export_fields
 from sdstudio.history.foreign.reading import recipe_of
 from sdstudio.history.texts import read_texts
+from sdstudio.ui.picture_editor import PicturePlace
 from sdstudio.ui.recipe_text import recipe_rows
 from tests.unit.history.conftest import picture, recipe
 from tests.unit.history.foreign.pictures import A1111, INVOKE_4, comfy_nodes, png, with_comment
@@ -41,6 +42,23 @@ def drop(window: Any, *paths: Path) -> bool:
         return False
     window.dropEvent(QDropEvent(QPointF(300, 300), Qt.DropAction.CopyAction, mime, buttons, keys))
     return True
+
+
+def test_a_drop_answers_copy_whatever_the_other_program_proposes(studio, others):
+    """A program that hears "move" deletes the user's original."""
+    mime = mime_of([others / "b.png"])
+    both = Qt.DropAction.MoveAction | Qt.DropAction.CopyAction
+    for action in (Qt.DropAction.MoveAction, Qt.DropAction.CopyAction):
+        buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier
+        for target in (studio.window, studio.window.findChild(PicturePlace)):
+            enter = QDragEnterEvent(QPoint(9, 9), both, mime, buttons, keys)
+            enter.setDropAction(action)
+            event = QDropEvent(QPointF(9, 9), both, mime, buttons, keys)
+            event.setDropAction(action)
+            for one in (enter, event):
+                QApplication.sendEvent(target, one)
+                assert one.isAccepted()
+                assert one.dropAction() == Qt.DropAction.CopyAction
 
 
 def press(qtbot: Any, parent: Any, name: str) -> None:

@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton
 
 from sdstudio.core.errors import Cancelled, OutOfMemory
-from sdstudio.core.events import StepDone
+from sdstudio.core.events import Enlarging, StepDone
 from sdstudio.core.request import RunOptions
 from sdstudio.core.writing import Share
 from sdstudio.jobs.queue import JobState
@@ -103,6 +103,8 @@ def test_a_running_job_in_a_narrow_dock_still_says_what_it_draws(build, gate, qt
     [title] = [label for label in row.findChildren(QLabel) if label.text() == "slice of pizza"]
     qtbot.waitUntil(lambda: title.width() >= title.fontMetrics().horizontalAdvance(title.text()), timeout=20_000)
     assert "12 / 20 · 1 of 3" in texts(row)
+    row.show_event(Enlarging(3, 12, 0.5))
+    assert [label.text() for label in row.findChildren(QLabel) if label.isVisibleTo(row)][-1] == "enlarging 25%"
     gate.open()
     qtbot.waitUntil(lambda: state_of(studio, job) is JobState.DONE, timeout=20_000)
 
