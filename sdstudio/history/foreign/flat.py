@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sdstudio.history.foreign.found import Found, listed, number_of, object_in, text_of
+from sdstudio.history.foreign.found import Found, listed, object_in, text_of
 from sdstudio.history.texts import USER_COMMENT
 
 _NOVEL_NAMES: Final = {
@@ -67,7 +67,7 @@ def read_easy(texts: Mapping[str, str]) -> Found | None:
     for name, weight in zip(
         listed(values.get("use_lora_model")), listed(values.get("lora_alpha")), strict=False
     ):
-        found.add_lora(name, number_of(weight))
+        found.add_lora(name, weight)
     return found
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from sdstudio.catalog.names import Sampling, from_a1111, to_a1111
+from sdstudio.core.adapters import WEIGHT_MAXIMUM
+from sdstudio.core.request import PROMPT_MAXIMUM
 
 _MODEL_ENDING: Final = re.compile(r"\.(safetensors|ckpt|pt|pth|bin|gguf)$", re.IGNORECASE)
 _OLD_MODEL: Final = re.compile(r"^(.*?)\s*\[([0-9a-f]{8,10})\]$")
+_WHOLE: Final = re.compile(r"[+-]?\d{1,30}")
 _PAIR: Final = re.compile(r"(\d+)\s*[,x×]\s*(\d+)")
 
 
@@ -29,12 +34,22 @@ class Found:
         prompt: As the program had it.
         negative: The negative prompt.
         pairs: A1111's key, or the program's own where A1111 has none -> text.
+        told: What acted on the picture and has no key, for the list of what was not taken over: name -> text.
+        tags: LoRA, as a prompt names them.
     """
 
     program: str
     prompt: str = ""
     negative: str = ""
     pairs: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+
+    def tell(self, name: str, text: object) -> None:
+        """Keep what cannot be taken over and says something; what is told under one name stands side by side."""
+        said = said_of(text)
+        if said:
+            self.told[name] = f"{self.told[name]}; {said}" if name in self.told else said
 
     def add(self, key: str, value: object) -> None:
         """Keep a value that says something."""
@@ -65,9 +80,12 @@ class Found:
             self.add_size(size[1], size[2])
 
     def add_size(self, width: object, height: object) -> None:
-        """Keep the size when both are whole numbers."""
-        if _whole(width) and _whole(height):
-            self.pairs["Size"] = f"{_whole(width)}x{_whole(height)}"
+        """Keep the size when both are whole numbers, also those written as text; another one is told."""
+        wide, high = whole_in(width), whole_in(height)
+        if wide and high and 0 < wide < 10**7 and 0 < high < 10**7:
+            self.pairs["Size"] = f"{wide}x{high}"
+        elif width is not None or height is not None:
+            self.tell("Size", f"{said_of(width)[:40]}x{said_of(height)[:40]}")
 
     def add_sampler(self, name: object, schedule: object = "", read: NameReader = from_a1111) -> None:
         """Keep sampler and noise schedule under A1111's names, or as they are where nobody knows them."""
@@ -88,11 +106,33 @@ class Found:
         self.pairs["Prompt syntax"] = syntax
         self.add("Emphasis", emphasis)
 
-    def add_lora(self, name: object, weight: object = 1.0) -> None:
-        """Put a LoRA into the prompt, the one place where every program that reads A1111's text looks for it."""
-        number = weight if isinstance(weight, int | float) and not isinstance(weight, bool) else 1.0
-        if isinstance(name, str) and name:
-            self.prompt = f"{self.prompt} <lora:{model_title(name)}:{number:g}>".strip()
+    def add_lora(self, name: object, weight: object = 1.0, unet_weight: object = None) -> None:
+        """Put a LoRA into the prompt, the one place where every program that reads A1111's text looks for it.
+
+        Args:
+            name: Its file, with or without folders and ending.
+            weight: A number, or a text that is one; of the text encoders where the UNet has its own.
+            unet_weight: On the UNet; ``None`` for the same.
+        """
+        title = model_title(name) if isinstance(name, str) else ""
+        if not title:
+            return
+        weights = [number_in(value) for value in (weight, weight if unet_weight is None else unet_weight)]
+        said = [f"{number:g}" for number in weights if number is not None and abs(number) <= WEIGHT_MAXIMUM]
+        if len(said) < 2 or any(mark in title for mark in ":<>\n"):
+            shown = [said_of(value)[:20] for value in (weight, unet_weight) if value is not None]
+            self.tell("LoRA", f"{title[:80]}, weight {' and '.join(shown)}")
+        else:
+            self.tags.append(f"<lora:{title}:{':'.join(dict.fromkeys(said))}>")
+
+    def tagged_prompt(self) -> str:
+        """Return the prompt with the LoRA behind it, and tell those that it has no room for."""
+        room = max(0, PROMPT_MAXIMUM - len(self.prompt))
+        ends = accumulate(len(tag) + 1 for tag in self.tags)
+        kept = [tag for tag, end in zip(self.tags, ends, strict=True) if end <= room]
+        if len(kept) < len(self.tags):
+            self.tell("LoRA", f"{len(self.tags) - len(kept):,} more than the prompt has room for")
+        return " ".join(part for part in (self.prompt, *kept) if part)
 
 
 def said_of(value: object) -> str:
@@ -129,13 +169,6 @@ def object_in(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _whole(value: object) -> int:
-    try:
-        return int(str(value)) if len(str(value)) < 8 else 0
-    except ValueError:
-        return 0
-
-
 def text_of(value: object) -> str:
     """Return a text without blanks at its ends, "" for anything else."""
     return value.strip() if isinstance(value, str) else ""
@@ -148,9 +181,22 @@ def listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def number_of(value: object) -> float:
-    """Return a number, 1 where there is none."""
+def number_in(value: object) -> float | None:
+    """Return a number, also one written as text; ``None`` for anything else, and for what is not finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
     try:
-        return float(str(value))
-    except ValueError:
-        return 1.0
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def whole_in(value: object) -> int | None:
+    """Return a whole number, also one written as text or as ``20.0``; ``None`` for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    number = number_in(value)
+    return int(number) if number is not None and number.is_integer() and abs(number) < 2**53 else None

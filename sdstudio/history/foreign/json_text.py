@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sdstudio.catalog.names import from_comfyui
-from sdstudio.history.foreign.found import Found, listed, number_of, object_in, text_of
+from sdstudio.history.foreign.found import Found, listed, object_in, text_of
 from sdstudio.history.pnginfo import A1111_KEY
 from sdstudio.history.texts import USER_COMMENT
 
@@ -39,7 +39,7 @@ def read_swarm(texts: Mapping[str, str]) -> Found | None:
     found.add_grammar("ComfyUI", "No norm")
     names_of, weights = listed(values.get("loras")), listed(values.get("loraweights"))
     for at, name in enumerate(names_of):
-        found.add_lora(name, number_of(weights[at]) if at < len(weights) else 1.0)
+        found.add_lora(name, weights[at] if at < len(weights) else 1.0)
     return found
 
 

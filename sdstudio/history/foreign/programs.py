@@ -13,9 +13,9 @@ from typing import Final
 from sdstudio.catalog.names import from_comfyui, split_comfyui
 from sdstudio.history.a1111_text import parse_pairs
 from sdstudio.history.attached_text import A1111_NOISE
-from sdstudio.history.foreign.comfy_graph import read_graph
+from sdstudio.history.foreign.comfy.reader import read_comfy
 from sdstudio.history.foreign.flat import read_draw_things, read_easy, read_novel
-from sdstudio.history.foreign.found import Found, object_in
+from sdstudio.history.foreign.found import Found
 from sdstudio.history.foreign.invoke import read_invoke
 from sdstudio.history.foreign.json_text import read_fooocus, read_swarm
 from sdstudio.history.pnginfo import A1111_KEY
@@ -23,36 +23,6 @@ from sdstudio.history.texts import COMMENT, USER_COMMENT
 
 _A1111_PLACES: Final = (A1111_KEY, USER_COMMENT, "Parameters", COMMENT, "Comment", "Description", "ImageDescription")
 """Where A1111's text stands: its own two places first, then those that other tools chose for it."""
-
-
-def _comfy(texts: Mapping[str, str]) -> Found | None:
-    # WebP savers put "prompt:{..}" into whatever EXIF field is free.
-    fields = (texts[key].partition(":") for key in ("Make", "Model", "ImageDescription") if key in texts)
-    graph = texts.get("prompt") or next((rest for name, _, rest in fields if name.casefold() == "prompt"), "")
-    picture = read_graph(object_in(graph))
-    if picture is None:
-        return None
-    found = Found("ComfyUI", picture.positive, picture.negative)
-    names = {
-        "steps": "Steps", "cfg": "CFG scale", "seed": "Seed", "clip_skip": "Clip skip", "vae_name": "VAE",
-        "sampler_name": "", "scheduler": "", "width": "", "height": "", "ckpt_name": "", "denoise": "",
-    }  # fmt: skip
-    values = picture.values
-    found.add_all(values, names)
-    found.add("RNG", "CPU")
-    if values.get("denoise", 1) not in (1, 1.0):
-        found.add("Denoising strength", values["denoise"])
-    found.add_size(values.get("width"), values.get("height"))
-    name = values.get("sampler_name")
-    name = name.removeprefix("sample_") if isinstance(name, str) else name  # as ComfyUI called them in 2023
-    found.add_sampler(name, values.get("scheduler", "normal"), from_comfyui)
-    found.add_model(values.get("ckpt_name"))
-    found.add_grammar("ComfyUI", "No norm")
-    for name, weight in picture.loras:
-        found.add_lora(name, weight)
-    for name, text in picture.others.items():
-        found.add(name, text)
-    return found
 
 
 def _a1111(texts: Mapping[str, str]) -> Found | None:
@@ -105,7 +75,7 @@ PROGRAMS: Final = (
     Program("SwarmUI", read_swarm),
     Program("Fooocus", read_fooocus),
     Program("A1111", _a1111),  # before ComfyUI: savers that write both mean the text to be read
-    Program("ComfyUI", _comfy),
+    Program("ComfyUI", read_comfy),
     Program("NovelAI", read_novel),
     Program("Easy Diffusion", read_easy),
     Program("Draw Things", read_draw_things),

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 VALUE_MAXIMUM: Final = 400
 """Longest value kept of what was not taken over, in characters."""
 LEFTOVERS_MAXIMUM: Final = 60
+INPUT_PICTURE: Final = "Input picture"
+"""Under this name one text is enough."""
 _SAID_ELSEWHERE: Final = frozenset({"Model", "Model hash", "Version"})
 _TOLD_FIELDS: Final = ("steps", "guidance_scale", "scheduler", "seed", "width", "height")
 
@@ -125,18 +127,19 @@ def _of(found: Found, size: tuple[int, int]) -> Reading | None:
     own_size = "Size" not in found.pairs
     if own_size:
         found.add_size(*size)
-    read = read_pairs(found.prompt, found.negative, found.pairs)
+    read = read_pairs(found.tagged_prompt(), found.negative, found.pairs)
     if own_size:  # a size that the picture did not tell is no loss when it is not allowed
         for key in ("Size-1", "Size-2"):
             read.leftovers.pop(key, None)
     if not read.values.get("prompt") and "steps" not in read.values:
         return None
-    model = read.leftovers.get("Model", "")
-    left = {
-        name[:80]: text if len(text) <= VALUE_MAXIMUM else text[: VALUE_MAXIMUM - 1] + "…"
-        for name, text in list(read.leftovers.items())[:LEFTOVERS_MAXIMUM]
-        if name not in _SAID_ELSEWHERE
+    told = {
+        name: f"{read.leftovers[name]}; {text}" if name in read.leftovers and name != INPUT_PICTURE else text
+        for name, text in found.told.items()
     }
+    model = read.leftovers.get("Model", "")
+    mapped = {name: text for name, text in read.leftovers.items() if name not in _SAID_ELSEWHERE}
+    left = _shortened({**mapped, **told})
     titles = {row.name: row.title for row in parameters(GenerationRequest)}
     assumed = tuple(titles[name] for name in _TOLD_FIELDS if name not in read.values)
     kept: dict[str, Any] = {"program": found.program, "not_mapped": left, "assumed": list(assumed)}
@@ -148,6 +151,18 @@ def _of(found: Found, size: tuple[int, int]) -> Reading | None:
         made_with={IMPORTED: kept},
     )
     return Reading(found.program, recipe, MappingProxyType(left), assumed)
+
+
+def _shortened(left: dict[str, str]) -> dict[str, str]:
+    """Return what was not taken over, no longer than is kept; how much more there was is said."""
+    names = list(left)
+    kept = {
+        name[:80]: left[name] if len(left[name]) <= VALUE_MAXIMUM else left[name][: VALUE_MAXIMUM - 1] + "…"
+        for name in names[:LEFTOVERS_MAXIMUM]
+    }
+    if len(names) > LEFTOVERS_MAXIMUM:
+        kept["And more"] = ", ".join(names[LEFTOVERS_MAXIMUM : 2 * LEFTOVERS_MAXIMUM])[:VALUE_MAXIMUM]
+    return kept
 
 
 def _request(values: dict[str, Any]) -> GenerationRequest:

@@ -68,7 +68,7 @@ def test_every_program_of_the_table_has_a_picture_here_that_only_it_recognises()
 def test_comfyui_is_followed_from_the_sampler_to_prompts_model_lora_and_size():
     data = png({"prompt": json.dumps(comfy_nodes()), "workflow": "{}"})
     assert told(data) == {
-        "prompt": "a glass bottle <lora:glow:0.75>", "negative": "text, watermark", "steps": 25,
+        "prompt": "a glass bottle <lora:glow:1:0.75>", "negative": "text, watermark", "steps": 25,
         "seed": 156680208700286, "cfg": 6.5, "size": (512, 768), "skip": 2, "model": "dreamshaper_8",
     }  # fmt: skip
     assert sampler_of(data) == "dpmpp_2m karras"

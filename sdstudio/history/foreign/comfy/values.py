@@ -1,0 +1,118 @@
+"""What an input of a node is: the value written in it, or the one that other nodes make and a link brings."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sdstudio.history.foreign.comfy.account import Account
+from sdstudio.history.foreign.comfy.graph import Graph, Link, Node
+from sdstudio.history.foreign.comfy.text_nodes import TEXT_MAXIMUM, VALUE_NODES, joined, words
+from sdstudio.history.foreign.found import number_in
+
+_TEXT_KEYS: Final = (
+    "text", "text_g", "text_l", "prompt", "string", "value", "clip_l", "clip_g", "t5xxl", "positive", "negative",
+)  # fmt: skip
+_TEXT_BEGINNINGS: Final = ("text", "string", "prompt")
+_NUMBER_KEYS: Final = ("value", "seed", "noise_seed", "int", "float", "number")
+_SAME: Final = {
+    "sampler_name": ("sampler",), "noise_seed": ("seed",), "steps": ("steps_total",), "width": ("empty_latent_width",),
+    "height": ("empty_latent_height",), "scheduler": ("scheduler_name",),
+}  # fmt: skip
+NOT_WORDS: Final = frozenset({
+    "clip", "model", "vae", "image", "images", "control_net", "latent", "mask", "pixels", "opt_model", "opt_clip",
+    "samples", "latent_image", "conditioning", "clip_vision", "clip_vision_output",
+})  # fmt: skip
+"""Inputs that bring neither text nor number."""
+_CHARACTERS_A_VISIT: Final = 200
+
+
+class Values:
+    """Reads inputs; a node on the way that is not known is told, and what it may have made is guessed."""
+
+    def __init__(self, graph: Graph, account: Account) -> None:
+        self._graph = graph
+        self._account = account
+        self._made: dict[tuple[str, int, str], object] = {}
+
+    def plain(self, value: object, name: str = "") -> object:
+        """Return an input's value: a text, a number or a truth value, ``None`` when it is not known.
+
+        Args:
+            value: As it stands in the node.
+            name: Of the input: a node that is not known may have one of the same name.
+        """
+        link = self._graph.linked(value)
+        found = self._of(link, name) if link is not None else value
+        if isinstance(found, dict) and isinstance(found.get("content"), str):  # pythongosssss' pickers with pictures
+            found = found["content"]
+        return found if isinstance(found, str | int | float) else None
+
+    def text(self, value: object) -> str:
+        """Return an input's text, "" when there is none."""
+        return words(self.plain(value))
+
+    def number(self, value: object, name: str = "") -> float | None:
+        """Return an input's number, also one written as text, ``None`` when there is none or it is not finite."""
+        return number_in(self.plain(value, name))
+
+    def _of(self, link: Link, name: str) -> object:
+        """Compute what a link brings, inputs first; a node that needs what it makes itself gets ``None``."""
+        waiting, opened = [link], set[tuple[str, int, str]]()
+        while waiting and self._graph.visit():
+            node, output = waiting[-1]
+            place = (node.key, output, name)
+            if place in self._made:
+                waiting.pop()
+            elif place in opened:
+                self._made[place] = self._computed(node, output, name)
+                waiting.pop()
+            else:
+                opened.add(place)
+                for before, its_output in dict.fromkeys(link for _, link in self._graph.links(node, NOT_WORDS)):
+                    wanted = (before.key, its_output, name)
+                    if wanted not in self._made and wanted not in opened:
+                        waiting.append((before, its_output))
+        return self._made.get((link[0].key, link[1], name))
+
+    def _computed(self, node: Node, output: int, name: str) -> object:
+        values: dict[str, Any] = {}
+        self._graph.visit(len(node.inputs))
+        for key, value in node.inputs.items():
+            link = self._graph.linked(value)
+            if link is None:
+                values[key] = value if isinstance(value, str | int | float) else None
+            elif key not in NOT_WORDS:
+                values[key] = self._made.get((link[0].key, link[1], name))
+        row = VALUE_NODES.get(node.kind)
+        if row is None:
+            self._account.tell(node)
+            made = _guessed_value(values, name) if name else _guessed_text(values)
+        else:
+            made = row.read(values, output)
+            if row.exact:
+                self._account.take(node)
+            else:
+                self._account.tell(node)
+        if isinstance(made, str):
+            made = made[:TEXT_MAXIMUM]
+            self._graph.visit(len(made) // _CHARACTERS_A_VISIT)
+        return made
+
+
+def _guessed_text(values: dict[str, Any]) -> str:
+    """Return the texts of a node that is not known, on lines of their own."""
+    names: dict[str, None] = dict.fromkeys(name for name in _TEXT_KEYS if name in values)
+    names |= dict.fromkeys(name for name in values if name.startswith(_TEXT_BEGINNINGS))
+    found: dict[str, None] = {}
+    size = 0
+    for name in names:
+        text = words(values[name]).strip() if isinstance(values[name], str) else ""
+        if text and text not in found and size <= TEXT_MAXIMUM:
+            found[text] = None
+            size += len(text)
+    return joined(found, "\n")
+
+
+def _guessed_value(values: dict[str, Any], name: str) -> object:
+    named = (name, *_SAME.get(name, ()), *_NUMBER_KEYS)
+    return next((values[key] for key in named if values.get(key) is not None), None)
