@@ -1,6 +1,7 @@
-"""NovelAI's, Easy Diffusion's, AI Runner's and Draw Things' pictures: flat tables of names and values.
+"""Easy Diffusion's, AI Runner's and Draw Things' pictures: flat tables of names and values.
 
-Sources: Easy Diffusion ``ui/easydiffusion/utils/save_utils.py``, receyuki/stable-diffusion-prompt-reader.
+Sources: Easy Diffusion ``ui/easydiffusion/utils/save_utils.py``, Draw Things ``config.fbs``,
+receyuki/stable-diffusion-prompt-reader.
 """
 
 from __future__ import annotations
@@ -10,42 +11,24 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sdstudio.history.foreign.found import Found, listed, object_in, text_of
+from sdstudio.history.foreign.found import Found, listed, object_in, said_of, text_of, whole_in
 from sdstudio.history.texts import USER_COMMENT
 
-_NOVEL_NAMES: Final = {
-    "steps": "Steps", "scale": "CFG scale", "seed": "Seed", "strength": "Denoising strength",
-    "cfg_rescale": "CFG rescale",
-    "prompt": "", "uc": "", "width": "", "height": "", "sampler": "", "noise_schedule": "", "v4_prompt": "",
-    "v4_negative_prompt": "", "request_type": "", "signed_hash": "", "n_samples": "",
-}  # fmt: skip
-
-
-def read_novel(texts: Mapping[str, str]) -> Found | None:
-    """NovelAI: JSON under ``Comment``, the prompt under ``Description``."""
-    values = object_in(texts.get("Comment", ""))
-    if "NovelAI" not in texts.get("Software", "") and not {"uc", "sampler"} <= values.keys():
-        return None
-    found = Found("NovelAI")
-    found.prompt = text_of(values.get("prompt")) or texts.get("Description", "").strip()
-    found.negative = text_of(values.get("uc"))
-    found.add_all({key: value for key, value in values.items() if value not in (0, False, None)}, _NOVEL_NAMES)
-    found.add_size(values.get("width"), values.get("height"))
-    sampler = text_of(values.get("sampler")).removesuffix("_v3")
-    levels = text_of(values.get("noise_schedule"))
-    found.add_sampler(sampler.removeprefix("k_"), "" if levels == "native" else levels)
-    found.add_model(texts.get("Source", ""))
-    if any(mark in found.prompt for mark in "{["):
-        found.add("Prompt weights", "{word} and [word] are NovelAI's own")
-    return found
-
-
+_LORAS_MAXIMUM: Final = 200
 _FLAT_NAMES: Final = {
     "num_inference_steps": "Steps", "steps": "Steps", "guidance_scale": "CFG scale", "scale": "CFG scale",
     "seed": "Seed", "prompt_strength": "Denoising strength", "use_vae_model": "VAE",
     "prompt": "", "negative_prompt": "", "width": "", "height": "", "sampler_name": "", "scheduler": "",
     "use_stable_diffusion_model": "", "model": "", "clip_skip": "", "use_lora_model": "", "lora_alpha": "",
 }  # fmt: skip
+_ONLY_WITH: Final = {
+    "control_alpha": "use_controlnet_model", "hypernetwork_strength": "use_hypernetwork_model",
+    "upscale_amount": "use_upscale", "latent_upscaler_steps": "use_upscale",
+    "codeformer_fidelity": "use_face_correction",
+    "codeformer_upscale_faces": "use_face_correction", "prompt_strength": "init_image",
+}  # fmt: skip
+"""Names that do nothing without another one."""
+_NOTHING: Final = (None, "", "None", "False", False)
 
 
 def read_easy(texts: Mapping[str, str]) -> Found | None:
@@ -58,17 +41,29 @@ def read_easy(texts: Mapping[str, str]) -> Found | None:
     else:
         return None
     found.prompt, found.negative = text_of(values.get("prompt")), text_of(values.get("negative_prompt"))
-    found.add_all({key: value for key, value in values.items() if value not in ("None", "False")}, _FLAT_NAMES)
+    acting = {key: value for key, value in values.items() if _acts(values, key, value)}
+    found.add_all(acting, _FLAT_NAMES)
+    for name in ("num_inference_steps", "steps", "seed"):
+        found.add(_FLAT_NAMES[name], whole_in(values.get(name)))
     found.add_size(values.get("width"), values.get("height"))
     found.add_sampler(values.get("sampler_name") or values.get("scheduler"))
     found.add_model(values.get("use_stable_diffusion_model") or values.get("model"))
+    skips = whole_in(values.get("clip_skip"))
     if str(values.get("clip_skip")) == "True":
         found.add("Clip skip", 2)
-    for name, weight in zip(
-        listed(values.get("use_lora_model")), listed(values.get("lora_alpha")), strict=False
-    ):
-        found.add_lora(name, weight)
+    elif skips is not None and skips > 1:
+        found.add("Clip skip", skips)
+    weights = listed(values.get("lora_alpha"))
+    for at, name in enumerate(listed(values.get("use_lora_model"))[:_LORAS_MAXIMUM]):
+        if name not in _NOTHING:
+            found.add_lora(name, weights[at] if at < len(weights) else 1.0)
     return found
+
+
+def _acts(values: Mapping[str, Any], name: str, value: object) -> bool:
+    if value in _NOTHING:
+        return False
+    return name not in _ONLY_WITH or values.get(_ONLY_WITH[name]) not in _NOTHING or name == "prompt_strength"
 
 
 _XMP_BEGIN, _XMP_END = "<exif:UserComment>", "</exif:UserComment>"
@@ -76,7 +71,17 @@ _TAG: Final = re.compile(r"<[^<>]{0,200}>")
 _DRAW_NAMES: Final = {
     "steps": "Steps", "scale": "CFG scale", "seed": "Seed", "strength": "Denoising strength", "c": "", "uc": "",
     "sampler": "", "size": "", "model": "", "lora": "", "v2": "", "profile": "", "clip_skip": "Clip skip",
+    "seed_mode": "",
 }  # fmt: skip
+_SEED_MODES: Final = {"Torch CPU Compatible": "CPU", "NVIDIA GPU Compatible": "NV", "Nvidia GPU Compatible": "NV"}
+"""Draw Things' seed modes that the studio has -> ``RNG``; "Legacy" and "Scale Alike" are its own."""
+_IDLE_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = {
+    "controls": ([],), "hiresFix": (False,), "upscaler": ("",), "refinerModel": ("",), "faceRestoration": ("",),
+    "sharpness": (0,), "zeroNegativePrompt": (False,), "tiledDiffusion": (False,), "tiledDecoding": (False,),
+    "shift": (1,), "cfgZeroStar": (False,), "separateClipL": (False,), "separateOpenClipG": (False,),
+    "cropTop": (0,), "cropLeft": (0,), "teaCache": (False,), "clipWeight": (1,),
+}  # fmt: skip
+"""Settings of the newer record that change a picture -> the values with which they do not."""
 
 
 def read_draw_things(texts: Mapping[str, str]) -> Found | None:
@@ -88,9 +93,16 @@ def read_draw_things(texts: Mapping[str, str]) -> Found | None:
         return None
     found = Found("Draw Things", text_of(values.get("c")), text_of(values.get("uc")))
     found.add_all(values, _DRAW_NAMES)
+    for name in ("steps", "seed", "clip_skip"):
+        found.add(_DRAW_NAMES[name], whole_in(values.get(name)))
     if found.pairs.get("Denoising strength") in ("1", "1.0"):
         del found.pairs["Denoising strength"]
     found.add_size_in(values.get("size"))
+    mode = text_of(values.get("seed_mode"))
+    if mode in _SEED_MODES:
+        found.add("RNG", _SEED_MODES[mode])
+    else:
+        found.tell("seed_mode", mode)
     name = text_of(values.get("sampler"))
     for ending, schedule in ((" Trailing", "SGM Uniform"), (" AYS", "Align Your Steps"), (" Karras", "Karras")):
         if name.endswith(ending):
@@ -99,7 +111,27 @@ def read_draw_things(texts: Mapping[str, str]) -> Found | None:
     else:
         found.add_sampler(name)
     found.add_model(values.get("model"))
-    for lora in listed(values.get("lora")):
+    loras = values.get("lora")
+    for lora in loras[:_LORAS_MAXIMUM] if isinstance(loras, list) else ():
         if isinstance(lora, dict):
             found.add_lora(lora.get("model"), lora.get("weight"))
+    _take_settings(found, values.get("v2"))
     return found
+
+
+def _take_settings(found: Found, settings: object) -> None:
+    """Tell what the newer record says beyond the older one."""
+    if not isinstance(settings, dict):
+        return
+    for name, idle in _IDLE_SETTINGS.items():
+        value = settings.get(name)
+        if value is not None and value not in idle:
+            found.tell(name, said_of(value)[:200])
+    skip = whole_in(settings.get("clipSkip"))
+    if skip is not None and skip > 1 and "Clip skip" not in found.pairs:
+        found.add("Clip skip", skip)
+    rows = settings.get("loras")
+    if not found.tags and isinstance(rows, list):
+        for lora in rows[:_LORAS_MAXIMUM]:
+            if isinstance(lora, dict):
+                found.add_lora(lora.get("file"), lora.get("weight"))

@@ -13,11 +13,12 @@ from typing import Final
 from sdstudio.catalog.names import from_comfyui, split_comfyui
 from sdstudio.history.a1111_text import parse_pairs
 from sdstudio.history.attached_text import A1111_NOISE
-from sdstudio.history.foreign.comfy.reader import read_comfy
-from sdstudio.history.foreign.flat import read_draw_things, read_easy, read_novel
+from sdstudio.history.foreign.comfy.reader import read_comfy, tell_graph
+from sdstudio.history.foreign.flat import read_draw_things, read_easy
 from sdstudio.history.foreign.found import Found
 from sdstudio.history.foreign.invoke import read_invoke
 from sdstudio.history.foreign.json_text import read_fooocus, read_swarm
+from sdstudio.history.foreign.novel import read_novel
 from sdstudio.history.pnginfo import A1111_KEY
 from sdstudio.history.texts import COMMENT, USER_COMMENT
 
@@ -29,7 +30,9 @@ def _a1111(texts: Mapping[str, str]) -> Found | None:
     for key in _A1111_PLACES:
         prompt, negative, pairs = parse_pairs(texts.get(key, ""))
         if pairs:
-            return _of_a1111(Found("", prompt, negative, pairs), "smproj" in texts or "parameters-json" in texts)
+            found = _of_a1111(Found("", prompt, negative, pairs), "smproj" in texts or "parameters-json" in texts)
+            tell_graph(found, texts)
+            return found
     return None
 
 
