@@ -22,6 +22,8 @@ from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history.pnginfo import infotext
 from sdstudio.history.store import Entry
+from sdstudio.jobs.hashing import SHORT
+from sdstudio.library.recall import recalled
 
 
 def add_history(commands: Any) -> None:
@@ -88,13 +90,14 @@ def _rerun(args: argparse.Namespace, console: Console) -> int:
     studio = Studio.open(console, args)
     with opened_history(studio.paths) as history:
         entry = history.get(args.id)
-    recipe = entry.recipe
+    recipe = recalled(studio.library, entry.recipe)
     seed = recipe.request.seed
     if seed is None:
         raise HistoryError(f"Picture {args.id} has no seed in its recipe.", "It cannot be drawn again.")
     model = studio.library.find(recipe.request.model)
     known = studio.library.known_hash(model)
-    if known and recipe.model_hash and not known.startswith(recipe.model_hash):
+    recorded = recipe.model_hash.casefold()
+    if known and len(recorded) >= SHORT and not known.startswith(recorded[:SHORT]):  # A1111's old ones are shorter
         console.note(f"note: {model.name} has changed since picture {args.id} was drawn; the pixels may differ.")
     request = GenerationRequest.checked(recipe.request.model_dump() | {"model": model.key}, parameters_of(model))
     flags = given(args, parameters(Settings))

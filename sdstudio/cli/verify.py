@@ -20,6 +20,7 @@ from sdstudio.history.store import Entry
 from sdstudio.history.verdict import Outcome, Verdict, judged
 from sdstudio.jobs.again import Redrawer
 from sdstudio.library.fitting import Fitting
+from sdstudio.library.recall import recalled
 
 _EPILOG = """\
 Nothing is saved. Exit code 0 when every picture is identical, else 1.
@@ -64,7 +65,7 @@ def _verify(studio: Studio, entries: Iterator[Entry], args: argparse.Namespace, 
         with interrupt_sets(cancel, lambda: progress.say("Stopping ...")):
             for entry in entries:
                 try:
-                    made = redrawer.draw(entry.recipe, progress.show, cancel)
+                    made = redrawer.draw(recalled(library, entry.recipe), progress.show, cancel)
                     verdict = judged(entry.path, entry.recipe, made.pixels, made.recipe)
                 except StudioError as error:
                     all_identical = False

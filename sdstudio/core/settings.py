@@ -38,8 +38,9 @@ class Settings(BaseModel):
         bool,
         Field(
             title="Copies tell how they were made",
-            description="Write the recipe, prompt and seed among it, into pictures that are saved or exported. Turned "
-            "off, a copy is pixels only; the history's own pictures always keep theirs.",
+            description="Leave the recipe, prompt and seed among it, in pictures that are saved, exported, copied or "
+            "dragged out. Turned off, a copy is pixels only, without text that other programs hide in them; the "
+            "history's own pictures always keep theirs.",
         ),
         Ui(group="Privacy"),
     ] = True

@@ -1,6 +1,7 @@
 """Whether a picture that was made again is the same one, and if not, what was different when it was made.
 
-The pixels decide; the recipes, which hold all that the pixels are known to depend on, name the causes.
+The pixels decide; the recipes, which hold all that the pixels are known to depend on, name the causes. A picture of
+another program holds more: what the studio could not take over, and what the picture does not tell.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 from PIL import Image
 
 from sdstudio.core.errors import HistoryError
-from sdstudio.core.request import Recipe
+from sdstudio.core.params import parameters
+from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.history.foreign.reading import origin_of
 
 NEAR_MEAN: Final = 1.0
 """Mean difference in grey levels up to which two pictures are near.
@@ -24,6 +27,16 @@ Measured on the built-in model: another batch, attention slicing or memory layou
 0.001), bfloat16 shifts most by up to 6 (mean 0.4); one word more makes 1.6, half a unit of guidance 2.1, another seed
 8.3.
 """
+NOT_DRAWN: Final = "not taken over"
+NOT_TOLD: Final = "not told"
+_CHANGES_NO_PIXEL: Final = frozenset({
+    "version", "user", "template", "negative template", "raw prompt", "raw negative prompt", "hashes", "further lines",
+    "civitai resources", "civitai metadata", "created date", "date", "generation_time", "batch size", "batch pos",
+    "batch", "index", "app", "backend", "operations", "options", "comment", "signed_hash", "swarm_version", "images",
+    "model sha256", "vae sha256", "model hash (other kind)", "metadata_scheme", "created_by", "time", "job_id",
+})  # fmt: skip
+"""What pictures of other programs tell beside what they were drawn with, in lower case; all else may be a cause."""
+_SAYS_NOTHING: Final = frozenset({"", "none", "false"})
 AMPLIFIED: Final = 8
 """How many times a difference is made visible: single grey levels cannot be seen."""
 
@@ -57,7 +70,8 @@ class Verdict:
         largest: The largest difference of a pixel, 0 to 255.
         mean: The mean difference, in grey levels.
         share: The part of the pixels that differ, 0 to 1.
-        causes: What was not the same, the likeliest first; also for identical pictures.
+        causes: What was not the same, the likeliest first; also for identical pictures, but for what another program
+            drew with and the studio does not: it made no difference.
         again: The picture made now.
         difference: The difference of each pixel, `AMPLIFIED`; ``None`` for identical pictures or other sizes.
     """
@@ -91,17 +105,57 @@ def judged(file: Path, recorded: Recipe, again: Image.Image, now: Recipe) -> Ver
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         said = f"Picture = {file}: it is gone or cannot be read."
         raise HistoryError(said, "Bring it back from the trash, or remove it.") from error
-    causes = tuple(causes_of(recorded, now))
     again = again.convert("RGB")
+    causes = tuple(causes_of(recorded, now))
+    all_causes = (*causes[: _leading(causes)], *not_drawn(recorded, now), *causes[_leading(causes) :])
     if before.size != again.size:
-        return Verdict(Outcome.DIFFERENT, 255, 255.0, 1.0, causes, again)
+        return Verdict(Outcome.DIFFERENT, 255, 255.0, 1.0, all_causes, again)
     gap = np.abs(np.asarray(before, np.int16) - np.asarray(again, np.int16))
     largest, mean, share = int(gap.max()), float(gap.mean()), float((gap.max(axis=2) > 0).mean())
     if not largest:
         return Verdict(Outcome.IDENTICAL, 0, 0.0, 0.0, causes, again)
     outcome = Outcome.NEAR if mean <= NEAR_MEAN else Outcome.DIFFERENT
     seen = Image.fromarray(np.minimum(gap * AMPLIFIED, 255).astype(np.uint8))
-    return Verdict(outcome, largest, mean, share, causes, again, seen)
+    return Verdict(outcome, largest, mean, share, all_causes, again, seen)
+
+
+def _leading(causes: Sequence[Cause]) -> int:
+    """Return how many causes are likelier than all else: another model file draws another picture."""
+    return int(bool(causes) and causes[0].what == FACTS[0][0])
+
+
+def not_drawn(recorded: Recipe, now: Recipe) -> Iterator[Cause]:
+    """Yield what one of two pictures was drawn with by another program, and the other was not.
+
+    First what that program says and the studio has no field for or not that value, then what it does not say.
+    """
+    before, after = _left_over(recorded), _left_over(now)
+    for name in {**before, **after}:
+        if before.get(name) != after.get(name):
+            yield Cause(name, before.get(name, NOT_DRAWN), after.get(name, NOT_DRAWN))
+    untold, untold_now = _untold(recorded), _untold(now)
+    for row in parameters(GenerationRequest):
+        if (row.title in untold) != (row.title in untold_now):
+            values = [
+                NOT_TOLD if row.title in titles else _short(getattr(recipe.request, row.name))
+                for titles, recipe in ((untold, recorded), (untold_now, now))
+            ]
+            yield Cause(row.title, *values)
+
+
+def _left_over(recipe: Recipe) -> dict[str, str]:
+    origin = origin_of(recipe)
+    left = origin.not_mapped if origin is not None else {}
+    return {
+        name: text
+        for name, text in left.items()
+        if name.casefold() not in _CHANGES_NO_PIXEL and text.strip().casefold() not in _SAYS_NOTHING
+    }
+
+
+def _untold(recipe: Recipe) -> tuple[str, ...]:
+    origin = origin_of(recipe)
+    return origin.assumed if origin is not None else ()
 
 
 def causes_of(recorded: Recipe, now: Recipe) -> Iterator[Cause]:
@@ -118,6 +172,16 @@ def causes_of(recorded: Recipe, now: Recipe) -> Iterator[Cause]:
 
 _Fact = str | Mapping[str, Any] | None
 """What a recipe says: a word, or several things by name; ``None`` when it says nothing."""
+
+
+_OLD_DIGITS: Final = 8
+"""A1111's hash of before 2023: of a part of the file, and to be compared with no other."""
+_HASH_DIGITS: Final = 10
+
+
+def _model_hash(recipe: Recipe) -> _Fact:
+    known = recipe.model_hash.casefold()
+    return None if len(known) in (0, _OLD_DIGITS) else known[:_HASH_DIGITS]
 
 
 def _made(name: str) -> Callable[[Recipe], _Fact]:
@@ -182,7 +246,7 @@ def _short(value: Any) -> str:
 
 # The likeliest cause first.
 FACTS: Final[tuple[tuple[str, Callable[[Recipe], _Fact]], ...]] = (
-    ("Model file", lambda recipe: recipe.model_hash or None),
+    ("Model file", _model_hash),
     ("Weights", _weights),
     ("LoRA, embeddings, VAE, upscaler", _adapters),
     ("Sampler's configuration", _scheduler),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sdstudio.core.model import ModelInfo
-from sdstudio.core.request import Recipe
+from sdstudio.core.request import IMPORTED, Recipe
 from sdstudio.library.library import Library
 
 HASH_DIGITS = 8
@@ -27,6 +27,14 @@ def model_of(library: Library, recipe: Recipe) -> ModelInfo | None:
             if name and name in {_folded(text) for text in (model.key, model.name, model.path.name, model.path.stem)}:
                 return model
     return None
+
+
+def recalled(library: Library, recipe: Recipe) -> Recipe:
+    """Return an imported picture's recipe with its model as the library knows it; others are left as they are."""
+    model = model_of(library, recipe) if IMPORTED in recipe.made_with else None
+    if model is None:
+        return recipe
+    return recipe.model_copy(update={"request": recipe.request.model_copy(update={"model": model.key})})
 
 
 def _folded(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QDrag, QImage, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -47,6 +47,8 @@ class Canvas(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._actions = actions
         self._entry: Entry | None = None
+        #: Returns pictures of the history as what is dragged.
+        self.mime_of: Callable[[Sequence[Entry]], QMimeData] = mime_of
         self._job: Job | None = None
         self._made: list[Entry] = []
         self._doing = ""
@@ -296,8 +298,9 @@ class Canvas(QWidget):
     def _on_drag_out_started(self) -> None:
         if self._entry is None:
             return
-        mime = mime_of([self._entry])
-        mime.setImageData(self.view.picture)
+        mime = self.mime_of([self._entry])
+        if not mime.hasImage():
+            mime.setImageData(self.view.picture)
         drag = QDrag(self)
         drag.setMimeData(mime)
         drag.setPixmap(

@@ -20,7 +20,7 @@ from sdstudio.jobs.controller import JobController
 from sdstudio.jobs.queue import Job, JobState
 from sdstudio.jobs.worker import JobEvent, UnsavedPicture
 from sdstudio.ui.canvas import Canvas
-from sdstudio.ui.desktop import copy_picture, reveal
+from sdstudio.ui.desktop import reveal
 from sdstudio.ui.entry_actions import EntryActions, EntryWish
 from sdstudio.ui.history_browser import HistoryBrowser
 from sdstudio.ui.history_model import HistoryModel
@@ -81,7 +81,6 @@ class Conductor(QObject):
             "remix": lambda entries: self.restore(entries[0], with_seed=False),
             "rerun": lambda entries: self._submit(lambda: self._controller.rerun(self.recall(entries[0]))),
             "variations": lambda entries: self._submit(lambda: self._vary(self.recall(entries[0]))),
-            "copy": lambda entries: copy_picture(entries[0].path),
             "copy_prompt": lambda entries: QApplication.clipboard().setText(entries[0].recipe.request.prompt),
             "reveal": lambda entries: reveal(entries[0].path),
         }

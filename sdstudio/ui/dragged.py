@@ -1,13 +1,17 @@
-"""What is dragged and copied: pictures as files, those of the history with their numbers; which can be begun from."""
+"""What is dragged and copied: pictures as files, those of the history with their numbers; which can be begun from.
+
+Where copies are to tell nothing of how they were made, others are handed bare copies, written when they ask for them;
+the studio's own windows still get the pictures themselves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtCore import QMetaType, QMimeData, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage
 
 if TYPE_CHECKING:
@@ -15,6 +19,10 @@ if TYPE_CHECKING:
 
 ENTRIES_TYPE: Final = "application/x-sdstudio-entries"
 """Ids of entries as decimal numbers with commas between, in the order of the files beside them."""
+
+
+URIS_TYPE: Final = "text/uri-list"
+IMAGE_TYPE: Final = "application/x-qt-image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,45 @@ def mime_of(entries: Sequence[Entry]) -> QMimeData:
     return mime
 
 
+class BareFiles(QMimeData):
+    """Pictures of the history that are handed to others as bare copies, and to the studio as they are.
+
+    Args:
+        entries: The pictures.
+        write: Writes the copies, when they are first asked for, and returns their paths; ``None`` hands out none.
+    """
+
+    def __init__(self, entries: Sequence[Entry], write: Callable[[], list[Path]] | None) -> None:
+        super().__init__()
+        self.originals = [entry.path for entry in entries]
+        self.setData(ENTRIES_TYPE, ",".join(str(entry.id) for entry in entries).encode())
+        self._write = write
+        self._written: list[Path] | None = None
+        self._types = [URIS_TYPE, *[IMAGE_TYPE] * (len(entries) == 1)] if write is not None else []
+
+    def formats(self) -> list[str]:
+        """Return what it can hand out."""
+        return [*super().formats(), *self._types]
+
+    def hasFormat(self, mime_type: str) -> bool:  # noqa: N802
+        """Say whether it can hand that out."""
+        return mime_type in self._types or super().hasFormat(mime_type)
+
+    def retrieveData(self, mime_type: str, preferred_type: QMetaType | QMetaType.Type) -> Any:  # noqa: N802
+        """Hand something out."""
+        if mime_type not in self._types or self._write is None:
+            return super().retrieveData(mime_type, preferred_type)
+        if self._written is None:
+            self._written = self._write()
+        if mime_type == IMAGE_TYPE:
+            return QImage(str(self._written[0])) if self._written else QImage()
+        return [QUrl.fromLocalFile(str(path)) for path in self._written]
+
+
 def files_of(mime: QMimeData) -> list[Path]:
     """Return the local files and folders among what is dragged."""
+    if isinstance(mime, BareFiles):
+        return list(mime.originals)
     return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile() and url.toLocalFile()]
 
 

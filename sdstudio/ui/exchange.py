@@ -18,12 +18,14 @@ from sdstudio.core.pictures import ENDINGS, shown
 from sdstudio.core.request import Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history.export import FORMAT_BY_SUFFIX, ExportOptions, save_as
-from sdstudio.history.foreign.reading import Reading, examine_picture, origin_of
+from sdstudio.history.foreign.reading import Reading, examine_picture
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.library.library import Library
-from sdstudio.library.recall import model_of
-from sdstudio.ui.dragged import files_of
+from sdstudio.library.recall import model_of, recalled
+from sdstudio.ui.bare_copies import BareCopies
+from sdstudio.ui.desktop import copy_picture
+from sdstudio.ui.dragged import files_of, mime_of
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.status_line import StatusLine
 
@@ -77,10 +79,14 @@ class Exchange(QObject):
         self._export: ExportDialog | None = None
         self._care: CareDialog | None = None
         self._copies_tell = True
+        self._bare = BareCopies()
 
     def connect_to(self, conductor: Conductor) -> None:
         """Do what the conductor hands on, and hand it what is to be used."""
-        conductor.grant({"export": self.export, "save_as": lambda entries: self.ask_where_to_save(entries[0])})
+        conductor.grant({
+            "export": self.export, "save_as": lambda entries: self.ask_where_to_save(entries[0]),
+            "copy": lambda entries: self.copy(entries[0]),
+        })  # fmt: skip
         conductor.recall = self.recalled_entry
         self.told.connect(conductor.tell_aside)
         self.use_requested.connect(lambda reading: conductor.use_reading(self._recalled_reading(reading)))
@@ -158,10 +164,7 @@ class Exchange(QObject):
 
     def recalled(self, recipe: Recipe) -> Recipe:
         """Return an imported picture's recipe with its model as the library knows it; others are left as they are."""
-        model = self.model_of(recipe) if origin_of(recipe) is not None else None
-        if model is None:
-            return recipe
-        return recipe.model_copy(update={"request": recipe.request.model_copy(update={"model": model.key})})
+        return recalled(self._library, recipe)
 
     def recalled_entry(self, entry: Entry) -> Entry:
         """Return an entry with its recipe `recalled`."""
@@ -183,12 +186,38 @@ class Exchange(QObject):
         self._export.offer(entries, self._copies_tell)
         _bring_forward(self._export)
 
+    def mime_of(self, entries: Sequence[Entry]) -> QMimeData:
+        """Return pictures of the history as what is dragged: as they are, or bare where copies are to tell nothing."""
+        return mime_of(entries) if self._copies_tell else self._bare.mime_of(entries)
+
+    def copy(self, entry: Entry) -> None:
+        """Put a picture on the clipboard, bare where copies are to tell nothing.
+
+        Raises:
+            SaveFailed: The file is gone.
+        """
+        if self._copies_tell:
+            copy_picture(entry.path)
+            return
+
+        def say(error: StudioError) -> None:
+            self._message.say(str(error), "error")
+
+        def put(written: list[Path]) -> None:
+            try:
+                copy_picture(written[0])
+            except StudioError as error:
+                say(error)
+
+        self._tasks.run("Copying a picture", lambda _task: self._bare.written([entry]), put, say)
+
     def ask_where_to_save(self, entry: Entry) -> None:
         """Let the user choose where a copy of a picture goes."""
         dialog = self._file_dialog("Save a copy of the picture", "PNG (*.png);;JPEG (*.jpg);;WebP (*.webp)")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(entry.path.suffix.removeprefix("."))
-        dialog.selectFile(str(Path.home() / entry.path.name))
+        name = entry.path.name if self._copies_tell else f"picture-{entry.id:06d}{entry.path.suffix}"
+        dialog.selectFile(str(Path.home() / name))
         dialog.fileSelected.connect(lambda target: self.save_copy(entry, Path(target)))
         dialog.open()
 
@@ -201,11 +230,12 @@ class Exchange(QObject):
                 raise SaveFailed(said, "Use .png, .jpg or .webp.")
             if not target.parent.is_dir():  # a drive that was taken out: a folder in its place would hide that
                 raise SaveFailed(f"Could not save {target}: its folder is not there.", "Choose another folder.")
-            save_as(entry.path, entry.recipe, target, ExportOptions(row.key, 95, self._copies_tell))
+            cleaned = save_as(entry.path, entry.recipe, target, ExportOptions(row.key, 95, self._copies_tell))
         except StudioError as error:
             self._message.say(str(error), "error")
         else:
-            self._status.rest(f"Saved {target}")
+            hidden = ". Text hidden in its pixels was taken out." if cleaned else ""
+            self._status.rest(f"Saved {target}{hidden}")
 
     # keeping whole
 

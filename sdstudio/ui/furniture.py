@@ -100,16 +100,21 @@ class Furniture:
         explain_desk = ExplainDesk(
             Explainer(rooms.controller.worker, window), rooms.history, rooms.library.find, rooms.tasks, window
         )
-        conductor.grant({"explain": explain_desk.explain, "restore_written": desk.use_written})
+        conductor.grant({
+            "explain": lambda entries: explain_desk.explain([conductor.recall(entries[0])]),
+            "restore_written": desk.use_written,
+        })  # fmt: skip
         desk.editor_wanted.connect(conductor.attention_wanted)
         input_desk = _begin_from_pictures(rooms, players, conductor, history_desk.undos, window)
         exchange = Exchange(rooms.library, rooms.history, rooms.tasks, message, status_line, window)
         exchange.input_wanted.connect(input_desk.use_file)
+        model.mime_of = canvas.mime_of = exchange.mime_of
         adviser = Adviser(panel, editor, rooms.tasks, window)
         rooms.controller.worker.picture_saved.connect(adviser.take_picture)
         desk.stopped.connect(adviser.stop)
         provenance = Provenance(rooms.controller, rooms.tasks, window)
         conductor.grant(provenance.wishes)
+        provenance.recall = lambda entry: conductor.recall(entry)
         provenance.entry_wanted.connect(canvas.show_entry)
         provenance.progressed.connect(status_line.show_progress)
         provenance.rested.connect(status_line.rest)

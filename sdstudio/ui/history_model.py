@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from operator import neg
 from typing import Any, Final
@@ -64,6 +64,8 @@ class HistoryModel(QAbstractListModel):
     ) -> None:
         super().__init__(parent)
         self.thumbnails = thumbnails
+        #: Returns pictures of the history as what is dragged.
+        self.mime_of: Callable[[Sequence[Entry]], QMimeData] = mime_of
         self._history = history
         self._tasks = tasks
         self._look = Look()
@@ -341,7 +343,7 @@ class HistoryModel(QAbstractListModel):
 
     def files_of(self, rows: Iterable[int]) -> QMimeData:
         """Return the files of some rows for dragging, a thousand at most."""
-        return mime_of(self.chosen(sorted(rows)[:DRAGGED_MAXIMUM]))
+        return self.mime_of(self.chosen(sorted(rows)[:DRAGGED_MAXIMUM]))
 
 
 def _common(left: array[int], right: array[int]) -> int:

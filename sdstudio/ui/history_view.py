@@ -21,6 +21,7 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import (
+    QCursor,
     QDrag,
     QKeyEvent,
     QKeySequence,
@@ -31,8 +32,9 @@ from PySide6.QtGui import (
     QRegion,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QToolTip, QWidget
 
+from sdstudio.ui.bare_copies import BARE_MAXIMUM
 from sdstudio.ui.history_cell import GAP_PX, Cell, draw_cell
 from sdstudio.ui.history_model import HistoryModel
 
@@ -294,8 +296,12 @@ class HistoryView(QAbstractItemView):
         rows = self.selected_rows()
         if not rows:
             return
+        mime = self._rows.files_of(rows)
+        if not mime.hasUrls():
+            said = f"At most {BARE_MAXIMUM} pictures are handed out without what they tell: export them instead."
+            QToolTip.showText(QCursor.pos(), said, self)
         drag = QDrag(self)
-        drag.setMimeData(self._rows.files_of(rows))
+        drag.setMimeData(mime)
         first = self._rows.chosen(rows[:1])[0]
         picture = QPixmap(str(first.thumbnail))
         if not picture.isNull():

@@ -44,6 +44,8 @@ class Provenance(QObject):
         self._window = window
         self._controller = controller
         self._tasks = tasks
+        #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
+        self.recall: Callable[[Entry], Entry] = lambda entry: entry
         self._verify: VerifyWindow | None = None
         self._grid: GridWindow | None = None
 
@@ -59,7 +61,7 @@ class Provenance(QObject):
             verifier.progressed.connect(self._on_progressed)
             verifier.finished.connect(self._on_verified)
             self._verify = VerifyWindow(verifier, self._window)
-        self._verify.verify(entries)
+        self._verify.verify([self.recall(entry) for entry in entries])
         _bring(self._verify)
         return self._verify
 

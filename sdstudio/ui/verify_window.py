@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -35,6 +36,10 @@ from sdstudio.ui.theme import GRID, icon, mark
 
 SIZE: Final = QSize(920, 620)
 LIST_WIDTH: Final = 264
+CAUSES_SHOWN: Final = 8
+"""Causes that have a row of their own; the picture above needs its room."""
+VALUE_LENGTH: Final = 120
+"""Characters shown of a value; the rest stands in its tooltip."""
 STEPS: Final = 1000
 
 # Outcome -> word, icon, colour.
@@ -180,8 +185,12 @@ class VerifyWindow(QDialog):
             self._head.setText(_LOOKS[state][0] if state in _LOOKS else nothing)
         while self._causes.rowCount():
             self._causes.removeRow(0)
-        for cause in verdict.causes if verdict is not None else ():
-            self._add_cause(cause.what, cause.recorded, cause.now)
+        causes = verdict.causes if verdict is not None else ()
+        for cause in causes[:CAUSES_SHOWN]:
+            self._add_row(cause.what, f"{_shortened(cause.recorded)}  →  {_shortened(cause.now)}", str(cause))
+        if len(causes) > CAUSES_SHOWN:
+            rest = causes[CAUSES_SHOWN:]
+            self._add_row("Also", ", ".join(cause.what for cause in rest), "\n".join(map(str, rest)))
         self._causes_part.setVisible(bool(verdict is not None and verdict.causes))
         there = {
             "kept": item is not None,
@@ -194,8 +203,9 @@ class VerifyWindow(QDialog):
         self._views.button(wanted).setChecked(True)
         self._show_picture()
 
-    def _add_cause(self, what: str, recorded: str, now: str) -> None:
-        title, text = QLabel(what), QLabel(f"{recorded}  →  {now}")
+    def _add_row(self, what: str, said: str, whole: str) -> None:
+        title, text = QLabel(what), QLabel(said)
+        text.setToolTip(html.escape(whole).replace("\n", "<br>"))
         mark(title, "role", "muted")
         text.setTextFormat(Qt.TextFormat.PlainText)
         text.setWordWrap(True)
@@ -281,3 +291,7 @@ class VerifyWindow(QDialog):
         column.setSpacing(GRID * 2)
         column.addLayout(body, 1)
         column.addLayout(foot)
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= VALUE_LENGTH else f"{value[: VALUE_LENGTH - 1]}…"

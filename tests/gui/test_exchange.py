@@ -11,16 +11,19 @@ from typing import Any
 import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLabel, QPushButton
 
 from sdstudio.history.export import export_fields
 from sdstudio.history.foreign.reading import recipe_of
+from sdstudio.history.importing import import_pictures
+from sdstudio.history.telling import told_by
 from sdstudio.history.texts import read_texts
+from sdstudio.ui.dragged import files_of
 from sdstudio.ui.picture_editor import PicturePlace
 from sdstudio.ui.recipe_text import recipe_rows
 from tests.unit.history.conftest import picture, recipe
-from tests.unit.history.foreign.pictures import A1111, INVOKE_4, comfy_nodes, png, with_comment
+from tests.unit.history.foreign.pictures import A1111, INVOKE_4, comfy_nodes, hidden, png, with_comment
 
 PATIENCE_MS = 30_000
 
@@ -294,6 +297,68 @@ def test_a_saved_copy_tells_how_it_was_made_unless_told_not_to(studio, tmp_path,
     assert read_texts(tmp_path / f"b.{ending}") == {}
     studio.window.actions_on_entries.ask("export", [entry])
     assert exchange._export.tells_combo.currentData() == "nothing"
+
+
+HIDDEN = "privateword\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 42, Size: 64x64, Model: m"
+
+
+def test_what_is_copied_or_dragged_out_tells_nothing_where_copies_are_not_to_tell(studio, qtbot, tmp_path):
+    secret = studio.history.save(picture(size=(64, 64)), recipe("a secret"))
+    (tmp_path / "in.png").write_bytes(hidden(HIDDEN, mark=b"stealth_rgbcomp"))
+    studio.window.exchange.import_paths([tmp_path / "in.png"])
+    wait_for_import(studio, qtbot, "1 picture imported")
+    (foreign,) = [entry for entry in studio.history.entries() if entry.id != secret.id]
+    qtbot.waitUntil(lambda: studio.window.history_model.rowCount() == 2, timeout=PATIENCE_MS)
+    clipboard = QApplication.clipboard()
+
+    def handed_out(mime):
+        assert mime.hasUrls()
+        assert mime.data("text/uri-list").data().startswith(b"file://")
+        return files_of(type_of_others(mime))
+
+    def type_of_others(mime):
+        """What another program gets."""
+        others = QMimeData()
+        others.setUrls(mime.urls())
+        return others
+
+    dragged = studio.window.history_model.files_of([0, 1])
+    assert {path.name for path in handed_out(dragged)} == {foreign.path.name, secret.path.name}
+    studio.window.take_settings(studio.window._settings.model_copy(update={"copies_tell": False}))
+    model = studio.window.history_model
+    bare = handed_out(model.files_of([0, 1]))
+    for entry in (foreign, secret):
+        one = studio.window.exchange.mime_of([entry])
+        assert one.hasImage()
+        image = QImage(one.imageData())
+        assert (image.width(), image.text()) == (64, "")
+        bare += handed_out(one)
+        clipboard.setText("nothing yet")
+        studio.window.actions_on_entries.ask("copy", [entry])
+        qtbot.waitUntil(lambda: clipboard.mimeData().hasUrls(), timeout=PATIENCE_MS)
+        bare += files_of(clipboard.mimeData())
+    assert len(bare) == 6
+    for path in bare:
+        assert "secret" not in path.name
+        with path.open("rb") as file:
+            assert told_by(file) == {}
+        assert recipe_of(path) is None
+    assert {path.name for path in files_of(model.files_of([0, 1]))} == {foreign.path.name, secret.path.name}, (
+        "the studio's own windows get the pictures themselves"
+    )
+    assert not model.mime_of([secret] * 40).hasUrls(), "too many to write while somebody waits"
+
+
+def test_a_copy_that_hid_text_says_that_it_was_taken_out(studio, tmp_path):
+    (tmp_path / "in.png").write_bytes(hidden(HIDDEN, mark=b"stealth_rgbcomp"))
+    entry = import_pictures(studio.history, [tmp_path / "in.png"]).taken[0].entry
+    studio.window.take_settings(studio.window._settings.model_copy(update={"copies_tell": False}))
+    studio.window.exchange.save_copy(entry, tmp_path / "out.png")
+    assert "Text hidden in its pixels was taken out." in studio.window.status_line.text
+    studio.window.exchange.ask_where_to_save(entry)
+    dialog = studio.window.findChild(QFileDialog)
+    assert [Path(name).name for name in dialog.selectedFiles()] == [f"picture-{entry.id:06d}.png"]
+    dialog.reject()
 
 
 def test_a_copy_that_cannot_be_saved_is_one_line(studio, tmp_path):

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QListWidget, QPushButton
 
-from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.request import IMPORTED, GenerationRequest, Recipe
 from sdstudio.history.verdict import Outcome, Verdict
 from tests.unit.jobs.fakes import picture, recipe, until_cancelled
 
@@ -83,6 +83,16 @@ def test_causes_stand_below_the_picture(verify, entry, monkeypatch):
     window = verify(entry(1, device="Apple GPU"))
     assert "Device: Apple GPU then, CPU now" in verdict(window)
     assert any(label.text() == "Apple GPU  →  CPU" for label in window.findChildren(QLabel))
+
+
+def test_what_was_not_taken_over_of_an_imported_picture_stands_there_too(verify, entry, studio):
+    kept = {"program": "A1111", "not_mapped": {"ENSD": "31337", "Template": "a {cat}"}, "assumed": ["Steps"]}
+    window = verify(entry(1, pixels=Image.new("RGB", (64, 64), (2, 200, 90)), **{IMPORTED: kept}))
+    assert "ENSD: 31337 then, not taken over now" in verdict(window)
+    shown = [label.text() for label in window.findChildren(QLabel)]
+    assert "31337  →  not taken over" in shown
+    assert "not told  →  3" in shown
+    assert "Template" not in shown
 
 
 def test_a_picture_that_is_gone_says_so(verify, entry):

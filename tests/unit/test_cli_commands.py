@@ -8,6 +8,7 @@ import signal
 
 import pytest
 from PIL import Image, ImageChops
+from PIL.PngImagePlugin import PngInfo
 
 from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.catalog.schedules import SCHEDULES
@@ -337,6 +338,27 @@ def test_verify_tells_what_is_identical_and_what_was_different(run, studio):
     out, _ = run("history", "verify", 1, code=1)
     assert out.startswith("1  Different: ")
     assert "Model file: " in out
+
+
+def test_verify_names_what_an_imported_picture_was_drawn_with_and_the_studio_did_not(run, studio, tmp_path):
+    info = PngInfo()
+    info.add_text(
+        "parameters", "a cat\nSteps: 2, Sampler: Euler, CFG scale: 4, Seed: 7, Size: 64x64, Model: T-I-N-Y, "
+        "ENSD: 31337, Variation seed: 5, Variation seed strength: 0.5"
+    )  # fmt: skip
+    Image.new("RGB", (64, 64)).save(tmp_path / "old.png", pnginfo=info)
+    run("history", "import", tmp_path / "old.png")
+    [told] = _records(run("history", "verify", 1, "--json", "--quiet", code=1)[0])
+    assert told["outcome"] == "different"
+    causes = [(cause["what"], cause["recorded"], cause["now"]) for cause in told["causes"]]
+    assert causes[:3] == [
+        ("ENSD", "31337", "not taken over"), ("Variation seed", "5", "not taken over"),
+        ("Variation seed strength", "0.5", "not taken over"),
+    ]  # fmt: skip
+    out, _ = run("history", "verify", 1, code=1)
+    assert "ENSD: 31337 then, not taken over now" in out
+    row = _records(run("history", "rerun", 1, "--json")[0])[0]
+    assert row["seed"] == 7, "the model is found by its name, however it is written"
 
 
 def test_verify_without_pictures_is_wrong_usage_and_a_lost_model_is_a_failure(run, studio):

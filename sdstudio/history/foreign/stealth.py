@@ -91,15 +91,20 @@ def _cleared(channels: _Channels, length: int) -> _Channels:
 
 def _hidden(image: Image.Image) -> Iterator[tuple[_Hiding, _Channels]]:
     """Yield each way in which text is hidden in a picture, with the channels that hold it."""
-    if image.width * image.height * 3 < _HEAD_BITS:
-        return
-    pixels = np.asarray(_in_colour(image))
-    for hiding in _HIDINGS:
-        if hiding.in_alpha and pixels.shape[2] < 4:
-            continue
-        channels = pixels[..., 3:] if hiding.in_alpha else pixels[..., :3]
-        if channels.size >= _HEAD_BITS and _bytes(channels, 0, _MARK_BYTES * 8) == hiding.mark:
-            yield hiding, channels
+    columns = -(-_HEAD_BITS // max(1, image.height))  # those that hold a mark, whichever way
+    head = np.asarray(_in_colour(image.crop((0, 0, min(columns, image.width), image.height))))
+    found = [hiding for hiding in _HIDINGS if _begins(hiding, head)]
+    pixels = np.asarray(_in_colour(image)) if found else head
+    for hiding in found:
+        yield hiding, pixels[..., 3:] if hiding.in_alpha else pixels[..., :3]
+
+
+def _begins(hiding: _Hiding, pixels: _Channels) -> bool:
+    """Say whether pixels begin with a mark; ``pixels`` is (height, width, 3 or 4)."""
+    if hiding.in_alpha and pixels.shape[2] < 4:
+        return False
+    channels = pixels[..., 3:] if hiding.in_alpha else pixels[..., :3]
+    return channels.size >= _HEAD_BITS and _bytes(channels, 0, _MARK_BYTES * 8) == hiding.mark
 
 
 def _in_colour(image: Image.Image) -> Image.Image:

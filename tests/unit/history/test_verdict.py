@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from sdstudio.core.errors import HistoryError
-from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.request import IMPORTED, GenerationRequest, Recipe
+from sdstudio.history.foreign.reading import read_picture
 from sdstudio.history.verdict import AMPLIFIED, FACTS, Outcome, causes_of, judged
+from tests.unit.history.foreign.pictures import png
 
 SHADES = np.tile(np.arange(64, dtype=np.uint8) * 3, (64, 1))
 PIXELS = np.stack([SHADES, SHADES.T, SHADES], axis=2)
@@ -96,3 +100,67 @@ def test_what_another_version_did_not_record_or_recorded_oddly_is_no_cause():
 def test_a_picture_that_is_gone_is_said(tmp_path):
     with pytest.raises(HistoryError, match="gone or cannot be read"):
         judged(tmp_path / "gone.png", recipe(), Image.fromarray(PIXELS), recipe())
+
+
+OLD = (
+    "a cat\nNegative prompt: blurry\nSteps: 20, Sampler: Restart, CFG scale: 7, Seed: 5, Size: 64x64, Model hash: "
+    "{}, Model: foo, Variation seed: 3, Variation seed strength: 0.25, Seed resize from: 512x512, ENSD: 31337, "
+    "Tiling: False, Hires upscale: 2, Created Date: 2031, User: me, Version: v1.6.0\nTemplate: a {{cat}}"
+)
+
+
+def imported(text):
+    found = read_picture(io.BytesIO(png({"parameters": text})))
+    assert found is not None
+    return found.recipe
+
+
+def named(verdict):
+    return {cause.what: (cause.recorded, cause.now) for cause in verdict.causes}
+
+
+def test_what_was_not_taken_over_is_named_where_the_pictures_differ(tmp_path):
+    recorded = imported(OLD.format("6ce0161689"))
+    slightly = PIXELS.copy()
+    slightly[3, 5] += 2
+    for changed, outcome in ((slightly, Outcome.NEAR), (255 - PIXELS, Outcome.DIFFERENT), (PIXELS[:32], None)):
+        said = verdict(tmp_path, changed, recorded, recipe(model_hash="6ce0161689"))
+        assert outcome in (said.outcome, None)
+        causes = named(said)
+        for name, value in (
+            ("ENSD", "31337"), ("Variation seed", "3"), ("Variation seed strength", "0.25"), ("Hires upscale", "2"),
+            ("Seed resize from", "512x512"), ("Sampler", "Restart"),
+        ):  # fmt: skip
+            assert causes[name] == (value, "not taken over")
+        assert not {"Tiling", "Created Date", "User", "Template", "Model file"} & causes.keys()
+        assert "Nothing that is recorded" not in str(said)
+    same = verdict(tmp_path, PIXELS, recorded, recipe(model_hash="6ce0161689"))
+    assert [cause.what for cause in same.causes] == ["Studio"], "it made no difference"
+
+
+def test_another_model_file_goes_before_what_was_not_taken_over(tmp_path):
+    for hash_, leads in (("6CE0161689", False), ("925997e9", False), ("ffffffffff", True)):
+        said = verdict(tmp_path, 255 - PIXELS, imported(OLD.format(hash_)), recipe(model_hash="6ce0161689"))
+        assert (said.causes[0].what == "Model file") == leads, hash_
+        assert ("Model file" in named(said)) == leads, hash_
+
+
+def test_what_a_picture_does_not_tell_is_named_with_what_was_taken_for_it(tmp_path):
+    recorded = imported("a cat\nSteps: 20, Seed: 5, Size: 64x64, Wonder: 9")
+    causes = named(verdict(tmp_path, 255 - PIXELS, recorded, recipe()))
+    assert causes["Wonder"] == ("9", "not taken over")
+    assert causes["Guidance scale"] == ("not told", "7")
+    assert causes["Sampler"] == ("not told", "dpmpp_2m")
+
+
+def test_between_two_pictures_of_one_program_only_what_differs_is_named(tmp_path):
+    one, other = (imported(f"a cat\nSteps: 20, Sampler: Euler, Seed: 5, ENSD: 31337, Eta: {eta}") for eta in (7, 8))
+    assert list(named(verdict(tmp_path, 255 - PIXELS, one, other))) == ["Eta"]
+    rest = named(verdict(tmp_path, 255 - PIXELS, recipe(), other))
+    assert rest["ENSD"] == ("not taken over", "31337")
+
+
+def test_a_recipe_whose_origin_is_nonsense_names_nothing(tmp_path):
+    for kept in (3, {"not_mapped": [1], "assumed": 5}, {"not_mapped": {"a": 1}}):
+        said = verdict(tmp_path, 255 - PIXELS, recipe(**{IMPORTED: kept}))
+        assert len(said.causes) <= 1
