@@ -103,9 +103,20 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         return image
 
 
+def in_colour(image: Image.Image) -> Image.Image:
+    """Return a decoded picture in RGB, in RGBA where it is transparent: the same object when it is that already."""
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return image if image.mode == mode else _of_eight_bits(image).convert(mode)
+
+
+def _of_eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode not in _WIDE_GREY:
+        return image
+    return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+
+
 def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode in _WIDE_GREY:
-        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    image = _of_eight_bits(image)
     if not image.has_transparency_data:
         return image.convert("RGB")
     seen = image.convert("RGBA")

@@ -77,7 +77,7 @@ def parse_pairs(text: str) -> tuple[str, str, dict[str, str]]:
 def _plain(text: str) -> str:
     for mark in _BYTE_ORDER_MARKS:
         text = text.removeprefix(mark)
-    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\0").strip()
     return _EXIF_TOOL.sub("", text, count=1) if _EXIF_TOOL.match(text) else text
 
 

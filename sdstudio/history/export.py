@@ -21,7 +21,7 @@ from sdstudio.core.errors import InvalidRequest, PictureUnreadable, SaveFailed, 
 from sdstudio.core.extra_networks import without_loras
 from sdstudio.core.files import copy_whole, write_whole
 from sdstudio.core.params import parameters
-from sdstudio.core.pictures import opened_picture
+from sdstudio.core.pictures import in_colour, opened_picture
 from sdstudio.core.request import IMPORTED, GenerationRequest, Recipe
 from sdstudio.history.files import Failure, OnProgress, never, unheard
 from sdstudio.history.foreign.stealth import without_stealth
@@ -211,7 +211,8 @@ def write_picture(to: BinaryIO, pixels: Image.Image, options: ExportOptions, rec
         SaveFailed: The parameters are too long for a JPEG.
         TellsTooMuch: The file would tell what is to be left out; nothing is written.
     """
-    pixels = pixels.convert("RGB") if pixels.mode not in ("RGB", "RGBA") or options.format == "jpeg" else pixels
+    pixels = in_colour(pixels)
+    pixels = pixels.convert("RGB") if options.format == "jpeg" else pixels
     carried: dict[str, Any] = {}
     if recipe is not None and options.metadata:
         recipe, names = stripped(recipe, options.without)
@@ -258,7 +259,7 @@ def save_as(source: Path, recipe: Recipe, target: Path, options: ExportOptions) 
         return False
     with opened_picture(source) as image:
         image.load()
-        pixels = image.copy()
+        pixels = in_colour(image).copy()
     cleaned = False
 
     def write(to: BinaryIO) -> None:
@@ -369,7 +370,7 @@ def _write_one(to: BinaryIO, entry: Entry, options: ExportOptions) -> bool:
         return False
     with opened_picture(entry.path) as image:
         image.load()
-        pixels = image.copy()
+        pixels = in_colour(image).copy()
     return write_picture(to, _bare(pixels), options, entry.recipe)
 
 

@@ -24,6 +24,7 @@ from sdstudio.history.texts import COMMENT, USER_COMMENT
 
 _A1111_PLACES: Final = (A1111_KEY, USER_COMMENT, "Parameters", COMMENT, "Comment", "Description", "ImageDescription")
 """Where A1111's text stands: its own two places first, then those that other tools chose for it."""
+_FIRST_VERSION: Final = "sdstudio 0.1"
 
 
 def _a1111(texts: Mapping[str, str]) -> Found | None:
@@ -52,6 +53,8 @@ def _of_a1111(found: Found, by_stability_matrix: bool) -> Found:
     else:
         noise = A1111_NOISE
         found.program = f"{'Forge' if version.startswith(('f', 'neo')) else 'A1111'} {version}".strip()
+    if version.startswith(_FIRST_VERSION):  # it names no rules: there was no choice
+        found.pairs.setdefault("Compatibility", "Version 0.1")
     found.program = found.program[:60]
     found.pairs.setdefault("RNG", noise)
     if by_comfyui:

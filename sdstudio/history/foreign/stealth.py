@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sdstudio.core.pictures import shown
+from sdstudio.core.pictures import in_colour, shown
 from sdstudio.history.pnginfo import A1111_KEY
 from sdstudio.history.texts import TEXT_MAXIMUM
 
@@ -70,7 +70,7 @@ def without_stealth(image: Image.Image) -> Image.Image:
     found = list(_hidden(image))
     if not found:
         return image
-    pixels = np.array(_in_colour(image))
+    pixels = np.array(in_colour(image))
     for hiding, channels in found:
         if hiding.in_alpha:
             alpha = pixels[..., 3]
@@ -92,9 +92,9 @@ def _cleared(channels: _Channels, length: int) -> _Channels:
 def _hidden(image: Image.Image) -> Iterator[tuple[_Hiding, _Channels]]:
     """Yield each way in which text is hidden in a picture, with the channels that hold it."""
     columns = -(-_HEAD_BITS // max(1, image.height))  # those that hold a mark, whichever way
-    head = np.asarray(_in_colour(image.crop((0, 0, min(columns, image.width), image.height))))
+    head = np.asarray(in_colour(image.crop((0, 0, min(columns, image.width), image.height))))
     found = [hiding for hiding in _HIDINGS if _begins(hiding, head)]
-    pixels = np.asarray(_in_colour(image)) if found else head
+    pixels = np.asarray(in_colour(image)) if found else head
     for hiding in found:
         yield hiding, pixels[..., 3:] if hiding.in_alpha else pixels[..., :3]
 
@@ -105,13 +105,6 @@ def _begins(hiding: _Hiding, pixels: _Channels) -> bool:
         return False
     channels = pixels[..., 3:] if hiding.in_alpha else pixels[..., :3]
     return channels.size >= _HEAD_BITS and _bytes(channels, 0, _MARK_BYTES * 8) == hiding.mark
-
-
-def _in_colour(image: Image.Image) -> Image.Image:
-    """Return a picture in RGB or RGBA, as those who hide and seek see it."""
-    if image.mode in ("RGB", "RGBA"):
-        return image
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
 def _bytes(channels: _Channels, begin: int, count: int) -> bytes:
@@ -142,12 +135,13 @@ def _text(hiding: _Hiding, channels: _Channels) -> str:
 
 
 def _as_texts(text: str) -> dict[str, str]:
-    """NovelAI hides all of its texts, as JSON; others hide A1111's."""
+    """NovelAI hides all of its texts as one JSON object, SwarmUI its own under A1111's key; others hide A1111's."""
     if text.lstrip().startswith("{"):
         try:
             values = json.loads(text)
         except (ValueError, RecursionError):
             values = None
         if isinstance(values, dict):
-            return {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+            each = {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+            return {A1111_KEY: text, **each}
     return {A1111_KEY: text}

@@ -248,3 +248,14 @@ def test_the_text_is_found_where_other_tools_put_it():
     found = read_picture(file)
     assert found is not None
     assert found.recipe.request.seed == 42
+
+
+@pytest.mark.parametrize(
+    ("said", "rules"),
+    [
+        ("Version: sdstudio 0.1.0", "0.1"), ("Version: sdstudio 0.2.0", "0.2"), ("Version: v1.10.1", "0.2"),
+        ("Compatibility: Version 0.1, Version: sdstudio 0.2.0", "0.1"),
+    ],
+)  # fmt: skip
+def test_the_studios_own_text_keeps_the_rules_of_the_version_that_wrote_it(said, rules):
+    assert read(f"a cat\n{LINE}, Schedule type: Automatic, RNG: CPU, {said}").recipe.request.compatibility == rules

@@ -361,3 +361,15 @@ def test_a_sheet_that_cannot_be_is_refused(history, tmp_path, name, columns):
     entry = history.save(picture(), recipe())
     with pytest.raises(InvalidRequest, match="allowed is"):
         contact_sheets([entry], tmp_path / name, ExportOptions(), columns)
+
+
+def test_sixteen_bit_grey_and_palettes_leave_as_they_look(tmp_path):
+    grey = Image.new("I;16", (64, 64), 0x8040)
+    palette = Image.new("RGBA", (64, 64), (0, 0, 255, 0)).convert("P")
+    palette.info["transparency"] = 0
+    for name, image, seen in (("grey", grey, (128, 128, 128)), ("palette", palette, None)):
+        image.save(tmp_path / f"{name}.png")
+        save_as(tmp_path / f"{name}.png", recipe(), tmp_path / f"{name}-out.png", ExportOptions(metadata=False))
+        with Image.open(tmp_path / f"{name}-out.png") as out:
+            assert out.mode == ("RGB" if seen else "RGBA")
+            assert seen in (None, out.getpixel((3, 3)))

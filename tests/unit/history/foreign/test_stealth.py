@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sdstudio.history.foreign.reading import examine_picture, read_picture
-from tests.unit.history.foreign.pictures import A1111, NOVEL, hidden
+from tests.unit.history.foreign.pictures import A1111, NOVEL, SWARM, hidden
 
 
 def test_a1111s_hidden_text_is_read(tmp_path):
@@ -45,3 +45,21 @@ def test_a_mark_with_nonsense_behind_it_tells_nothing(bits):
 
 def test_a_hidden_bomb_is_unpacked_no_further_than_texts_may_be_long():
     assert read_picture(io.BytesIO(hidden("a" * 30_000_000, (512, 512)))) is None
+
+
+def test_swarmuis_hidden_text_is_read():
+    read = read_picture(io.BytesIO(hidden(json.dumps(SWARM), (96, 96), b"stealth_rgbcomp")))
+    assert read is not None
+    assert (read.program, read.recipe.request.seed) == ("SwarmUI 0.6.4.0", 77)
+
+
+def test_text_is_found_in_a_picture_with_a_palette():
+    data = io.BytesIO()
+    Image.open(io.BytesIO(hidden(A1111.format(sampler="Euler", version="v1"), mark=b"stealth_rgbinfo"))).quantize(
+        16, dither=Image.Dither.NONE
+    ).save(data, "PNG")
+    with Image.open(data) as image:
+        assert image.mode == "P"
+    read = read_picture(data)
+    assert read is not None
+    assert read.recipe.request.seed == 42
