@@ -38,6 +38,8 @@ class ModelFamily:
         preview: Key in ``catalog.previews``; "" when no linear preview is known.
         final_norm_on_skip: SD 1 and 2 apply the text encoder's last layer norm to a skipped layer, SDXL does not; this
             decides how A1111's clip skip maps to diffusers' (see ``engine.prompts``).
+        skips_negative: Clip skip counts for the negative prompt too, as in A1111, Forge, ComfyUI and InvokeAI, which
+            set it on the text encoder; ``False`` leaves all layers of the negative prompt, as diffusers' pipelines do.
         align_your_steps: Noise levels (sigma) of the schedule of that name, for 11 levels (NVIDIA, "Align Your Steps",
             https://research.nvidia.com/labs/toronto-ai/AlignYourSteps/howto.html).
         overrides: Request field -> what the family changes about it.
@@ -53,6 +55,7 @@ class ModelFamily:
     parts: tuple[str, ...] = _PARTS
     preview: str = ""
     final_norm_on_skip: bool = True
+    skips_negative: bool = True
     align_your_steps: tuple[float, ...] = _SD1_STEPS
     overrides: Mapping[str, Override] = field(default_factory=dict)
     about: str = ""
@@ -115,6 +118,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
         text_width=0,
         native_size=1024,
         sizes=((1024, 1024), (832, 1216), (1216, 832)),
+        skips_negative=False,
         overrides={
             "width": Override(default=1024),
             "height": Override(default=1024),

@@ -2,7 +2,7 @@
 
 A request names a LoRA in its list, or in the prompt as A1111 does: ``<lora:name:0.8>``, ``<lora:name:te:unet>``,
 ``<lora:name:te=0.5:unet=1>`` (`core.extra_networks` reads it). An embedding is any word that is its file's name, or
-``embedding:name`` as in ComfyUI.
+``embedding:name``; in ComfyUI's syntax the latter alone, and in compel's ``<name>``, as InvokeAI writes it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,20 @@ _EXPLICIT: Final = re.compile(r"\bembedding:\s*+([^\s,:()\[\]{}|<>]++)", re.IGNO
 EMBEDDING_ENDING: Final = r"\.(?:safetensors|pt|bin)"
 """What ComfyUI allows behind an embedding's name where it says ``embedding:``."""
 _ENDING: Final = re.compile(rf"{EMBEDDING_ENDING}$", re.IGNORECASE)
+_ANGLED: Final = re.compile(r"<([A-Za-z0-9., _-]{1,200}+)>")
+"""What InvokeAI takes for an embedding's name (``app/util/ti_utils.py``)."""
+
+
+class Naming(Enum):
+    """How a prompt names an embedding; the value is the form to write it in."""
+
+    WORD = "{}"
+    PREFIXED = "embedding:{}"
+    ANGLED = "<{}>"
+
+    def written(self, name: str) -> str:
+        """Return how a prompt names an embedding."""
+        return self.value.format(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +87,21 @@ class LoraUse:
     field: str = "prompt"
 
 
-def lora_uses(prompt: str, listed: Iterable[tuple[str, float]] = ()) -> tuple[LoraUse, ...]:
+def lora_uses(
+    prompt: str, listed: Iterable[tuple[str, float]] = (), has_comments: bool = True
+) -> tuple[LoraUse, ...]:
     """Return the LoRA that a list and a prompt name, in that order; named twice, the weights add up.
+
+    Args:
+        prompt: What may name some.
+        listed: Names and weights.
+        has_comments: ``#`` begins a comment in the prompt, in which nothing is named.
 
     Raises:
         InvalidRequest: A tag whose weight is no number, or is too large.
     """
     found: dict[str, LoraUse] = {}
-    for use in (*(LoraUse(name, weight, weight, "loras") for name, weight in listed), *_tagged(prompt)):
+    for use in (*(LoraUse(name, weight, weight, "loras") for name, weight in listed), *_tagged(prompt, has_comments)):
         before = found.get(use.name)
         if before is not None:
             text, unet = before.text_weight + use.text_weight, before.unet_weight + use.unet_weight
@@ -93,23 +115,31 @@ def tag(name: str, weight: float) -> str:
     return f"<lora:{name}:{weight:g}>"
 
 
-def embedding_names(text: str, known: Sequence[str]) -> tuple[str, ...]:
-    """Return which of these names a prompt uses as words, in any case, each once and as it is known."""
-    by_name = {name.casefold(): name for name in known}
-    used = (by_name[match["name"].casefold()] for match in _words(known).finditer(text)) if known else ()
-    return tuple(dict.fromkeys(used))
+def embedding_names(text: str, known: Sequence[str], naming: Naming = Naming.WORD) -> tuple[str, ...]:
+    """Return which of these names a prompt uses, in any case, each once and as it is known."""
+    return tuple(dict.fromkeys(name for _, name in split_at_embeddings(text, known, naming) if name))
 
 
-def explicit_embeddings(text: str) -> tuple[str, ...]:
-    """Return the names that a prompt calls embeddings: ``embedding:name``, ``embedding:name.pt``."""
+def explicit_embeddings(text: str, naming: Naming = Naming.WORD) -> tuple[str, ...]:
+    """Return the names that a prompt calls embeddings: ``embedding:name``, ``embedding:name.pt``.
+
+    In InvokeAI's way none: there ``<name>`` is text where nothing goes by the name.
+    """
+    if naming is Naming.ANGLED:
+        return ()
     return tuple(dict.fromkeys(_ENDING.sub("", match[1]) for match in _EXPLICIT.finditer(text)))
 
 
-def split_at_embeddings(text: str, known: Sequence[str]) -> Iterator[tuple[str, str]]:
+def angled_names(text: str) -> tuple[str, ...]:
+    """Return what stands in a prompt as InvokeAI writes an embedding."""
+    return tuple(dict.fromkeys(match[1] for match in _ANGLED.finditer(text)))
+
+
+def split_at_embeddings(text: str, known: Sequence[str], naming: Naming = Naming.WORD) -> Iterator[tuple[str, str]]:
     """Yield a text in order as pairs: words and "", or "" and the name of an embedding that stands there."""
     by_name = {name.casefold(): name for name in known}
     done = 0
-    for match in _words(known).finditer(text) if known else ():
+    for match in _words(known, naming).finditer(text) if known else ():
         if match.start() > done:
             yield text[done : match.start()], ""
         yield "", by_name[match["name"].casefold()]
@@ -118,15 +148,20 @@ def split_at_embeddings(text: str, known: Sequence[str]) -> Iterator[tuple[str, 
         yield text[done:], ""
 
 
-def _words(names: Sequence[str]) -> re.Pattern[str]:
+def _words(names: Sequence[str], naming: Naming) -> re.Pattern[str]:
     longest_first = sorted(names, key=len, reverse=True)
     alternatives = "|".join(re.escape(name) for name in longest_first)
     said = rf"(?P<said>embedding:\s*)?(?P<name>{alternatives})(?(said)(?:{EMBEDDING_ENDING})?)"
-    return re.compile(rf"(?<![\w-]){said}(?![\w-])", re.IGNORECASE)
+    pattern = rf"(?<![\w-]){said}(?![\w-])"
+    if naming is Naming.PREFIXED:  # a word begins with it; brackets part words
+        pattern = rf"(?<![^\s()])embedding:(?P<name>{alternatives})(?:{EMBEDDING_ENDING})?(?![\w-])"
+    elif naming is Naming.ANGLED:
+        pattern = rf"<(?P<name>{alternatives})>"
+    return re.compile(pattern, re.IGNORECASE)
 
 
-def _tagged(prompt: str) -> Iterator[LoraUse]:
-    for network in cut_networks(prompt)[1]:
+def _tagged(prompt: str, has_comments: bool) -> Iterator[LoraUse]:
+    for network in cut_networks(prompt, has_comments)[1]:
         if not network.is_lora:
             continue
         try:

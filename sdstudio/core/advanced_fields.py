@@ -12,8 +12,8 @@ Emphasis = Annotated[
     Literal["original", "no_norm"],
     Field(
         title="Emphasis",
-        description="What becomes of a prompt with weights: scaled back to the mean it had, as A1111 does, or left "
-        "as the weights make it, as ComfyUI does and SDXL likes better.",
+        description="What becomes of a prompt with weights in A1111's syntax: scaled back to the mean it had, or left "
+        "as the weights make it, which SDXL likes better. ComfyUI's and compel's weights act in ways of their own.",
     ),
     Ui(group="Advanced", titles=("Original", "No norm")),
     Infotext("Emphasis", 62, optional=True),
@@ -24,7 +24,8 @@ PromptSyntax = Annotated[
     Field(
         title="Prompt syntax",
         description="How weights are written: (word:1.2) and [word] as in A1111, with BREAK, AND, [a:b:0.5] and "
-        "[a|b]; (word:1.2) as in ComfyUI; or word++ and (two words)1.2 as in compel.",
+        "[a|b]; (word:1.2) as in ComfyUI; or word++ and (two words)1.2 as in compel. Each is drawn as its program "
+        "draws it.",
     ),
     Ui(group="Advanced", titles=("A1111", "ComfyUI", "Compel")),
     Infotext("Prompt syntax", 63, optional=True),
@@ -134,3 +135,6 @@ FIRST_COMPATIBILITY: Final = "0.1"
 
 NEWEST_COMPATIBILITY: Final = "0.2"
 """The rules of new requests."""
+
+A1111: Final = "a1111"
+"""The syntax of prompts that is the default, and the one that emphasis belongs to."""

@@ -2,7 +2,8 @@
 
 A1111 cuts comments first (``modules/processing_scripts/comments.py``), then everything that reads ``<word:..>``
 (``modules/extra_networks.py``), whatever the word is: what is left goes to the encoder. Both are read here in one go
-from left to right, so that a network in a comment is none and a hash behind a backslash is a character.
+from left to right, so that a network in a comment is none and a hash behind a backslash is a character. ComfyUI and
+compel know no comments: there a hash is a character wherever it stands.
 """
 
 from __future__ import annotations
@@ -16,13 +17,11 @@ LORA_KINDS: Final = frozenset({"lora", "lyco"})
 """Words that name a LoRA; A1111 takes both for the same since 1.5."""
 
 # A1111's own expression is ``<(\w+):([^>]+)>``; bounds and the excluded "<" keep the search linear.
-_CUT: Final = re.compile(
-    r"""(?P<escaped>\\[\s\S]?)
-    | (?P<line>(?:(?<=\n)|\A)\#[^\n]*(?:\n|\Z))
-    | (?P<comment>\#[^\n]*)
-    | <(?P<kind>\w{1,40}):(?P<arguments>[^<>]{1,1000})>""",
-    re.VERBOSE,
-)
+_ESCAPED: Final = r"(?P<escaped>\\[\s\S]?)"
+_COMMENT: Final = r"(?P<line>(?:(?<=\n)|\A)\#[^\n]*(?:\n|\Z)) | (?P<comment>\#[^\n]*)"
+_NETWORK: Final = r"<(?P<kind>\w{1,40}):(?P<arguments>[^<>]{1,1000})>"
+_CUT: Final = re.compile(f"{_ESCAPED} | {_COMMENT} | {_NETWORK}", re.VERBOSE)
+_CUT_NETWORKS: Final = re.compile(f"{_ESCAPED} | {_NETWORK}", re.VERBOSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +70,19 @@ class ExtraNetwork:
         return float(said) if said else self.text_weight
 
 
-def cut_networks(text: str) -> tuple[str, tuple[ExtraNetwork, ...]]:
+def cut_networks(text: str, has_comments: bool = True) -> tuple[str, tuple[ExtraNetwork, ...]]:
     """Return a prompt without its comments and extra networks, and the networks in their order.
 
     A line that is a comment goes whole; a comment behind words leaves the end of its line.
 
     Args:
         text: Any text; there is no wrong one.
+        has_comments: ``#`` begins a comment.
     """
     kept: list[str] = []
     networks: list[ExtraNetwork] = []
     place = 0
-    for match in _cuts(text):
+    for match in _cuts(text, has_comments):
         kept.append(text[place : match.start()])
         place = match.end()
         if match["kind"]:
@@ -101,13 +101,14 @@ def without_loras(text: str) -> str:
 
 def comments(text: str) -> Iterator[tuple[int, int]]:
     """Yield where the comments of a prompt begin and end."""
-    for match in _cuts(text):
+    for match in _cuts(text, True):
         if not match["kind"]:
             yield match.start(), match.end()
 
 
-def _cuts(text: str) -> Iterator[re.Match[str]]:
-    return (match for match in _CUT.finditer(text) if match.lastgroup != "escaped")
+def _cuts(text: str, has_comments: bool) -> Iterator[re.Match[str]]:
+    pattern = _CUT if has_comments else _CUT_NETWORKS
+    return (match for match in pattern.finditer(text) if match.lastgroup != "escaped")
 
 
 def _network(match: re.Match[str]) -> ExtraNetwork:

@@ -1,37 +1,51 @@
-"""The ways to write a prompt: A1111's, ComfyUI's and compel's, each read into the same weighed words.
+"""The ways to write a prompt: A1111's, ComfyUI's and compel's; what each row says is what that program does.
 
-ComfyUI (``comfy/sd1_clip.py``) knows round brackets only, and a number in them is the weight itself, whatever brackets
-are around: ``((a:1.2) b:1.5)`` weighs *a* 1.2 times. A bracket that is never closed is a character. Compel weighs a
-word or a bracket by what stands right behind it: ``word++`` 1.1 x 1.1, ``word-`` 0.9, ``(two words)1.3``; its ``blend``
-and ``and`` are not read. BREAK, AND, ``[a:b:0.5]`` and ``[a|b]`` are A1111's alone.
+BREAK, AND, ``[a:b:0.5]``, ``[a|b]`` and ``#`` comments are A1111's alone. Version 0.1 read all three for the words'
+weights only, and drew them by A1111's rules: `FIRST_DIALECTS`.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from sdstudio.core.prompt_grammar import HEAVIEST, ROUND, Chunk, Range, Span, merged, parse, weights_of
+from sdstudio.core.adapters import Naming
+from sdstudio.core.advanced_fields import FIRST_COMPATIBILITY, NEWEST_COMPATIBILITY
+from sdstudio.core.comfyui_grammar import parse_comfyui
+from sdstudio.core.compel_grammar import read_compel
+from sdstudio.core.first_dialects import first_comfyui, first_compel
+from sdstudio.core.prompt_grammar import Chunk, Clause, Wording, parse
 
-STRONGER: Final = 1.1
-WEAKER: Final = 0.9
-"""What compel's ``+`` and ``-`` multiply by."""
-DIGITS_MAXIMUM: Final = 30
-"""Longest number that is read as a weight, so that looking for one stays cheap."""
 
-_COMFYUI: Final = re.compile(r"\\[()]|[^\\()]++|\\|[()]")
-_COMPEL: Final = re.compile(
-    r"""\\(?P<escaped>[\s\S]?)
-    | \)(?P<signs>\++|-+)(?![\w.])
-    | \)(?P<number>[0-9]{1,9}+(?:\.[0-9]{1,9}+)?|\.[0-9]{1,9}+)(?!\w|\.[0-9])
-    | (?P<word>[^\s\\()+\-,]++)(?P<word_signs>\++|-+)(?=[\s,.;:!?)]|\Z)
-    | [^\s\\()+\-,]++ | [()] | [\s,]++ | [+\-]""",
-    re.VERBOSE,
-)
+class Weighing(Enum):
+    """What a token's weight does to its vector."""
+
+    MULTIPLIED = "multiplied"
+    """It is multiplied, and all vectors are scaled back to the mean they had (``modules/sd_emphasis.py``)."""
+    FROM_EMPTY = "from_empty"
+    """It is moved away from the empty prompt's vector in its place (``comfy/sd1_clip.py encode_token_weights``)."""
+    MIXED = "mixed"
+    """The same, and words that weigh less than 1 are mixed with the prompt in which nothing may look at them
+    (compel ``embeddings_provider.py``)."""
+
+
+class Cutting(Enum):
+    """Where a prompt is cut that is longer than the text encoder reads at once."""
+
+    COMMAS = "commas"
+    WORDS = "words"
+    SENTENCES = "sentences"
+
+
+class Zeros(Enum):
+    """Which empty prompts are zeros instead of vectors, in families that were trained with zeros."""
+
+    NEGATIVE = "negative"
+    NEVER = "never"
+    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,91 +53,85 @@ class Dialect:
     """One way to write a prompt.
 
     Attributes:
-        parse: Text -> weighed words, one chunk for each stretch between BREAKs.
+        read: Text -> what it says.
         has_steps: Words may change from step to step, and prompts be joined by AND.
+        has_comments: ``#`` begins a comment.
+        naming: How a prompt names an embedding.
+        weighing: What weights do.
+        cutting: Where long prompts are cut.
+        zeros: Which empty prompts are zeros.
+        pads: The shorter of two prompts is filled up with empty chunks; else both act as if each were alone.
+        pools_raw: The vector for the prompt as a whole is that of its characters, brackets and weights among them.
     """
 
-    parse: Callable[[str], tuple[Chunk, ...]]
+    read: Callable[[str], Wording]
     has_steps: bool = False
+    has_comments: bool = True
+    naming: Naming = Naming.WORD
+    weighing: Weighing = Weighing.MULTIPLIED
+    cutting: Cutting = Cutting.COMMAS
+    zeros: Zeros = Zeros.NEGATIVE
+    pads: bool = True
+    pools_raw: bool = False
+
+    def parse(self, text: str) -> tuple[Chunk, ...]:
+        """Return the weighed words of a prompt, one chunk for each text that is encoded by itself."""
+        return tuple(chunk for clause in self.read(text).clauses for chunk in clause.texts)
 
     def is_plain(self, text: str) -> bool:
-        """Whether a prompt means its bare text: no weight but 1, no BREAK, no escape."""
-        return self.parse(text) == ((Span(text, 1.0),) if text else (),)
+        """Whether a prompt means its bare text: one text, no weight but 1, no escape."""
+        wording = self.read(text)
+        if len(wording.clauses) > 1 or wording.problem or wording.unread:
+            return False
+        clause = wording.clauses[0]
+        if len(clause.texts) > 1 or clause.weight != 1 or any(span.weight != 1 for span in clause.texts[0]):
+            return False
+        spans = clause.texts[0]
+        return len(spans) <= 1 and " ".join(span.text for span in spans).split() == text.split()
 
 
-def parse_comfyui(text: str) -> tuple[Chunk, ...]:
-    """Return the weighed words of a prompt as ComfyUI reads it, in one chunk."""
-    pieces: list[tuple[str, int]] = []  # text, and the bracket that it stands in
-    around, said, closed = [-1], [1.0], [True]  # of each bracket; the first is the whole prompt
-    opened = [0]
-    for match in _COMFYUI.finditer(text):
-        token = match.group()
-        if token == "(":
-            pieces.append((token, len(around)))  # stands for itself should it never be closed
-            around.append(opened[-1])
-            said.append(math.nan)
-            closed.append(False)
-            opened.append(len(around) - 1)
-        elif token == ")" and len(opened) > 1:
-            bracket = opened.pop()
-            closed[bracket] = True
-            said[bracket] = _comfyui_weight(pieces, bracket)
-        else:
-            pieces.append((token[1:] if len(token) == 2 and token[0] == "\\" else token, opened[-1]))
-    weights = [1.0]
-    for bracket in range(1, len(around)):
-        outer = weights[around[bracket]]
-        own = outer * ROUND if math.isnan(said[bracket]) else said[bracket]
-        weights.append(min(max(own, -HEAVIEST), HEAVIEST) if closed[bracket] else outer)
-    kept = [(word, weights[place]) for word, place in pieces if not (word == "(" and place and closed[place])]
-    return (merged([word for word, _ in kept], [round(weight, 6) for _, weight in kept], 0, len(kept)),)
+def _in_chunks(parse: Callable[[str], tuple[Chunk, ...]]) -> Callable[[str], Wording]:
+    return lambda text: Wording(tuple(Clause((chunk,)) for chunk in parse(text)))
 
 
-def _comfyui_weight(pieces: list[tuple[str, int]], bracket: int) -> float:
-    """Cut ``:1.2`` from the end of a bracket's own words and return it; NaN when there is none."""
-    word, place = pieces[-1]
-    _, colon, number = word[-DIGITS_MAXIMUM:].rpartition(":")
-    if place != bracket or not colon or word == "(":
-        return math.nan
-    try:
-        weight = float(number)
-    except ValueError:
-        return math.nan
-    if not math.isfinite(weight):
-        return math.nan
-    pieces[-1] = (word[: len(word) - len(number) - 1], place)
-    return weight
-
-
-def parse_compel(text: str) -> tuple[Chunk, ...]:
-    """Return the weighed words of a prompt as compel reads its weights, in one chunk."""
-    pieces: list[str] = []
-    ranges: list[Range] = []
-    opened: list[int] = []
-    for match in _COMPEL.finditer(text):
-        token, kind = match.group(), match.lastgroup
-        if kind == "escaped":
-            pieces += [match["escaped"]] if match["escaped"] else []
-        elif kind == "word_signs":
-            pieces.append(match["word"])
-            ranges.append((len(pieces) - 1, len(pieces), _signs(match["word_signs"]), False))
-        elif token == "(":
-            opened.append(len(pieces))
-        elif token[0] == ")" and opened:
-            start = opened.pop()
-            factor = _signs(match["signs"]) if kind == "signs" else float(match["number"]) if kind == "number" else 1.0
-            if start < len(pieces):
-                ranges.append((start, len(pieces), factor, False))
-        else:
-            pieces.append(token)
-    return (merged(pieces, weights_of(len(pieces), ranges), 0, len(pieces)),)
-
-
-def _signs(signs: str) -> float:
-    return float((STRONGER if signs[0] == "+" else WEAKER) ** min(len(signs), 100))
-
+_A1111: Final = Dialect(_in_chunks(parse), has_steps=True)
 
 DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
-    {"a1111": Dialect(parse, has_steps=True), "comfyui": Dialect(parse_comfyui), "compel": Dialect(parse_compel)}
+    {
+        "a1111": _A1111,
+        "comfyui": Dialect(
+            _in_chunks(parse_comfyui),
+            has_comments=False,
+            naming=Naming.PREFIXED,
+            weighing=Weighing.FROM_EMPTY,
+            cutting=Cutting.WORDS,
+            zeros=Zeros.NEVER,
+            pads=False,
+        ),
+        "compel": Dialect(
+            read_compel,
+            has_comments=False,
+            naming=Naming.ANGLED,
+            weighing=Weighing.MIXED,
+            cutting=Cutting.SENTENCES,
+            zeros=Zeros.BOTH,
+            pads=False,
+            pools_raw=True,
+        ),
+    }
 )
 """Value of the request's ``prompt_syntax`` -> how it is read."""
+
+FIRST_DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
+    {
+        "a1111": _A1111,
+        "comfyui": Dialect(_in_chunks(first_comfyui)),
+        "compel": Dialect(_in_chunks(first_compel)),
+    }
+)
+"""The same by the rules of version 0.1."""
+
+
+def dialect_of(syntax: str, compatibility: str = NEWEST_COMPATIBILITY) -> Dialect:
+    """Return how a request's prompts are read: by its ``prompt_syntax`` and the version whose rules it follows."""
+    return (FIRST_DIALECTS if compatibility == FIRST_COMPATIBILITY else DIALECTS)[syntax]

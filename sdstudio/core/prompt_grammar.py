@@ -46,6 +46,36 @@ class Span:
 Chunk = tuple[Span, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A part of a prompt that is encoded by itself; the vectors of all clauses stand one after the other.
+
+    Attributes:
+        texts: One text, or several whose vectors are mixed.
+        shares: How much of each.
+        weight: How far its vectors are moved away from those of the empty prompt; 1 leaves them where they are.
+    """
+
+    texts: tuple[Chunk, ...]
+    shares: tuple[float, ...] = (1.0,)
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A prompt as one way to write reads it.
+
+    Attributes:
+        clauses: What is encoded; at least one, maybe with an empty text.
+        unread: What stands in it and does nothing, for the user.
+        problem: Why the prompt cannot be drawn, "" when it can.
+    """
+
+    clauses: tuple[Clause, ...]
+    unread: tuple[str, ...] = ()
+    problem: str = ""
+
+
 def parse(text: str) -> tuple[Chunk, ...]:
     """Return the weighed words of a prompt, one chunk for each stretch between BREAKs; at least one, maybe empty.
 

@@ -12,17 +12,19 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from sdstudio.core.adapters import EMBEDDING_ENDING, split_at_embeddings
+from sdstudio.core.adapters import EMBEDDING_ENDING, Naming, split_at_embeddings
+from sdstudio.core.advanced_fields import A1111, NEWEST_COMPATIBILITY
 from sdstudio.core.extra_networks import ExtraNetwork, comments, cut_networks
+from sdstudio.core.prompt_dialects import dialect_of
 from sdstudio.core.prompt_grammar import ROUND, SQUARE, TOKEN
 from sdstudio.core.prompt_steps import step_brackets
 from sdstudio.core.templates import brace_problem, wildcard_names
 from sdstudio.core.wildcards import Wildcards
 
-A1111: Final = "a1111"
 _WORDS: Final = re.compile(r"(?<!\w)(?:BREAK|AND)(?!\w)")
 _BRACES: Final = re.compile(r"\\[{}|]|\{(?:\s*[\d-]+\$\$(?:[^${}|]*\$\$)?)?|[}|]")
 _EMBEDDING: Final = re.compile(r"\bembedding:\s*+(?P<name>[^\s,:()\[\]<>{}|]++)", re.IGNORECASE)
+_ANGLED: Final = re.compile(r"<(?P<name>[A-Za-z0-9., _-]{1,200}+)>")
 _SPELLED: Final = re.compile(r"embedding:\s*", re.IGNORECASE)
 _ENDING: Final = re.compile(rf"{EMBEDDING_ENDING}(?![\w-])", re.IGNORECASE)
 _BREAK: Final = re.compile(r"\s*\bBREAK\b\s*")
@@ -59,8 +61,8 @@ class Known:
     """What a prompt may name, ``None`` where that is not known yet, so that nothing is called wrong; how it is read.
 
     ``networks``: every name of every LoRA, case folded. ``embeddings``: their names.
-    ``templates``: braces and wildcards stand for something. ``syntax``: key of ``prompt_dialects.DIALECTS``; weights
-    and steps are marked in A1111's alone.
+    ``templates``: braces and wildcards stand for something. ``syntax`` and ``compatibility``: as `dialect_of` takes
+    them; weights and steps are marked in A1111's syntax alone.
     """
 
     networks: Collection[str] | None = None
@@ -68,6 +70,7 @@ class Known:
     wildcards: Wildcards | None = None
     templates: bool = True
     syntax: str = A1111
+    compatibility: str = NEWEST_COMPATIBILITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +89,18 @@ def marks(text: str, known: Known) -> tuple[Mark, ...]:
         text: As the user wrote it.
         known: What there is to be named.
     """
-    bare, places = _without_cuts(text)
+    dialect = dialect_of(known.syntax, known.compatibility)
+    bare, places = _without_cuts(text, dialect.has_comments)
     found = [*_grammar(bare)] if known.syntax == A1111 else []
-    found += _embeddings(bare, known)
+    found += _embeddings(bare, known, dialect.naming)
     if known.templates:
         found += _choices(bare)
     found = [replace(mark, start=places[mark.start], end=places[mark.end - 1] + 1) for mark in found]
-    found += [Mark(start, end, MarkKind.COMMENT) for start, end in comments(text)]
-    found += _networks(text, known)
+    if dialect.has_comments:
+        found += [Mark(start, end, MarkKind.COMMENT) for start, end in comments(text)]
+    found += _networks(text, known, dialect.has_comments)
     if known.templates:
-        found += _wildcards(text, known)
+        found += _wildcards(text, known, dialect.has_comments)
     return tuple(found)
 
 
@@ -127,9 +132,10 @@ def pieces(text: str) -> Iterator[Piece]:
             yield Piece(token[at:], tuple(places[start + at : match.end()]), part)
 
 
-def _without_cuts(text: str) -> tuple[str, list[int]]:
+def _without_cuts(text: str, has_comments: bool = True) -> tuple[str, list[int]]:
     """Return a prompt without comments and networks, and where each character of the rest stood."""
-    cut = sorted([*comments(text), *((one.start, one.end) for one in cut_networks(text)[1])])
+    networks = cut_networks(text, has_comments)[1]
+    cut = sorted([*(comments(text) if has_comments else ()), *((one.start, one.end) for one in networks)])
     kept: list[str] = []
     places: list[int] = []
     at = 0
@@ -200,8 +206,8 @@ def _words(text: str) -> Iterator[Mark]:
     return (Mark(match.start(), match.end(), MarkKind.KEYWORD) for match in _WORDS.finditer(text))
 
 
-def _networks(text: str, known: Known) -> Iterator[Mark]:
-    for network in cut_networks(text)[1]:
+def _networks(text: str, known: Known, has_comments: bool) -> Iterator[Mark]:
+    for network in cut_networks(text, has_comments)[1]:
         message = ""
         if network.is_lora:
             named = network.name.casefold()
@@ -227,23 +233,28 @@ def _open(said: str) -> bool:
     return "{" in said or "__" in said
 
 
-def _embeddings(text: str, known: Known) -> Iterator[Mark]:
+def _embeddings(text: str, known: Known, naming: Naming) -> Iterator[Mark]:
     if known.embeddings is None:
         return
+    missing = _ANGLED if naming is Naming.ANGLED else _EMBEDDING
     at = 0
-    for piece, name in split_at_embeddings(text, sorted(known.embeddings)):
+    for piece, name in split_at_embeddings(text, sorted(known.embeddings), naming):
         if not name:
-            for match in _EMBEDDING.finditer(text, at, at + len(piece)):
+            for match in missing.finditer(text, at, at + len(piece)):
                 message = f"There is no embedding of the name “{match['name'][:60]}”."
                 yield Mark(match.start(), match.end(), MarkKind.ERROR, message)
             at += len(piece)
             continue
-        found = _SPELLED.match(text, at)
-        end = (found.end() if found is not None else at) + len(name)
-        ending = _ENDING.match(text, end) if found is not None else None
-        end = ending.end() if ending is not None else end
+        end = at + len(naming.written(name)) if naming is Naming.ANGLED else _end_of_embedding(text, at, name)
         yield Mark(at, end, MarkKind.EMBEDDING)
         at = end
+
+
+def _end_of_embedding(text: str, at: int, name: str) -> int:
+    found = _SPELLED.match(text, at)
+    end = (found.end() if found is not None else at) + len(name)
+    ending = _ENDING.match(text, end) if found is not None else None
+    return ending.end() if ending is not None else end
 
 
 def _choices(text: str) -> Iterator[Mark]:
@@ -264,8 +275,8 @@ def _choices(text: str) -> Iterator[Mark]:
         yield Mark(problem[0], problem[0] + 1, MarkKind.ERROR, problem[1].removeprefix("Prompt: ").capitalize())
 
 
-def _wildcards(text: str, known: Known) -> Iterator[Mark]:
-    said_nothing = list(comments(text))
+def _wildcards(text: str, known: Known, has_comments: bool) -> Iterator[Mark]:
+    said_nothing = list(comments(text)) if has_comments else []
     for start, end, name in wildcard_names(text):
         if any(first <= start < last for first, last in said_nothing):
             continue

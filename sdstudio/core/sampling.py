@@ -18,6 +18,7 @@ from sdstudio.catalog.schedulers import (
     nearest_schedulers,
 )
 from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY, SCHEDULES
+from sdstudio.core.advanced_fields import A1111, FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.input_fields import NEED_PICTURE
 from sdstudio.core.params import Choice
@@ -69,13 +70,19 @@ def over_defaults(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     return {**defaults, **given}
 
 
-DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | {"schedule"}
+DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | {"schedule", "emphasis"}
 """Fields of a request that act only beside certain values of others."""
 
 
 def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
-    """Return the fields of a request that do not act beside these values of it: sampler, by its key, input picture."""
+    """Return the fields of a request that do not act beside these values of it.
+
+    Those values are the sampler, by its key, the input picture, and how the prompts are read: what A1111 calls emphasis
+    is its own.
+    """
     idle = frozenset() if values.get("init_image") else NEED_PICTURE
+    if values.get("prompt_syntax", A1111) != A1111 and values.get("compatibility") != FIRST_COMPATIBILITY:
+        idle |= {"emphasis"}
     spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
     if spec is None:
         return idle

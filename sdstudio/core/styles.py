@@ -43,9 +43,11 @@ class Style:
     prompt: str = ""
     negative_prompt: str = ""
 
-    def applied(self, prompt: str, negative_prompt: str) -> tuple[str, str]:
+    def applied(self, prompt: str, negative_prompt: str, has_comments: bool = True) -> tuple[str, str]:
         """Return prompt and negative prompt with this style's words."""
-        return _set_into(self.prompt, prompt), _set_into(self.negative_prompt, negative_prompt)
+        texts = ((self.prompt, prompt), (self.negative_prompt, negative_prompt))
+        said, said_not = (_set_into(style, text, has_comments) for style, text in texts)
+        return said, said_not
 
 
 class StyleBook:
@@ -137,10 +139,19 @@ def merged(styles: Sequence[Style], others: Sequence[Style]) -> tuple[Style, ...
     return tuple(by_name.values())
 
 
-def styled(styles: Iterable[Style], prompt: str, negative_prompt: str) -> tuple[str, str]:
-    """Return both prompts with the words of all styles, the first innermost."""
+def styled(
+    styles: Iterable[Style], prompt: str, negative_prompt: str, has_comments: bool = True
+) -> tuple[str, str]:
+    """Return both prompts with the words of all styles, the first innermost.
+
+    Args:
+        styles: What they are set into.
+        prompt: As it was written.
+        negative_prompt: As it was written.
+        has_comments: ``#`` begins a comment in them.
+    """
     for style in styles:
-        prompt, negative_prompt = style.applied(prompt, negative_prompt)
+        prompt, negative_prompt = style.applied(prompt, negative_prompt, has_comments)
     return prompt, negative_prompt
 
 
@@ -193,14 +204,18 @@ def _table(text: str) -> tuple[dict[str, int], list[list[str]]]:
     return {name: place for place, name in enumerate(names)}, rows[1:]
 
 
-def _set_into(style: str, prompt: str) -> str:
+def _set_into(style: str, prompt: str, has_comments: bool) -> str:
     """As A1111's ``merge_prompts`` does it, but for a comment at the end of the prompt, which ends before the style."""
     if PLACE in style:
-        return style.replace(PLACE, _ended(prompt))
-    return ", ".join(part for part in (_ended(prompt.strip()), style.strip()) if part) if style.strip() else prompt
+        return style.replace(PLACE, _ended(prompt, has_comments))
+    if not style.strip():
+        return prompt
+    return ", ".join(part for part in (_ended(prompt.strip(), has_comments), style.strip()) if part)
 
 
-def _ended(prompt: str) -> str:
+def _ended(prompt: str, has_comments: bool) -> str:
+    if not has_comments:
+        return prompt
     in_comment = not prompt.endswith("\n") and any(end == len(prompt) for _, end in comments(prompt))
     return f"{prompt}\n" if in_comment else prompt
 

@@ -26,8 +26,13 @@ def without_comments(line: str) -> str:
     return "".join([*kept, line[at:]]).strip() if at else line
 
 
-def template_comments(text: str) -> Iterator[tuple[int, int, bool]]:
-    """Yield where each comment of a template begins and ends, and whether it stands within braces."""
+def template_comments(text: str, has_others: bool = True) -> Iterator[tuple[int, int, bool]]:
+    """Yield where each comment of a template begins and ends, and whether it stands within braces.
+
+    Args:
+        text: The template.
+        has_others: There are comments outside of braces too; else a ``#`` is a letter there.
+    """
     depth = at = said_from = 0
     while (match := _SIGN.search(text, at)) is not None:
         sign, at = match.group(), match.end()
@@ -35,7 +40,7 @@ def template_comments(text: str) -> Iterator[tuple[int, int, bool]]:
             depth += 1
         elif sign == "}":
             depth = max(depth - 1, 0)
-        elif sign == "#":
+        elif sign == "#" and (depth or has_others):
             start, end = _comment(text, match.start(), said_from, depth)
             if end > start:
                 yield start, end, depth > 0

@@ -55,9 +55,14 @@ _CUT: Final = "\ue108"
 _BACK: Final = {stand_in: plain for _, plain, stand_in in (*_ASIDE, _PERCENT, _DOLLAR)} | {_CUT: ""}
 
 
-def is_template(text: str) -> bool:
-    """Whether a prompt stands for more than its own words: it has a pair of braces or a wildcard."""
-    said = _quiet(text)
+def is_template(text: str, has_comments: bool = True) -> bool:
+    """Whether a prompt stands for more than its own words: it has a pair of braces or a wildcard.
+
+    Args:
+        text: The prompt.
+        has_comments: ``#`` begins a comment in it, in which nothing stands for more.
+    """
+    said = _quiet(text, has_comments)
     return any(True for _ in wildcard_names(said)) or ("{" in said and "}" in said)
 
 
@@ -86,17 +91,18 @@ class Picker:
         text: The template; one that is none is picked as it is.
         wildcards: Where the words of wildcards come from.
         field: Which field of the request it is, for the error.
+        has_comments: ``#`` begins a comment in it.
 
     Raises:
         InvalidRequest: A brace has no partner, a wildcard is not there, or (from `pick`) it never ends.
     """
 
-    def __init__(self, text: str, wildcards: Wildcards, field: str = "prompt") -> None:
+    def __init__(self, text: str, wildcards: Wildcards, field: str = "prompt", has_comments: bool = True) -> None:
         self._text = text
         self._field = field
         self._read: ReadTemplate | None = None
-        if is_template(text):
-            said = _quiet(text)
+        if is_template(text, has_comments):
+            said = _quiet(text, has_comments)
             _check(said, wildcards, field)
             self._read = _told(field, lambda: _read(said, wildcards))
 
@@ -116,11 +122,13 @@ class Picker:
         return _bounded(self._field, _told(self._field, lambda: _put_back(read.pick(random, turn))))
 
 
-def combinations(text: str, wildcards: Wildcards, limit: int, field: str = "prompt") -> list[str]:
+def combinations(
+    text: str, wildcards: Wildcards, limit: int, field: str = "prompt", has_comments: bool = True
+) -> list[str]:
     """Return all prompts that a template stands for, each once, in order; at most ``limit``. Raises as `picked`."""
-    if not is_template(text):
+    if not is_template(text, has_comments):
         return [text]
-    text = _quiet(text)
+    text = _quiet(text, has_comments)
     _check(text, wildcards, field)
     if _ENDLESS.search(text):
         said = "Prompt: a choice with ~ or @ has no end, so that there is no such thing as every combination."
@@ -144,11 +152,11 @@ def _all(text: str, wildcards: Wildcards) -> Iterator[str]:
             yield prompt
 
 
-def _quiet(text: str) -> str:
+def _quiet(text: str, has_comments: bool = True) -> str:
     """Return a template whose comments stand for nothing: those within braces go, the others stay in the prompt."""
     kept: list[str] = []
     at = 0
-    for start, end, is_within in template_comments(text):
+    for start, end, is_within in template_comments(text, has_comments):
         kept += [text[at:start], _CUT * (end - start) if is_within else _hidden(text[start:end])]
         at = end
     return "".join([*kept, text[at:]])

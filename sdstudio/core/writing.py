@@ -14,6 +14,7 @@ from typing import Final
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import parameters
+from sdstudio.core.prompt_dialects import dialect_of
 from sdstudio.core.request import GenerationRequest, RunOptions, Written, seeds_for
 from sdstudio.core.styles import Style, styled
 from sdstudio.core.templates import Picker, combinations, is_template
@@ -47,8 +48,9 @@ def shares_of(
         InvalidRequest: A template cannot be resolved, or stands for too many pictures.
     """
     seeds = seeds_for(request, options.count)
-    prompt, negative = styled(styles, request.prompt, request.negative_prompt)
-    is_open = options.wildcards != "off" and (is_template(prompt) or is_template(negative))
+    has_comments = dialect_of(request.prompt_syntax, request.compatibility).has_comments
+    prompt, negative = styled(styles, request.prompt, request.negative_prompt, has_comments)
+    is_open = options.wildcards != "off" and any(is_template(text, has_comments) for text in (prompt, negative))
     if not styles and not is_open:
         return (Share(request, seeds),)
     written = Written(request.prompt, request.negative_prompt, tuple(style.name for style in styles))
@@ -56,9 +58,10 @@ def shares_of(
     if not is_open:
         texts[prompt, negative] = list(seeds)
     elif options.wildcards == "all":
-        texts = {pair: list(seeds) for pair in _all(prompt, negative, wildcards, len(seeds))}
+        texts = {pair: list(seeds) for pair in _all(prompt, negative, wildcards, len(seeds), has_comments)}
     else:
-        pickers = Picker(prompt, wildcards), Picker(negative, wildcards, "negative_prompt")
+        fields = ((prompt, "prompt"), (negative, "negative_prompt"))
+        pickers = [Picker(text, wildcards, field, has_comments) for text, field in fields]
         for turn, seed in enumerate(seeds):
             random = Random(seed)
             pair = pickers[0].pick(random, turn), pickers[1].pick(random, turn)
@@ -67,9 +70,10 @@ def shares_of(
     return tuple(Share(one, tuple(group)) for one, group in zip(requests, texts.values(), strict=True))
 
 
-def _all(prompt: str, negative: str, wildcards: Wildcards, each: int) -> list[tuple[str, str]]:
-    prompts = combinations(prompt, wildcards, PICTURES_MAXIMUM + 1)
-    negatives = combinations(negative, wildcards, PICTURES_MAXIMUM + 1, "negative_prompt")
+def _all(prompt: str, negative: str, wildcards: Wildcards, each: int, has_comments: bool) -> list[tuple[str, str]]:
+    most = PICTURES_MAXIMUM + 1
+    prompts = combinations(prompt, wildcards, most, "prompt", has_comments)
+    negatives = combinations(negative, wildcards, most, "negative_prompt", has_comments)
     count = len(prompts) * len(negatives) * each
     if count > PICTURES_MAXIMUM:
         more = "more than " if max(len(prompts), len(negatives)) > PICTURES_MAXIMUM else ""

@@ -11,13 +11,14 @@ from typing import Any
 
 from sdstudio.catalog.families import ModelFamily
 from sdstudio.core.extra_networks import cut_networks
-from sdstudio.core.prompt_dialects import DIALECTS
+from sdstudio.core.prompt_dialects import Zeros, dialect_of
 from sdstudio.core.prompt_steps import SteppedPrompt, Term, read_steps, read_terms
+from sdstudio.core.prompt_wording import check_prompts
 from sdstudio.core.request import GenerationRequest
 from sdstudio.engine.embeddings import Embeddings
 from sdstudio.engine.encoding import Heard, PromptEncoder
 from sdstudio.engine.guidance import Guidance, Guide, StepWords
-from sdstudio.engine.prompts import diffusers_clip_skip
+from sdstudio.engine.prompts import negative_clip_skip, positive_clip_skip
 
 
 class Conditioning:
@@ -28,17 +29,24 @@ class Conditioning:
         request: The prompts, how they are written, and how they guide.
         family: Which family.
         embeddings: What the prompts may name besides words.
+
+    Raises:
+        InvalidRequest: A prompt holds what its way to write does not allow.
     """
 
     def __init__(
         self, pipe: Any, request: GenerationRequest, family: ModelFamily, embeddings: Embeddings | None = None
     ) -> None:
         self._request = request
-        self._has_zeros = bool(getattr(pipe.config, "force_zeros_for_empty_prompt", False))
-        dialect = DIALECTS[request.prompt_syntax]
-        self._encoder = PromptEncoder(pipe, family, dialect, request.emphasis == "original", embeddings or Embeddings())
-        self._skip = diffusers_clip_skip(request.clip_skip, family)
-        texts = [cut_networks(text)[0] for text in (request.prompt, request.negative_prompt)]
+        check_prompts(request)
+        dialect = dialect_of(request.prompt_syntax, request.compatibility)
+        has_zeros = bool(getattr(pipe.config, "force_zeros_for_empty_prompt", False))
+        self._zeros = dialect.zeros if has_zeros else Zeros.NEVER
+        self._has_own_zeros = has_zeros and dialect.zeros is not Zeros.NEGATIVE
+        named = (embeddings or Embeddings()).named(dialect.naming)
+        self._encoder = PromptEncoder(pipe, family, dialect, request.emphasis == "original", named)
+        self._skips = positive_clip_skip(request, family), negative_clip_skip(request, family)
+        texts = [cut_networks(text, dialect.has_comments)[0] for text in (request.prompt, request.negative_prompt)]
         self._is_cut = texts != [request.prompt, request.negative_prompt]
         if dialect.has_steps:
             self._terms, self._negative = read_terms(texts[0]), read_steps(texts[1])
@@ -58,7 +66,7 @@ class Conditioning:
         Raises:
             Cancelled: By the checks of the encoder's blocks.
         """
-        if not self._is_cut and self.guide() is None and all(self._encoder.is_plain(text) for text in self._texts):
+        if not self._differs and self.guide() is None and all(self._encoder.is_plain(text) for text in self._texts):
             return {}
         words = self._words(1)
         said: dict[str, Any] = {"prompt": None, "negative_prompt": None}
@@ -83,15 +91,27 @@ class Conditioning:
     def _asks_negative(self) -> bool:
         return self._guided or len(self._terms) > 1
 
+    @property
+    def _differs(self) -> bool:
+        """Whether the stock pipelines would read something else, skip other layers, or tell zeros where this does not.
+
+        They leave the layers of the negative prompt unskipped, and tell zeros for it alone, when it is empty.
+        """
+        has_own_zeros = self._has_own_zeros and "" in self._texts
+        return self._is_cut or has_own_zeros or (self._asks_negative and self._skips[1] is not None)
+
     def _words(self, step: int) -> StepWords:
         steps = self._request.steps
-        terms = tuple((term.weight, self._heard(term.prompt.at(step, steps), self._skip)) for term in self._terms)
+        terms = tuple(
+            (term.weight, self._heard(term.prompt.at(step, steps), self._skips[0], self._zeros is Zeros.BOTH))
+            for term in self._terms
+        )
         if not self._asks_negative:
             return StepWords(terms, None)
         text = self._negative.at(step, steps)
-        heard = self._heard(text, None)  # as in the stock pipelines, it skips no layer of its own
-        return StepWords(terms, heard.silent() if self._has_zeros and not text else heard)
+        return StepWords(terms, self._heard(text, self._skips[1], self._zeros is not Zeros.NEVER))
 
-    def _heard(self, text: str, skip: int | None) -> Heard:
-        self._count = self._count or max(self._encoder.chunk_count(text) for text in self._texts)
-        return self._encoder.heard(text, self._count, skip)
+    def _heard(self, text: str, skip: int | None, is_zero_when_empty: bool) -> Heard:
+        self._count = self._count or self._encoder.chunk_count(sorted(self._texts))
+        heard = self._encoder.heard(text, self._count, skip)
+        return heard.silent() if is_zero_when_empty and not text else heard

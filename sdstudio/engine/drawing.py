@@ -26,6 +26,7 @@ from sdstudio.engine.devices import Device
 from sdstudio.engine.loading import LoadedModel
 from sdstudio.engine.memory import MemoryPlan, apply, give_back, is_out_of_memory, thriftier
 from sdstudio.engine.pixels import Vae
+from sdstudio.engine.prompts import clip_skip_told
 from sdstudio.engine.safety import Safety
 from sdstudio.engine.sampling import Batch, Drawn, sample
 
@@ -145,6 +146,7 @@ class Drawing:
             "memory": self.plan.switches(),
             "vae_retry": retried,
             "rng": self._request.rng,
+            **clip_skip_told(self._request, self._loaded.info.family_row),
             **conditions(self._loaded.pipe, self._device, bool(single and single.scaled)),
         }
         request = self._request.with_seed(batch.seeds[place])

@@ -18,7 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from sdstudio.core.adapters import split_at_embeddings
+from sdstudio.core.adapters import Naming, split_at_embeddings
 from sdstudio.core.errors import ModelDamaged, ModelUnsupported
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.engine.pickles import unpickled
@@ -31,8 +31,12 @@ STAND_IN: Final = 0
 class Embeddings:
     """The embeddings that are loaded, by name, for encoders of several widths."""
 
-    def __init__(self, files: Mapping[str, Sequence[torch.Tensor]] | None = None) -> None:
-        """Take each name's vectors, one tensor (count, width) for each width of encoder."""
+    def __init__(
+        self, files: Mapping[str, Sequence[torch.Tensor]] | None = None, naming: Naming = Naming.WORD
+    ) -> None:
+        """Take each name's vectors, one tensor (count, width) for each width of encoder, and how prompts name them."""
+        self._files = files or {}
+        self._naming = naming
         self._names = tuple(files or {})
         self._rows: dict[int, list[torch.Tensor]] = {}
         self._places: dict[tuple[str, int], range] = {}
@@ -42,9 +46,13 @@ class Embeddings:
                 self._places[name, tensor.shape[1]] = range(len(rows), len(rows) + tensor.shape[0])
                 rows.extend(tensor.float())
 
+    def named(self, naming: Naming) -> Embeddings:
+        """Return the same for prompts that name them in another way."""
+        return self if naming is self._naming else Embeddings(self._files, naming)
+
     def used_in(self, text: str) -> bool:
         """Whether a prompt names one of them."""
-        return any(name for _, name in split_at_embeddings(text, self._names))
+        return any(name for _, name in split_at_embeddings(text, self._names, self._naming))
 
     def tokenizer(self, tokenizer: Any, encoder: Any) -> Any:
         """Return an encoder's tokenizer, that knows the embeddings too; itself when there are none."""
@@ -55,14 +63,16 @@ class Embeddings:
 
         A name without vectors of this width is nothing to its encoder, as in ComfyUI.
         """
+        return [token for group in self.groups(tokenizer, width, text) for token in group]
+
+    def groups(self, tokenizer: Any, width: int, text: str) -> Iterator[list[int]]:
+        """Yield the same, the tokens of each embedding and of what stands between two by themselves."""
         words = len(tokenizer)
-        found: list[int] = []
-        for plain, name in split_at_embeddings(text, self._names):
+        for plain, name in split_at_embeddings(text, self._names, self._naming):
             if name:
-                found += [words + place for place in self._places.get((name, width), ())]
+                yield [words + place for place in self._places.get((name, width), ())]
             else:
-                found += tokenizer(plain, add_special_tokens=False, truncation=False).input_ids
-        return found
+                yield list(tokenizer(plain, add_special_tokens=False, truncation=False).input_ids)
 
     def inner(self, tokenizer: Any, width: int) -> frozenset[int]:
         """Return the tokens that go on with a name's vectors, all but the first of each."""
@@ -105,6 +115,16 @@ class _Tokenizer:
 
     def __call__(self, text: str, **_options: Any) -> SimpleNamespace:
         return SimpleNamespace(input_ids=self._embeddings.ids(self._tokenizer, self._width, text))
+
+    def groups(self, text: str) -> Iterator[list[int]]:
+        """Yield a text's tokens, those of each embedding by themselves."""
+        return self._embeddings.groups(self._tokenizer, self._width, text)
+
+    def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
+        """Return what tokens are called; those of an embedding end no word."""
+        words = len(self._tokenizer)
+        known = self._tokenizer.convert_ids_to_tokens([token if token < words else STAND_IN for token in ids])
+        return ["" if token >= words else str(name) for token, name in zip(ids, known, strict=True)]
 
     def __len__(self) -> int:
         return len(self._tokenizer)

@@ -1,39 +1,26 @@
-"""What a Stable Diffusion UNet is told of a prompt with weights, of any length: A1111's chunks, weighed and joined.
+"""What a Stable Diffusion UNet is told of a prompt with weights, of any length: its chunks, weighed and joined.
 
-The vectors of an unweighed
-chunk are the stock pipeline's bit for bit, since every chunk goes through the encoder alone.
+The vectors of an unweighed chunk are the stock pipeline's bit for bit, since every chunk goes through the encoder
+alone. What a weight does, and where chunks end, the way to write decides (`core.prompt_dialects`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
 
 from sdstudio.catalog.families import ModelFamily
-from sdstudio.core.chunks import cut_places
-from sdstudio.core.prompt_dialects import DIALECTS, Dialect
+from sdstudio.core.prompt_dialects import Dialect, Weighing
 from sdstudio.engine.embeddings import Embeddings
+from sdstudio.engine.tokens import TokenChunk, TokenClause, TokenText, chunk_length, token_clauses, token_ids
+from sdstudio.engine.weighing import blended, mixed, moved, multiplied
 
-NO_MEAN: Final = 1e-4
-"""Vectors whose mean is below this part of their mean size have none to keep: the quotient would be rounding noise."""
-MILDEST: Final = 2.0
-"""The vectors are scaled by at most the strongest weight, up or down, and always by as much as this."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenChunk:
-    """What an encoder reads at once, without its marks for beginning and end.
-
-    Attributes:
-        ids: The tokens.
-        weights: One for each.
-    """
-
-    ids: tuple[int, ...] = ()
-    weights: tuple[float, ...] = ()
+REPEATED_MAXIMUM: Final = 64
+"""Most chunks that two prompts are repeated to, so that they are of one length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,85 +59,107 @@ class PromptEncoder:
         self._dialect = dialect
         self._keep_mean = keep_mean
         self._embeddings = embeddings
-        self._read: dict[tuple[int, TokenChunk, int | None], tuple[torch.Tensor, torch.Tensor | None]] = {}
+        self._read: dict[_Key, tuple[torch.Tensor, torch.Tensor | None]] = {}
 
     def is_plain(self, text: str) -> bool:
         """Whether the stock pipeline reads a prompt the same: no weights, no BREAK, no longer than one chunk."""
         if not self._dialect.is_plain(text) or self._embeddings.used_in(text):
             return False
-        return all(len(_ids(reader.tokenizer, text)) <= reader.length for reader in self._readers)
+        return all(len(token_ids(reader.tokenizer, text)) <= reader.length for reader in self._readers)
 
-    def chunk_count(self, text: str) -> int:
-        """Return how many chunks a prompt takes."""
-        return max(len(side) for side in self._sides(text))
+    def chunk_count(self, texts: Sequence[str]) -> int:
+        """Return how many chunks prompts take that are told together.
+
+        Where the shorter is filled up with empty chunks, that is as many as the longer has. Where it is not, both are
+        repeated to a common multiple: a vector that is there as often as every other counts no more than once, so
+        that both act as if each were alone (ComfyUI ``comfy/conds.py CONDCrossAttn.concat``; InvokeAI masks what it
+        fills up with, to the same end).
+        """
+        counts = [max(sum(clause.length for clause in side) for side in self._sides(text)) for text in texts]
+        common = math.lcm(*counts)
+        return max(counts) if self._dialect.pads or common > REPEATED_MAXIMUM else common
 
     def heard(self, text: str, count: int, skip: int | None) -> Heard:
-        """Return a prompt's vectors, encoders side by side and chunks one after the other; the first chunk as a whole.
+        """Return a prompt's vectors, encoders side by side and chunks one after the other, and those of it as a whole.
 
         Args:
             text: The prompt, without what is not for the encoder.
-            count: Chunks in all; what it lacks is filled with empty ones.
+            count: Chunks in all, from `chunk_count`.
             skip: Diffusers' clip skip.
 
         Raises:
             Cancelled: By the checks of the encoder's blocks.
         """
+        sides = self._sides(text)
+        own = max(sum(clause.length for clause in side) for side in sides)
         columns: list[torch.Tensor] = []
         whole: torch.Tensor | None = None
-        for number, side in enumerate(self._sides(text)):
-            chunks = [*side, *[TokenChunk()] * (count - len(side))]
-            read = [self._chunk(number, chunk, skip) for chunk in chunks]
-            columns.append(torch.cat([vectors for vectors, _ in read], dim=1))
-            whole = read[0][1] if read[0][1] is not None else whole
+        for number, side in enumerate(sides):
+            parts = [self._clause(number, clause, skip) for clause in side]
+            column = self._filled(number, torch.cat(parts, dim=1), own, skip)
+            if not self._dialect.pads and count % own == 0:
+                column = column.repeat(1, count // own, 1)
+            columns.append(self._filled(number, column, count, skip))
+            first = side[0].texts[0].chunks[0]
+            if self._dialect.pools_raw:
+                ids = tuple(token_ids(self._readers[number].tokenizer, text)[: self._readers[number].length])
+                first = TokenChunk(ids)
+            pooled = self._chunk(number, skip, first, frozenset())[1]
+            whole = pooled if pooled is not None else whole
         last = self._readers[-1]
         return Heard(torch.cat(columns, dim=-1).to(device=last.device, dtype=last.encoder.dtype), whole)
 
-    def _sides(self, text: str) -> list[list[TokenChunk]]:
-        return [token_chunks(reader.tokenizer, text, self._dialect) for reader in self._readers]
+    def _sides(self, text: str) -> list[list[TokenClause]]:
+        return [token_clauses(reader.tokenizer, text, self._dialect) for reader in self._readers]
 
-    def _chunk(self, number: int, chunk: TokenChunk, skip: int | None) -> tuple[torch.Tensor, torch.Tensor | None]:
-        key = (number, chunk, skip)
+    def _clause(self, number: int, clause: TokenClause, skip: int | None) -> torch.Tensor:
+        texts = [self._filled(number, self._text(number, text, skip), clause.length, skip) for text in clause.texts]
+        vectors = blended(texts, clause.shares)
+        if clause.weight == 1:
+            return vectors
+        empty = self._empty(number, skip).repeat(1, clause.length, 1).to("cpu", torch.float64)
+        return (empty + (vectors.to("cpu", torch.float64) - empty) * clause.weight).to(vectors)
+
+    def _text(self, number: int, text: TokenText, skip: int | None) -> torch.Tensor:
+        """Return the weighed vectors of one text, (1, 77 for each chunk, W)."""
+
+        def encode(chunk: TokenChunk, masked: frozenset[int]) -> torch.Tensor:
+            return self._chunk(number, skip, chunk, masked)[0]
+
+        weighing = self._dialect.weighing
+        if weighing is Weighing.MIXED:
+            return mixed(text, self._empty(number, skip), encode)
+        parts: list[torch.Tensor] = []
+        for chunk in text.chunks:
+            vectors = encode(chunk, frozenset())
+            if weighing is Weighing.MULTIPLIED:
+                parts.append(multiplied(vectors, chunk.weights, self._keep_mean))
+            elif all(weight == 1 for weight in chunk.weights):
+                parts.append(vectors)
+            else:
+                parts.append(moved(vectors, self._empty(number, skip), chunk.weights))
+        return torch.cat(parts, dim=1)
+
+    def _filled(self, number: int, vectors: torch.Tensor, count: int, skip: int | None) -> torch.Tensor:
+        """Return vectors with empty chunks behind them, so that there are ``count``."""
+        missing = count - vectors.shape[1] // (self._readers[number].length + 2)
+        return torch.cat([vectors, *[self._empty(number, skip)] * missing], dim=1) if missing > 0 else vectors
+
+    def _empty(self, number: int, skip: int | None) -> torch.Tensor:
+        return self._chunk(number, skip, TokenChunk(), frozenset())[0]
+
+    def _chunk(
+        self, number: int, skip: int | None, chunk: TokenChunk, masked: frozenset[int]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return a chunk's bare vectors, and what the encoder makes of it as a whole; each is read once."""
+        key = (number, chunk.ids, skip, masked)
         if key not in self._read:
-            vectors, pooled = self._readers[number].vectors(chunk, skip)
-            self._read[key] = _weighed(vectors, chunk.weights, self._keep_mean), pooled
+            self._read[key] = self._readers[number].vectors(chunk.ids, skip, masked)
         return self._read[key]
 
 
-def token_chunks(tokenizer: Any, text: str, dialect: Dialect = DIALECTS["a1111"]) -> list[TokenChunk]:
-    """Return what of a prompt is read at once, in A1111's way: at least one chunk, maybe empty.
-
-    Args:
-        tokenizer: A CLIP tokenizer; two of its ``model_max_length`` tokens mark beginning and end.
-        text: The prompt.
-        dialect: How it is written.
-    """
-    length = int(tokenizer.model_max_length) - 2
-    comma = tokenizer.convert_tokens_to_ids(",</w>")
-    if comma == tokenizer.unk_token_id:
-        comma = None
-    chunks: list[TokenChunk] = []
-    parts = dialect.parse(text)
-    for place, spans in enumerate(parts):
-        tokens = [(token, span.weight) for span in spans for token in _ids(tokenizer, span.text)]
-        if tokens or place < len(parts) - 1 or not chunks:  # nothing after the last BREAK is no chunk
-            chunks += _cut(tokens, length, comma, getattr(tokenizer, "inner", frozenset()))
-    return chunks
-
-
-def _cut(
-    tokens: list[tuple[int, float]], length: int, comma: int | None, inner: frozenset[int]
-) -> Iterator[TokenChunk]:
-    """Yield tokens in chunks of at most ``length``, cut after a comma near the end of a full one."""
-    for start, end in cut_places([token for token, _ in tokens], length, comma, inner):
-        yield _chunk(tokens[start:end])
-
-
-def _chunk(tokens: Sequence[tuple[int, float]]) -> TokenChunk:
-    return TokenChunk(tuple(token for token, _ in tokens), tuple(weight for _, weight in tokens))
-
-
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False, truncation=False).input_ids)
+_Key = tuple[int, tuple[int, ...], int | None, frozenset[int]]
+"""Which encoder, the tokens, diffusers' clip skip, the places that nothing may look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,17 +183,20 @@ class _Reader:
     @property
     def length(self) -> int:
         """Tokens of a chunk."""
-        return int(self.tokenizer.model_max_length) - 2
+        return chunk_length(self.tokenizer)
 
     @torch.no_grad()
-    def vectors(self, chunk: TokenChunk, skip: int | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def vectors(
+        self, ids: tuple[int, ...], skip: int | None, masked: frozenset[int]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return a chunk's bare vectors (1, L, W), and what the encoder makes of the whole chunk (1, P), if it does.
 
         Args:
-            chunk: Its tokens.
+            ids: Its tokens.
             skip: Diffusers' clip skip.
+            masked: Places of 0 to L - 1 that no other may look at.
         """
-        said = self._said(chunk.ids, skip is not None or not self.final_norm)
+        said = self._said(ids, skip is not None or not self.final_norm, masked)
         if self.final_norm:
             vectors = said[0]
             if skip is not None:
@@ -194,13 +206,15 @@ class _Reader:
         pooled = said[0] if not self.final_norm and said[0].ndim == 2 else None
         return vectors, pooled
 
-    def _said(self, ids: tuple[int, ...], layers: bool) -> Any:
+    def _said(self, ids: tuple[int, ...], layers: bool, masked: frozenset[int]) -> Any:
         tokenizer = self.tokenizer
         padding = (tokenizer.pad_token_id,) * (self.length - len(ids))
         whole = [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id, *padding]
         options: dict[str, Any] = {"output_hidden_states": True} if layers else {}
-        if self.final_norm and getattr(self.encoder.config, "use_attention_mask", False):
-            mask = [1] * (len(ids) + 2) + [0] * len(padding)
+        wants_mask = self.final_norm and getattr(self.encoder.config, "use_attention_mask", False)
+        if wants_mask or masked:
+            mask = [1] * (len(ids) + 2) + [0 if wants_mask else 1] * len(padding)
+            mask = [0 if place in masked else value for place, value in enumerate(mask)]
             options["attention_mask"] = torch.tensor([mask], device=self.device)
         with self.embeddings.within(self.encoder, tokenizer, whole) as row:
             return self.encoder(torch.tensor([row], device=self.device), **options)
@@ -213,24 +227,3 @@ def _reader(pipe: Any, number: str, family: ModelFamily, embeddings: Embeddings)
     tokenizer = embeddings.tokenizer(getattr(pipe, f"tokenizer{number}"), encoder)
     return _Reader(encoder, tokenizer, pipe._execution_device, family.final_norm_on_skip, embeddings)
 
-
-def _weighed(vectors: torch.Tensor, weights: tuple[float, ...], keep_mean: bool) -> torch.Tensor:
-    """Return each token's vector times its weight, and on demand all scaled to the mean they had (A1111's "Original").
-
-    Where the mean lies near zero, as in many SDXL models, A1111's quotient blows the vectors up or turns their sign,
-    and spoils the picture (its issue 14867). A scale that the weights cannot account for is left out here.
-    """
-    if all(weight == 1 for weight in weights):
-        return vectors
-    plain = vectors.to("cpu", torch.float64)  # a few thousand numbers; the mean of float32 would lose its last digits
-    row = torch.ones(plain.shape[1], dtype=torch.float64)
-    row[1 : 1 + len(weights)] = torch.tensor(weights, dtype=torch.float64)
-    heavy = plain * row[None, :, None]
-    if not keep_mean:
-        return heavy.to(vectors)
-    before, after = float(plain.mean()), float(heavy.mean())
-    sizes = [abs(weight) for weight in weights if weight]
-    most = max([MILDEST, *sizes, *(1 / size for size in sizes)])
-    if abs(before) > NO_MEAN * float(plain.abs().mean()) and after and 1 / most <= before / after <= most:
-        heavy *= before / after
-    return heavy.to(vectors)

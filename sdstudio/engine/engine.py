@@ -12,6 +12,7 @@ import transformers
 from PIL import Image
 
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
+from sdstudio.core.adapters import EMBEDDING
 from sdstudio.core.errors import Cancelled, InvalidRequest, ModelUnsupported, OutOfMemory, StudioError
 from sdstudio.core.events import EngineStatus, EventSink, Notice
 from sdstudio.core.model import ModelInfo
@@ -234,7 +235,8 @@ class Engine:
             title = SCHEDULER_BY_KEY[request.scheduler].title
             own = type(loaded.scheduler).__name__
             on_event(Notice(f"{loaded.info.name} is sampled with its own {own}: {title} is not made for it."))
-        idle = left_out(request.prompt, request.negative_prompt)
+        named = [adapter.name for adapter in loaded.info.adapters if adapter.kind == EMBEDDING]
+        idle = left_out(request, named)
         if idle is not None:
             on_event(idle)
         tokenizer = getattr(pipe, "tokenizer", None)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 from sdstudio.catalog.families import ModelFamily
+from sdstudio.core.adapters import Naming, angled_names
+from sdstudio.core.advanced_fields import FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.events import Notice
 from sdstudio.core.extra_networks import cut_networks
+from sdstudio.core.prompt_dialects import dialect_of
+from sdstudio.core.prompt_wording import wordings
+from sdstudio.core.request import GenerationRequest
 
 WORD: Final = re.compile(r"\w+")
 NO_BLANKS: Final = re.compile(r"\S+")
@@ -25,18 +31,55 @@ def diffusers_clip_skip(clip_skip: int, family: ModelFamily) -> int | None:
     return skipped if skipped > 0 else None
 
 
-def left_out(prompt: str, negative_prompt: str) -> Notice | None:
-    """Tell which extra networks of the prompts are not drawn with, ``None`` when all are.
+def positive_clip_skip(request: GenerationRequest, family: ModelFamily) -> int | None:
+    """Return diffusers' ``clip_skip`` for a request's prompt, ``None`` for "do not skip"."""
+    return diffusers_clip_skip(request.clip_skip, family)
 
-    Only LoRA are, and only from the prompt, as in A1111; the others are cut from the text all the same.
+
+def negative_clip_skip(request: GenerationRequest, family: ModelFamily) -> int | None:
+    """Return the same for its negative prompt, which diffusers' pipelines and version 0.1 never skip a layer of.
+
+    A1111, Forge, ComfyUI and InvokeAI set the layer on the text encoder, for whichever prompt it reads
+    (``sd_hijack_clip``, ``CLIPSetLastLayer``, InvokeAI ``buildSD1Graph.ts``).
     """
-    idle = [network for network in cut_networks(prompt)[1] if not network.is_lora]
-    idle += cut_networks(negative_prompt)[1]
-    if not idle:
+    is_skipped = family.skips_negative and request.compatibility != FIRST_COMPATIBILITY
+    return diffusers_clip_skip(request.clip_skip, family) if is_skipped else None
+
+
+def clip_skip_told(request: GenerationRequest, family: ModelFamily) -> dict[str, str]:
+    """Return what a recipe says of a skipped layer: whether the negative prompt's is skipped too."""
+    if positive_clip_skip(request, family) is None or request.guidance_scale <= 1:
+        return {}
+    skipped = negative_clip_skip(request, family) is not None
+    return {"negative_clip_skip": "as the prompt's" if skipped else "none, as in diffusers"}
+
+
+def left_out(request: GenerationRequest, embeddings: Collection[str] = ()) -> Notice | None:
+    """Tell what of the prompts is not drawn with, ``None`` when all is.
+
+    Of extra networks only LoRA are, and only from the prompt, as in A1111; the others are cut from the text all the
+    same. Of compel, what changes words under way is not; and what InvokeAI writes for an embedding is text where there
+    is none of the name.
+
+    Args:
+        request: Its prompts.
+        embeddings: Names of those that are there.
+    """
+    dialect = dialect_of(request.prompt_syntax, request.compatibility)
+    prompt, negative = (cut_networks(text, dialect.has_comments) for text in (request.prompt, request.negative_prompt))
+    idle = [network for network in prompt[1] if not network.is_lora]
+    idle += negative[1]
+    names = [f"<{network.kind}:{network.name[:40]}>" for network in idle]
+    names += [note for _, wording in wordings(request) for note in wording.unread]
+    if dialect.naming is Naming.ANGLED:
+        known = {name.casefold() for name in embeddings}
+        said = [name for text, _ in (prompt, negative) for name in angled_names(text)]
+        names += [f"<{name[:40]}> (no embedding of this name)" for name in said if name.casefold() not in known]
+    if not names:
         return None
-    names = ", ".join(f"<{network.kind}:{network.name[:40]}>" for network in idle[:3])
-    more = f" and {len(idle) - 3} more" if len(idle) > 3 else ""
-    return Notice(f"{names}{more}: not drawn with.", "Only <lora:name:weight> in the prompt acts.")
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    hint = "Only <lora:name:weight> in the prompt acts." if idle else "The rest of the prompt is drawn."
+    return Notice(f"{', '.join(names[:3])}{more}: not drawn with.", hint)
 
 
 def check_clip_skip(clip_skip: int, encoders: list[Any]) -> None:

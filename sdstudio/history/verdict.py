@@ -252,6 +252,7 @@ FACTS: Final[tuple[tuple[str, Callable[[Recipe], _Fact]], ...]] = (
     ("Sampler's configuration", _scheduler),
     ("Timesteps", _made("timesteps")),
     ("Noise", _made("rng")),
+    ("Clip skip of the negative prompt", _made("negative_clip_skip")),
     ("Device", _made("device")),
     ("Number format", _made("dtype")),
     ("Attention", _made("attention")),

@@ -25,6 +25,8 @@ from sdstudio.core.errors import InvalidRequest, ModelError
 from sdstudio.core.extra_networks import cut_networks
 from sdstudio.core.inputs import InputPictures
 from sdstudio.core.model import ModelInfo
+from sdstudio.core.prompt_dialects import dialect_of
+from sdstudio.core.prompt_wording import check_prompts
 from sdstudio.core.request import GenerationRequest
 from sdstudio.library.library import Library
 
@@ -41,7 +43,8 @@ class Fitting:
         self._inputs = InputPictures(library.paths)
 
     def check(self, request: GenerationRequest, model: ModelInfo) -> None:
-        """Raise `InvalidRequest` for a name or picture that is not there, or one the model cannot take."""
+        """Raise `InvalidRequest` for what cannot be read, is not there, or is nothing that the model takes."""
+        check_prompts(request)
         self._input(request, model)
         for _ in self._adapters(request, model):
             pass
@@ -82,7 +85,8 @@ class Fitting:
             yield from self._attached(request, model)
 
     def _attached(self, request: GenerationRequest, model: ModelInfo) -> Iterator[tuple[Adapter, Asset]]:
-        for use in lora_uses(request.prompt, request.loras):
+        has_comments = dialect_of(request.prompt_syntax, request.compatibility).has_comments
+        for use in lora_uses(request.prompt, request.loras, has_comments):
             asset = self._found(LORA, use.name, use.field)
             _check_family(asset, model, use.field)
             adapter = replace(
@@ -99,21 +103,25 @@ class Fitting:
     def _embeddings(self, request: GenerationRequest, model: ModelInfo) -> Iterator[tuple[Adapter, Asset]]:
         """Yield the embeddings that the prompts name.
 
-        A mere word that happens to be an embedding of another family stays a word; ``embedding:word`` is refused. One
-        that only the settings keep closed is refused too: as a word it would draw something else, and nobody said so.
+        How they name one, their way to write decides. A mere word that happens to be an embedding of another family
+        stays a word; ``embedding:word`` is refused. One that only the settings keep closed is refused too: as a word it
+        would draw something else, and nobody said so.
         """
         texts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
-        fields: Mapping[str, str] = {field: cut_networks(text)[0] for field, text in texts.items()}
+        dialect = dialect_of(request.prompt_syntax, request.compatibility)
+        cut = dialect.has_comments
+        fields: Mapping[str, str] = {field: cut_networks(text, cut)[0] for field, text in texts.items()}
         if not any(fields.values()):
             return
         shelf = {asset.key: asset for asset in self._library.assets(EMBEDDING)}
         fitting = [key for key, asset in shelf.items() if (not asset.problem or asset.pickled) and _fits(asset, model)]
         found: dict[str, Asset] = {}
         for field, text in fields.items():
-            for name in explicit_embeddings(text):
+            for name in explicit_embeddings(text, dialect.naming):
                 if name.casefold() not in {key.casefold() for key in fitting}:
                     _check_family(self._found(EMBEDDING, name, field), model, field)
-            found |= {name: _usable(shelf[name], name, field) for name in embedding_names(text, fitting)}
+            named = embedding_names(text, fitting, dialect.naming)
+            found |= {name: _usable(shelf[name], name, field) for name in named}
         yield from ((_adapter(asset, name), asset) for name, asset in found.items())
 
     def _found(self, kind: str, name: str, field: str) -> Asset:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sdstudio.core.chunks import cut_places
+from sdstudio.core.advanced_fields import NEWEST_COMPATIBILITY
+from sdstudio.core.chunks import cut_places, sentence_places, word_places, words_of
 from sdstudio.core.extra_networks import cut_networks
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.paths import resources
-from sdstudio.core.prompt_dialects import DIALECTS
-from sdstudio.core.prompt_grammar import Span, parse
+from sdstudio.core.prompt_dialects import Cutting, Dialect, dialect_of
+from sdstudio.core.prompt_grammar import Chunk, Span, parse
 from sdstudio.core.prompt_marks import pieces
 from sdstudio.core.prompt_steps import read_terms
 
@@ -73,35 +74,49 @@ class TokenCounter:
             return None
         return cls(tokenizer, length) if tokenizer is not None else None
 
-    def chunks(self, text: str, syntax: str = "a1111", steps: int = 20) -> tuple[ChunkCount, ...]:
+    def chunks(
+        self, text: str, syntax: str = "a1111", steps: int = 20, compatibility: str = NEWEST_COMPATIBILITY
+    ) -> tuple[ChunkCount, ...]:
         """Return the chunks of a prompt as the engine cuts it; at least one.
 
         Args:
             text: As it was written, its templates unresolved.
             syntax: Key of ``prompt_dialects.DIALECTS``.
+            compatibility: The version by whose rules it is read.
             steps: How many there are, for prompts whose words change; the longest of their texts is counted, and the
                 places of its words are not told.
         """
-        if syntax == "a1111":
+        dialect = dialect_of(syntax, compatibility)
+        if dialect.has_steps:
             bare = cut_networks(text)[0]
             terms = read_terms(bare)
             if len(terms) == 1 and terms[0].prompt.is_static:
                 return self._with_places(text)
             texts = {said for term in terms for _, said in term.prompt.schedule(steps)}
         else:
-            texts = {cut_networks(text)[0]}
-        counts = [self._without_places(said, syntax) for said in texts]
+            texts = {cut_networks(text, dialect.has_comments)[0]}
+        counts = [self._without_places(said, dialect) for said in texts]
         return max(counts, key=lambda chunks: (len(chunks), chunks[-1].used))
 
-    def _without_places(self, text: str, syntax: str) -> tuple[ChunkCount, ...]:
+    def _without_places(self, text: str, dialect: Dialect) -> tuple[ChunkCount, ...]:
         counts: list[ChunkCount] = []
-        parts = DIALECTS[syntax].parse(text)
-        for number, spans in enumerate(parts):
-            ids = [token for span in spans for token in self._encoded(span.text).ids]
-            if ids or not counts or number < len(parts) - 1:  # nothing after the last BREAK is no chunk
-                cuts = cut_places(ids, self._limit, self._comma)
-                counts += [ChunkCount(end - start, self._limit, 0, 0) for start, end in cuts]
+        clauses = dialect.read(text).clauses
+        for number, clause in enumerate(clauses):
+            longest = max((self._cuts(spans, dialect.cutting) for spans in clause.texts), key=len)
+            is_last = number == len(clauses) - 1 and dialect.cutting is Cutting.COMMAS
+            if longest[-1][1] or not counts or not is_last:  # nothing after the last BREAK is no chunk
+                counts += [ChunkCount(end - start, self._limit, 0, 0) for start, end in longest]
         return tuple(counts)
+
+    def _cuts(self, spans: Chunk, cutting: Cutting) -> list[tuple[int, int]]:
+        """Return where the chunks of one text begin and end, counted in its tokens."""
+        if cutting is Cutting.WORDS:
+            words = (word for span in spans for word in words_of(span.text))
+            return list(word_places([len(self._encoded(word).ids) for word in words], self._limit))
+        encoded = [self._encoded(span.text) for span in spans]
+        if cutting is Cutting.SENTENCES:
+            return list(sentence_places([token for one in encoded for token in one.tokens], self._limit))
+        return list(cut_places([token for one in encoded for token in one.ids], self._limit, self._comma))
 
     def _with_places(self, text: str) -> tuple[ChunkCount, ...]:
         counts: list[ChunkCount] = []
@@ -116,8 +131,12 @@ class TokenCounter:
                 at = last
         return tuple(counts)
 
-    def tokens(self, text: str) -> list[str]:
-        """Return what of a prompt each token stands for, in order, with A1111's syntax."""
+    def tokens(self, text: str, syntax: str = "a1111", compatibility: str = NEWEST_COMPATIBILITY) -> list[str]:
+        """Return what of a prompt each token stands for, in order; see `chunks` for how it is read."""
+        dialect = dialect_of(syntax, compatibility)
+        if not dialect.has_steps:
+            spans = (span for chunk in dialect.parse(cut_networks(text, dialect.has_comments)[0]) for span in chunk)
+            return [span.text[start:end] for span in spans for start, end in self._encoded(span.text).offsets]
         return [text[start:end] for _, where in self._parts(text) for start, end in where]
 
     def _parts(self, text: str) -> list[tuple[list[int], list[tuple[int, int]]]]:

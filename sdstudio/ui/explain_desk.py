@@ -99,7 +99,9 @@ class ExplainDesk(QObject):
                 counter = TokenCounter.of(self._find_model(request.model))
             except StudioError:
                 counter = None
-            return counter.tokens(request.prompt) if counter is not None else []
+            if counter is None:
+                return []
+            return counter.tokens(request.prompt, request.prompt_syntax, request.compatibility)
 
         self._tasks.run("Reading the prompt", read, lambda tokens: self._show(explanation, tokens))
 

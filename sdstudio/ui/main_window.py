@@ -355,7 +355,8 @@ class MainWindow(QMainWindow):
     def _on_parameters_changed(self) -> None:
         self.editor.set_guidance(float(self.panel.value("guidance_scale") or 1.0))
         value = self.panel.value
-        self.desk.set_reading(value("prompt_syntax"), int(value("steps") or 20), value("wildcards") != "off")
+        reading = value("prompt_syntax"), value("compatibility")
+        self.desk.set_reading(*reading, int(value("steps") or 20), value("wildcards") != "off")
         self._keep_soon.start()
 
     def _show_undo(self, change: Change | None) -> None:

@@ -29,6 +29,9 @@ FOLDED_GROUPS: Final = frozenset({"Advanced"})
 SIZE_FIELDS: Final = ("width", "height")
 MIN_WIDTH: Final = 280
 
+_DECIDING = ("scheduler", "init_image", "prompt_syntax", "compatibility")
+"""Fields whose values decide which others act."""
+
 
 class ParameterPanel(QScrollArea):
     """All parameters but the prompts, one field each."""
@@ -229,7 +232,7 @@ class ParameterPanel(QScrollArea):
         self._column.addStretch(1)
         self.setWidget(inside)
         self._fields["model"].changed.connect(self._on_model_changed)
-        for name in ("scheduler", "init_image"):
+        for name in _DECIDING:
             self._fields[name].changed.connect(self._show_acting)
         self._show_acting()
 
@@ -271,12 +274,12 @@ class ParameterPanel(QScrollArea):
             self.model_chosen.emit(key)
 
     def _acts(self, row: Parameter) -> bool:
-        """Whether a parameter means something to the chosen model and sampler, and to an input picture."""
-        beside = {name: self.value(name) for name in ("scheduler", "init_image")}
+        """Whether a parameter means something to the chosen model and beside what decides that of others."""
+        beside = {name: self.value(name) for name in _DECIDING}
         return not row.hidden and row.name not in idle_fields(beside)
 
     def _show_acting(self) -> None:
-        """Show what acts beside the chosen sampler and input picture, and what the automatic schedule is."""
+        """Show what acts beside the chosen sampler, input picture and syntax, and what the automatic schedule is."""
         rows = parameters_of(self.model)
         for name in DEPENDENT:
             self._fields[name].setVisible(self._acts(rows[name]))

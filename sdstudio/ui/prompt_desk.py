@@ -14,9 +14,12 @@ from PySide6.QtCore import QObject, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QMenu, QWidget
 
+from sdstudio.core.adapters import Naming
+from sdstudio.core.advanced_fields import NEWEST_COMPATIBILITY
 from sdstudio.core.errors import StudioError
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.paths import StudioPaths
+from sdstudio.core.prompt_dialects import dialect_of
 from sdstudio.core.prompt_marks import Known
 from sdstudio.core.request import GenerationRequest, RunOptions, Written
 from sdstudio.core.styles import Style, StyleBook
@@ -82,7 +85,7 @@ class PromptDesk(QObject):
         self._counter: TokenCounter | None = None
         self._counting = 0
         self._known = Known()
-        self._reading = ("a1111", 20, True)
+        self._reading = ("a1111", NEWEST_COMPATIBILITY, 20, True)
         self._model_path = ""
         self._dialogs: dict[str, StyleDialog] = {}
         self._past: PastPrompts | None = None
@@ -125,17 +128,23 @@ class PromptDesk(QObject):
         if model is not None:
             self._tasks.run("Reading the tokenizer", lambda _task: (path, TokenCounter.of(model)), self._take_counter)
 
-    def set_reading(self, syntax: str, steps: int, templates: bool) -> None:
-        """Read prompts in another way: by which syntax, over how many steps, with braces and wildcards or without."""
-        reading = (syntax, steps, templates)
+    def set_reading(self, syntax: str, compatibility: str, steps: int, templates: bool) -> None:
+        """Read prompts in another way: by which syntax of which version, over how many steps, with templates or not."""
+        reading = (syntax, compatibility, steps, templates)
         if reading != self._reading:
+            names_otherwise = self._naming() is not dialect_of(syntax, compatibility).naming
             self._reading = reading
             self._editor.set_known(self._with_reading(self._known))
             self._soon.start()
+            if names_otherwise:
+                self.look_around()
+
+    def _naming(self) -> Naming:
+        return dialect_of(*self._reading[:2]).naming
 
     def _with_reading(self, known: Known) -> Known:
-        syntax, _, templates = self._reading
-        return replace(known, syntax=syntax, templates=templates)
+        syntax, compatibility, _, templates = self._reading
+        return replace(known, syntax=syntax, compatibility=compatibility, templates=templates)
 
     def count(self) -> None:
         """Count both prompts' tokens, in the background; an older count that comes late is dropped."""
@@ -145,10 +154,10 @@ class PromptDesk(QObject):
             return
         self._counting += 1
         number, texts = self._counting, (self._editor.prompt, self._editor.negative_prompt)
-        syntax, steps, _ = self._reading
+        syntax, compatibility, steps, _ = self._reading
 
         def counted(_task: object) -> tuple[int, list[tuple[ChunkCount, ...]]]:
-            return number, [counter.chunks(text, syntax, steps) for text in texts]
+            return number, [counter.chunks(text, syntax, steps, compatibility) for text in texts]
 
         self._tasks.run("Counting tokens", counted, self._show_count)
 
@@ -180,7 +189,8 @@ class PromptDesk(QObject):
         }
         known = Known(names, {asset.key for asset in embeddings}, wildcards)
         offers = [Offer("lora", asset.key, f"<lora:{asset.key}:1>") for asset in networks]
-        offers += [Offer("embedding", asset.key, asset.key) for asset in embeddings]
+        naming = self._naming()
+        offers += [Offer("embedding", asset.key, naming.written(asset.key)) for asset in embeddings]
         offers += [Offer("wildcard", name, f"__{name}__") for name in wildcards.files]
         offers += [Offer("style", style.name, "") for style in self.styles.styles]
         offers += [Offer("phrase", phrase, phrase) for phrase in self._past_phrases()]

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from sdstudio.core.adapters import LoraUse, embedding_names, explicit_embeddings, lora_uses, split_at_embeddings, tag
+from sdstudio.core.adapters import (
+    LoraUse,
+    Naming,
+    angled_names,
+    embedding_names,
+    explicit_embeddings,
+    lora_uses,
+    split_at_embeddings,
+    tag,
+)
 
 KNOWN = ("bad-hands-5", "bad-hands", "v1.3_style")
 
@@ -62,3 +71,29 @@ def test_an_embeddings_ending_is_no_word_where_it_is_called_one():
     assert list(split_at_embeddings("embedding:bad-hands.pth", KNOWN)) == [("", "bad-hands"), (".pth", "")]
     assert list(split_at_embeddings("bad-hands.pt b", KNOWN)) == [("", "bad-hands"), (".pt b", "")]
     assert explicit_embeddings("embedding:bad-hands.pt (embedding:x.bin:2) embedding:y.1") == ("bad-hands", "x", "y.1")
+
+
+@pytest.mark.parametrize(
+    ("naming", "text", "names"),
+    [
+        (Naming.PREFIXED, "bad-hands, embedding:bad-hands-5 (embedding:v1.3_style.pt)", ("bad-hands-5", "v1.3_style")),
+        (Naming.PREFIXED, "xembedding:bad-hands embedding: bad-hands embedding:bad-handsome", ()),
+        (Naming.PREFIXED, "(red)embedding:bad-hands", ("bad-hands",)),
+        (Naming.ANGLED, "bad-hands embedding:bad-hands <Bad-Hands-5> (<v1.3_style>)++", ("bad-hands-5", "v1.3_style")),
+        (Naming.ANGLED, "<bad> < bad-hands >", ()),
+    ],
+)
+def test_comfyui_and_invokeai_name_embeddings_in_their_own_ways(naming, text, names):
+    assert embedding_names(text, KNOWN, naming) == names
+    assert all(embedding_names(naming.written(name), KNOWN, naming) == (name,) for name in KNOWN)
+    assert "".join(piece or "?" for piece, _ in split_at_embeddings(text, KNOWN, naming)).count("?") == len(names)
+
+
+def test_a_name_in_angles_that_nothing_goes_by_is_text():
+    assert explicit_embeddings("<other> embedding:bad-hands", Naming.ANGLED) == ()
+    assert angled_names("a <other> <lora:ink:1> <bad-hands>") == ("other", "bad-hands")
+
+
+def test_a_hash_is_a_character_where_there_are_no_comments():
+    assert lora_uses("a #1 <lora:ink:0.5>", has_comments=False) == (LoraUse("ink", 0.5, 0.5),)
+    assert lora_uses("a #1 <lora:ink:0.5>") == ()

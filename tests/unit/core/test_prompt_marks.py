@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,3 +123,28 @@ def test_embeddings_are_marked_as_whole_words_in_any_case(known):
         ("BADHANDS", K.EMBEDDING), ("embedding: bad", K.EMBEDDING), ("badhands", K.EMBEDDING),
         ("embedding:bad.pt", K.EMBEDDING),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("syntax", "version", "expected"),
+    [
+        ("a1111", "0.2", [("# <lora:ink:1> bad embedding:bad <bad>", K.COMMENT)]),
+        ("comfyui", "0.1", [("# <lora:ink:1> bad embedding:bad <bad>", K.COMMENT)]),
+        ("comfyui", "0.2", [("embedding:bad", K.EMBEDDING), ("<lora:ink:1>", K.NETWORK)]),
+        ("compel", "0.2", [("<bad>", K.EMBEDDING), ("<lora:ink:1>", K.NETWORK)]),
+    ],
+)
+def test_a_hash_and_names_of_embeddings_are_marked_as_each_syntax_has_them(known, syntax, version, expected):
+    text = "cat # <lora:ink:1> bad embedding:bad <bad>"
+    assert _said(text, replace(known, syntax=syntax, compatibility=version)) == expected
+
+
+def test_a_name_in_angles_that_is_no_embedding_is_wrong_in_compels_syntax(known):
+    compel = replace(known, syntax="compel")
+    assert _errors("a <other> cat", compel) == [(2, "There is no embedding of the name “other”.")]
+    assert _errors("a <other> cat", known) == []
+
+
+def test_a_wildcard_behind_a_hash_counts_where_there_are_no_comments(known):
+    assert _said("# __colour__", replace(known, syntax="comfyui"), K.WILDCARD) == [("__colour__", K.WILDCARD)]
+    assert _said("# __colour__", known, K.WILDCARD) == []

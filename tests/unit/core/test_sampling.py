@@ -95,3 +95,12 @@ def test_the_automatic_choice_says_what_it_is():
     assert schedule_choices("dpmpp_2m")[0].title == "Automatic (Karras)"
     assert schedule_choices("euler")[0].title == "Automatic (Uniform)"
     assert schedule_choices("ddim")[0].title == schedule_choices()[0].title == "Automatic"
+
+
+@pytest.mark.parametrize(
+    ("syntax", "version", "is_idle"),
+    [("a1111", "0.2", False), ("comfyui", "0.2", True), ("compel", "0.2", True), ("comfyui", "0.1", False)],
+)
+def test_emphasis_is_idle_where_weights_act_in_another_way(syntax, version, is_idle):
+    idle = idle_fields({"scheduler": "euler", "prompt_syntax": syntax, "compatibility": version})
+    assert ("emphasis" in idle) is is_idle

@@ -109,3 +109,13 @@ def test_styles_that_make_a_prompt_too_long_are_refused(wildcards):
     style = Style("Long", "x" * 15_000 + " {prompt}", "")
     with pytest.raises(InvalidRequest, match=r"Prompt = 25,0.. characters"):
         shares_of(_request("y" * 10_000), RunOptions(), (style,), wildcards)
+
+
+def test_a_hash_is_a_letter_in_comfyuis_and_compels_prompts(wildcards):
+    style = Style("Ink", "{prompt}, ink")
+    for syntax, version, is_comment in (("a1111", "0.2", True), ("comfyui", "0.1", True), ("comfyui", "0.2", False),
+                                        ("compel", "0.2", False)):  # fmt: skip
+        values = {"prompt": "a #1 {red}", "seed": 5, "prompt_syntax": syntax, "compatibility": version}
+        for options in (RunOptions(), RunOptions(wildcards="all")):
+            (share,) = shares_of(GenerationRequest(**values), options, [style], wildcards)
+            assert share.request.prompt == ("a #1 {red}\n, ink" if is_comment else "a #1 red, ink")

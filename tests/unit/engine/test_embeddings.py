@@ -10,7 +10,7 @@ from sdstudio.core.adapters import EMBEDDING, Adapter
 from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelPickled, ModelUnsupported
 from sdstudio.core.settings import PICKLES_TITLE, Settings
 from sdstudio.engine.embeddings import Embeddings, read_embedding
-from sdstudio.engine.encoding import token_chunks
+from sdstudio.engine.tokens import token_chunks
 from tests.tiny_adapters import drawn, write_embedding
 
 WIDTHS = {"sd1": {"emb_params": 32}, "sd2": {"emb_params": 24}, "sdxl": {"clip_l": 16, "clip_g": 24}}

@@ -14,7 +14,7 @@ from sdstudio.core.errors import Cancelled
 from sdstudio.core.prompt_grammar import parse
 from sdstudio.core.settings import Settings
 from sdstudio.engine.conditioning import Conditioning
-from sdstudio.engine.encoding import token_chunks
+from sdstudio.engine.tokens import token_chunks
 
 from .conftest import request
 
@@ -64,8 +64,8 @@ def stock(pipe, prompt, negative, skip):
 def test_without_weights_it_tells_the_unet_bit_for_bit_what_the_stock_pipeline_tells(
     loaded, family, negative, skip, prompt
 ):
-    here = loaded(family)
-    ours = told(here, prompt=prompt + "(:1)", negative_prompt=negative, clip_skip=skip)
+    here = loaded(family)  # 0.1 skipped layers of the prompt alone, as the stock pipelines do
+    ours = told(here, prompt=prompt + "(:1)", negative_prompt=negative, clip_skip=skip, compatibility="0.1")
     theirs = {1: None, 2: None if family == "sdxl" else 1, 3: 1 if family == "sdxl" else 2}[skip]
     names = ["prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds"]
     expected = dict(zip(names, stock(here.pipe, prompt, negative, theirs), strict=False))
@@ -187,19 +187,10 @@ def test_without_norm_the_weights_alone_act(loaded, family):
     assert torch.allclose(ours, plain * factors[None, :, None], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("syntax", "prompt"), [("compel", "red heart++"), ("comfyui", "red (heart:1.21)"), ("a1111", "red ((heart))")]
-)
-def test_every_way_to_write_a_weight_is_heard_the_same(loaded, syntax, prompt):
-    here = loaded("sd1")
-    ours = told(here, prompt=prompt, prompt_syntax=syntax)["prompt_embeds"]
-    assert torch.equal(ours, told(here, prompt="red (heart:1.21)")["prompt_embeds"])
-
-
 def test_what_another_syntax_does_not_know_is_text(loaded):
     here = loaded("sd1")
-    ours = told(here, prompt="(red:1) [heart] BREAK [a:b:1] AND c", prompt_syntax="comfyui")["prompt_embeds"]
-    assert torch.equal(ours, stock(here.pipe, "red [heart] BREAK [a:b:1] AND c", "", None)[0])
+    ours = told(here, prompt="(red:1) [heart] BREAK [a:b:1] AND c # d", prompt_syntax="comfyui")["prompt_embeds"]
+    assert torch.equal(ours, stock(here.pipe, "red [heart] BREAK [a:b:1] AND c # d", "", None)[0])
 
 
 def test_the_pooled_vector_of_sdxl_is_the_first_chunks_and_bears_no_weight(loaded):

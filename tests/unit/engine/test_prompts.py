@@ -8,6 +8,8 @@ from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.engine.prompts import diffusers_clip_skip, left_out, too_long
 
+from .conftest import request
+
 
 @pytest.mark.parametrize(
     ("family", "skip", "expected"),
@@ -105,5 +107,5 @@ def test_what_is_told_is_what_the_encoder_gets(studio):
     ],
 )
 def test_networks_that_do_nothing_are_told(prompt, negative, said):
-    notice = left_out(prompt, negative)
+    notice = left_out(request(prompt=prompt, negative_prompt=negative))
     assert (notice.message if notice else None) == said

@@ -182,3 +182,21 @@ def test_another_kind_of_model_is_refused_unless_nothing_is_drawn_over_the_pictu
         fitting.check(GenerationRequest(init_image=kept.id), other)
     assert raised.value.field == "init_image"
     fitting.check(GenerationRequest(init_image=kept.id, strength=0), other)
+
+
+def test_each_syntax_names_embeddings_in_its_own_way_and_a_hash_hides_nothing(shelf):
+    text = "bad-hands # embedding:bad-hands <bad-hands> <lora:ink:1>"
+    both = ["lora", "embedding"]
+    for syntax, kinds in (("a1111", ["embedding"]), ("comfyui", both), ("compel", both)):
+        assert [adapter.kind for adapter in fitted(shelf, prompt=text, prompt_syntax=syntax)] == kinds
+    assert fitted(shelf, prompt="bad-hands <bad-hands>", prompt_syntax="comfyui") == ()
+    assert fitted(shelf, prompt="bad-hands embedding:other", prompt_syntax="compel") == ()
+    assert refused(shelf, prompt="embedding:other", prompt_syntax="comfyui").field == "prompt"
+    assert len(fitted(shelf, prompt="bad-hands", prompt_syntax="comfyui", compatibility="0.1")) == 1
+
+
+def test_a_blend_with_a_weight_too_many_is_refused_before_work(shelf):
+    error = refused(shelf, negative_prompt='("a", "b").blend(1, 2, 3)', prompt_syntax="compel")
+    assert (error.field, error.message) == (
+        "negative_prompt", "Negative prompt: .blend(..) has 3 weights for 2 prompts.",
+    )  # fmt: skip

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sdstudio.core.extra_networks import cut_networks
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.paths import resources
+from sdstudio.core.prompt_dialects import dialect_of
 from sdstudio.library.prompt_tokens import ChunkCount, TokenCounter
 
 STARTER = resources() / "starter"
@@ -34,10 +35,16 @@ def starter() -> TokenCounter:
 def engine_chunks():
     from transformers import CLIPTokenizer
 
-    from sdstudio.engine.encoding import token_chunks
+    from sdstudio.engine.tokens import token_chunks
 
     tokenizer = CLIPTokenizer.from_pretrained(STARTER / "tokenizer", local_files_only=True)
-    return lambda text: [len(chunk.ids) for chunk in token_chunks(tokenizer, cut_networks(text)[0])]
+
+    def chunks(text, syntax="a1111", compatibility="0.2"):
+        dialect = dialect_of(syntax, compatibility)
+        bare = cut_networks(text, dialect.has_comments)[0]
+        return [len(chunk.ids) for chunk in token_chunks(tokenizer, bare, dialect)]
+
+    return chunks
 
 
 @settings(max_examples=80, deadline=None)
@@ -69,6 +76,25 @@ def test_words_that_change_are_counted_where_they_are_most(starter):
     assert [each.used for each in starter.chunks("[heart|" + "frog " * 80 + "]")] == [75, 5]
     assert [each.used for each in starter.chunks("a heart AND a blue frog :0.5")] == [3]
     assert starter.chunks("[red:blue:30] heart", steps=20)[0].used == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(WORDS.map(lambda text: text * 3))
+def test_other_ways_to_write_are_counted_as_the_engine_cuts_them(starter, engine_chunks, text):
+    for syntax in ("comfyui", "compel"):
+        for version in ("0.1", "0.2"):
+            counted = [chunk.used for chunk in starter.chunks(text, syntax, 20, version)]
+            assert counted == engine_chunks(text, syntax, version), (syntax, version)
+
+
+def test_long_prompts_of_other_programs_are_counted_in_their_chunks(starter):
+    text = "red " * 60 + ", " + "heart " * 13 + "heart, # 1"
+    counted = {key: [chunk.used for chunk in starter.chunks(text, key)] for key in ("a1111", "comfyui", "compel")}
+    assert counted["a1111"] == [75, 1]  # the rest is a comment
+    assert counted["comfyui"] == [74, 4]  # the word with the comma is whole
+    assert counted["compel"] == [61, 17]  # behind the last phrase
+    assert starter.tokens("a #1 (red:1.2) heart", "comfyui")[:2] == ["a", "#"]
+    assert starter.tokens("a <lora:x:1> (red)++", "compel") == ["a", "red"]
 
 
 def test_other_ways_to_write_are_counted_in_their_own_way(starter):
