@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 MakeEngine = Callable[["Settings"], "Engine"]
 
 CLOSE_PATIENCE_S: Final = 8.0
+READ_ONLY: Final = (
+    "Data folder = {}: it is read-only. "
+    "Pictures can be looked at, searched, exported and backed up; nothing new can be kept."
+)
 
 
 @dataclass
@@ -93,9 +97,12 @@ class Studio:
             said = str(replace(recovery, kept=kept))
             if said:
                 self.window.say(said, "warning" if kept else "info")
-            if recovery.recovered or recovery.restored:
+            if recovery.recovered or recovery.restored or recovery.moved:
                 self.window.history_model.reload()
 
+        if self.history.read_only:
+            self.window.say(READ_ONLY.format(self.paths.home), "warning")
+            return
         self.tasks.run("Tidying up after the last run", lambda _task: self.history.recover(), told)
 
 
@@ -164,13 +171,14 @@ def open_entrance(home: Path | None = None) -> Entrance:
         LockedByOther: Another window has this data folder; it was asked to come forward.
         StudioError: The data folder cannot be used.
     """
+    from sdstudio.history.read_only import is_read_only  # noqa: PLC0415
     from sdstudio.ui.main_window import MainWindow  # noqa: PLC0415 (no Qt before the display is known to be there)
     from sdstudio.ui.single_instance import SingleInstance  # noqa: PLC0415
     from sdstudio.ui.theme import apply_theme  # noqa: PLC0415
 
     app = _application()
     paths = _created(studio_paths(home))
-    instance = SingleInstance(paths.lock)
+    instance = SingleInstance(paths.lock, read_only=is_read_only(paths.database))
     try:
         window = MainWindow(paths.window_state)
         apply_theme(app, window.remembered_theme)

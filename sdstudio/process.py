@@ -26,10 +26,14 @@ _LOG_BYTES: Final = 1_000_000
 
 
 def keep_log(folder: Path) -> None:
-    """Write the log, and what a crash leaves, into a folder."""
-    file = logging.handlers.RotatingFileHandler(
-        folder / "studio.log", maxBytes=_LOG_BYTES, backupCount=3, encoding="utf-8"
-    )
+    """Write the log, and what a crash leaves, into a folder; nowhere, where that cannot be written."""
+    try:
+        file = logging.handlers.RotatingFileHandler(
+            folder / "studio.log", maxBytes=_LOG_BYTES, backupCount=3, encoding="utf-8", errors="backslashreplace"
+        )
+    except OSError as error:
+        log.warning("no log is kept: %s", error)
+        return
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(file)
     logging.getLogger("sdstudio").setLevel(logging.INFO)

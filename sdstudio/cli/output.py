@@ -34,7 +34,7 @@ class Destination(Protocol):
     """Somewhere to put pictures."""
 
     def prepare(self) -> None:
-        """Make sure that pictures can be written, before any work is done. Raises: SaveFailed."""
+        """Make sure that pictures can be written, before any work is done. Raises: SaveFailed, HistoryError."""
 
     def save(self, index: int, pixels: Image.Image, recipe: Recipe) -> Saved:
         """Write the picture at this place of the job, whole or not at all. Raises: SaveFailed."""
@@ -51,7 +51,8 @@ class HistoryDestination:
         self._parent_of = parent_of
 
     def prepare(self) -> None:
-        """Nothing: opening the history has shown that it can be written."""
+        """Make sure that the history can be written, not read alone. Raises: HistoryError."""
+        self._history.check_writable()
 
     def save(self, index: int, pixels: Image.Image, recipe: Recipe) -> Saved:
         """Save a picture as a new entry."""

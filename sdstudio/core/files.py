@@ -82,6 +82,15 @@ def same_bytes(left: Path, right: Path) -> bool:
         return False
 
 
+def is_utf8(path: str) -> bool:
+    """Whether a path is text: Linux allows any bytes, and SQLite, JSON and most programs do not."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def save_failed(path: Path, error: Exception) -> SaveFailed:
     """Say in words why a file could not be written."""
     shown = str(path).encode("utf-8", "replace").decode("utf-8")

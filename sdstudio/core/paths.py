@@ -99,9 +99,17 @@ class StudioPaths:
         return self.home / "studio.lock"
 
     def create(self) -> StudioPaths:
-        """Make the folders that are missing. Raises: OSError."""
+        """Make the folders that are missing; where there is a history that can only be read, they stay so.
+
+        Raises:
+            OSError: They cannot be made.
+        """
         for folder in (self.home, self.images, self.thumbnails, self.models, self.wildcards, self.logs, self.cache):
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError:
+                if not os.path.isfile(self.database) or os.access(self.home, os.W_OK):
+                    raise
         return self
 
 

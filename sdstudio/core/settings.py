@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sdstudio.core.errors import SaveFailed
+from sdstudio.core.files import is_utf8
 from sdstudio.core.params import Ui, parameters
 
 MEMORY_GROUP: Final = "Speed and memory"
@@ -187,6 +188,10 @@ class Settings(BaseModel):
         Raises:
             SaveFailed: The file cannot be written.
         """
+        for folder in self.model_folders:
+            if not is_utf8(str(folder)):
+                name = str(folder).encode("utf-8", "replace").decode("utf-8")
+                raise SaveFailed(f"Model folder = {name}: its name is not UTF-8.", "Rename the folder, then choose it.")
         temporary = path.with_suffix(".tmp")
         try:
             temporary.write_text(self.model_dump_json(indent=2), encoding="utf-8")

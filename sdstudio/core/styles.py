@@ -10,6 +10,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -112,7 +113,8 @@ class StyleBook:
             temporary.write_text(text.getvalue(), encoding="utf-8-sig", newline="")
             os.replace(temporary, self._path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # a read-only disk refuses this, too
+                temporary.unlink(missing_ok=True)
             message = f"The styles could not be saved to {self._path}: {error.strerror}."
             raise SaveFailed(message, "Free space or make the folder writable.") from error
         self._styles = tuple(styles)

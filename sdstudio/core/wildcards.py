@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from sdstudio.core.files import is_utf8
 from sdstudio.core.paths import StudioPaths, resources
 from sdstudio.core.template_comments import without_comments
 from sdstudio.core.text_files import decoded
@@ -79,15 +80,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
             seen += 1
             if seen > FILES_MAXIMUM:
                 return
-            if not _is_utf8(str(file)):  # nobody could type it
+            if not is_utf8(str(file)):  # nobody could type it
                 log.warning("a wildcard was left out, its name is not UTF-8: %s", ascii(str(file)))
                 continue
             yield file.relative_to(root).with_suffix("").as_posix(), file
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sdstudio.core.errors import HistoryError, PictureUnreadable, SaveFailed
+from sdstudio.core.files import is_utf8
 from sdstudio.core.inputs import InputPictures
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures import ENDINGS, check_whole, shown
@@ -23,7 +24,7 @@ from sdstudio.history.files import SAVING_LOCK, OnProgress, never, saving_lock, 
 from sdstudio.history.foreign.reading import recipe_of
 from sdstudio.history.input_check import spare_inputs, without_input
 from sdstudio.history.moved import is_there, moved_pictures, pictures_like, reunite
-from sdstudio.history.names import free_path, is_storable, nameable, number_of
+from sdstudio.history.names import free_path, nameable, number_of
 from sdstudio.history.recovery import adopt_files, recover_now
 from sdstudio.history.rows import index_words, stored_path
 from sdstudio.history.schema import VISIBLE, Database
@@ -149,6 +150,8 @@ class Checkup:
         Raises:
             HistoryError: The database cannot be used, or pictures are being saved and repairing has to wait.
         """
+        if self._repair:
+            self._database.check_writable()
         if not self._database_is_whole():
             return self._report
         if not self._repair:
@@ -202,7 +205,7 @@ class Checkup:
     def _with_a_name(self, file: Path) -> Path | None:
         """Return a picture under a name that the database can hold, ``None`` while it has none."""
         stored = stored_path(self._paths, file)
-        if is_storable(stored):
+        if is_utf8(stored):
             return file
         said = "its name is not UTF-8, so that the history cannot hold it"
         target = free_path(self._paths.home / nameable(stored))

@@ -6,6 +6,7 @@ where the facet says so). Values are texts, so that a look can be kept and told.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -99,15 +100,20 @@ def _rating_name(value: str) -> str:
 
 
 def _tagged(values: Sequence[str]) -> Condition:
-    return "id IN (SELECT entry_id FROM entry_tags WHERE tag = ?)", list(values)
+    return "id IN (SELECT entry_id FROM entry_tags WHERE tag = ?)", _composed(values)
 
 
 def _collected(values: Sequence[str]) -> Condition:
     return (
         "id IN (SELECT entry_id FROM collection_entries JOIN collections ON collections.id = collection_id"
         f" WHERE name IN ({_marks(values)}))",
-        list(values),
+        _composed(values),
     )
+
+
+def _composed(values: Sequence[str]) -> list[str | int]:
+    """Return names as they are kept (`sdstudio.history.marks.tidy`)."""
+    return [unicodedata.normalize("NFC", value) for value in values]
 
 
 def _dated(values: Sequence[str]) -> Condition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -193,9 +194,9 @@ def checked_name(what: str, text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """Return a name without what cannot be seen, and with single blanks."""
+    """Return a name without what cannot be seen, with single blanks and with letters composed in one way."""
     kept = (letter for letter in text if letter.isprintable() or letter.isspace() or letter in _JOINERS)
-    return " ".join("".join(kept).split())
+    return unicodedata.normalize("NFC", " ".join("".join(kept).split()))
 
 
 def _present(db: sqlite3.Connection, ids: Iterable[int]) -> list[int]:

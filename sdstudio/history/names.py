@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from sdstudio.core.errors import SaveFailed
-from sdstudio.core.files import save_failed
+from sdstudio.core.files import is_utf8, save_failed
 from sdstudio.core.request import Recipe
 
 SLUG_LENGTH: Final = 60
@@ -33,15 +33,6 @@ def number_of(file: Path) -> int | None:
     return int(number[1]) if number is not None else None
 
 
-def is_storable(path: str) -> bool:
-    """Whether the database can hold a path: bytes that are not UTF-8 are no text."""
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def nameable(path: str) -> str:
     """Return a path that the database, a zip and any disk can hold: what is not UTF-8 is written as %E9."""
     return _NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path)
@@ -59,7 +50,7 @@ def check_out(out: Path | None) -> None:
     """Refuse a place for a picture that cannot be one. Raises: SaveFailed."""
     if out is None:
         return
-    if not is_storable(str(out)):
+    if not is_utf8(str(out)):
         raise save_failed(out, OSError(errno.EILSEQ, "not UTF-8"))
     if not os.path.isdir(out) and out.suffix.lower() != ".png":
         raise SaveFailed(f"File = {out}: pictures are saved as .png.", f"Use {out.with_suffix('.png').name}.")

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from sdstudio.core.errors import HistoryError
-from sdstudio.core.files import TEMPORARY
+from sdstudio.core.files import TEMPORARY, is_utf8
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures import ENDINGS, shown
 from sdstudio.core.request import Recipe
@@ -20,7 +20,7 @@ from sdstudio.history.files import SAVING_LOCK, saving_lock
 from sdstudio.history.foreign.reading import recipe_of
 from sdstudio.history.marks_copy import keep_marks
 from sdstudio.history.moved import moved_pictures, reunite
-from sdstudio.history.names import is_storable, number_of
+from sdstudio.history.names import number_of
 from sdstudio.history.rows import index_words, insert_entry, remove_row, stored_path
 from sdstudio.history.schema import Database
 
@@ -181,7 +181,7 @@ def _numbered(paths: StudioPaths) -> Iterator[tuple[int | None, Path]]:
         number = number_of(file)
         if number is None or file.suffix.lower() not in ENDINGS:
             continue
-        if is_storable(stored_path(paths, file)):
+        if is_utf8(stored_path(paths, file)):
             yield number, file
         else:
             log.warning("not listed, its name is not UTF-8: %s; check --repair gives it another", shown(str(file)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sdstudio.core.folding import folded
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import Recipe
 from sdstudio.history.attached_text import attached_names
@@ -91,13 +92,14 @@ def insert_entry(
 def index_words(db: sqlite3.Connection, entry_id: int, recipe: Recipe) -> None:
     """Make an entry's words findable. No trigger does it: SQLite's JSON functions stop at a NUL character.
 
-    Two line ends are put behind each text, so that its last letters, too, begin a trigram.
+    They are folded, as the words of a query are. Two line ends are put behind each text, so that its last letters, too,
+    begin a trigram.
     """
     model = " ".join((recipe.model_name or recipe.request.model, *attached_names(recipe)))
     texts = (recipe.request.prompt, recipe.request.negative_prompt, model)
     db.execute(
         "INSERT OR REPLACE INTO entries_text (rowid, prompt, negative_prompt, model_name) VALUES (?, ?, ?, ?)",
-        (entry_id, *(text.replace("\0", " ") + "\n\n" for text in texts)),
+        (entry_id, *(folded(text.replace("\0", " ")) + "\n\n" for text in texts)),
     )
 
 

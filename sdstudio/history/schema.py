@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,8 @@ from pydantic import BaseModel
 from sdstudio.core.errors import HistoryDamaged, HistoryError, HistoryTooNew
 from sdstudio.core.params import Kind, Parameter, parameters
 from sdstudio.core.request import GenerationRequest
+from sdstudio.history.older_words import compose_names, fold_words
+from sdstudio.history.read_only import HINT, copied, is_read_only, live_uri, read_only_error
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +130,13 @@ def _marks(db: sqlite3.Connection) -> None:
     )
 
 
+@migration(3)
+def _folded_words(db: sqlite3.Connection) -> None:
+    """Words are found however they were composed, and tags and collections are the same that read the same."""
+    fold_words(db)
+    compose_names(db)
+
+
 def connect(path: Path, request_type: type[BaseModel] = GenerationRequest) -> sqlite3.Connection:
     """Open the database, making or migrating it where needed. In autocommit: see `transaction`.
 
@@ -140,9 +150,7 @@ def connect(path: Path, request_type: type[BaseModel] = GenerationRequest) -> sq
         HistoryError: It cannot be opened: folder missing or read-only, disk full, locked for too long.
     """
     with known_errors(path):
-        db = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, factory=_Connection
-        )
+        db = _opened(path)
         try:
             _prepare(db, path, request_type)
         except BaseException:
@@ -151,8 +159,32 @@ def connect(path: Path, request_type: type[BaseModel] = GenerationRequest) -> sq
     return db
 
 
-def _prepare(db: sqlite3.Connection, path: Path, request_type: type[BaseModel]) -> None:
+def _opened(where: Path | str, uri: bool = False) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        where, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, factory=_Connection, uri=uri
+    )
     db.row_factory = sqlite3.Row
+    return db
+
+
+def is_current(uri: str, request_type: type[BaseModel] = GenerationRequest) -> bool:
+    """Whether a database that cannot be written can be read as it is: this version would change nothing in it."""
+    try:
+        with closing(_opened(uri, uri=True)) as db:
+            return _version(db) == len(MIGRATIONS) and _is_complete(db, _searchable(request_type))
+    except sqlite3.Error:
+        return False
+
+
+def _searchable(request_type: type[BaseModel]) -> list[Parameter]:
+    return [row for row in parameters(request_type) if row.searchable]
+
+
+def _is_complete(db: sqlite3.Connection, wanted: Sequence[Parameter]) -> bool:
+    return not _missing_columns(db, wanted) and _shown_index(db) == _wanted_index(wanted)
+
+
+def _prepare(db: sqlite3.Connection, path: Path, request_type: type[BaseModel]) -> None:
     newest = len(MIGRATIONS)
     version = _version(db)
     if version > newest:  # looked at before anything that writes, such as the journal mode
@@ -163,8 +195,8 @@ def _prepare(db: sqlite3.Connection, path: Path, request_type: type[BaseModel]) 
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
-    wanted = [row for row in parameters(request_type) if row.searchable]
-    if version == newest and not _missing_columns(db, wanted) and _shown_index(db) == _wanted_index(wanted):
+    wanted = _searchable(request_type)
+    if version == newest and _is_complete(db, wanted):
         return
     with transaction(db):
         for number in range(_version(db) + 1, newest + 1):  # read again: another process may have been first
@@ -238,8 +270,8 @@ _KNOWN: dict[int, tuple[type[HistoryError], str, str]] = {
     sqlite3.SQLITE_PROTOCOL: _LOCKED,
     sqlite3.SQLITE_FULL: (HistoryError, "the disk is full", "Free some space, then try again."),
     sqlite3.SQLITE_IOERR: (HistoryError, "its disk could not be read or written", "Check that disk and its space."),
-    sqlite3.SQLITE_READONLY: (HistoryError, "it is read-only", "Allow writing to its folder, or choose another one."),
-    sqlite3.SQLITE_PERM: (HistoryError, "access is not allowed", "Allow writing to its folder, or choose another one."),
+    sqlite3.SQLITE_READONLY: (HistoryError, "it is read-only", HINT),
+    sqlite3.SQLITE_PERM: (HistoryError, "access is not allowed", HINT),
     sqlite3.SQLITE_CANTOPEN: (
         HistoryError, "it cannot be opened in that folder", "Check that the folder exists and can be written.",
     ),
@@ -274,6 +306,8 @@ class _Connection(sqlite3.Connection):
 class Database:
     """One database for many threads: each gets its own connection when it first asks.
 
+    Where it cannot be written (`read_only`) it can be read, and `transaction` refuses.
+
     Args:
         path: The file, made when missing.
 
@@ -283,16 +317,33 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.read_only = is_read_only(path)
         self._local = threading.local()
         self._opened: weakref.WeakSet[sqlite3.Connection] = weakref.WeakSet()
-        self._connection()
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._live = live_uri(path) if self.read_only else None
+        if self._live is not None and not is_current(self._live):
+            self._live = None
+        if self.read_only and self._live is None:
+            self._copy = copied(path)
+        try:
+            self._connection()
+        except BaseException:
+            self.close()
+            raise
 
     def _connection(self) -> sqlite3.Connection:
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:
-            db = self._local.db = connect(self.path)
+            db = self._local.db = self._connected()
             self._opened.add(db)
         return db
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._live is not None:
+            with known_errors(self.path):
+                return _opened(self._live, uri=True)
+        return connect(self.path if self._copy is None else Path(self._copy.name, self.path.name))
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows of a query. Raises: HistoryError."""
@@ -302,8 +353,14 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what the block does, or undo all of it when it raises. Raises: HistoryError."""
+        self.check_writable()
         with known_errors(self.path), transaction(self._connection()) as db:
             yield db
+
+    def check_writable(self) -> None:
+        """Refuse to go on where nothing can be written. Raises: HistoryError."""
+        if self.read_only:
+            raise read_only_error(self.path)
 
     def copy_to(self, path: Path) -> None:
         """Write a copy of the whole database as it stands now, while others go on using it. Raises: HistoryError."""
@@ -316,3 +373,5 @@ class Database:
         for db in list(self._opened):
             db.close()
         self._local = threading.local()
+        if self._copy is not None:
+            self._copy.cleanup()

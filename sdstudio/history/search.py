@@ -1,7 +1,8 @@
 """What a query finds: every word of it as typed, in prompt, negative prompt or model name, or as the seed.
 
-The text index knows trigrams. A word of one or two characters is less than one, so it is asked for as any of the
-trigrams that begin with it, which the index can list. One letter of the alphabet begins so many that a scan is faster.
+Index and words are folded (`sdstudio.core.folding`). The index knows trigrams. A word of one or two characters is less
+than one, so it is asked for as any of the trigrams that begin with it, which the index can list. One letter of the
+alphabet begins so many that a scan is faster.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+from sdstudio.core.folding import folded
 
 QUERY_MAXIMUM: Final = 1000
 """Longest query in characters; SQLite refuses LIKE patterns of 50,000."""
@@ -46,7 +49,7 @@ class Asked:
 
 def asked(query: str, terms_of: TermsOf) -> Asked:
     """Read a query; any text is one."""
-    clean = query[:QUERY_MAXIMUM].replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    clean = folded(query[:QUERY_MAXIMUM].replace("\0", " ").encode("utf-8", "replace").decode("utf-8"))
     found = Asked()
     matches: list[str] = []
     for word in clean.split()[:WORDS_MAXIMUM]:
@@ -69,7 +72,7 @@ def _word(word: str, terms_of: TermsOf) -> tuple[str, Condition | None]:
         return _phrase(word), None
     if len(word) == 1 and word.isascii() and word.isalnum():
         return "", _scan(word)
-    terms = terms_of(folded(word), TERMS_MAXIMUM + 1)
+    terms = terms_of(_as_tokenized(word), TERMS_MAXIMUM + 1)
     if len(terms) > TERMS_MAXIMUM:
         return "", _scan(word)
     return "(" + " OR ".join(map(_phrase, terms)) + ")" if terms else "", None
@@ -84,7 +87,7 @@ def _number(word: str, match: str, scan: Condition | None) -> Condition:
     return f"(id IN (SELECT rowid FROM entries_text WHERE {test}) OR {by_seed})", [*values, seed]
 
 
-def folded(word: str) -> str:
+def _as_tokenized(word: str) -> str:
     """Fold case as the trigram tokenizer does: each character to one character."""
     return "".join(other if len(other := letter.casefold()) == 1 else letter for letter in word)
 
@@ -94,10 +97,8 @@ def _phrase(word: str) -> str:
 
 
 def _scan(word: str) -> Condition:
-    """LIKE folds case for ASCII alone, so both cases are asked for."""
-    spellings = sorted({word, word.lower(), word.upper()})
-    tests = " OR ".join(f"{text} LIKE ? ESCAPE '\\'" for text in _TEXTS for _ in spellings)
-    return f"({tests})", ["%" + _escaped(spelling) + "%" for _ in _TEXTS for spelling in spellings]
+    test = " OR ".join(f"{text} LIKE ? ESCAPE '\\'" for text in _TEXTS)
+    return f"({test})", ["%" + _escaped(word) + "%"] * len(_TEXTS)
 
 
 def _escaped(text: str) -> str:

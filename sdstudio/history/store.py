@@ -20,7 +20,7 @@ from typing import Final
 from PIL import Image
 
 from sdstudio.core.errors import HistoryDamaged, HistoryError, SaveFailed, StudioError
-from sdstudio.core.files import copy_whole, same_bytes
+from sdstudio.core.files import copy_whole, is_utf8, same_bytes
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures import shown
 from sdstudio.core.request import Recipe
@@ -31,7 +31,7 @@ from sdstudio.history.lineage import Lineage
 from sdstudio.history.listing import Listing
 from sdstudio.history.look import Look
 from sdstudio.history.marks import Marks
-from sdstudio.history.names import check_out, file_name, free_path, is_storable
+from sdstudio.history.names import check_out, file_name, free_path
 from sdstudio.history.pnginfo import write_png
 from sdstudio.history.recovery import Recovery, made_at, recover
 from sdstudio.history.rows import COLUMNS, Entry, entry_of, insert_entry, remove_row, stored_path, thumbnail_path
@@ -237,6 +237,15 @@ class History:
         except HistoryError as error:  # the next start does it
             log.warning("the pending row %d stays: %s", entry_id, error)
 
+    @property
+    def read_only(self) -> bool:
+        """Whether pictures can be looked at, searched, exported and backed up, and nothing be kept."""
+        return self._database.read_only
+
+    def check_writable(self) -> None:
+        """Refuse to go on where nothing can be kept. Raises: HistoryError."""
+        self._database.check_writable()
+
     def entries(self, query: str = "", limit: int = 200) -> list[Entry]:
         """Return pictures, the newest first.
 
@@ -268,7 +277,13 @@ class History:
         return entry_of(rows[0], self._paths)
 
     def thumbnail(self, entry: Entry) -> Path:
-        """Return an entry's thumbnail, made again when it is missing. Raises: SaveFailed."""
+        """Return an entry's thumbnail, made again when it is missing; the picture where it cannot be kept.
+
+        Raises:
+            SaveFailed: See `ensure_thumbnail`.
+        """
+        if self.read_only and not entry.thumbnail.is_file():
+            return entry.path
         return ensure_thumbnail(entry.thumbnail, entry.path)
 
     def delete(self, ids: Sequence[int]) -> list[int]:
@@ -301,7 +316,7 @@ class History:
             ) from error
         if where is not None:
             # A trash below a folder whose name is not UTF-8: bytes are no text for SQLite.
-            place = str(where) if is_storable(str(where)) else os.fsencode(where)
+            place = str(where) if is_utf8(str(where)) else os.fsencode(where)
             self._set(entry_id, datetime.now().astimezone().isoformat(), place)
         with suppress(OSError):
             thumbnail_path(self._paths, entry_id).unlink(missing_ok=True)

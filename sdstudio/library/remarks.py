@@ -22,6 +22,7 @@ from typing import Any, Final
 from PIL import Image
 
 from sdstudio.core.errors import InvalidRequest, SaveFailed
+from sdstudio.core.files import is_utf8
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import GenerationRequest
 
@@ -81,7 +82,8 @@ class Remarks:
             log.warning("no remarks: %s: %s", self._paths.remarks, error)
             rows = []
         said = [(row["sha256"], row["path"], self._remark(row)) for row in rows]
-        return {sha: remark for sha, _path, remark in said if sha}, {path: remark for _sha, path, remark in said}
+        by_path = {os.fsdecode(path): remark for _sha, path, remark in said}
+        return {sha: remark for sha, _path, remark in said if sha}, by_path
 
     def keep(self, path: Path, sha256: str, remark: Remark) -> None:
         """Keep what is said about a file, in place of what was said before.
@@ -93,7 +95,7 @@ class Remarks:
             said = f"Notes = {len(remark.notes):,} characters: allowed are {NOTES_MAXIMUM:,}."
             raise SaveFailed(said, "Shorten them.")
         values = (
-            sha256, str(path), remark.notes.encode("utf-8", "replace").decode("utf-8"),
+            sha256, _stored(path), remark.notes.encode("utf-8", "replace").decode("utf-8"),
             remark.cover.name if remark.cover is not None else "", json.dumps(dict(remark.defaults)),
         )  # fmt: skip
         try:
@@ -187,11 +189,16 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version = {_VERSION}")
 
 
+def _stored(path: Path) -> str | bytes:
+    """Return a path as SQLite can hold it: where it is not UTF-8, its bytes."""
+    return str(path) if is_utf8(str(path)) else os.fsencode(path)
+
+
 def _found(db: sqlite3.Connection, path: Path, sha256: str) -> sqlite3.Row | None:
     """Return the row of this hash, else that of this path unless it belongs to another content."""
     for sql, value in (
         ("SELECT * FROM remarks WHERE sha256 = ? ORDER BY id DESC", sha256),
-        ("SELECT * FROM remarks WHERE path = ? ORDER BY id DESC", str(path)),
+        ("SELECT * FROM remarks WHERE path = ? ORDER BY id DESC", _stored(path)),
     ):
         row: sqlite3.Row | None = db.execute(sql, (value,)).fetchone() if value else None
         if row is not None and (not sha256 or row["sha256"] in ("", sha256)):

@@ -12,6 +12,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.core.asset import Asset
+from sdstudio.core.folding import folded
 from sdstudio.core.model import ModelInfo
 from sdstudio.history.usage import Use
 
@@ -89,7 +90,7 @@ class AssetModel(QAbstractListModel):
 
     def narrow(self, kind: str = "", family: str = "", text: str = "", sort: str = "name") -> None:
         """Show only one kind and family, and only what all the words occur in; "" for any."""
-        wanted = (kind, family, tuple(text.casefold().split()), sort)
+        wanted = (kind, family, tuple(folded(text).split()), sort)
         if wanted != (self._kind, self._family, self._words, self._sort):
             self._kind, self._family, self._words, self._sort = wanted
             self._renew()
@@ -153,8 +154,8 @@ class AssetModel(QAbstractListModel):
         if not self._words:
             return True
         said = " ".join((asset.name, str(asset.path), asset.alias, asset.base, *asset.triggers, asset.short_hash))
-        folded = said.casefold()
-        return all(word in folded for word in self._words)
+        said = folded(said)
+        return all(word in said for word in self._words)
 
 
 def readable_size(size_bytes: int) -> str:

@@ -15,6 +15,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QPlainTextEdit
 
+from sdstudio.core.folding import folded
 from sdstudio.ui.theme import GRID, icon, mark
 
 OfferKind = Literal["lora", "embedding", "wildcard", "style", "phrase"]
@@ -87,7 +88,7 @@ def offers_for(asked: Wanted, offers: Sequence[Offer], limit: int = OFFERED) -> 
             continue
         single = asked.word and offer.kind in ("embedding", "style")
         letters, replaced = (asked.word, len(asked.word)) if single else (asked.letters, asked.replaced)
-        at = offer.name.casefold().find(letters.casefold()) if len(letters) >= LEAST or not single else -1
+        at = folded(offer.name).find(folded(letters)) if len(letters) >= LEAST or not single else -1
         if at < 0 or offer.text == letters:
             continue
         (first if at == 0 else others).append((offer, replaced))

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolBut
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.catalog.kinds import KIND_BY_KEY
+from sdstudio.core.folding import folded
 from sdstudio.jobs.downloads import DownloadState
 from sdstudio.library.catalogue import CatalogueRow
 from sdstudio.library.hub import HubModel
@@ -133,8 +134,8 @@ class GetCard(QFrame):
 
     def matches(self, text: str) -> bool:
         """Whether a filter lets it through."""
-        whole = f"{self.offer.title} {self.offer.text} {self.offer.facts} {self.offer.about}".casefold()
-        return all(word in whole for word in text.casefold().split())
+        whole = folded(f"{self.offer.title} {self.offer.text} {self.offer.facts} {self.offer.about}")
+        return all(word in whole for word in folded(text).split())
 
     def _draw_icon(self) -> None:
         self._icon.setPixmap(pixmap("box", "accent_text", 24, self.devicePixelRatioF()))

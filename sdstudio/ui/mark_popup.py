@@ -8,6 +8,7 @@ from typing import Final, Literal
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
+from sdstudio.core.folding import folded
 from sdstudio.ui.theme import GRID, icon
 
 MarkKind = Literal["tag", "collection"]
@@ -87,10 +88,10 @@ class MarkPopup(QFrame):
         return item
 
     def _filter(self, text: str) -> None:
-        wanted = text.strip().casefold()
+        wanted = folded(text.strip())
         items = [self.list.item(row) for row in range(self.list.count())]
         for item in items:
-            item.setHidden(wanted not in item.text().casefold())
+            item.setHidden(wanted not in folded(item.text()))
         self._none.setVisible(not items)
         self.list.setVisible(bool(items))
 
@@ -100,7 +101,7 @@ class MarkPopup(QFrame):
             self.close()
             return
         items = [self.list.item(row) for row in range(self.list.count())]
-        found = [item for item in items if item.text().casefold() == name.casefold()]
+        found = [item for item in items if folded(item.text()) == folded(name)]
         self.edit.clear()
         if found:
             found[0].setCheckState(Qt.CheckState.Checked)

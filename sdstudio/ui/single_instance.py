@@ -22,6 +22,10 @@ CLOSING_MS: Final = 10_000
 class SingleInstance(QObject):
     """Holds the data folder's lock for as long as it lives.
 
+    Args:
+        lock_path: The lock, in the data folder.
+        read_only: Whether the folder can be read alone: any number of windows may do that, without a lock.
+
     Raises:
         LockedByOther: Another window has the folder; it was asked to come forward.
         SaveFailed: The folder cannot be written.
@@ -30,16 +34,18 @@ class SingleInstance(QObject):
     #: Another start of the program asks this window to come forward.
     raise_requested = Signal()
 
-    def __init__(self, lock_path: Path) -> None:
+    def __init__(self, lock_path: Path, read_only: bool = False) -> None:
         super().__init__()
         self._name = server_name(lock_path)
         self._lock = QLockFile(str(lock_path))
+        self._server = QLocalServer(self)
+        if read_only:
+            return
         self._lock.setStaleLockTime(0)
         if not self._lock.tryLock(100):
             self._wait_or_raise(lock_path)
         # A killed owner leaves its socket behind; removing it is safe only under the lock.
         QLocalServer.removeServer(self._name)
-        self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._on_connected)
         self._server.listen(self._name)

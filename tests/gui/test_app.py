@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ import pytest
 from sdstudio.app import build_studio, main
 from sdstudio.core import desktop
 from sdstudio.core.desktop import SystemLibrary, display_problem
-from sdstudio.core.errors import HistoryTooNew, LockedByOther, StudioError
+from sdstudio.core.errors import HistoryError, HistoryTooNew, LockedByOther, StudioError
 from sdstudio.core.settings import Settings
+from sdstudio.history.store import History
 from sdstudio.ui.single_instance import BROUGHT_FORWARD, SingleInstance
 from tests.gui.test_main_window import make_picture
+from tests.unit.history.conftest import noise, only_to_be_read, recipe
 from tests.unit.jobs.fakes import ScriptedEngine
 
 ROOT = Path(__file__).parents[2]
@@ -150,12 +153,31 @@ class TestBadFiles:
         assert "SDSTUDIO_HOME" in refused.value.hint
 
 
+def test_a_read_only_folder_is_looked_at_and_what_cannot_be_is_said(build, home, qtbot):
+    with closing(History(home, lambda _path: None)) as history:
+        entry = history.save(noise((64, 64)), recipe())
+    with only_to_be_read(home.home):
+        studio = build()
+        window = studio.window
+        qtbot.waitUntil(lambda: "it is read-only. Pictures can be looked at" in window.message.message)
+        qtbot.waitUntil(lambda: window.history_model.rowCount() == 1)
+        second = SingleInstance(home.lock, read_only=True)  # any number of windows may look
+        second.close()
+        window.editor.set_prompt("a fox")
+        window.editor.generate_button.click()
+        qtbot.waitUntil(lambda: "it is read-only" in window.editor.message)
+        with pytest.raises(HistoryError, match="it is read-only"):
+            studio.history.marks.rate([entry.id], 5)
+        assert studio.close()
+
+
 class TestWholeProgram:
     def test_it_opens_and_closes_on_a_signal_with_its_state_kept(self, home):
         started = run(
             """
             import sys, sdstudio.app as app
-            from tests.unit.jobs.fakes import ScriptedEngine
+            from tests.unit.history.conftest import noise, only_to_be_read, recipe
+from tests.unit.jobs.fakes import ScriptedEngine
             app._real_engine = ScriptedEngine
             furnished = app.furnished
             def build(*args):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -91,3 +93,10 @@ def test_a_folder_that_refuses_the_tidying_up_too_is_said(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(SaveFailed, match="Not a directory"):
         Settings().save(tmp_path / "file" / "settings.json")
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused_in_one_line(tmp_path):
+    settings = Settings(model_folders=(Path(os.fsdecode(b"/models/caf\xe9")),))
+    with pytest.raises(SaveFailed, match=r"^Model folder = /models/caf.: its name is not UTF-8"):
+        settings.save(tmp_path / "settings.json")
+    assert list(tmp_path.iterdir()) == []

@@ -3,7 +3,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,3 +79,25 @@ def started(paths: StudioPaths, trash: Callable[[Path], Path | None]) -> tuple[H
 
 def everything_below(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@contextmanager
+def only_to_be_read(home: Path) -> Iterator[None]:
+    """Make a folder read-only for a while."""
+    if os.geteuid() == 0:  # access rights do not bind root
+        if subprocess.run(["mount", "--bind", home, home], capture_output=True, check=False).returncode:
+            pytest.skip("nothing may be mounted here, and root may write everywhere")
+        subprocess.run(["mount", "-o", "remount,bind,ro", home], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "-l", home], check=True)
+        return
+    changed = [home, *(path for path in home.rglob("*"))]
+    for path in reversed(changed):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        yield
+    finally:
+        for path in changed:
+            path.chmod(0o755 if path.is_dir() else 0o644)

@@ -121,7 +121,10 @@ def test_an_old_database_becomes_todays_with_its_rows(tmp_path, version):
             assert [row[0] for row in db.execute("SELECT model_title FROM entries")] == ["Starter", "Starter"]
         if version > 1:
             assert tuple(db.execute("SELECT rating, favourite FROM entries WHERE id = 1").fetchone()) == (4, 1)
-            assert db.execute("SELECT tag FROM entry_tags WHERE entry_id = 1").fetchone()[0] == "hearts"
+            tags = db.execute("SELECT tag, entry_id FROM entry_tags ORDER BY tag, entry_id").fetchall()
+            assert [tuple(row) for row in tags] == [("café", 1), ("café", 2), ("hearts", 1)]
+            words = db.execute("SELECT negative_prompt FROM entries_text WHERE rowid = 2").fetchone()[0]
+            assert words == "café, strasse, izmir\n\n"
             assert db.execute("SELECT entry_id FROM collection_entries").fetchone()[0] == 2
 
 

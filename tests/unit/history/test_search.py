@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sdstudio.history.look import Look
 from tests.unit.history.conftest import picture, recipe
 
 
@@ -64,6 +67,51 @@ def filled(history):
 def test_what_a_query_finds(filled, query, ids):
     assert [entry.id for entry in filled.entries(query)] == ids
     assert filled.count(query) == len(ids)
+
+
+SPELLINGS = {
+    "é": ("café", "cafe\u0301", "CAFÉ", "CAFE\u0301", "ｃａｆé"),
+    "ệ": ("Việt", "Vie\u0302\u0323t", "Vie\u0323\u0302t", "Vi\u00ea\u0323t", "VIỆT"),
+    "han": ("한국", unicodedata.normalize("NFD", "한국")),
+    "angstrom": ("Å", "\u212b", "A\u030a", "å"),
+    "dotted": ("İstanbul", "istanbul", "ISTANBUL", "Istanbul", "I\u0307stanbul", "i\u0307stanbul"),
+    "short dotted": ("İz", "iz", "I\u0307z"),
+    "sharp": ("Straße", "STRASSE", "strasse", "STRAẞE"),
+    "sigma": ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+    "wide": ("ｃａｔ", "cat", "CAT"),
+    "ligature": ("ﬁsh", "fish"),
+}
+
+
+@pytest.mark.parametrize("spellings", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_word_is_found_however_its_letters_were_composed(history, spellings):
+    for prompt in spellings:
+        history.save(picture(), recipe(f"a {prompt}, x"))
+        history.save(picture(), recipe("x", negative_prompt=f"{prompt} y", model_name=f"m {prompt}"))
+    every = list(range(2 * len(spellings), 0, -1))
+    for asked in spellings:
+        for query in (asked, f"x {asked}"):
+            assert [entry.id for entry in history.entries(query)] == every, ascii(query)
+            assert history.count(query) == len(every)
+        prompts = {words[1] for words in history.listing.words(every)}
+        assert prompts == {f"a {prompt}, x" for prompt in spellings} | {"x"}, "they are shown as they were written"
+
+
+def test_a_dotted_capital_is_a_letter_like_any_other(history):
+    for prompt in ("İ", "x İ y", "İİİ", "ıl"):
+        history.save(picture(), recipe(prompt, model_name="base"))
+    wanted = {"İ": [3, 2, 1], "i": [3, 2, 1], "İ y": [2], "İİ": [3], "ı": [4], "İıİ": []}
+    assert {query: [entry.id for entry in history.entries(query)] for query in wanted} == wanted
+
+
+def test_tags_and_collections_are_the_same_that_read_the_same(history):
+    entry = history.save(picture(), recipe())
+    history.marks.add_tag([entry.id], "cafe\u0301")
+    history.marks.add_tag([entry.id], "café")
+    history.marks.collect([entry.id], "Ame\u0301lie")
+    assert history.marks.tags(entry.id) == ("café",)
+    for facet, value in (("tag", "café"), ("tag", "cafe\u0301"), ("collection", "Amélie")):
+        assert list(history.listing.ids(Look().with_value(facet, value))) == [entry.id]
 
 
 @given(st.text(max_size=200))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -134,3 +136,12 @@ def test_a_models_own_values_are_what_it_begins_with(home, tiny_models):
     assert Library(home).find("m").defaults["steps"] == 7
     library.keep_remark(asset, Remark(defaults=MappingProxyType({})))
     assert library.find("m").defaults == before
+
+
+def test_a_model_whose_name_is_not_utf_8_has_remarks_like_any_other(remarks, home, tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.safetensors"))
+    remarks.keep(tmp_path / "a.safetensors", "", Remark("another's"))
+    assert remarks.of(path) == Remark()
+    remarks.keep(path, "", Remark("mine"))
+    assert Remarks(home).of(path).notes == "mine"
+    assert remarks.everything()[1][str(path)].notes == "mine"

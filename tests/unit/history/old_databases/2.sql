@@ -1,4 +1,4 @@
--- Version 2: version 1's pictures and jobs with a rating, a favourite, a tag and a collection.
+-- Version 2: version 1's pictures and jobs with a rating, a favourite, tags and a collection; letters in two ways.
 PRAGMA foreign_keys = OFF;
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -53,9 +53,12 @@ INSERT INTO jobs (id, state, request, seeds, batch_size, message, hint, created,
 INSERT INTO entries (id, state, path, created, recipe, job_id, parent_id, deleted_at, trashed_to) VALUES (1, 'done', 'images/2026-11-23/000001-x.png', '2026-11-23T05:00:05+00:00', '{"format":1,"app":"sdstudio 0.1.0","request":{"model":"starter","prompt":"red heart","negative_prompt":"","width":128,"height":128,"steps":20,"guidance_scale":7.0,"scheduler":"dpmpp_2m_karras","seed":18446744073709551615,"clip_skip":1},"model_name":"Starter","model_family":"sd1","model_hash":"6ce0161689","created":"","duration_s":0.0,"blocked":"","made_with":{}}', 1, NULL, NULL, NULL);
 INSERT INTO entries (id, state, path, created, recipe, job_id, parent_id, deleted_at, trashed_to) VALUES (2, 'done', 'images/2026-11-23/000002-x.png', '2026-11-23T05:02:00+00:00', '{"format":1,"app":"sdstudio 0.1.0","request":{"model":"starter","prompt":"frog on a blue background","negative_prompt":"","width":128,"height":128,"steps":20,"guidance_scale":7.0,"scheduler":"dpmpp_2m_karras","seed":7,"clip_skip":1},"model_name":"Starter","model_family":"sd1","model_hash":"6ce0161689","created":"","duration_s":0.0,"blocked":"","made_with":{}}', NULL, 1, NULL, NULL);
 INSERT INTO entries_text (rowid, prompt, negative_prompt, model_name) VALUES (1, 'red heart' || char(10, 10), char(10, 10), 'Starter' || char(10, 10));
-INSERT INTO entries_text (rowid, prompt, negative_prompt, model_name) VALUES (2, 'frog on a blue background' || char(10, 10), char(10, 10), 'Starter' || char(10, 10));
+INSERT INTO entries_text (rowid, prompt, negative_prompt, model_name) VALUES (2, 'frog on a blue background' || char(10, 10), 'CAFÉ, straße, İzmir' || char(10, 10), 'Starter' || char(10, 10));
 UPDATE entries SET rating = 4, favourite = 1 WHERE id = 1;
 INSERT INTO entry_tags (tag, entry_id) VALUES ('hearts', 1);
+INSERT INTO entry_tags (tag, entry_id) VALUES ('café', 1);
+INSERT INTO entry_tags (tag, entry_id) VALUES ('café', 1);
+INSERT INTO entry_tags (tag, entry_id) VALUES ('café', 2);
 INSERT INTO collections (id, name) VALUES (1, 'Best of');
 INSERT INTO collection_entries (collection_id, entry_id) VALUES (1, 2);
 PRAGMA user_version = 2;
