@@ -17,6 +17,8 @@ from sdstudio.core.request import PROMPT_MAXIMUM
 
 _MODEL_ENDING: Final = re.compile(r"\.(safetensors|ckpt|pt|pth|bin|gguf)$", re.IGNORECASE)
 _OLD_MODEL: Final = re.compile(r"^(.*?)\s*\[([0-9a-f]{8,10})\]$")
+TOLD_MAXIMUM: Final = 2_000
+"""So long what is told under one name may be before the rest is left out, in characters."""
 _WHOLE: Final = re.compile(r"[+-]?\d{1,30}")
 _PAIR: Final = re.compile(r"(\d+)\s*[,x×]\s*(\d+)")
 
@@ -47,9 +49,9 @@ class Found:
 
     def tell(self, name: str, text: object) -> None:
         """Keep what cannot be taken over and says something; what is told under one name stands side by side."""
-        said = said_of(text)
-        if said:
-            self.told[name] = f"{self.told[name]}; {said}" if name in self.told else said
+        said, before = said_of(text), self.told.get(name, "")
+        if said and len(before) < TOLD_MAXIMUM:
+            self.told[name] = f"{before}; {said}" if before else said
 
     def add(self, key: str, value: object) -> None:
         """Keep a value that says something."""

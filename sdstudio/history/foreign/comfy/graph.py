@@ -32,6 +32,8 @@ _INPUTS: Final[Mapping[str, tuple[str, ...]]] = {
 """What is followed -> the names of the inputs that bring it, the nearest to the name first."""
 PIPES: Final = ("pipe", "basic_pipe", "sdxl_tuple", "base_ctx", "ctx_01", "context", "detailer_pipe", "any_pipe")
 """Inputs that bring model, prompts, VAE and latents in one."""
+CHOICES: Final = ("Input", "select", "index")
+"""Inputs of a switch that say which of its numbered inputs it hands on."""
 PASSING: Final = frozenset({
     "Reroute", "Reroute (rgthree)", "ReroutePrimitive|pysssss", "easy getNode", "Any Switch (rgthree)",
     "Context (rgthree)", "Context Big (rgthree)", "ToBasicPipe", "FromBasicPipe", "FromBasicPipe_v2", "EditBasicPipe",
@@ -145,10 +147,15 @@ class Graph:
 
     def source(self, node: Node, role: str) -> Link | None:
         """Return where a node has its model, CLIP, VAE, latents or sigmas from."""
-        found = self.first(node, _INPUTS[role]) or self.first(node, PIPES)
+        found = self._chosen(node, role) or self.first(node, _INPUTS[role]) or self.first(node, PIPES)
         if found is None and node.passes:
             found = next((link for _, link in self.links(node)), None)
         return found
+
+    def _chosen(self, node: Node, role: str) -> Link | None:
+        """Return the one of numbered inputs that a switch is set to."""
+        at = next((node.inputs[name] for name in CHOICES if isinstance(node.inputs.get(name), int)), None)
+        return None if at is None else self.first(node, (f"{role}{at}", f"{role}_{at}", f"input{at}"))
 
     def chain(self, link: Link | None, role: str) -> Iterator[Link]:
         """Yield the nodes that a model, CLIP, VAE, latents or sigmas came through, nearest first."""

@@ -100,6 +100,10 @@ class ModelNodes:
             by_node.setdefault(place[0], []).append(lora)
         return [lora for loras in reversed(by_node.values()) for lora in loras if lora[1] or lora[2]]
 
+    def loras_of(self, node: Node) -> tuple[LoraInNode, ...]:
+        """Return the LoRA of a node that is on no way that was followed."""
+        return self._loras.of(node) if self._reads_loras(node) else ()
+
     def follow_clip(self, encoder: Node, own_name: str = "clip") -> Clip:
         """Return what the text encoders of an encoding node are."""
         link = self._graph.linked(encoder.inputs.get(own_name)) or self._graph.source(encoder, CLIP)
@@ -206,8 +210,8 @@ _SKIPS: Final = ("stop_at_clip_layer", "clip_skip", "base_clip_skip")
 
 
 def is_sampler(node: Node) -> bool:
-    """Whether a node denoises."""
-    return denoises(node.inputs)
+    """Whether a node denoises; one that only hands on may hold as much."""
+    return not node.passes and denoises(node.inputs)
 
 
 def denoises(inputs: Mapping[str, Any]) -> bool:

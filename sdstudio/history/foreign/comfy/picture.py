@@ -73,7 +73,7 @@ class ComfyPicture:
 def read_graph(raw: Mapping[str, Any]) -> ComfyPicture | None:
     """Return what a graph tells, ``None`` when there is no sampler in it."""
     graph = Graph(raw)
-    samplers = graph.having(denoises)
+    samplers = [node for node in graph.having(denoises) if not node.passes]
     if not samplers:
         return None
     return _Reading(graph, samplers).picture()
@@ -183,6 +183,8 @@ class _Reading:
         said = []
         for name, value in first.inputs.items():
             link = self._graph.linked(value)
+            if link is not None and name == "script" and link[0].kind not in VALUE_NODES:
+                self._account.tell(link[0])
             if name in _READ_INPUTS or (link is not None and link[0].kind not in VALUE_NODES):
                 continue
             value = self._values.plain(value, name)
@@ -233,9 +235,16 @@ class _Reading:
         ]  # fmt: skip
         if other_words:
             made.told["Other prompts"] = "; ".join(dict.fromkeys(other_words))[:400]
-        kinds = {node.kind or f"Node {node.key}" for node in rest} - _NEUTRAL - VALUE_NODES.keys()
-        if kinds:
-            made.told["Other nodes"] = ", ".join(sorted(kinds))
+        left = [node for node in rest if node.kind not in _NEUTRAL and node.kind not in VALUE_NODES]
+        if left:
+            made.told["Other nodes"] = ", ".join(sorted({self._named(node) for node in left}))
+
+    def _named(self, node: Node) -> str:
+        """Return the name of a node's class, and of the files that it loads."""
+        values = [value for name, value in node.inputs.items() if name.endswith("_name")]
+        files = [value[:80] for value in values if isinstance(value, str) and value not in ("", "None")]
+        files += [lora.name[:80] for lora in self._models.loras_of(node)] if "lora_name" not in node.inputs else []
+        return " ".join([node.kind or f"Node {node.key}", *(["of"] if files else []), " and ".join(files[:20])]).strip()
 
     def _take_vae(self, first: Node, after: list[Node], made: ComfyPicture) -> None:
         """Take over the VAE that decodes what the first sampler made."""

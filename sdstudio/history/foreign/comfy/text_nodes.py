@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sdstudio.core.request import PROMPT_MAXIMUM
+from sdstudio.history.foreign.comfy.graph import CHOICES
 
 TEXT_MAXIMUM: Final = PROMPT_MAXIMUM + 1
 """Longest text that a node is let make, in characters: one more than a prompt may have, so that it is seen."""
@@ -175,6 +176,16 @@ def _sampler_config(values: Values, output: int) -> object:
     return values.get(names[output]) if 0 <= output < len(names) else None
 
 
+def _chosen(*beginnings: str) -> ValueNode:
+    """Read a switch: which of its numbered inputs it hands on stands in another one."""
+
+    def read(values: Values, _output: int) -> object:
+        at = next((values[name] for name in CHOICES if isinstance(values.get(name), int)), None)
+        return next((values[f"{name}{at}"] for name in beginnings if values.get(f"{name}{at}") is not None), None)
+
+    return ValueNode(read)
+
+
 def _populated(values: Values, _output: int) -> object:
     text = values.get("populated_text")
     return text if isinstance(text, str) and text else values.get("wildcard_text", values.get("text"))
@@ -214,6 +225,9 @@ VALUE_NODES: Final[Mapping[str, ValueNode]] = {
     "Any Switch (rgthree)": ValueNode(_first_any),
     **{kind: ValueNode(_plain_pass) for kind in ("Reroute", "Reroute (rgthree)", "ReroutePrimitive|pysssss", "GetNode",
                                                  "SetNode", "PrimitiveNode")},
+    **{kind: _chosen("text", "input") for kind in (
+        "CR Text Input Switch", "CR Text Input Switch (4 way)", "ImpactSwitch",
+    )},
     # Joined.
     "StringConcatenate": _joined(("string_a", "string_b"), "delimiter"),
     "CR Text Concatenate": _joined(("text1", "text2"), "separator"),

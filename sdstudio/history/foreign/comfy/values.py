@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sdstudio.history.foreign.comfy.account import Account
-from sdstudio.history.foreign.comfy.graph import Graph, Link, Node
+from sdstudio.history.foreign.comfy.graph import CLIP, MODEL, PIPES, VAE, Graph, Link, Node
 from sdstudio.history.foreign.comfy.text_nodes import TEXT_MAXIMUM, VALUE_NODES, joined, words
 from sdstudio.history.foreign.found import number_in
 
@@ -68,11 +68,24 @@ class Values:
                 waiting.pop()
             else:
                 opened.add(place)
-                for before, its_output in dict.fromkeys(link for _, link in self._graph.links(node, NOT_WORDS)):
+                for before, its_output in self._sources(node, name):
                     wanted = (before.key, its_output, name)
                     if wanted not in self._made and wanted not in opened:
                         waiting.append((before, its_output))
         return self._made.get((link[0].key, link[1], name))
+
+    def _sources(self, node: Node, name: str) -> list[Link]:
+        """Return what a node may make its value of: of one that holds many things, those of that name, or its pipe."""
+        links = self._graph.links(node, NOT_WORDS)
+        if node.passes and len(links) > 1:
+            wanted = {name, *_SAME.get(name, ()), *PIPES}
+            links = [link for link in links if link[0] in wanted or link[0].startswith("any_")]
+        found = dict.fromkeys(link for _, link in links)
+        return [link for link in found if link[0].kind in VALUE_NODES or not self._is_elsewhere(link[0])]
+
+    def _is_elsewhere(self, node: Node) -> bool:
+        """Whether a node is on the way of models and not of values, and is met there."""
+        return any(self._graph.brings(node, role) for role in (MODEL, CLIP, VAE)) and not node.passes
 
     def _computed(self, node: Node, output: int, name: str) -> object:
         values: dict[str, Any] = {}
@@ -84,9 +97,14 @@ class Values:
             elif key not in NOT_WORDS:
                 values[key] = self._made.get((link[0].key, link[1], name))
         row = VALUE_NODES.get(node.kind)
-        if row is None:
+        if row is None and node.passes:
+            self._account.take(node)
+            made = _guessed_value(values, name)
+            if made is None:
+                made = next((values[pipe] for pipe in PIPES if values.get(pipe) is not None), None)
+        elif row is None:
             self._account.tell(node)
-            made = _guessed_value(values, name) if name else _guessed_text(values)
+            made = _guessed_value(values, name) if name else _guessed_text(values, output)
         else:
             made = row.read(values, output)
             if row.exact:
@@ -99,8 +117,11 @@ class Values:
         return made
 
 
-def _guessed_text(values: dict[str, Any]) -> str:
-    """Return the texts of a node that is not known, on lines of their own."""
+def _guessed_text(values: dict[str, Any], output: int) -> str:
+    """Return the texts of a node that is not known, on lines of their own; of two sides, that of the output."""
+    sides = ("positive", "negative")
+    if all(any(side in name and isinstance(value, str) for name, value in values.items()) for side in sides):
+        values = {name: value for name, value in values.items() if sides[output != 1] not in name}
     names: dict[str, None] = dict.fromkeys(name for name in _TEXT_KEYS if name in values)
     names |= dict.fromkeys(name for name in values if name.startswith(_TEXT_BEGINNINGS))
     found: dict[str, None] = {}

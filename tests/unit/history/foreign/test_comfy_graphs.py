@@ -195,6 +195,37 @@ def test_a_loader_that_does_it_all_is_read_whole():
     assert read(nodes).not_mapped == {"Efficient Loader": "weight_interpretation compel"}
 
 
+def test_contexts_lead_to_all_that_they_hold():
+    outputs = {"model": 1, "positive": 4, "negative": 5, "latent_image": 6, "seed": 8, "steps": 9}
+    nodes = plain(
+        sampler={name: ["20", output] for name, output in outputs.items()},
+        n20=node("Context Big (rgthree)", base_ctx=["21", 0], positive=["6", 0]),
+        n21=node("Context (rgthree)", negative=["7", 0], latent=["5", 0], seed=77, steps=21, **FROM),
+    )
+    found = read(nodes)
+    request = found.recipe.request
+    assert (request.prompt, request.negative_prompt, request.model) == ("a bottle", "blurry", "dream")
+    assert (request.seed, request.steps, request.height, dict(found.not_mapped)) == (77, 21, 768, {})
+
+
+def test_a_switch_hands_on_what_it_is_set_to():
+    switch = node("CR Model Input Switch", Input=2, model1=["4", 0], model2=["11", 0])
+    other = node("CheckpointLoaderSimple", ckpt_name="other.ckpt")
+    nodes = plain(sampler={"model": ["10", 0]}, n10=switch, n11=other)
+    assert read(nodes).recipe.request.model == "other"
+    assert "CR Model Input Switch" in read(nodes).not_mapped
+    two = node("CR Text Input Switch", Input=2, text1=["12", 0], text2=["11", 0])
+    assert read(through(**two)).recipe.request.prompt == "red"
+
+
+def test_of_a_node_with_two_sides_the_linked_one_is_read():
+    styled = node("StylerOfTomorrow", text_positive="a bottle", text_negative="fog", style="sepia")
+    nodes = through(**styled) | {"7": node("CLIPTextEncode", text=["10", 1], clip=["4", 1])}
+    found = read(nodes)
+    assert (found.recipe.request.prompt, found.recipe.request.negative_prompt) == ("a bottle", "fog")
+    assert "style sepia" in found.not_mapped["StylerOfTomorrow"]
+
+
 def test_pipes_lead_to_all_that_they_hold():
     pipe = node("ToBasicPipe", model=["4", 0], clip=["4", 1], vae=["4", 2], positive=["6", 0], negative=["7", 0])
     sampler = node("ImpactKSamplerBasicPipe", basic_pipe=["10", 0], seed=5, steps=25, cfg=6.5, sampler_name="euler",

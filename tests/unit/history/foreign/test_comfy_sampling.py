@@ -134,10 +134,11 @@ def test_a_sampler_that_does_less_than_a_whole_picture_says_so():
 def test_what_comes_after_the_first_sampler_is_told():
     found = read(plain(
         n10=node("LatentUpscaleBy", samples=["3", 0], scale_by=1.5),
-        n11=node("KSampler", seed=6, steps=8, cfg=7, sampler_name="euler", scheduler="normal", denoise=0.5, model=MODEL,
-                 positive=["12", 0], negative=["7", 0], latent_image=["10", 0]),
+        n11=node("KSampler", seed=6, steps=8, cfg=7, sampler_name="euler", scheduler="normal", denoise=0.5,
+                 model=["15", 0], positive=["12", 0], negative=["7", 0], latent_image=["10", 0]),
         n12=node("CLIPTextEncode", text="sharper", clip=["4", 1]),
         n8=node("VAEDecode", samples=["11", 0], vae=["4", 2]),
+        n15=node("LoraLoader", lora_name="late.pt", strength_model=1, strength_clip=1, model=MODEL, clip=["4", 1]),
         n13=node("FaceDetailer", image=["8", 0], model=MODEL, seed=1, steps=9, cfg=6, sampler_name="euler", denoise=0.4,
                  positive=["6", 0], negative=["7", 0], guide_size=384),
         n14=node("ImageScale", image=["13", 0], width=2048, height=2048),
@@ -149,6 +150,7 @@ def test_what_comes_after_the_first_sampler_is_told():
     assert "guide_size 384" in left["FaceDetailer"]
     assert left["Other prompts"] == "sharper"
     assert "LatentUpscaleBy" in left["Other nodes"]
+    assert "LoraLoader of late.pt" in left["Other nodes"]
     assert "ImageScale" in left["Other nodes"]
 
 
