@@ -75,19 +75,19 @@ DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | {"schedule", "emphasis"}
 
 
 def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
-    """Return the fields of a request that do not act beside these values of it.
-
-    Those values are the sampler, by its key, the input picture, and how the prompts are read: what A1111 calls emphasis
-    is its own.
-    """
+    """Return the fields of a request that do not act beside these values of it: sampler, by its key, input picture."""
     idle = frozenset() if values.get("init_image") else NEED_PICTURE
-    if values.get("prompt_syntax", A1111) != A1111 and values.get("compatibility") != FIRST_COMPATIBILITY:
-        idle |= {"emphasis"}
     spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
     if spec is None:
         return idle
     idle |= TAKEN_BY_SOME - set(spec.takes)
     return idle if spec.automatic else idle | {"schedule"}
+
+
+def idle_prompt_fields(values: Mapping[str, Any]) -> frozenset[str]:
+    """Return the same for how prompts are read, which texts keep all the same: what A1111 calls emphasis is its own."""
+    is_other = values.get("prompt_syntax", A1111) != A1111 and values.get("compatibility") != FIRST_COMPATIBILITY
+    return frozenset({"emphasis"}) if is_other else frozenset()
 
 
 def schedule_choices(scheduler: str = "") -> list[Choice]:

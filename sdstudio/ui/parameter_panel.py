@@ -17,7 +17,7 @@ from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.model import ModelInfo, parameters_of
 from sdstudio.core.params import Choice, Parameter, parameters
 from sdstudio.core.request import GenerationRequest, RunOptions
-from sdstudio.core.sampling import DEPENDENT, idle_fields, named, schedule_choices
+from sdstudio.core.sampling import DEPENDENT, idle_fields, idle_prompt_fields, named, schedule_choices
 from sdstudio.ui.editors import ChoiceEditor, SeedEditor
 from sdstudio.ui.form import Field, fits
 from sdstudio.ui.lora_editor import LoraEditor, offer
@@ -276,7 +276,7 @@ class ParameterPanel(QScrollArea):
     def _acts(self, row: Parameter) -> bool:
         """Whether a parameter means something to the chosen model and beside what decides that of others."""
         beside = {name: self.value(name) for name in _DECIDING}
-        return not row.hidden and row.name not in idle_fields(beside)
+        return not row.hidden and row.name not in idle_fields(beside) | idle_prompt_fields(beside)
 
     def _show_acting(self) -> None:
         """Show what acts beside the chosen sampler, input picture and syntax, and what the automatic schedule is."""

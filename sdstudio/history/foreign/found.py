@@ -23,6 +23,9 @@ _WHOLE: Final = re.compile(r"[+-]?\d{1,30}")
 _PAIR: Final = re.compile(r"(\d+)\s*[,x×]\s*(\d+)")
 
 
+COMPEL: Final = "Compel"
+"""What the studio calls compel's way to write prompts."""
+
 NameReader = Callable[[str, str], Sampling | None]
 """Reads a program's names of sampler and schedule: one of `catalog.names`."""
 
@@ -107,6 +110,11 @@ class Found:
         """Say how weights are written in the prompt and what becomes of them, where that is not A1111's way."""
         self.pairs["Prompt syntax"] = syntax
         self.add("Emphasis", emphasis)
+
+    @property
+    def reads_compel(self) -> bool:
+        """Whether the prompt is compel's."""
+        return self.pairs.get("Prompt syntax") == COMPEL
 
     def add_lora(self, name: object, weight: object = 1.0, unet_weight: object = None) -> None:
         """Put a LoRA into the prompt, the one place where every program that reads A1111's text looks for it.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sdstudio.catalog.names import Sampling, from_invokeai
-from sdstudio.history.foreign.found import Found, number_in, object_in, text_of, whole_in
+from sdstudio.history.foreign.found import COMPEL, Found, number_in, object_in, text_of, whole_in
 from sdstudio.history.foreign.invoke_dream import read_dream, take_operators, take_words
 
 _NAMES: Final = {
@@ -44,7 +44,7 @@ def read_invoke(texts: Mapping[str, str]) -> Found | None:
     found.add_size(values.get("width"), values.get("height"))
     sampler = text_of(values.get("scheduler"))
     found.add_sampler(sampler, "" if sampler.endswith("_k") else "normal")
-    found.add_grammar("Compel")
+    found.add_grammar(COMPEL)
     take_operators(found)
     skipped = whole_in(values.get("clip_skip"))
     if skipped is not None and skipped > 0:  # counts the layers left out; A1111's 1 leaves out none
@@ -81,6 +81,7 @@ def _read_second(texts: Mapping[str, str]) -> Found | None:
     if not isinstance(image, dict):
         return None
     found = Found(f"InvokeAI {text_of(values.get('app_version'))[:40]}".strip())
+    found.add_grammar(COMPEL)
     take_words(found, _joined(found, image.get("prompt", "")))
     names = {
         "prompt": "", "sampler": "", "width": "", "height": "", "cfg_scale": "CFG scale", "steps": "Steps",
@@ -91,7 +92,6 @@ def _read_second(texts: Mapping[str, str]) -> Found | None:
     found.add_all({key: value for key, value in image.items() if value not in (0, False) or key in _KEPT}, names)
     found.add_size(image.get("width"), image.get("height"))
     found.add_sampler(image.get("sampler"))
-    found.add_grammar("Compel")
     found.add_model(values.get("model_weights") or values.get("model_id"))  # its hash is of another kind
     if several:
         found.tell("Grid", "of several pictures; the first one's settings are read")

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from sdstudio.core.compel_grammar import read_compel
+from sdstudio.core.extra_networks import cut_networks
 from sdstudio.history.foreign.found import Found
 
 TEXT_MAXIMUM: Final = 100_000
@@ -86,10 +88,20 @@ def take_words(found: Found, prompt: str) -> None:
 
 
 def take_operators(found: Found) -> None:
-    """Take the LoRA that a prompt of InvokeAI names, and tell what else compel does and the studio does not."""
+    """Take the LoRA that a prompt of InvokeAI names, and tell what else it does and the studio does not.
+
+    Where compel read the prompt (`Found.add_grammar` was told before) the studio reads it by the same rules, and those
+    say what is left; before that all operators are words here.
+    """
     for name, weight in _LORA.findall(found.prompt):
         found.add_lora(name, weight or 1.0)
     found.prompt = _LORA.sub("", found.prompt).strip()
+    if found.reads_compel:
+        wordings = [read_compel(cut_networks(text, has_comments=False)[0]) for text in (found.prompt, found.negative)]
+        left = [said for wording in wordings for said in (*wording.unread, wording.problem) if said]
+        if left:
+            found.tell("Prompt", "; ".join(dict.fromkeys(left)))
+        return
     used = dict.fromkeys(f".{name}()" for name in _OPERATOR.findall(f"{found.prompt}\n{found.negative}"))
     if used:
         found.tell("Prompt", f"{', '.join(used)} of InvokeAI: here it is words")

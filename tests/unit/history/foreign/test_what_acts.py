@@ -112,13 +112,19 @@ def test_invokeais_first_lines_are_read_in_every_spelling():
     assert wrong == []
 
 
-def test_what_compel_does_beyond_weights_is_told():
-    written = {".blend()": '("a", "b").blend(1, 0.8)', ".swap()": "a cat.swap(dog)", ".and()": '("a", "b").and()'}
-    for name, words in written.items():
-        found = invoke(positive_prompt=words, loras=[])
-        assert found.recipe.request.prompt == words
-        assert name in found.not_mapped["Prompt"]
-    assert "Prompt" not in invoke(positive_prompt="a dog++ and (a cat)1.2").not_mapped
+def test_what_compel_does_and_the_studio_does_not_is_told():
+    written = {
+        '("a", "b").blend(1, 0.8)': "", '("a", "b").and()': "", "a dog++ and (a cat)1.2, #1": "",
+        "a cat.swap(dog)": "cat.swap(dog) (drawn without the exchange)",
+        '("a", "b").and() c': "“c” behind .and(..)",
+        '("a", "b").blend(1)': ".blend(..) has 1 weights for 2 prompts",
+    }  # fmt: skip
+    for words, told in written.items():
+        both = {"positive_prompt": words}, {"positive_prompt": "x", "negative_prompt": words}
+        for found in (invoke(**values, loras=[]) for values in both):
+            assert words in (found.recipe.request.prompt, found.recipe.request.negative_prompt)
+            assert found.not_mapped.get("Prompt", "") == told
+    assert ".blend() of InvokeAI: here it is words" in dream('"(a, b).blend(1, 1)" -s 20 -S 1').not_mapped["Prompt"]
     named = invoke(positive_prompt="a barn withLora(ink, 0.4) useLora(old)", loras=[])
     assert named.recipe.request.prompt == "a barn <lora:ink:0.4> <lora:old:1>"
 
