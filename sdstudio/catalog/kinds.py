@@ -94,6 +94,15 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("refiner", "Refiner", about="the SDXL refiner"),
     Variant("v_prediction", "v-prediction", ("v-pred", "vpred", "v_pred", "v-prediction", "v_prediction")),
     Variant("v_prediction?", "v-prediction?"),
+    # stabilityai/cosxl: v-prediction at noise levels from 0.002 to 120.
+    Variant("edm_v", "CosXL (EDM v-prediction)"),
+    # playgroundai/playground-v2.5-1024px-aesthetic: 50 steps, guidance 3.
+    Variant("edm", "Playground 2.5 (EDM)", defaults={"steps": 50, "guidance_scale": 3.0}),
+    # Cut out of their family's network; they draw.
+    Variant("ssd-1b", "SSD-1B (pruned)"),
+    Variant("vega", "Segmind Vega (pruned)"),
+    Variant("koala", "KOALA (pruned)"),
+    Variant("pruned", "Pruned"),
     Variant("lightning", "Lightning", ("lightning",), {"steps": 4, "guidance_scale": 1.0}),
     Variant("hyper", "Hyper", ("hyper-sd", "hyper_sd", "hypersd"), {"steps": 8, "guidance_scale": 1.0}),
     Variant("lcm", "LCM", ("lcm",), {"steps": 6, "guidance_scale": 1.5}),

@@ -23,6 +23,13 @@ FIRST_CONV: Final = UNET_PREFIX + "input_blocks.0.0.weight"
 PARTS_KEY: Final = "sdstudio.parts"
 VOCABULARY_FILES: Final = ("vocab.json", "merges.txt")
 
+# How a file says that it was trained at continuous noise levels: CosXL's spelling, which ComfyUI writes too, and
+# Playground 2.5's, whose latents have a mean and a deviation for each channel.
+EDM_SIGMA_MAX: Final = "edm_vpred.sigma_max"
+EDM_SIGMA_MIN: Final = "edm_vpred.sigma_min"
+EDM_MEAN: Final = "edm_mean"
+EDM_DEVIATION: Final = "edm_std"
+
 _PREDICTION_KEY: Final = "modelspec.prediction_type"
 _CROSS_ATTENTION: Final = "attn2.to_k.weight"
 _YAML_MAXIMUM_BYTES: Final = 2**16
@@ -110,6 +117,22 @@ def has_zero_snr(header: Header) -> bool:
     return "ztsnr" in header.tensors
 
 
+def is_edm_v(header: Header) -> bool:
+    """Whether the file says that it predicts v at continuous noise levels, as CosXL does."""
+    return EDM_SIGMA_MAX in header.tensors
+
+
+def is_edm(header: Header) -> bool:
+    """Whether the file says that it was trained at continuous noise levels, as Playground 2.5 does."""
+    return EDM_MEAN in header.tensors or EDM_DEVIATION in header.tensors
+
+
+def lacks_edm_part(header: Header) -> str:
+    """Return which of Playground 2.5's two tensors a file lacks that has the other, "" for none."""
+    lacking = [name for name in (EDM_MEAN, EDM_DEVIATION) if name not in header.tensors]
+    return lacking[0] if len(lacking) == 1 else ""
+
+
 def prediction_of(path: Path, header: Header) -> str:
     """Return what a file says that its UNet predicts, "" when nothing does; the weights do not tell.
 
@@ -128,7 +151,7 @@ def prediction_note(path: Path, header: Header) -> dict[str, str]:
 
 def prediction_in(header: Header) -> str:
     """Return what a header says: an empty tensor of that name (NoobAI's), or the notes of modelspec.org."""
-    if "v_pred" in header.tensors:
+    if "v_pred" in header.tensors or is_edm_v(header):
         return V_PREDICTION
     noted = header.metadata.get(_PREDICTION_KEY, "").strip().lower()
     if noted in ("v", "v_prediction", EPSILON):

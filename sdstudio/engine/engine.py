@@ -30,6 +30,7 @@ from sdstudio.engine.preview import Previewer
 from sdstudio.engine.prompts import check_clip_skip, diffusers_clip_skip, left_out, too_long
 from sdstudio.engine.recording import recorded
 from sdstudio.engine.safety import Safety, SafetyFilter, installed_filters, is_explicit, load_checker
+from sdstudio.engine.sampling import edm_of
 from sdstudio.engine.schedulers import is_diffusion
 from sdstudio.engine.upscaling import enlarger
 
@@ -231,7 +232,7 @@ class Engine:
         if diffusers_clip_skip(request.clip_skip, loaded.info.family_row):
             encoders = [getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2")]
             check_clip_skip(request.clip_skip, [encoder for encoder in encoders if encoder is not None])
-        if not is_diffusion(loaded.scheduler):
+        if not is_diffusion(loaded.scheduler) and edm_of(loaded, request) is None:
             title = SCHEDULER_BY_KEY[request.scheduler].title
             own = type(loaded.scheduler).__name__
             on_event(Notice(f"{loaded.info.name} is sampled with its own {own}: {title} is not made for it."))

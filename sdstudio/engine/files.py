@@ -7,8 +7,8 @@ first prompt), and ignores that an index names quite another pipeline; here each
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,6 +64,7 @@ class FileParts:
         zero_snr: It was trained to zero signal at the end.
         pickled: It is a ``.ckpt``.
         scaled: Weights of it are fp8 that is multiplied by scales.
+        changes: Part -> what its configuration has otherwise than the shipped one (`engine.variations`).
     """
 
     configs: Path | None
@@ -72,6 +73,7 @@ class FileParts:
     zero_snr: bool = False
     pickled: bool = False
     scaled: bool = False
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

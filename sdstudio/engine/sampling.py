@@ -17,12 +17,16 @@ from typing import Any, Final
 
 import torch
 
+from sdstudio.catalog.checkpoints import V_PREDICTION
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, schedule_of
-from sdstudio.core.errors import InvalidNumbers, ModelUnsupported
+from sdstudio.catalog.schedules import AUTOMATIC
+from sdstudio.core.advanced_fields import FIRST_COMPATIBILITY
+from sdstudio.core.errors import InvalidNumbers, InvalidRequest, ModelUnsupported
 from sdstudio.core.events import EventSink, StepDone
 from sdstudio.core.request import GenerationRequest
 from sdstudio.engine.conditioning import Conditioning
 from sdstudio.engine.devices import Device
+from sdstudio.engine.edm import Edm
 from sdstudio.engine.from_picture import image_pipeline
 from sdstudio.engine.loading import LoadedModel, is_stable_diffusion
 from sdstudio.engine.memory import MemoryPlan
@@ -82,6 +86,9 @@ def sample(
     if begin is not None:
         pipe = image_pipeline(loaded)
     scheduler = _scheduler(loaded, request, batch, device)
+    edm = edm_of(loaded, request)
+    if edm is not None and begin is not None:
+        begin = begin / edm.sigma_data
     if plan.autocast:
         keep_format(scheduler)
     previewer = _previewer(loaded, device) if previews and not own_decode else None
@@ -108,6 +115,8 @@ def sample(
         stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
         stack.enter_context(_autocast(plan, device))
         stack.enter_context(understood(request.rng, pipe, scheduler))
+        if edm is not None:
+            stack.enter_context(edm.before(loaded.pipe.unet))
         if not own_decode:
             said = Conditioning(pipe, request, loaded.info.family_row, loaded.attached.embeddings)
             wanted |= said.arguments()
@@ -117,6 +126,8 @@ def sample(
         latents = _called(loaded, pipe, {name: value for name, value in wanted.items() if name in known})
         if begin is not None:
             loaded.pipe.maybe_free_model_hooks()  # the other pipeline knows nothing of them
+    if edm is not None:
+        latents = latents * edm.sigma_data
     config = {"class": type(scheduler).__name__, "config": _plain(scheduler.config)}
     schedule = schedule_of(SCHEDULER_BY_KEY[request.scheduler], request.schedule)
     return Drawn(latents, own_decode, config, schedule or str(scheduler.config.get("timestep_spacing", "")))
@@ -135,18 +146,42 @@ def _called(loaded: LoadedModel, pipe: Any, arguments: dict[str, Any]) -> torch.
 
 def _scheduler(loaded: LoadedModel, request: GenerationRequest, batch: Batch, device: Device) -> Any:
     own = loaded.scheduler
-    if not is_diffusion(own):
+    edm = edm_of(loaded, request)
+    if edm is None and not is_diffusion(own):
         return type(own).from_config(own.config)
+    trained = own.config if edm is None else edm.trained
     key = tuple(getattr(request, name) for name in SAMPLING_FIELDS)
     if key not in loaded.built:  # some take a tenth of a second to build, a copy takes one thousandth
-        loaded.built[key] = build_scheduler(request, own.config, loaded.info.family_row)
+        loaded.built[key] = build_scheduler(request, trained, loaded.info.family_row)
     scheduler = copy.deepcopy(loaded.built[key])
+    if edm is not None:
+        edm.keep_exact(scheduler)
     if SCHEDULER_BY_KEY[request.scheduler].seeded_noise:
         network = getattr(loaded.pipe, "unet", None) or loaded.pipe.transformer
         channels, scale = network.config.in_channels, loaded.pipe.vae_scale_factor
         shape = (len(batch.seeds), channels, request.height // scale, request.width // scale)
         seed_noise(scheduler, batch.seeds, torch.empty(shape, dtype=device.dtype, device=device.torch_device))
     return scheduler
+
+
+def edm_of(loaded: LoadedModel, request: GenerationRequest) -> Edm | None:
+    """Return the noise levels of a model that was trained at continuous ones, ``None`` for any other.
+
+    Version 0.1 drew folders of such models with the sampler they ship, whatever was asked for.
+
+    Raises:
+        InvalidRequest: The request wants the model to be taken for another.
+    """
+    if not is_stable_diffusion(loaded.files):
+        return None
+    edm = Edm.of(loaded.scheduler)
+    if edm is None or (request.compatibility == FIRST_COMPATIBILITY and loaded.files.single is None):
+        return None
+    for name, title in (("zero_snr", "Zero terminal SNR"), ("prediction", "Prediction")):
+        if getattr(request, name) not in (False, AUTOMATIC, V_PREDICTION):
+            said = f"{title}: {loaded.info.name} was trained at noise levels of its own (EDM)."
+            raise InvalidRequest(name, said, "Leave it as it begins.")
+    return edm
 
 
 def _previewer(loaded: LoadedModel, device: Device) -> Previewer | None:

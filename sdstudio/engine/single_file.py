@@ -39,6 +39,7 @@ from sdstudio.core.quantised import packed_as, scales_of
 from sdstudio.core.safetensors_header import Header, read_header
 from sdstudio.engine.files import HINT, Component, FileParts, ModelFiles, stamp_of
 from sdstudio.engine.pickles import PICKLED, read_pickled
+from sdstudio.engine.variations import change, changed_index, variations
 from sdstudio.engine.weights import PACKED_HINT, TorchWeights, descaled
 
 CLIP_FOLDER: Final = resources() / "configs" / "clip"
@@ -78,10 +79,13 @@ def check_single_file(path: Path, with_pickles: bool = False) -> ModelFiles:
             raise ModelUnsupported(_what_it_is(path, header), "Choose a Stable Diffusion 1, 2 or XL checkpoint.")
         folder = resources() / "configs" / spec.key
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    changes = variations(path, header, folder.name if folder is not None else "")
+    index = changed_index(index, changes)
     components = tuple(_component(path, name, entry, header) for name, entry in index.items() if _is_part(name, entry))
     absent = tuple(name for name, entry in index.items() if entry == [None, None])
+    prediction = "" if "scheduler" in changes else prediction_of(path, header)
     parts = FileParts(
-        folder, embedded, prediction_of(path, header), has_zero_snr(header), pickled, bool(scales_of(header))
+        folder, embedded, prediction, has_zero_snr(header), pickled, bool(scales_of(header)), changes
     )  # fmt: skip
     return ModelFiles(path, str(index.get("_class_name")), components, absent, (), stamp_of(path), parts)
 
@@ -170,11 +174,15 @@ def opened(files: ModelFiles) -> Iterator[SingleFileReader | None]:
     single = files.single
     if single is None:
         yield None
-    elif single.embedded is None or single.configs is not None:
-        yield SingleFileReader(files, single, single.configs or files.folder.parent)
+    elif single.configs is not None and not single.changes:
+        yield SingleFileReader(files, single, single.configs)
     else:
         with tempfile.TemporaryDirectory(prefix="sdstudio-") as name:
-            lay_out(single.embedded, Path(name))
+            if single.configs is not None:
+                shutil.copytree(single.configs, name, dirs_exist_ok=True)
+            elif single.embedded is not None:
+                lay_out(single.embedded, Path(name))
+            change(Path(name), single.changes)
             yield SingleFileReader(files, single, Path(name))
 
 

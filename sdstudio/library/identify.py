@@ -33,7 +33,7 @@ from sdstudio.core.model_folder import (
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.library.facts import FileFacts, read_facts
 from sdstudio.library.notes import NOTES_FILE, ModelNotes, believed, read_notes
-from sdstudio.library.single_file import CHANNEL_VARIANTS, variant_of_name
+from sdstudio.library.single_file import CHANNEL_VARIANTS, EDM_VARIANTS, variant_of_name
 
 WEIGHT_SUFFIXES: Final = (".safetensors", ".bin")
 _OTHER_WEIGHTS: Final = (".safetensors", ".gguf", ".bin", ".msgpack", ".onnx", ".h5", ".ckpt", ".pt", ".pth")
@@ -292,9 +292,13 @@ def _fitted(info: ModelInfo, notes: ModelNotes, unet: dict[str, Any], vae: dict[
 
 def _variant(info: ModelInfo, family: str) -> str:
     """Return a folder's variant: by what its scheduler predicts, else by its name."""
-    scheduler = info.path / "scheduler" / "scheduler_config.json"
-    if scheduler.is_file() and _json(scheduler).get("prediction_type") == "v_prediction":
-        return "v_prediction"
+    file = info.path / "scheduler" / "scheduler_config.json"
+    scheduler = _json(file) if file.is_file() else {}
+    predicts_v = scheduler.get("prediction_type") == V_PREDICTION
+    if str(scheduler.get("_class_name")).startswith("EDM"):
+        return EDM_VARIANTS[predicts_v]
+    if predicts_v:
+        return V_PREDICTION
     return variant_of_name(title_of(info.path)) if family in ("sd1", "sd2", "sdxl") else ""
 
 

@@ -12,18 +12,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sdstudio.catalog.checkpoints import V_PREDICTION
+from sdstudio.catalog.checkpoints import CHECKPOINTS, V_PREDICTION
 from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY, family_of_pipeline
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, OTHER, UPSCALER, VAE, VARIANT_BY_KEY, VARIANTS
-from sdstudio.core.checkpoint import PARTS_KEY, embedded_parts, prediction_in, prediction_in_name
+from sdstudio.core.checkpoint import (
+    PARTS_KEY,
+    embedded_parts,
+    is_edm,
+    is_edm_v,
+    lacks_edm_part,
+    prediction_in,
+    prediction_in_name,
+)
 from sdstudio.core.errors import ModelDamaged
 from sdstudio.core.quantised import packed_as
 from sdstudio.core.safetensors_header import Header
+from sdstudio.core.unet_shape import KNOWN, unet_changes, unet_shape
 from sdstudio.core.upscalers import is_compact
 from sdstudio.library.adapter_family import embedding_family, family_of_architecture, lora_family
 
 CHANNEL_VARIANTS: Final = {9: "inpaint", 8: "pix2pix", 5: "depth", 7: "upscale"}
 """Channels that a UNet takes -> variant in ``catalog.kinds``; a text-to-image one takes the latents' four."""
+
+EDM_VARIANTS: Final = {True: "edm_v", False: "edm"}
+"""Whether a model that was trained at continuous noise levels predicts v -> variant in ``catalog.kinds``."""
 
 _UNET: Final = "model.diffusion_model."
 _FIRST_CONV: Final = _UNET + "input_blocks.0.0.weight"
@@ -130,20 +142,43 @@ def _checkpoint(header: Header, name: str, channels: int) -> SingleFile:
     packed = packed_as(header)
     if packed:
         return SingleFile(CHECKPOINT, _family(header) or "other", "", f"a checkpoint with packed weights: {packed}")
-    if "edm_mean" in tensors:
-        return SingleFile(CHECKPOINT, "other", "", "a Playground 2.5 checkpoint")
     refiner = _REFINER_TEXT in tensors
     family = "sdxl" if refiner else _family(header)
     variant = CHANNEL_VARIANTS.get(channels, "refiner" if refiner else "")
     if variant:
         return SingleFile(CHECKPOINT, family or "other", variant, VARIANT_BY_KEY[variant].about)
     if not variant and PARTS_KEY in header.metadata:
-        return SingleFile(CHECKPOINT, _carried_family(header), _prediction(header, name, ""))
+        told = EDM_VARIANTS[True] if is_edm_v(header) else _prediction(header, name, "")
+        return SingleFile(CHECKPOINT, _carried_family(header), told)
     if channels != _LATENT_CHANNELS:
         return SingleFile(CHECKPOINT, "other", "", f"a checkpoint for {channels} latent channels")
     if not family:
         return SingleFile(CHECKPOINT, "other", "", "a checkpoint of an unknown family")
-    return SingleFile(CHECKPOINT, family, _prediction(header, name, family) or variant_of_name(name))
+    lacking = lacks_edm_part(header)
+    if lacking:
+        return SingleFile(CHECKPOINT, "other", "", f"a Playground 2.5 checkpoint that lacks {lacking}")
+    structure = _structure(header, family)
+    if structure is None:
+        title = FAMILY_BY_KEY[family].title
+        return SingleFile(CHECKPOINT, family, "", f"another network than {title}, with other blocks")
+    return SingleFile(CHECKPOINT, family, _variant(header, name, family) or structure)
+
+
+def _variant(header: Header, name: str, family: str) -> str:
+    """Return what a text-to-image checkpoint is besides its family, by its header and then its name."""
+    if is_edm_v(header) or is_edm(header):
+        return EDM_VARIANTS[is_edm_v(header)]
+    return _prediction(header, name, family) or variant_of_name(name)
+
+
+def _structure(header: Header, family: str) -> str | None:
+    """Return the variant of a network with fewer blocks, "" for a whole one, ``None`` for one that nobody knows."""
+    key = next(row.key for row in CHECKPOINTS if row.family == family)
+    changes = unet_changes(key, header.tensors)
+    if not changes:
+        return None if changes is None else ""
+    shape = unet_shape(header.tensors)
+    return KNOWN.get(shape.down, "pruned") if shape is not None and family == "sdxl" else "pruned"
 
 
 def _carried_family(header: Header) -> str:

@@ -136,3 +136,10 @@ def test_what_is_not_supported_is_named_honestly(shapes, said):
 def test_a_folder_speaks_for_a_file_whose_header_tells_nothing(hint):
     assert classify(_header({"w": (1,)}), hint=hint) == SingleFile(hint)
     assert classify(_header(_checkpoint(768)), hint=hint).kind == "checkpoint"
+
+
+def test_models_of_continuous_noise_levels_and_cut_networks_are_told_by_name():
+    plain = _checkpoint(2048, block=4)
+    assert classify(_header(plain | {"edm_vpred.sigma_max": ()}), "cosxl_base").variant == "edm_v"
+    assert classify(_header(plain | {"edm_mean": (1, 4, 1, 1), "edm_std": (1, 4, 1, 1)})).variant == "edm"
+    assert classify(_header(plain | {"edm_mean": (1, 4, 1, 1)})).not_a_model.endswith("lacks edm_std")
