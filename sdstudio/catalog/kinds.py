@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from sdstudio.catalog.few_steps import FEW_STEPS
+
 
 @dataclass(frozen=True, slots=True)
 class AssetKind:
@@ -84,8 +86,6 @@ class Variant:
     about: str = ""
 
 
-# Steps and guidance as the model cards of stabilityai/sd-turbo, stabilityai/sdxl-turbo, SimianLuo/LCM_Dreamshaper_v7,
-# ByteDance/SDXL-Lightning and ByteDance/Hyper-SD give them; guidance 1 is none.
 VARIANTS: tuple[Variant, ...] = (
     Variant("inpaint", "Inpainting", about="a checkpoint for inpainting"),
     Variant("pix2pix", "Pix2Pix", about="a checkpoint for editing pictures (pix2pix)"),
@@ -103,10 +103,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("vega", "Segmind Vega (pruned)"),
     Variant("koala", "KOALA (pruned)"),
     Variant("pruned", "Pruned"),
-    Variant("lightning", "Lightning", ("lightning",), {"steps": 4, "guidance_scale": 1.0}),
-    Variant("hyper", "Hyper", ("hyper-sd", "hyper_sd", "hypersd"), {"steps": 8, "guidance_scale": 1.0}),
-    Variant("lcm", "LCM", ("lcm",), {"steps": 6, "guidance_scale": 1.5}),
-    Variant("turbo", "Turbo", ("turbo",), {"steps": 4, "guidance_scale": 1.0}),
+    *(Variant(row.key, row.title) for row in FEW_STEPS),
 )
 
 VARIANT_BY_KEY: Mapping[str, Variant] = MappingProxyType({row.key: row for row in VARIANTS})

@@ -138,7 +138,7 @@ def prediction_of(path: Path, header: Header) -> str:
 
     Asked in this order: the header, A1111's .yaml beside the file, the file's name.
     """
-    return prediction_in(header) or _told_by_yaml(path.with_suffix(".yaml")) or prediction_in_name(path.stem)
+    return prediction_in(header) or prediction_in_yaml(path.with_suffix(".yaml")) or prediction_in_name(path.stem)
 
 
 def prediction_note(path: Path, header: Header) -> dict[str, str]:
@@ -169,8 +169,11 @@ def prediction_in_name(name: str) -> str:
     return EPSILON if _EPSILON_NAME.search(name.lower()) else ""
 
 
-def _told_by_yaml(path: Path) -> str:
-    """Look for the one line that counts; a whole YAML parser for a stranger's file would be more than is needed."""
+def prediction_in_yaml(path: Path) -> str:
+    """Return what A1111's configuration beside a file says, "" for nothing or no such file.
+
+    Only the one line that counts is looked for: a whole YAML parser for a stranger's file would be more than is needed.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(_YAML_MAXIMUM_BYTES).decode("utf-8", "replace")

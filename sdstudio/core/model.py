@@ -40,7 +40,8 @@ class ModelInfo:
         sizes: Presets (width, height); the family's when empty.
         preview: Latent-to-RGB factors of its own, ``None`` for the family's.
         examples: Prompts this model draws well.
-        problem: Why it cannot be used, "" when it can.
+        problem: Why it cannot be used, "" when it can; also what it lacks, where ``lacks_vae``.
+        lacks_vae: It draws only with a VAE of the request.
         warnings: What is odd about it and does not stop it: values of its ``sdstudio.json`` that are not allowed, say.
         adapters: What is attached to it for one job (`library.fitting`); none for a model as it lies on disk.
         input_picture: The file that the job begins from, ``None`` for pure noise.
@@ -62,6 +63,12 @@ class ModelInfo:
     warnings: tuple[str, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     input_picture: Path | None = None
+    lacks_vae: bool = False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can draw, maybe with a VAE of the request."""
+        return not self.problem or self.lacks_vae
 
     @property
     def family_row(self) -> ModelFamily:

@@ -66,6 +66,8 @@ def unet_shape(names: Iterable[str]) -> UnetShape | None:
 def unet_changes(key: str, names: Iterable[str]) -> Mapping[str, Any] | None:
     """Return what a UNet's configuration has that the shipped one has not; nothing when they are the same.
 
+    Nothing either for a network of more or fewer levels, which is of no family that was cut: loading tells it.
+
     Args:
         key: The shipped configuration's folder below ``resources/configs``.
         names: Of the file's tensors.
@@ -74,11 +76,11 @@ def unet_changes(key: str, names: Iterable[str]) -> Mapping[str, Any] | None:
         ``None`` for a network that no configuration describes.
     """
     shape, usual = unet_shape(names), _shipped(key)
-    if shape is None or shape == usual:
+    if shape is None or shape == usual or len(shape.down) != len(usual.down):
         return {}
     layers = len(shape.down[0])
     even = all(len(block) == layers for block in shape.down) and all(len(block) == layers + 1 for block in shape.up)
-    if not even or not len(shape.down) == len(shape.up) == len(usual.down):
+    if not even or len(shape.up) != len(usual.up):
         return None
     depths = [_depth(block) for block in shape.down]
     if shape.middle and depths[-1] == 1 and not any(shape.down[-1]):

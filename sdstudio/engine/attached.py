@@ -60,7 +60,7 @@ class Attached:
             Cancelled: ``cancel`` was set.
         """
         if not with_pickles:
-            _refuse_pickles(model.adapters)
+            refuse_pickles(model.adapters)
         loras = [adapter for adapter in model.adapters if adapter.kind == LORA]
         moved = self._loras.attach(model, loras, device, on_event, cancel)
         brought = self._loras.embeddings(loras)
@@ -119,7 +119,7 @@ class Attached:
         return True
 
 
-def _refuse_pickles(adapters: Sequence[Adapter]) -> None:
+def refuse_pickles(adapters: Sequence[Adapter]) -> None:
     """Raise `ModelPickled` for one that is only read where the settings allow it; `read_lora` reads none at all."""
     for adapter in adapters:
         if adapter.kind != LORA and adapter.path.suffix.lower() in PICKLES:

@@ -64,6 +64,7 @@ class FileParts:
         zero_snr: It was trained to zero signal at the end.
         pickled: It is a ``.ckpt``.
         scaled: Weights of it are fp8 that is multiplied by scales.
+        lacks_vae: It holds no VAE and draws with one of the request only.
         changes: Part -> what its configuration has otherwise than the shipped one (`engine.variations`).
     """
 
@@ -73,6 +74,7 @@ class FileParts:
     zero_snr: bool = False
     pickled: bool = False
     scaled: bool = False
+    lacks_vae: bool = False
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

@@ -19,22 +19,25 @@ from safetensors import SafetensorError
 from torch import nn
 
 from sdstudio.catalog.families import FAMILIES
+from sdstudio.core.adapters import VAE
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, ModelPickled, ModelUnsupported
 from sdstudio.core.events import EventSink, ModelLoading, Notice
 from sdstudio.core.model import ModelInfo, ModelLayout
 from sdstudio.core.model_folder import LIBRARIES, check_pipeline
-from sdstudio.engine.attached import Attached
+from sdstudio.engine.attached import Attached, refuse_pickles
 from sdstudio.engine.cancel import CancelChecks
 from sdstudio.engine.devices import Device
 from sdstudio.engine.files import HINT, Component, ModelFiles, check_files, stamp_of
 from sdstudio.engine.interrupt import interruptible
 from sdstudio.engine.memory import MemoryPlan, is_out_of_memory
+from sdstudio.engine.own_vae import load_vae
 from sdstudio.engine.single_file import SingleFileReader, check_single_file, opened, said_of
 
 # The studio runs a checker itself (engine.safety) and has no image prompts, so Stable Diffusion is built without these.
 LEFT_OUT: Final = ("safety_checker", "feature_extractor", "image_encoder")
 CHECKER: Final = ("safety_checker", "feature_extractor")
 # What diffusers, transformers, safetensors and torch raise about files that are whole but do not belong together.
+NO_VAE_HINT: Final = "Choose a VAE to draw with it."
 LIBRARY_ERRORS: Final = (
     OSError, ValueError, TypeError, LookupError, AttributeError, ImportError, RuntimeError, SafetensorError,
     SingleFileComponentError,
@@ -117,11 +120,11 @@ def find_files(
         known = None
     if model.layout is ModelLayout.SINGLE_FILE or model.path.is_file():
         same = known is not None and model.path.is_file() and known.stamp == stamp_of(model.path)
-        if known is not None and same and known.folder == model.path:
-            return known
-        files = check_single_file(model.path, with_pickles)
-        _pipeline_class(files)
-        return files
+        if known is None or not same or known.folder != model.path:
+            known = check_single_file(model.path, with_pickles)
+            _pipeline_class(known)
+        _check_vae(model, known, with_pickles)
+        return known
     unused = tuple(name for name in LEFT_OUT if not (with_checker and name in CHECKER))
     without = unused if model.family_row.pipelines else ()
     if known is not None and (known.folder, known.without, known.stamp) == (model.path, without, stamp_of(model.path)):
@@ -132,6 +135,16 @@ def find_files(
     if pickled is not None and not with_pickles:
         raise ModelPickled.weights_of(model.path, pickled.name)
     return files
+
+
+def _check_vae(model: ModelInfo, files: ModelFiles, with_pickles: bool) -> None:
+    """Raise `ModelUnsupported` where a file without a VAE is to draw with none, or with one that may not be opened."""
+    if files.single is None or not files.single.lacks_vae:
+        return
+    if not any(adapter.kind == VAE for adapter in model.adapters):
+        raise ModelUnsupported(f"{model.path.name} holds no VAE.", NO_VAE_HINT)
+    if not with_pickles:
+        refuse_pickles(model.adapters)
 
 
 def load_model(
@@ -155,6 +168,8 @@ def load_model(
             parts[part.name] = load_component(files, part, key.dtype, cancel, reader)
             done += part.size_bytes
         on_event(ModelLoading(model.name, 1.0, ""))
+        if files.single is not None and files.single.lacks_vae:
+            parts["vae"] = load_vae(next(one for one in model.adapters if one.kind == VAE), parts["vae"], cancel)
         interruptible(cancel, lambda: check_whole(files, parts))
         folder = reader.folder if reader is not None else files.folder
         pipe = said_as_model_error(files, cancel, functools.partial(assemble, files, folder, parts, key.dtype))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from accelerate import init_empty_weights
 from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
 from safetensors.torch import load_file
 
@@ -84,8 +85,9 @@ def check_single_file(path: Path, with_pickles: bool = False) -> ModelFiles:
     components = tuple(_component(path, name, entry, header) for name, entry in index.items() if _is_part(name, entry))
     absent = tuple(name for name, entry in index.items() if entry == [None, None])
     prediction = "" if "scheduler" in changes else prediction_of(path, header)
+    lacks_vae = any(part.name == "vae" and not part.size_bytes for part in components)
     parts = FileParts(
-        folder, embedded, prediction, has_zero_snr(header), pickled, bool(scales_of(header)), changes
+        folder, embedded, prediction, has_zero_snr(header), pickled, bool(scales_of(header)), lacks_vae, changes
     )  # fmt: skip
     return ModelFiles(path, str(index.get("_class_name")), components, absent, (), stamp_of(path), parts)
 
@@ -121,6 +123,9 @@ class SingleFileReader:
             return self._scheduler(cls, part.name)
         if "Tokenizer" in part.class_name:
             return self._tokenizer(cls, part.name)
+        if part.name == "vae" and self._single.lacks_vae:
+            with init_empty_weights():
+                return cls.from_config(cls.load_config(str(self.folder / part.name))).to(dtype or torch.float32)
         # A new dictionary each time: the libraries take out what they have used.
         given = descaled(self._read(), _prefixes_of(part.name), dtype)
         options = {"config": str(self.folder), "subfolder": part.name, "local_files_only": True}
@@ -227,7 +232,7 @@ def _component(path: Path, name: str, entry: list[Any], header: Header) -> Compo
         )
     prefixes = _prefixes_of(name)
     rows = [entry for key, entry in header.tensors.items() if prefixes and key.startswith(prefixes)]
-    if prefixes and not rows:
+    if prefixes and not rows and name != "vae":
         raise ModelDamaged(f"{path.name} holds no {name}: it is a part of a model only.", HINT)
     return Component(name, library, class_name, path, sum(row.end - row.begin for row in rows))
 

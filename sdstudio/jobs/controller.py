@@ -90,7 +90,7 @@ class JobController(QObject):
 
     def _usable(self, key: str) -> ModelInfo:
         model = self._find_model(key)
-        if model.problem:
+        if not model.is_usable:
             raise ModelDamaged(f"Model = {model.name}: {model.problem}", "Choose another model.")
         return model
 

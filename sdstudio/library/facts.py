@@ -15,8 +15,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from sdstudio.catalog.checkpoints import V_PREDICTION
+from sdstudio.catalog.few_steps import FEW_STEPS
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, KIND_BY_KEY, PICKLES, UPSCALER, VAE, VARIANT_BY_KEY
-from sdstudio.core.checkpoint import PARTS_KEY
+from sdstudio.core.checkpoint import PARTS_KEY, prediction_in, prediction_in_yaml
 from sdstudio.core.errors import ModelDamaged, ModelError, ModelPickled, ModelUnsupported
 from sdstudio.core.safetensors_header import Header, read_header
 from sdstudio.core.settings import PICKLES_HINT
@@ -25,8 +27,12 @@ from sdstudio.library.cache_file import read_cache, write_cache
 from sdstudio.library.pickled import family_in_pickle
 from sdstudio.library.single_file import SingleFile, classify, variant_of_name
 
-_VERSION: Final = 6
+_VERSION: Final = 7
 """Of what is kept: raise it when `classify` or `FileFacts` change what they say of the same file."""
+
+VAE_HINT: Final = "Choose a VAE to draw with it: the VAE field, or --vae NAME."
+# What a name tells, or nothing: A1111's configuration beside a file is asked first.
+_BY_NAME: Final = frozenset({"", f"{V_PREDICTION}?", *(row.key for row in FEW_STEPS)})
 
 _TRIGGERS_MAXIMUM: Final = 24
 _WORDS_MAXIMUM: Final = 120
@@ -82,6 +88,8 @@ def read_facts(path: Path, hint: str = "") -> FileFacts:
         file = SingleFile(hint or CHECKPOINT)
         return FileFacts(file, error="damaged", message=error.message, hint=error.hint)
     file = classify(header, path.stem, hint)
+    if file.kind == CHECKPOINT and not prediction_in(header):
+        file = _with_yaml(file, path)
     notes = header.metadata
     facts = FileFacts(
         file,
@@ -93,9 +101,30 @@ def read_facts(path: Path, hint: str = "") -> FileFacts:
     if file.kind == UPSCALER:
         return _with_network(facts, header, path)
     if not file.not_a_model:
-        return facts
+        return _with_parts(facts, path)
     advice = "Choose a text-to-image checkpoint." if file.kind == CHECKPOINT else "The studio does not use it."
     return replace(facts, error="unsupported", message=f"{path} is {file.not_a_model}.", hint=advice)
+
+
+def _with_yaml(file: SingleFile, path: Path) -> SingleFile:
+    """Return what a checkpoint is by A1111's configuration beside it, which says more than its name."""
+    told = prediction_in_yaml(path.with_suffix(".yaml"))
+    if told == V_PREDICTION and file.variant in _BY_NAME:
+        return replace(file, variant=V_PREDICTION)
+    if told and told != V_PREDICTION and file.variant.startswith(V_PREDICTION):
+        return replace(file, variant=variant_of_name(file.told))
+    return file
+
+
+def _with_parts(facts: FileFacts, path: Path) -> FileFacts:
+    """Return a checkpoint with what it lacks: without a VAE it draws with another, without a text encoder never."""
+    lacks = facts.file.lacks
+    if not lacks:
+        return facts
+    if lacks == ("vae",):
+        return replace(facts, message=f"{path} holds no VAE.", hint=VAE_HINT)
+    said = f"{path} holds no {' and no '.join('VAE' if part == 'vae' else part for part in lacks)}: a part of a model."
+    return replace(facts, error="unsupported", message=said, hint="Choose a whole checkpoint.")
 
 
 def _with_network(facts: FileFacts, header: Header, path: Path) -> FileFacts:
@@ -134,7 +163,7 @@ class FactsCache:
 
     def facts(self, path: Path, size_bytes: int, mtime_ns: int, hint: str) -> FileFacts:
         """Return what a file says, from memory when it is unchanged. Raises: ModelNotFound."""
-        key, stamp = str(path), [size_bytes, mtime_ns, hint]
+        key, stamp = str(path), [size_bytes, mtime_ns, hint, *_beside(path)]
         with self._lock:
             row = self._rows.get(key)
         if isinstance(row, dict) and row.get("stamp") == stamp:
@@ -167,6 +196,14 @@ class FactsCache:
         return dict(files) if isinstance(files, dict) else {}
 
 
+def _beside(path: Path) -> tuple[int, ...]:
+    """Return size and time of A1111's configuration beside a file, nothing where there is none."""
+    with suppress(OSError, ValueError):
+        status = os.stat(f"{os.path.splitext(path)[0]}.yaml")
+        return status.st_size, status.st_mtime_ns
+    return ()
+
+
 def _pickle(path: Path, kind: str) -> FileFacts:
     """A file of Python objects is never opened to look; what the settings may allow says so."""
     family = family_in_pickle(path) if kind == CHECKPOINT else ""
@@ -194,7 +231,7 @@ def _shallow(row: FileFacts | SingleFile) -> dict[str, Any]:
 
 def _restored(row: Mapping[str, Any]) -> FileFacts:
     """Read back what `_kept` made. Raises: LookupError, TypeError, ValueError."""
-    file = SingleFile(**row["file"])
+    file = SingleFile(**{**row["file"], "lacks": tuple(row["file"]["lacks"])})
     if file.kind not in KIND_BY_KEY or (file.variant and file.variant not in VARIANT_BY_KEY):
         raise ValueError(f"kind = {file.kind!r}, variant = {file.variant!r}")
     if row["error"] and row["error"] not in _ERRORS:

@@ -28,6 +28,7 @@ from sdstudio.core.model import ModelInfo
 from sdstudio.core.prompt_dialects import dialect_of
 from sdstudio.core.prompt_wording import check_prompts
 from sdstudio.core.request import GenerationRequest
+from sdstudio.library.facts import VAE_HINT
 from sdstudio.library.library import Library
 
 
@@ -85,6 +86,8 @@ class Fitting:
             yield from self._attached(request, model)
 
     def _attached(self, request: GenerationRequest, model: ModelInfo) -> Iterator[tuple[Adapter, Asset]]:
+        if model.lacks_vae and not request.vae:
+            raise InvalidRequest("vae", f"VAE: {model.name} holds none.", VAE_HINT)
         has_comments = dialect_of(request.prompt_syntax, request.compatibility).has_comments
         for use in lora_uses(request.prompt, request.loras, has_comments):
             asset = self._found(LORA, use.name, use.field)

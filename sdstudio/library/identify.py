@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from sdstudio.catalog.checkpoints import CHECKPOINTS, V_PREDICTION
 from sdstudio.catalog.families import FAMILY_BY_KEY, ModelFamily, family_of_pipeline
+from sdstudio.catalog.few_steps import starting_values
 from sdstudio.catalog.kinds import CHECKPOINT, KIND_BY_KEY, PICKLES, VARIANT_BY_KEY
 from sdstudio.core.checkpoint import embedded_parts
 from sdstudio.core.errors import ModelDamaged, ModelError, ModelNotFound, ModelPickled, ModelUnsupported
@@ -106,7 +107,7 @@ def file_finding(path: Path, facts: FileFacts, size_bytes: int) -> Finding:
     file = facts.file
     info = ModelInfo(
         path.stem, path.stem, path, file.family or "other", ModelLayout.SINGLE_FILE, variant=file.variant,
-        size_bytes=size_bytes, defaults=MappingProxyType(_variant_defaults(file.variant)),
+        size_bytes=size_bytes, defaults=MappingProxyType(_variant_defaults(file.variant, file.told)),
     )  # fmt: skip
     error = facts.as_error()
     if error is None and file.kind != CHECKPOINT:
@@ -117,20 +118,23 @@ def file_finding(path: Path, facts: FileFacts, size_bytes: int) -> Finding:
         info = _carried(info) if error is None and facts.carried else _sized(info)
     except ModelError as odd:
         error = odd
+    if error is None and "vae" in file.lacks:
+        return Finding(replace(info, problem=f"{facts.message} {facts.hint}", lacks_vae=True))
     return Finding.of(info, error)
 
 
 def _sized(info: ModelInfo) -> ModelInfo:
-    """Return a checkpoint with what its row says: its pipeline, and 512 pixels for an SD 2 that is no 768-v."""
+    """Return a checkpoint with what its row says: its pipeline; and its size, of an SD 2 that is no 768-v, of Turbo."""
     rows = [row for row in CHECKPOINTS if row.family == info.family and row.channels == 4]
     if not rows:
         return info
     info = replace(info, pipeline=rows[0].pipeline)
-    if info.family != "sd2" or info.variant.startswith(V_PREDICTION):
+    is_base = info.family == "sd2" and not info.variant.startswith(V_PREDICTION)
+    side = info.defaults.get("width", _SD2_BASE if is_base else 0)
+    if not side:
         return info
-    defaults = {"width": _SD2_BASE, "height": _SD2_BASE, **info.defaults}
-    own = (_SD2_BASE, _SD2_BASE)
-    sizes = (own, *_scaled(info.family_row, _SD2_BASE, own))
+    defaults = {"width": side, "height": side, **info.defaults}
+    sizes = ((side, side), *_scaled(info.family_row, side, (side, side)))
     return replace(info, defaults=MappingProxyType(defaults), sizes=sizes)
 
 
@@ -156,8 +160,9 @@ def _single_file(path: Path) -> Finding:
         raise ModelNotFound(f"{path} could not be read: {error.strerror}.", "Check that you may read it.") from error
 
 
-def _variant_defaults(variant: str) -> dict[str, Any]:
-    return dict(VARIANT_BY_KEY[variant].defaults) if variant else {}
+def _variant_defaults(variant: str, told: str) -> dict[str, Any]:
+    """Return what a model begins with by its variant, and by the words that say how it was distilled."""
+    return {**(VARIANT_BY_KEY[variant].defaults if variant else {}), **starting_values(told)}
 
 
 def _folder(path: Path) -> Finding:
@@ -281,7 +286,8 @@ def _fitted(info: ModelInfo, notes: ModelNotes, unet: dict[str, Any], vae: dict[
         said = f"{NOTES_FILE}: latent_rgb has {rows} rows and is not used: allowed are {wanted}, one for each channel."
         info = replace(info, preview=None, warnings=(*info.warnings, said))
     native = _native_size(unet, vae) or family.native_size
-    defaults = _variant_defaults(variant)
+    told = title_of(info.path) if info.layout is ModelLayout.FOLDER and family.key != "other" else ""
+    defaults = {**info.defaults, **_variant_defaults(variant, told)}
     if native != family.native_size:
         defaults.update(width=native, height=native)
     defaults.update(notes.defaults)

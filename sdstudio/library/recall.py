@@ -15,7 +15,7 @@ def model_of(library: Library, recipe: Recipe) -> ModelInfo | None:
 
     Other programs write a model's name as its file is called, or as they list it: blanks, dashes and case do not count.
     """
-    usable = [model for model in library.models() if not model.problem]
+    usable = [model for model in library.models() if model.is_usable]
     wanted = recipe.model_hash.casefold()
     if len(wanted) >= HASH_DIGITS:
         for model in usable:

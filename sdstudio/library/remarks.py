@@ -28,7 +28,7 @@ from sdstudio.core.request import GenerationRequest
 
 log = logging.getLogger(__name__)
 
-OWN_VALUES: Final = ("width", "height", "steps", "guidance_scale", "scheduler", "clip_skip")
+OWN_VALUES: Final = ("width", "height", "steps", "guidance_scale", "scheduler", "schedule", "clip_skip")
 """Fields of a request that a model may have values of its own for."""
 
 NOTES_MAXIMUM: Final = 20_000

@@ -154,10 +154,11 @@ def asset_of_file(candidate: Candidate, facts: FileFacts) -> Pair:
     name = path.stem
     if name in _GENERIC_STEMS:
         name = title_of(path.parent)
+    problem = str(error) if error is not None else finding.info.problem if file.kind == CHECKPOINT else ""
     asset = Asset(
         file.kind, name.rpartition("/")[2], name, path, candidate.root, file.family, file.variant, facts.base,
         facts.alias, facts.triggers, candidate.size_bytes, candidate.mtime_ns / 1e9,
-        problem=str(error) if error is not None else "", pickled=isinstance(error, ModelPickled),
+        problem=problem, pickled=isinstance(error, ModelPickled),
         network=facts.network,
     )  # fmt: skip
     info = replace(finding.info, key=asset.key, name=asset.name)

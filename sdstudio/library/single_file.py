@@ -8,12 +8,14 @@ checkpoints for v-prediction and for epsilon are alike in it, and a VAE of SD 1,
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from sdstudio.catalog.checkpoints import CHECKPOINTS, V_PREDICTION
 from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY, family_of_pipeline
+from sdstudio.catalog.few_steps import few_steps_of, predicts_picture
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, OTHER, UPSCALER, VAE, VARIANT_BY_KEY, VARIANTS
 from sdstudio.core.checkpoint import (
     PARTS_KEY,
@@ -33,6 +35,11 @@ from sdstudio.library.adapter_family import embedding_family, family_of_architec
 
 CHANNEL_VARIANTS: Final = {9: "inpaint", 8: "pix2pix", 5: "depth", 7: "upscale"}
 """Channels that a UNet takes -> variant in ``catalog.kinds``; a text-to-image one takes the latents' four."""
+
+_TITLE: Final = "modelspec.title"
+_PARTS_OF: Final = {
+    "vae": ("first_stage_model.", "vae."), "text encoder": ("cond_stage_model.", "conditioner.embedders."),
+}  # fmt: skip
 
 EDM_VARIANTS: Final = {True: "edm_v", False: "edm"}
 """Whether a model that was trained at continuous noise levels predicts v -> variant in ``catalog.kinds``."""
@@ -83,12 +90,16 @@ class SingleFile:
         family: Key in ``catalog.families``; "other" when it is none of them, "" when the file does not tell.
         variant: Key in ``catalog.kinds.VARIANTS``, "" for none.
         not_a_model: What it is, with its article, when nothing can be drawn with it and it adds to no model.
+        told: The words that tell how a checkpoint was distilled: its name, or the title in its header; "" for none.
+        lacks: Parts that a checkpoint lacks, "vae" and "text encoder".
     """
 
     kind: str
     family: str = ""
     variant: str = ""
     not_a_model: str = ""
+    told: str = ""
+    lacks: tuple[str, ...] = ()
 
 
 def classify(header: Header, name: str = "", hint: str = "") -> SingleFile:
@@ -123,7 +134,8 @@ def variant_of_name(name: str) -> str:
     for row in VARIANTS:
         if any(word in words or (len(word) > 4 and word in folded) for word in row.words):
             return row.key
-    return ""
+    few = few_steps_of(name)
+    return few.key if few is not None else ""
 
 
 def _named(header: Header, name: str, kind: str, what: str) -> SingleFile:
@@ -148,8 +160,8 @@ def _checkpoint(header: Header, name: str, channels: int) -> SingleFile:
     if variant:
         return SingleFile(CHECKPOINT, family or "other", variant, VARIANT_BY_KEY[variant].about)
     if not variant and PARTS_KEY in header.metadata:
-        told = EDM_VARIANTS[True] if is_edm_v(header) else _prediction(header, name, "")
-        return SingleFile(CHECKPOINT, _carried_family(header), told)
+        variant = EDM_VARIANTS[True] if is_edm_v(header) else _prediction(header, name, "")
+        return SingleFile(CHECKPOINT, _carried_family(header), variant, lacks=tuple(_lacking(header)))
     if channels != _LATENT_CHANNELS:
         return SingleFile(CHECKPOINT, "other", "", f"a checkpoint for {channels} latent channels")
     if not family:
@@ -161,7 +173,21 @@ def _checkpoint(header: Header, name: str, channels: int) -> SingleFile:
     if structure is None:
         title = FAMILY_BY_KEY[family].title
         return SingleFile(CHECKPOINT, family, "", f"another network than {title}, with other blocks")
-    return SingleFile(CHECKPOINT, family, _variant(header, name, family) or structure)
+    told = next((text for text in (name, header.metadata.get(_TITLE, "")) if few_steps_of(text) is not None), "")
+    if predicts_picture(told):
+        said = "SDXL-Lightning for one step, which predicts the picture itself (x0)"
+        return SingleFile(CHECKPOINT, family, "lightning", said)
+    variant = structure or _variant(header, told or name, family)
+    return SingleFile(CHECKPOINT, family, variant, told=told, lacks=tuple(_lacking(header)))
+
+
+def _lacking(header: Header) -> Iterator[str]:
+    """Yield the parts that lack beside a whole UNet."""
+    if unet_shape(header.tensors) is None:
+        return
+    for part, prefixes in _PARTS_OF.items():
+        if not any(name.startswith(prefixes) for name in header.tensors):
+            yield part
 
 
 def _variant(header: Header, name: str, family: str) -> str:

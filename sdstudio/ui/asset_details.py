@@ -138,7 +138,8 @@ class AssetDetails(QFrame):
         is_checkpoint = asset.kind == CHECKPOINT
         self.use_button.setVisible(is_checkpoint)
         self.use_button.setText("In use" if row.in_use else "Use")
-        self.use_button.setEnabled(not row.in_use and not asset.problem)
+        usable = row.model.is_usable if row.model is not None else not asset.problem
+        self.use_button.setEnabled(not row.in_use and usable)
         self.prompt_button.setVisible(asset.kind in (LORA, EMBEDDING) and not asset.problem)
         for part in self._value_widgets:
             part.setVisible(is_checkpoint)
@@ -296,8 +297,14 @@ class AssetDetails(QFrame):
             self._form.addRow(title, shown)
 
     def _show_values(self, values: Mapping[str, Any]) -> None:
-        said = ", ".join(f"{_TITLES[name].lower()} {value}" for name, value in values.items())
-        self._values.setText(f"Begins with {said}." if said else "Begins with its family's values.")
+        """Show what the chosen model begins with: what the user kept, else what its file or name asks for."""
+        model = self.shown.model if self.shown is not None else None
+        own = _values_said(model.defaults) if model is not None else ""
+        if values:
+            self._values.setText(f"Begins with {_values_said(values)}.")
+        else:
+            said = f"Begins with this model's own values: {own}." if own else "Begins with its family's values."
+            self._values.setText(said)
         self.forget_values_button.setEnabled(bool(values))
 
     def _on_prompt_pressed(self, asset: Asset) -> None:
@@ -328,6 +335,10 @@ def rows_of(row: ShownAsset) -> list[tuple[str, str]]:
         ("Place", str(asset.path)),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _values_said(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_TITLES[name].lower()} {value}" for name, value in values.items() if name in _TITLES)
 
 
 def copy_words(words: str) -> None:

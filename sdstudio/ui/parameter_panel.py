@@ -67,7 +67,7 @@ class ParameterPanel(QScrollArea):
         """Offer these models; one with a problem is shown and cannot be chosen. The chosen one stays chosen."""
         self._models = {model.key: model for model in models}
         editor = self._model_editor()
-        broken = frozenset(model.key for model in models if model.problem)
+        broken = frozenset(model.key for model in models if not model.is_usable)
         wanted = self._model_key or next((model.key for model in models if not model.problem), "")
         editor.set_choices([_model_choice(model) for model in models], broken)
         self.set_model(wanted)
@@ -352,7 +352,8 @@ def _with_keys(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _model_choice(model: ModelInfo) -> Choice:
     about = f"{model.family_row.title}. {model.problem or model.family_row.about}"
-    return Choice(model.key, f"{model.name} (cannot be used)" if model.problem else model.name, about)
+    note = "" if not model.problem else " (needs a VAE)" if model.lacks_vae else " (cannot be used)"
+    return Choice(model.key, f"{model.name}{note}", about)
 
 
 def _line() -> QFrame:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from sdstudio.core.adapters import VAE, Adapter
 from sdstudio.core.errors import ModelDamaged, ModelPickled, ModelUnsupported
+from sdstudio.core.model import ModelInfo, ModelLayout
+from sdstudio.core.safetensors_header import read_header
 from sdstudio.core.settings import PICKLES_TITLE, Settings
 from sdstudio.engine.memory import MemoryPlan, apply
 from tests.tiny_adapters import drawn
@@ -171,3 +175,35 @@ def test_it_comes_in_while_weights_are_offloaded(studio, tmp_path, other_vae, of
     here.engine._loaded.plan = MemoryPlan(offload=offload)
     assert np.abs(drawn(here, adapter) - wanted).max() <= 1
     assert np.abs(drawn(here) - plain).max() <= 1
+
+
+@pytest.fixture
+def no_vae(single_files, tmp_path):
+    """A checkpoint without its VAE, and that VAE as a file."""
+    weights = load_file(single_files("sd1"))
+    plain = {key: value for key, value in weights.items() if not key.startswith("first_stage_model.")}
+    save_file(plain, tmp_path / "novae.safetensors", read_header(single_files("sd1")).metadata)
+    rest = {key: value for key, value in weights.items() if key not in plain}
+    save_file(rest, tmp_path / "own.safetensors")
+    torch.save(rest, tmp_path / "own.pt")
+    return ModelInfo("novae", "novae", tmp_path / "novae.safetensors", "sd1", ModelLayout.SINGLE_FILE)
+
+
+def test_a_file_without_a_vae_draws_with_one_and_says_so_without(studio, single_files, no_vae, tmp_path, other_vae):
+    whole = studio("sd1", Settings(previews=False), single_files("sd1"))
+    whole.model = replace(no_vae, path=single_files("sd1"))
+    here = studio("sd1", Settings(previews=False), no_vae.path)
+    here.model = no_vae
+    for _ in range(2):
+        with pytest.raises(ModelUnsupported, match=r"novae\.safetensors holds no VAE") as caught:
+            here.make()
+        assert "Choose a VAE" in caught.value.hint
+        got = drawn(here, Adapter(VAE, "own", tmp_path / "own.safetensors"))
+        assert np.abs(got - drawn(whole)).max() <= 1
+    save_file(other_vae, tmp_path / "other.safetensors")
+    other = Adapter(VAE, "other", tmp_path / "other.safetensors")
+    assert np.abs(drawn(here, other) - drawn(whole, other)).max() <= 1
+    fresh = studio("sd1", Settings(previews=False), no_vae.path)
+    fresh.model = no_vae
+    with pytest.raises(ModelPickled):
+        drawn(fresh, Adapter(VAE, "own", tmp_path / "own.pt"))
