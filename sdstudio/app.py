@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sdstudio.core.desktop import display_problem
 from sdstudio.core.errors import HistoryDamaged, LockedByOther, StudioError
+from sdstudio.core.files import is_utf8
 from sdstudio.core.paths import StudioPaths, studio_paths
 from sdstudio.process import close_on_signals, failed, keep_log, report_errors, take_down, tell_in_a_window
 
@@ -294,6 +295,12 @@ def _application() -> QApplication:
 
 
 def _created(paths: StudioPaths) -> StudioPaths:
+    if not is_utf8(str(paths.home)):  # Qt has no name for it: not for its lock, and not for a single picture
+        name = str(paths.home).encode("utf-8", "replace").decode("utf-8")
+        raise StudioError(
+            f"Data folder = {name}: its name is not UTF-8, and the window cannot open it.",
+            "Rename the folder, or use the command line.",
+        )
     try:
         return paths.create()
     except OSError as error:

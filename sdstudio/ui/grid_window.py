@@ -150,7 +150,7 @@ class GridWindow(QDialog):
         if cell.entry is None:
             asked = _key(cell.request) in self._asked
             reason = self._refused.get(_key(cell.request), "")
-            item.setText("Waiting" if asked else "Cannot be" if reason else "Make")
+            item.setText("Waiting" if asked else "Not possible" if reason else "Make")
             item.setToolTip("It is in the queue" if asked else reason or "Missing: click to make it")
             return item
         picture = QPixmap(str(cell.entry.thumbnail))

@@ -171,6 +171,14 @@ def test_a_read_only_folder_is_looked_at_and_what_cannot_be_is_said(build, home,
         assert studio.close()
 
 
+def test_a_data_folder_whose_name_is_not_utf_8_is_refused_by_the_window_in_one_line(tmp_path, qapp):
+    home = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xe9ta"))
+    with pytest.raises(StudioError, match="its name is not UTF-8") as caught:
+        build_studio(home)
+    assert str(caught.value).encode("utf-8")
+    assert not home.exists()
+
+
 class TestWholeProgram:
     def test_it_opens_and_closes_on_a_signal_with_its_state_kept(self, home):
         started = run(

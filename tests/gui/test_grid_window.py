@@ -103,10 +103,10 @@ def test_every_cell_that_can_be_is_made_and_the_others_say_why(lay_out, studio):
     window = lay_out(*entries)
     assert window.make_button.text() == "Make the 12 missing"
     QTest.mouseClick(window.make_button, Qt.MouseButton.LeftButton)
-    assert sum(row.count("Cannot be") for row in texts(window)) == 3
+    assert sum(row.count("Not possible") for row in texts(window)) == 3
     assert window._said.text().startswith("9 in the queue, 3 cannot be made: Schedule = ")
     assert not window.make_button.isVisible()
-    y, x = next((y, x) for y, row in enumerate(texts(window)) for x, text in enumerate(row) if text == "Cannot be")
+    y, x = next((y, x) for y, row in enumerate(texts(window)) for x, text in enumerate(row) if text == "Not possible")
     assert "DDIM has noise levels of its own" in window.table.item(y, x).toolTip()
     window.table.cellClicked.emit(y, x)
     assert window._said.text().startswith("Schedule = ")
