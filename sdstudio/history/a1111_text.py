@@ -24,8 +24,13 @@ LINE_MAXIMUM: Final = 200_000
 FURTHER_LINES: Final = "Further lines"
 """Key of what stands behind the parameters and is none of the known additions."""
 
-# A1111's own expression, but keys are at most 80 characters: without a bound a long hostile line takes quadratic time.
-_PARAMETER = re.compile(r'(\w[\w \-/]{1,80}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+# A1111's own expression, but keys are at most 80 characters (without a bound a long hostile line takes quadratic time),
+# and a value in brackets ends with them: before it quoted, A1111 wrote "(512, 100, 200)" as it was.
+_PARAMETER = re.compile(
+    r"""(\w[\w\ \-/]{1,80}):\s*
+    ("(?:\\.|[^\\"])+" | \([^()]*\)(?=\s*(?:,|$)) | \[[^\[\]]*\](?=\s*(?:,|$)) | [^,]*)(?:,|$)""",
+    re.VERBOSE,
+)
 _PAIRS_LEAST: Final = 3
 """Fewest keys of a line of parameters; A1111's number."""
 _JSON_EXTRA = re.compile(r"(?:^|,)\s*(Hashes|Civitai resources|Civitai metadata):\s*(?=[\[{])")

@@ -30,7 +30,7 @@ Measured on the built-in model: another batch, attention slicing or memory layou
 NOT_DRAWN: Final = "not taken over"
 NOT_TOLD: Final = "not told"
 _CHANGES_NO_PIXEL: Final = frozenset({
-    "version", "user", "template", "negative template", "raw prompt", "raw negative prompt", "hashes", "further lines",
+    "version", "user", "template", "negative template", "raw prompt", "raw negative prompt", "hashes",
     "civitai resources", "civitai metadata", "created date", "date", "generation_time", "batch size", "batch pos",
     "batch", "index", "app", "backend", "operations", "options", "comment", "signed_hash", "swarm_version", "images",
     "model sha256", "vae sha256", "model hash (other kind)", "metadata_scheme", "created_by", "time", "job_id",
