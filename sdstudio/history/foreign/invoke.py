@@ -43,7 +43,7 @@ def read_invoke(texts: Mapping[str, str]) -> Found | None:
             found.tell(name, text_of(values.get(name)))
     found.add_size(values.get("width"), values.get("height"))
     sampler = text_of(values.get("scheduler"))
-    found.add_sampler(sampler, "" if sampler.endswith("_k") else "normal")
+    found.add_sampler(sampler, read=_levels_in_the_name)
     found.add_grammar(COMPEL)
     take_operators(found)
     skipped = whole_in(values.get("clip_skip"))

@@ -15,7 +15,8 @@ INPUT_PICTURE: Final = "made from another picture, which is not inside"
 _SIZES: Final = (("width", "height"), ("empty_latent_width", "empty_latent_height"))
 _PICTURES: Final = ("pixels", "image", "images")
 _RESOLUTION: Final = re.compile(r"^\s*(\d{1,5}) x (\d{1,5})\b")
-_HARMLESS: Final = frozenset({"EmptyLatentImage", "EmptySD3LatentImage", "VAEEncode", "EmptyHunyuanLatentVideo"})
+_HARMLESS: Final = frozenset({"EmptyLatentImage", "EmptySD3LatentImage", "SDXL Empty Latent Image (rgthree)"})
+"""Nodes that make empty latents of a size, and nothing else."""
 
 
 @dataclass
@@ -66,7 +67,7 @@ def follow_latents(graph: Graph, account: Account, values: Values, link: Link | 
 
 
 def _size(values: Values, node: Node) -> tuple[object, object] | None:
-    resolution = node.inputs.get("resolution")
+    resolution = node.inputs.get("resolution", node.inputs.get("dimensions"))
     said = _RESOLUTION.match(resolution) if isinstance(resolution, str) else None
     if said:
         return int(said[1]), int(said[2])

@@ -32,6 +32,8 @@ _PROMPTING: Final = frozenset({
     "Efficient Loader", "Eff. Loader SDXL", "easy fullLoader", "easy a1111Loader", "easy comfyLoader",
 })  # fmt: skip
 """Loaders that hold prompts, clip skip, LoRA and size too."""
+_OF_LORA: Final = ("lora_name", "strength_model", "strength_clip", "strength", "lora_stack")
+"""Inputs of a node that loads one LoRA."""
 _NO_NAME: Final = frozenset({"", "none", "baked vae", "automatic"})
 PREDICTIONS: Final = {"eps": "Epsilon (noise)", "v_prediction": "V-prediction"}
 """``sampling`` of ModelSamplingDiscrete that the studio has -> what it is called in A1111's text."""
@@ -81,11 +83,19 @@ class ModelNodes:
             elif node.kind == "RescaleCFG" and "CFG rescale" not in found:
                 found["CFG rescale"] = self._values.plain(node.inputs.get("multiplier", 0.7), "multiplier")
                 self._account.take(node)
-            elif node.passes or self._reads_loras(node) or is_sampler(node):
+            elif node.passes or is_sampler(node):
                 self._account.take(node)
             else:
-                self._account.tell(node, ("model",))
+                self._account_for(node)
         return found
+
+    def _account_for(self, node: Node) -> None:
+        """Take a node that loads LoRA as one of the table does; tell every other one, and what such a one has more."""
+        more = [name for name in node.inputs if name not in _OF_LORA and self._graph.linked(node.inputs[name]) is None]
+        if self._reads_loras(node) and (node.kind in LORA_NODES or not more):
+            self._account.take(node)
+        else:
+            self._account.tell(node, _OF_LORA if self._reads_loras(node) else ())
 
     def loras(self, clip: Clip | None) -> list[tuple[str, float, float]]:
         """Return (name, weight on the text encoders, weight on the UNet) of all that was met, in order of loading."""
@@ -120,7 +130,6 @@ class ModelNodes:
             if self._reads_loras(node):
                 for place, lora in enumerate(self._loras.of(node)):
                     clip.loras[node.key, place] = lora.text_weight
-                self._account.take(node)
             skip = next((node.inputs[name] for name in _SKIPS if name in node.inputs), None)
             if skip is not None and clip.skip is None:
                 layer = self._values.number(skip, "stop_at_clip_layer")
@@ -135,10 +144,10 @@ class ModelNodes:
                 clip.loader = node.key
                 self._account.tell(node)
                 break
-            if node.kind == "CLIPSetLastLayer" or node.passes or self._reads_loras(node) or is_sampler(node):
+            if node.kind == "CLIPSetLastLayer" or node.passes or is_sampler(node):
                 self._account.take(node)
             else:
-                self._account.tell(node, ("clip",))
+                self._account_for(node)
         return clip
 
     def follow_vae(self, link: Link | None) -> str:

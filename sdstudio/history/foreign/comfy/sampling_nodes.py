@@ -141,7 +141,7 @@ class SamplingNodes:
                 continue
             if node.kind in ("SplitSigmas", "SplitSigmasDenoise"):
                 self._account.say(node.kind, "the low part" if output == 1 else "the high part")
-            self._account.tell(node, ("sigmas",))
+            self._account.tell(node)
             if not self._graph.brings(node, SIGMAS):
                 found |= {"scheduler": node.kind}
                 if "steps" in node.inputs:

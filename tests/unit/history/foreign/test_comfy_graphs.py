@@ -167,6 +167,14 @@ def test_a_lora_acts_where_its_outputs_lead():
     assert read(plain(sampler={"model": ["10", 0]}, n10=only)).recipe.request.prompt == "a bottle <lora:ink:0:0.5>"
 
 
+def test_what_an_unknown_loader_of_a_lora_does_beyond_is_told():
+    loads = node("LoraLoaderBlockWeight //Inspire", lora_name="ink.pt", strength_model=0.5, strength_clip=0.5,
+                 block_vector="1,0,0,1", **FROM)  # fmt: skip
+    found = read(plain(sampler={"model": ["10", 0]}, n6=encoded("a", "10", 1), n7=encoded("b", "10", 1), n10=loads))
+    assert found.recipe.request.prompt == "a <lora:ink:0.5>"
+    assert found.not_mapped == {"LoraLoaderBlockWeight //Inspire": "block_vector 1,0,0,1"}
+
+
 @pytest.mark.parametrize("weight", [float("nan"), 1e300, 10**400, "lots", None, True, [1, 2]])
 def test_a_lora_whose_weight_is_none_is_told(weight):
     loads = node("LoraLoader", lora_name="ink.pt", strength_model=weight, strength_clip=1, **FROM)

@@ -47,6 +47,7 @@ def test_schedules_that_are_made_by_nodes_are_the_models_own_where_their_ends_ar
         ("VPScheduler", {"beta_d": 19.9, "beta_min": 0.1, "eps_s": 0.001}, "beta_d 19.9"),
         ("LaplaceScheduler", {"mu": 0.0, "beta": 0.5}, "LaplaceScheduler"),
         ("SchedulerOfTomorrow", {"bend": 3}, "SchedulerOfTomorrow"),
+        ("GITSScheduler", {"coeff": 1.2}, "coeff 1.2"),
     ],
 )
 def test_noise_levels_that_the_studio_has_not_are_told(kind, inputs, told):
@@ -162,6 +163,9 @@ def test_what_a_picture_began_from_is_told():
     assert "SetLatentNoiseMask" in left
     blended = node("LatentBlend", samples1=["5", 0], samples2=["12", 0], blend_factor=0.3)
     assert "0.3" in read(plain(sampler={"latent_image": ["10", 0]}, n10=blended, **inside)).not_mapped["LatentBlend"]
+    named = node("SDXL Empty Latent Image (rgthree)", dimensions="1216 x 832 (landscape)", clip_scale=2, batch_size=1)
+    picked = read(plain(sampler={"latent_image": ["10", 0]}, n10=named))
+    assert (picked.recipe.request.width, picked.recipe.request.height) == (1216, 832)
     noise = node("NoisyLatentOfTomorrow", width=512, height=640, power=2)
     told = read(plain(sampler={"latent_image": ["10", 0]}, n10=noise))
     assert told.not_mapped == {"NoisyLatentOfTomorrow": "power 2"}
