@@ -29,6 +29,8 @@ from sdstudio.ui.first_size import open_at
 from sdstudio.ui.theme import GRID, mark
 
 PICTURE_PX = 256
+LONG_NAME = 32
+"""Names longer than this, as those of nodes are, stand on lines of their own, in characters."""
 
 
 class PictureDialog(QDialog):
@@ -110,7 +112,12 @@ class PictureDialog(QDialog):
             text.setTextFormat(Qt.TextFormat.PlainText)
             text.setWordWrap(True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            form.addRow(label, text)
+            if len(name) > LONG_NAME:
+                label.setWordWrap(True)
+                form.addRow(label)
+                form.addRow("", text)
+            else:
+                form.addRow(label, text)
         return form
 
     def _buttons(self) -> QHBoxLayout:
