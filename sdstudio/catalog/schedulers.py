@@ -11,7 +11,7 @@ Sources: diffusers ``docs/source/en/api/schedulers/overview.md`` and A1111 ``mod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,8 @@ from typing import Any
 from sdstudio.catalog.schedules import AUTOMATIC, EVERY_SCHEDULE, SCHEDULES
 
 DEFAULT_SCHEDULER = "dpmpp_2m"
+COMFYUI_UNIPC_END = 0.001
+"""What ComfyUI's UniPC takes for zero (``comfy/extra_samplers/uni_pc.py``), where a logarithm would have no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +30,27 @@ class SchedulerSpec:
     Attributes:
         key: Stable name in requests, CLI and SQL.
         title: What the user reads.
-        class_name: Class in ``diffusers`` that does it.
-        sampler: A1111's ``Sampler`` name, written into and read from infotext.
+        class_name: Class in ``diffusers`` or in ``engine/k_samplers.py`` that does it.
+        sampler: A1111's ``Sampler`` that gives the same, written into and read from infotext; where A1111 has none, a
+            name that it does not know.
         automatic: Key of the schedule that "Automatic" means; "" for a sampler that has timesteps of its own.
         config: Configuration forced over the model's own scheduler configuration.
+        levels: The formula of ``engine/noise_levels.py`` that a sampler without schedules steps at; "" for those of
+            its class.
+        every_timestep: Of timesteps of its own it takes every n-th to the end, as CompVis' code does; where n does not
+            divide them all, that is one more than there are steps.
+        leaves_out_last: Of one level more than there are steps, the last before zero is left out, unless the request
+            says otherwise.
+        end: The level at which the last step ends where the schedule says zero.
         takes: Fields of the request that act on this sampler and not on every one.
         seeded_noise: The class draws its noise from ``noise_sampler_seed`` in its config (one seed per image) and not
             from the generators handed to the pipeline.
         min_steps: Fewest steps with which the class works at all.
         needs: Package that the class imports beyond diffusers' own requirements, "" when none.
-        comfyui: ComfyUI's ``sampler_name``, "" where it has none.
+        comfyui: ComfyUI's ``sampler_name`` that gives the same, "" where it has none.
         invokeai: InvokeAI's name without its ``_k`` for Karras, "" where it has none.
         aliases: Further names of other programs (A1111's API, older ones).
+        before: Compatibility of a request -> what of this row was otherwise then.
         about: One sentence for the picker's tooltip.
     """
 
@@ -49,6 +60,10 @@ class SchedulerSpec:
     sampler: str
     automatic: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
+    levels: str = ""
+    every_timestep: bool = False
+    leaves_out_last: bool = False
+    end: float = 0.0
     takes: tuple[str, ...] = ()
     seeded_noise: bool = False
     min_steps: int = 1
@@ -56,7 +71,12 @@ class SchedulerSpec:
     comfyui: str = ""
     invokeai: str = ""
     aliases: tuple[str, ...] = ()
+    before: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     about: str = ""
+
+    def at(self, compatibility: str) -> SchedulerSpec:
+        """Return the row as it was for requests of this compatibility."""
+        return replace(self, **self.before[compatibility]) if compatibility in self.before else self
 
     @property
     def schedules(self) -> tuple[str, ...]:
@@ -68,29 +88,46 @@ def _multistep(**config: Any) -> dict[str, Any]:
     return {"algorithm_type": "dpmsolver++", "solver_order": 2, "solver_type": "midpoint", **config}
 
 
+def _in_0_1(config: Mapping[str, Any] | None = None, **changed: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Say what version 0.1 did; with a configuration, that it was diffusers' multistep solver with its own noise."""
+    if config is not None:
+        changed |= {
+            "class_name": "DPMSolverMultistepScheduler", "config": config, "seeded_noise": False, "takes": (),
+        }  # fmt: skip
+    return {"0.1": changed}
+
+
 SCHEDULERS: tuple[SchedulerSpec, ...] = (
     SchedulerSpec(
-        "dpmpp_2m", "DPM++ 2M", "DPMSolverMultistepScheduler", "DPM++ 2M", "karras", _multistep(),
+        "dpmpp_2m", "DPM++ 2M", "DPMSolverMultistepScheduler", "DPM++ 2M", "karras",
+        _multistep(lower_order_final=False),
         comfyui="dpmpp_2m", invokeai="dpmpp_2m", aliases=("k_dpmpp_2m",),
         about="The best first choice: clean pictures in 20 to 30 steps, and the same picture with more.",
     ),
     SchedulerSpec(
-        "dpmpp_2m_sde", "DPM++ 2M SDE", "DPMSolverMultistepScheduler", "DPM++ 2M SDE", "exponential",
-        _multistep(algorithm_type="sde-dpmsolver++"),
+        "dpmpp_2m_sde", "DPM++ 2M SDE", "Sde2MScheduler", "DPM++ 2M SDE", "exponential",
+        takes=("eta",), seeded_noise=True, needs="torchsde",
         comfyui="dpmpp_2m_sde", invokeai="dpmpp_2m_sde", aliases=("dpmpp_2m_sde_gpu", "k_dpmpp_2m_sde"),
+        before=_in_0_1(_multistep(algorithm_type="sde-dpmsolver++")),
         about="Adds fresh noise at every step: more detail and variety, wants 25 steps or more.",
     ),
     SchedulerSpec(
-        "dpmpp_2m_sde_heun", "DPM++ 2M SDE Heun", "DPMSolverMultistepScheduler", "DPM++ 2M SDE Heun", "exponential",
-        _multistep(algorithm_type="sde-dpmsolver++", solver_type="heun"),
-        comfyui="dpmpp_2m_sde_heun", aliases=("dpmpp_2m_sde_heun_gpu",),
+        "dpmpp_2m_sde_heun", "DPM++ 2M SDE Heun", "Sde2MHeunScheduler", "DPM++ 2M SDE Heun", "exponential",
+        takes=("eta",), seeded_noise=True, needs="torchsde",
+        comfyui="dpmpp_2m_sde_heun", aliases=("dpmpp_2m_sde_heun_gpu", "k_dpmpp_2m_sde_heun"),
+        before=_in_0_1(_multistep(algorithm_type="sde-dpmsolver++", solver_type="heun")),
         about="DPM++ 2M SDE with Heun's correction: softer transitions.",
     ),
     SchedulerSpec(
-        "dpmpp_3m_sde", "DPM++ 3M SDE", "DPMSolverMultistepScheduler", "DPM++ 3M SDE", "exponential",
-        _multistep(algorithm_type="sde-dpmsolver++", solver_order=3),
-        comfyui="dpmpp_3m_sde", invokeai="dpmpp_3m", aliases=("dpmpp_3m_sde_gpu",),
-        about="Third order with fresh noise, an approximation of A1111's: wants 30 steps or more.",
+        "dpmpp_3m", "DPM++ 3M", "DPMSolverMultistepScheduler", "DPM++ 3M", "karras", _multistep(solver_order=3),
+        invokeai="dpmpp_3m", about="DPM++ 2M's third-order relative, without fresh noise: 20 steps or more.",
+    ),
+    SchedulerSpec(
+        "dpmpp_3m_sde", "DPM++ 3M SDE", "Sde3MScheduler", "DPM++ 3M SDE", "exponential",
+        leaves_out_last=True, takes=("eta",), seeded_noise=True, needs="torchsde",
+        comfyui="dpmpp_3m_sde", aliases=("dpmpp_3m_sde_gpu", "k_dpmpp_3m_sde"),
+        before=_in_0_1(_multistep(algorithm_type="sde-dpmsolver++", solver_order=3), leaves_out_last=False),
+        about="Third order with fresh noise: wants 30 steps or more.",
     ),
     SchedulerSpec(
         "dpmpp_sde", "DPM++ SDE", "DPMSolverSDEScheduler", "DPM++ SDE", "karras",
@@ -99,10 +136,15 @@ SCHEDULERS: tuple[SchedulerSpec, ...] = (
         about="Two evaluations a step: twice the time, strong pictures from 10 steps on.",
     ),
     SchedulerSpec(
-        "dpmpp_2s", "DPM++ 2S", "DPMSolverSinglestepScheduler", "DPM++ 2S a", "karras",
+        "dpmpp_2s_a", "DPM++ 2S a", "Ancestral2SScheduler", "DPM++ 2S a", "karras", takes=("eta",),
+        comfyui="dpmpp_2s_ancestral", aliases=("k_dpmpp_2s_a",),
+        about="Two evaluations and fresh noise at every step: lively pictures from 10 steps on, at twice the time.",
+    ),
+    SchedulerSpec(
+        "dpmpp_2s", "DPM++ 2S", "DPMSolverSinglestepScheduler", "DPM++ 2S", "karras",
         {"algorithm_type": "dpmsolver++", "solver_order": 2, "lower_order_final": True}, min_steps=2,
-        comfyui="dpmpp_2s_ancestral", invokeai="dpmpp_2s", aliases=("k_dpmpp_2s_a", "dpmpp_2s_a"),
-        about="Single-step second order; the nearest there is to A1111's DPM++ 2S a, without its fresh noise.",
+        invokeai="dpmpp_2s",
+        about="Single-step second order, without fresh noise: one evaluation a step, unlike DPM++ 2S a.",
     ),
     SchedulerSpec(
         "euler", "Euler", "EulerDiscreteScheduler", "Euler", "uniform", takes=("s_churn",),
@@ -126,42 +168,65 @@ SCHEDULERS: tuple[SchedulerSpec, ...] = (
     ),
     SchedulerSpec(
         "dpm2", "DPM2", "KDPM2DiscreteScheduler", "DPM2", "karras",
+        leaves_out_last=True, before=_in_0_1(leaves_out_last=False),
         comfyui="dpm_2", invokeai="kdpm_2", aliases=("k_dpm_2",),
         about="Second order, two evaluations a step: accurate at few steps.",
     ),
     SchedulerSpec(
         "dpm2_a", "DPM2 a", "KDPM2AncestralDiscreteScheduler", "DPM2 a", "karras",
+        leaves_out_last=True, before=_in_0_1(leaves_out_last=False),
         comfyui="dpm_2_ancestral", invokeai="kdpm_2_a", aliases=("k_dpm_2_a",),
         about="DPM2 with fresh noise at every step.",
     ),
     SchedulerSpec(
         "ddim", "DDIM", "DDIMScheduler", "DDIM",
         config={"set_alpha_to_one": False, "steps_offset": 1, "timestep_spacing": "leading"}, takes=("eta_ddim",),
-        comfyui="ddim", invokeai="ddim",
+        every_timestep=True, before=_in_0_1(every_timestep=False),
+        invokeai="ddim",
         about="The classic deterministic sampler: the same picture at any number of steps, good for image to image.",
     ),
     SchedulerSpec(
         "pndm", "PNDM", "PNDMScheduler", "PLMS",
         config={"skip_prk_steps": True, "set_alpha_to_one": False, "steps_offset": 1, "timestep_spacing": "leading"},
-        invokeai="pndm", aliases=("plms",), about="The sampler Stable Diffusion first shipped with (PLMS).",
+        every_timestep=True, before=_in_0_1(every_timestep=False), invokeai="pndm", aliases=("plms",),
+        about="The sampler Stable Diffusion first shipped with (PLMS).",
     ),
     SchedulerSpec(
-        "unipc", "UniPC", "UniPCMultistepScheduler", "UniPC", "uniform",
-        comfyui="uni_pc", invokeai="unipc", aliases=("uni_pc_bh2",),
-        about="Predictor and corrector: usable pictures from 8 to 12 steps.",
+        "unipc", "UniPC", "UniPCMultistepScheduler", "UniPC (diffusers)", "uniform",
+        leaves_out_last=True, before=_in_0_1(leaves_out_last=False), invokeai="unipc",
+        about="Predictor and corrector of second order: usable pictures from 8 to 12 steps.",
     ),
     SchedulerSpec(
-        "deis", "DEIS", "DEISMultistepScheduler", "DEIS", "uniform", comfyui="deis", invokeai="deis",
+        "unipc_a1111", "UniPC (A1111)", "UniPCMultistepScheduler", "UniPC",
+        config={"solver_order": 3, "solver_type": "bh1"}, levels="time_uniform",
+        about="UniPC of third order at A1111's own levels, which end at the model's lowest.",
+    ),
+    SchedulerSpec(
+        "unipc_bh1", "UniPC bh1", "UniPCMultistepScheduler", "UniPC bh1", "uniform",
+        {"solver_order": 3, "solver_type": "bh1"}, leaves_out_last=True, end=COMFYUI_UNIPC_END, comfyui="uni_pc",
+        about="UniPC of third order, ComfyUI's: for pictures from there.",
+    ),
+    SchedulerSpec(
+        "unipc_bh2", "UniPC bh2", "UniPCMultistepScheduler", "UniPC bh2", "uniform",
+        {"solver_order": 3, "solver_type": "bh2"}, leaves_out_last=True, end=COMFYUI_UNIPC_END, comfyui="uni_pc_bh2",
+        about="UniPC of third order in its second variant, ComfyUI's: steadier at few steps.",
+    ),
+    SchedulerSpec(
+        "deis", "DEIS", "DEISMultistepScheduler", "DEIS (diffusers)", "uniform", invokeai="deis",
         about="Exponential integrator: good at 10 to 20 steps.",
     ),
     SchedulerSpec(
-        "ddpm", "DDPM", "DDPMScheduler", "DDPM", config={"timestep_spacing": "leading", "steps_offset": 1},
-        comfyui="ddpm", invokeai="ddpm",
+        "ddpm", "DDPM", "DDPMScheduler", "DDPM (diffusers)", config={"timestep_spacing": "leading", "steps_offset": 1},
+        invokeai="ddpm",
         about="The original diffusion sampler: fresh noise at every step, wants 50 steps or more.",
     ),
     SchedulerSpec(
-        "lcm", "LCM", "LCMScheduler", "LCM", comfyui="lcm", invokeai="lcm",
+        "lcm", "LCM", "LCMScheduler", "LCM (diffusers)", invokeai="lcm",
         about="For latent-consistency models and LoRA only: 4 to 8 steps at guidance 1 to 2.",
+    ),
+    SchedulerSpec(
+        "lcm_any", "LCM any schedule", "ConsistencyScheduler", "LCM", "lcm_uniform", comfyui="lcm", aliases=("k_lcm",),
+        about="As LCM, at the levels of any schedule, as A1111 and ComfyUI have it.",
     ),
     SchedulerSpec(
         "tcd", "TCD", "TCDScheduler", "TCD", takes=("eta_ddim",), invokeai="tcd",
@@ -187,12 +252,12 @@ def find_sampling(name: str) -> tuple[SchedulerSpec, str] | None:
     "dpmpp_2m_karras"), or InvokeAI's ``_k`` for Karras. Case, blanks and punctuation other than ``+`` do not matter.
     ``None`` when nothing goes by that name.
     """
-    return _BY_NAME.get(_folded(name))
+    return _BY_NAME.get(folded(name))
 
 
 def find_schedule(name: str) -> str | None:
     """Return the key of the schedule that goes by ``name``: its key, title or another program's name."""
-    return _SCHEDULE_BY_NAME.get(_folded(name))
+    return _SCHEDULE_BY_NAME.get(folded(name))
 
 
 def schedule_of(spec: SchedulerSpec, schedule: str) -> str:
@@ -202,37 +267,43 @@ def schedule_of(spec: SchedulerSpec, schedule: str) -> str:
 
 def nearest_schedulers(name: str, count: int = 3) -> tuple[SchedulerSpec, ...]:
     """Return up to ``count`` samplers whose key or title resembles ``name``, best first, for "did you mean"."""
-    names = {_folded(other): spec for spec in SCHEDULERS for other in (spec.key, spec.title)}
+    names = {folded(other): spec for spec in SCHEDULERS for other in (spec.key, spec.title)}
     found: list[SchedulerSpec] = []
-    for match in get_close_matches(_folded(name), list(names), n=count * 2, cutoff=0.5):
+    for match in get_close_matches(folded(name), list(names), n=count * 2, cutoff=0.5):
         if names[match] not in found:
             found.append(names[match])
     return tuple(found[:count])
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """Return a name without what does not matter in it: case, blanks and punctuation other than ``+``."""
     return "".join(c for c in name.lower().replace("++", "pp") if c.isalnum() or c == "+")
 
 
 def _schedule_names() -> dict[str, str]:
-    return {
-        _folded(name): spec.key for spec in SCHEDULES for name in (spec.key, spec.title, spec.comfyui, *spec.aliases)
-        if name
-    }  # fmt: skip
+    """Every name a schedule goes by; where two meet, keys and titles win, then the first row's."""
+    own = [(name, row) for row in SCHEDULES for name in (row.key, row.title)]
+    others = [(name, row) for row in SCHEDULES for name in (row.comfyui, *row.aliases) if name]
+    names: dict[str, str] = {}
+    for name, row in (*own, *others):
+        names.setdefault(folded(name), row.key)
+    return names
 
 
 def _sampler_names() -> dict[str, tuple[SchedulerSpec, str]]:
-    """Every name a sampler goes by, with and without a schedule; where two meet, the first row's name is kept."""
+    """Every name a sampler goes by, with and without a schedule; where two meet, as with schedules."""
+    own = [(name, spec) for spec in SCHEDULERS for name in (spec.key, spec.title)]
+    others = [
+        (name, spec) for spec in SCHEDULERS
+        for name in (spec.sampler, spec.comfyui, spec.invokeai, *spec.aliases) if name
+    ]  # fmt: skip
     names: dict[str, tuple[SchedulerSpec, str]] = {}
-    for spec in SCHEDULERS:
-        own = (spec.key, spec.title, spec.sampler, spec.comfyui, spec.invokeai, *spec.aliases)
-        for name in dict.fromkeys(_folded(name) for name in own if name):
-            names.setdefault(name, (spec, ""))
-            if spec.automatic:
-                names.setdefault(name + "k", (spec, "karras"))
-                names.setdefault(name + "ka", (spec, "karras"))
-                for label, schedule in _SCHEDULE_BY_NAME.items():
-                    names.setdefault(name + label, (spec, schedule))
+    for name, spec in (*own, *others):
+        names.setdefault(folded(name), (spec, ""))
+    for name, (spec, schedule) in list(names.items()):
+        if spec.automatic and not schedule:
+            for label, key in (("k", "karras"), ("ka", "karras"), *_SCHEDULE_BY_NAME.items()):
+                names.setdefault(name + label, (spec, key))
     return names
 
 

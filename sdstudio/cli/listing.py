@@ -32,12 +32,14 @@ def _schedulers(args: argparse.Namespace, console: Console) -> int:
         console.record({
             "kind": "sampler", "key": spec.key, "title": spec.title, "class": spec.class_name,
             "default": spec.key == DEFAULT_SCHEDULER, "automatic": spec.automatic, "schedules": list(spec.schedules),
-            "takes": list(spec.takes), "aliases": list(dict.fromkeys(name for name in names if name)),
-            "about": spec.about,
+            "takes": list(spec.takes), "leaves_out_last": spec.leaves_out_last, "a1111": spec.sampler,
+            "comfyui": spec.comfyui, "invokeai": spec.invokeai,
+            "aliases": list(dict.fromkeys(name for name in names if name)), "about": spec.about,
         })  # fmt: skip
     for schedule in SCHEDULES:
         console.record({
             "kind": "schedule", "key": schedule.key, "title": schedule.title, "default": schedule.key == AUTOMATIC,
-            "aliases": list(schedule.aliases), "about": schedule.about,
+            "a1111": schedule.schedule_type, "comfyui": schedule.comfyui, "aliases": list(schedule.aliases),
+            "about": schedule.about,
         })  # fmt: skip
     return 0

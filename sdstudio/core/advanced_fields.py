@@ -96,6 +96,19 @@ Churn = Annotated[
     Infotext("Sigma churn", 72, optional=True),
 ]  # fmt: skip
 
+LastLevel = Annotated[
+    Literal["automatic", "kept", "left_out"],
+    Field(
+        title="Level before zero",
+        description="Whether the sampler steps at the last noise level before zero, or one level more is computed and "
+        "that one left out (A1111: discard penultimate sigma). Automatic is what A1111 and ComfyUI do for the sampler.",
+    ),
+    Ui(group="Advanced", titles=("As the sampler does", "Kept", "Left out")),
+    Infotext("Discard penultimate sigma", 78, optional=True, texts=("", "False", "True")),
+]  # fmt: skip
+
+LEFT_OUT: Final = "left_out"
+
 Prediction = Annotated[
     Literal["automatic", "epsilon", "v_prediction"],
     Field(

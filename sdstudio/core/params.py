@@ -90,11 +90,13 @@ class Infotext:
         key: As A1111 spells it.
         order: Keys are written in ascending order.
         optional: Left out at the declared default, which is what a missing key means to A1111.
+        texts: What A1111 writes for the values of a choice, in its order; without them their titles.
     """
 
     key: str
     order: int
     optional: bool = False
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from sdstudio.core.advanced_fields import (
     GuidanceEnd,
     GuidanceRescale,
     GuidanceStart,
+    LastLevel,
     Prediction,
     PromptSyntax,
     ZeroSnr,
@@ -218,6 +219,7 @@ class GenerationRequest(BaseModel):
     eta: Eta = 1.0
     eta_ddim: EtaDdim = 0.0
     s_churn: Churn = 0.0
+    last_level: LastLevel = "automatic"
     prediction: Prediction = "automatic"
     zero_snr: ZeroSnr = False
     compatibility: Compatibility = NEWEST_COMPATIBILITY

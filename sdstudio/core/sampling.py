@@ -65,12 +65,15 @@ def over_defaults(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     if isinstance(given.get("scheduler"), str):
         spec, _ = _sampling(given["scheduler"])
         if spec.key != defaults.get("scheduler"):
-            leaving = {"schedule", *TAKEN_BY_SOME}
+            leaving = OF_SCHEDULES | TAKEN_BY_SOME
             defaults = {name: value for name, value in defaults.items() if name not in leaving}
     return {**defaults, **given}
 
 
-DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | {"schedule", "emphasis"}
+OF_SCHEDULES: Final = frozenset({"schedule", "last_level"})
+"""Fields of a request that act on every sampler but those with noise levels of their own."""
+
+DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | OF_SCHEDULES | {"emphasis"}
 """Fields of a request that act only beside certain values of others."""
 
 
@@ -80,8 +83,8 @@ def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
     spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
     if spec is None:
         return idle
-    idle |= TAKEN_BY_SOME - set(spec.takes)
-    return idle if spec.automatic else idle | {"schedule"}
+    idle |= TAKEN_BY_SOME - set(spec.at(values.get("compatibility", "")).takes)
+    return idle if spec.automatic else idle | OF_SCHEDULES
 
 
 def idle_prompt_fields(values: Mapping[str, Any]) -> frozenset[str]:
@@ -112,7 +115,11 @@ def check_together(request: Any, given: Mapping[str, Any]) -> None:
         title = SCHEDULE_BY_KEY[request.schedule].title if request.schedule in SCHEDULE_BY_KEY else request.schedule
         message = f"Schedule = {title}: {spec.title} has noise levels of its own."
         raise InvalidRequest("schedule", message, f"Use {AUTOMATIC}, or another sampler.")
-    for name in sorted(TAKEN_BY_SOME - set(spec.takes)):
+    if not spec.automatic and request.last_level != AUTOMATIC and "last_level" in given:
+        title = type(request).model_fields["last_level"].title
+        message = f"{title} = {request.last_level}: {spec.title} has noise levels of its own."
+        raise InvalidRequest("last_level", message, f"Use {AUTOMATIC}, or another sampler.")
+    for name in sorted(TAKEN_BY_SOME - set(spec.at(request.compatibility).takes)):
         field = type(request).model_fields[name]
         if name in given and getattr(request, name) != field.default:
             message = f"{field.title} = {getattr(request, name):g}: it does not act on {spec.title}."

@@ -18,7 +18,7 @@ from typing import Any, Final
 import torch
 
 from sdstudio.catalog.checkpoints import V_PREDICTION
-from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, schedule_of
+from sdstudio.catalog.schedulers import schedule_of
 from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.advanced_fields import FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidNumbers, InvalidRequest, ModelUnsupported
@@ -30,10 +30,18 @@ from sdstudio.engine.edm import Edm
 from sdstudio.engine.from_picture import image_pipeline
 from sdstudio.engine.loading import LoadedModel, is_stable_diffusion
 from sdstudio.engine.memory import MemoryPlan
-from sdstudio.engine.noise import generators, understood
+from sdstudio.engine.noise import CPU, generators, understood
 from sdstudio.engine.preview import Previewer
 from sdstudio.engine.prompts import diffusers_clip_skip
-from sdstudio.engine.schedulers import SAMPLING_FIELDS, build_scheduler, is_diffusion, keep_format, seed_noise
+from sdstudio.engine.schedulers import (
+    SAMPLING_FIELDS,
+    build_scheduler,
+    draws_own_noise,
+    is_diffusion,
+    keep_format,
+    row_of,
+    seed_noise,
+)
 
 FLOAT32_HINT: Final = "Set Precision to float32 in the settings."
 OTHER_HINT: Final = "Try another sampler or fewer steps; if it stays, the model's files are damaged."
@@ -109,7 +117,7 @@ def sample(
         "callback_on_step_end": _Steps(batch, previewer, device, on_event),
     }
     if begin is not None:
-        wanted |= {"image": begin.expand(len(batch.seeds), -1, -1, -1), "strength": request.strength}
+        wanted |= {"image": begin.expand(len(batch.seeds), -1, -1, -1), **_begun(request, scheduler)}
     known = inspect.signature(type(pipe).__call__).parameters
     with contextlib.ExitStack() as stack:
         stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
@@ -129,8 +137,22 @@ def sample(
     if edm is not None:
         latents = latents * edm.sigma_data
     config = {"class": type(scheduler).__name__, "config": _plain(scheduler.config)}
-    schedule = schedule_of(SCHEDULER_BY_KEY[request.scheduler], request.schedule)
+    row = row_of(request)
+    schedule = schedule_of(row, request.schedule) or row.levels
     return Drawn(latents, own_decode, config, schedule or str(scheduler.config.get("timestep_spacing", "")))
+
+
+def _begun(request: GenerationRequest, scheduler: Any) -> dict[str, Any]:
+    """Return at which of its steps the scheduler begins over a picture, in the pipeline's words.
+
+    Where a schedule has more levels or fewer than there are steps, so many of them are run as without that, the last
+    ones, as in ComfyUI.
+    """
+    count = getattr(scheduler, "steps_taken", request.steps)
+    if count == request.steps:
+        return {"strength": request.strength}
+    run = max(min(request.steps_run, count), 1)
+    return {"num_inference_steps": count, "strength": min((run + 0.5) / count, 1.0)}  # the pipeline rounds down
 
 
 def _called(loaded: LoadedModel, pipe: Any, arguments: dict[str, Any]) -> torch.Tensor:
@@ -156,11 +178,13 @@ def _scheduler(loaded: LoadedModel, request: GenerationRequest, batch: Batch, de
     scheduler = copy.deepcopy(loaded.built[key])
     if edm is not None:
         edm.keep_exact(scheduler)
-    if SCHEDULER_BY_KEY[request.scheduler].seeded_noise:
+    if draws_own_noise(scheduler):
         network = getattr(loaded.pipe, "unet", None) or loaded.pipe.transformer
         channels, scale = network.config.in_channels, loaded.pipe.vae_scale_factor
         shape = (len(batch.seeds), channels, request.height // scale, request.width // scale)
-        seed_noise(scheduler, batch.seeds, torch.empty(shape, dtype=device.dtype, device=device.torch_device))
+        like = torch.empty(shape, dtype=device.dtype, device=device.torch_device)
+        source = CPU if request.compatibility == FIRST_COMPATIBILITY else request.rng
+        seed_noise(scheduler, batch.seeds, like, source)
     return scheduler
 
 

@@ -1,16 +1,16 @@
 """How rows of the sampler and schedule tables become a diffusers scheduler for one model.
 
-What the model was trained with is kept; how it is sampled comes from the rows alone. Diffusers can follow three
-schedules by flags of its own, some classes none; here every class of a sampler that takes schedules is handed its noise
-levels, through the one hook that they share.
+What the model was trained with is kept; how it is sampled comes from the rows alone, as they were for the request's
+compatibility. Every class of a sampler that takes schedules is handed its noise levels (`engine.level_hooks`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import types
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import diffusers
@@ -20,9 +20,13 @@ import torch
 from sdstudio.catalog.families import ModelFamily
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, SchedulerSpec, schedule_of
 from sdstudio.catalog.schedules import AUTOMATIC
+from sdstudio.core.advanced_fields import LEFT_OUT
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.request import GenerationRequest
-from sdstudio.engine.noise_levels import Levels, NoiseTable, noise_levels
+from sdstudio.engine import k_samplers
+from sdstudio.engine.level_hooks import hand_every_timestep, hand_levels
+from sdstudio.engine.noise import NVIDIA, NvidiaGenerator
+from sdstudio.engine.noise_levels import NoiseTable, stepped_levels
 from sdstudio.engine.stochastic import churn, soften
 
 # What a model was trained with. Everything else in its scheduler's config (spacing, Karras flags, solver order) says
@@ -37,6 +41,8 @@ FULL_START: Final[Mapping[str, Any]] = {"timestep_spacing": "linspace", "steps_o
 """Makes the starting noise as strong as the first level is."""
 ZERO_SNR_SCHEDULE: Final = "sgm_uniform"
 """What "Automatic" means for a model trained to zero signal: evenly spaced from its last timestep (Lin et al. 2023)."""
+ABOVE_ZERO: Final = "sigma_min"
+"""``final_sigmas_type`` of a solver whose last step does not end at zero: it need not be of first order."""
 SMALLEST_SIGNAL: Final = 2.0**-24
 """Stands for zero signal where something is divided by it, as in diffusers."""
 # The tree's ends are rounded to six digits inside torchsde, which then warns about asking a hair beyond them.
@@ -44,7 +50,9 @@ warnings.filterwarnings("ignore", message="Should have t[ab]", module="torchsde"
 LCM_STEPS: Final = 50
 """``original_inference_steps`` as latent-consistency models are distilled with; LCM refuses more steps than it."""
 
-SAMPLING_FIELDS: Final = ("scheduler", "schedule", "steps", "prediction", "zero_snr", "eta", "s_churn")
+SAMPLING_FIELDS: Final = (
+    "scheduler", "schedule", "steps", "last_level", "prediction", "zero_snr", "eta", "s_churn", "compatibility",
+)  # fmt: skip
 """The fields of a request that `build_scheduler` looks at."""
 
 
@@ -59,41 +67,64 @@ def build_scheduler(request: GenerationRequest, trained: Mapping[str, Any], fami
     Raises:
         InvalidRequest: Fewer steps than the class works with.
     """
-    spec = SCHEDULER_BY_KEY[request.scheduler]
+    spec = row_of(request)
     if request.steps < spec.min_steps:
         message = f"Steps = {request.steps}: {spec.title} needs {spec.min_steps} or more."
         raise InvalidRequest("steps", message, f"Use {spec.min_steps}.")
     zero_snr = request.zero_snr or bool(trained.get("rescale_betas_zero_snr"))
     scheduler = _constructed(spec, request, trained, zero_snr)
-    schedule = schedule_of(spec, request.schedule)
+    schedule = schedule_of(spec, request.schedule) or spec.levels
     if not schedule:
+        if spec.every_timestep and not zero_snr:
+            hand_every_timestep(scheduler, request.steps)
         return scheduler
-    if zero_snr and request.schedule == AUTOMATIC:
+    if zero_snr and request.schedule == AUTOMATIC and spec.automatic:
         schedule = ZERO_SNR_SCHEDULE
     signal = np.asarray(scheduler.alphas_cumprod, dtype=np.float64)
-    table = NoiseTable(np.sqrt((1 - signal) / signal), family.align_your_steps)
-    _hand_levels(scheduler, table, noise_levels(schedule, table, request.steps))
-    if "eta" in spec.takes and request.eta != 1:
+    table = NoiseTable(np.sqrt((1 - signal) / signal), family.align_your_steps, family.key)
+    levels, end = stepped_levels(schedule, table, request.steps, leaves_out_last(spec, request))
+    end = end or spec.end
+    hand_levels(scheduler, table, levels, end)
+    if end and "final_sigmas_type" in scheduler.config:
+        scheduler.register_to_config(final_sigmas_type=ABOVE_ZERO)
+    if isinstance(scheduler, k_samplers.KSampler):
+        scheduler.eta = request.eta if "eta" in spec.takes else k_samplers.FULL_NOISE
+    elif "eta" in spec.takes and request.eta != 1:
         soften(scheduler, request.eta)
     if "s_churn" in spec.takes and request.s_churn:
         churn(scheduler, request.s_churn, table)
     return scheduler
 
 
+def row_of(request: GenerationRequest) -> SchedulerSpec:
+    """Return the row of a request's sampler, as it was for the request's compatibility."""
+    return SCHEDULER_BY_KEY[request.scheduler].at(request.compatibility)
+
+
+def leaves_out_last(spec: SchedulerSpec, request: GenerationRequest) -> bool:
+    """Whether the last level before zero is left out: as the sampler does, or as the request says."""
+    return spec.leaves_out_last if request.last_level == AUTOMATIC else request.last_level == LEFT_OUT
+
+
+def scheduler_class(spec: SchedulerSpec) -> Any:
+    """Return the class of a row: diffusers', or the studio's own."""
+    return getattr(diffusers, spec.class_name, None) or getattr(k_samplers, spec.class_name)
+
+
 def _constructed(
     spec: SchedulerSpec, request: GenerationRequest, trained: Mapping[str, Any], zero_snr: bool
 ) -> Any:  # fmt: skip
-    cls = getattr(diffusers, spec.class_name)
+    cls = scheduler_class(spec)
     known = set(cls._get_init_keys(cls))
     own = {key: value for key, value in trained.items() if key in TRAINED}
-    config = {**LATENT, **own, **(FULL_START if spec.automatic else {}), **spec.config}
+    config = {**LATENT, **own, **(FULL_START if spec.automatic or spec.levels else {}), **spec.config}
     if request.prediction != AUTOMATIC:
         config["prediction_type"] = request.prediction
     if "original_inference_steps" in known:
         config["original_inference_steps"] = max(config.get("original_inference_steps", LCM_STEPS), request.steps)
     if zero_snr:
         config["rescale_betas_zero_snr"] = True
-        if not spec.automatic:  # sampled from the last timestep (Lin et al. 2023, table 2)
+        if not (spec.automatic or spec.levels):  # sampled from the last timestep (Lin et al. 2023, table 2)
             config["timestep_spacing"] = "trailing"
     scheduler = cls.from_config({key: value for key, value in config.items() if key in known})
     if zero_snr and "rescale_betas_zero_snr" not in known:
@@ -111,38 +142,6 @@ def _without_signal(betas: torch.Tensor) -> torch.Tensor:
     root = (root - root[-1]) * root[0] / (root[0] - root[-1])
     signal = (root**2).clamp(min=SMALLEST_SIGNAL)
     return 1 - torch.cat([signal[:1], signal[1:] / signal[:-1]])
-
-
-def _hand_levels(scheduler: Any, table: NoiseTable, levels: Levels) -> None:
-    """Make a scheduler step at these noise levels, in every copy of it too."""
-    if hasattr(scheduler, "_convert_to_karras"):
-
-        def given(in_sigmas: Any, num_inference_steps: int | None = None) -> Levels:
-            return levels.copy()
-
-        scheduler._convert_to_karras = given
-        scheduler.register_to_config(use_karras_sigmas=True)  # leads through the hook; costs at construction
-        scheduler.set_timesteps = types.MethodType(_set_from_first, scheduler)  # bound anew in a deep copy
-        return
-    scheduler.own_levels = torch.from_numpy(np.append(levels, 0.0).astype(np.float32))
-    scheduler.own_timesteps = torch.from_numpy(table.timesteps(levels).astype(np.float32))
-    scheduler.set_timesteps = types.MethodType(_set_own, scheduler)  # bound anew in a deep copy, as no closure is
-
-
-def _set_from_first(self: Any, num_inference_steps: int, device: Any = None) -> None:
-    """Begin at the first level whatever its timestep: of two that are rounded to the same, diffusers takes the second.
-
-    Every step would then be one level too far, and the last one have none left. A picture to begin from tells the place
-    itself, afterwards.
-    """
-    type(self).set_timesteps(self, num_inference_steps, device)
-    self.set_begin_index(0)
-
-
-def _set_own(self: Any, num_inference_steps: int, device: Any = None) -> None:
-    _set_from_first(self, num_inference_steps, device)
-    self.sigmas = self.own_levels.clone()
-    self.timesteps = self.own_timesteps.to(device)
 
 
 def is_diffusion(own: Any) -> bool:
@@ -168,22 +167,28 @@ def keep_format(scheduler: Any) -> None:
     scheduler.step = kept
 
 
-def seed_noise(scheduler: Any, seeds: Sequence[int], like: torch.Tensor) -> None:
-    """Make a scheduler that draws its own noise (DPM++ SDE) draw each image's from that image's seed, on the CPU.
+def draws_own_noise(scheduler: Any) -> bool:
+    """Whether a scheduler draws its noise from seeds, and not from the generators handed to the pipeline."""
+    return hasattr(scheduler, "noise_sampler")
+
+
+def seed_noise(scheduler: Any, seeds: Sequence[int], like: torch.Tensor, source: str) -> None:
+    """Make a scheduler that draws its own noise (DPM++ SDE) draw each image's from that image's seed.
 
     Without this its Brownian tree would be random, one for the whole batch, and differ between devices.
 
     Args:
-        scheduler: A fresh ``DPMSolverSDEScheduler``.
+        scheduler: A fresh one that `draws_own_noise`.
         seeds: One for each image of the batch.
         like: A tensor of the batch's latents' shape, dtype and device.
+        source: Whose numbers: "cpu" or "nvidia".
     """
     set_timesteps = scheduler.set_timesteps
 
     @functools.wraps(set_timesteps)
     def with_noise(*args: Any, **kwargs: Any) -> None:
         set_timesteps(*args, **kwargs)
-        scheduler.noise_sampler = _BrownianNoise(scheduler.sigmas, seeds, like)
+        scheduler.noise_sampler = _BrownianNoise(scheduler.sigmas, seeds, like, source)
 
     scheduler.set_timesteps = with_noise
 
@@ -191,14 +196,38 @@ def seed_noise(scheduler: Any, seeds: Sequence[int], like: torch.Tensor) -> None
 class _BrownianNoise:
     """One Brownian tree for each image, grown on the CPU so that the noise is the same on every device."""
 
-    def __init__(self, sigmas: torch.Tensor, seeds: Sequence[int], like: torch.Tensor) -> None:
+    def __init__(self, sigmas: torch.Tensor, seeds: Sequence[int], like: torch.Tensor, source: str) -> None:
         from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler  # noqa: PLC0415 (needs torchsde)
 
         positive = sigmas[sigmas > 0]
         shape = torch.empty(like.shape, dtype=torch.float32)
-        self._sampler = BrownianTreeNoiseSampler(shape, positive.min().item(), positive.max().item(), list(seeds))
-        self._like = like
+        self._like, self._source = like, source
+        with _numbers_of(source):
+            self._sampler = BrownianTreeNoiseSampler(shape, positive.min().item(), positive.max().item(), list(seeds))
 
     def __call__(self, sigma: torch.Tensor, sigma_next: torch.Tensor) -> torch.Tensor:
-        noise = self._sampler(sigma.cpu(), sigma_next.cpu())
+        with _numbers_of(self._source):
+            noise = self._sampler(sigma.cpu(), sigma_next.cpu())
         return noise.to(device=self._like.device, dtype=self._like.dtype)  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def _numbers_of(source: str) -> Iterator[None]:
+    """Within the block, Brownian trees are grown from a source's numbers; torchsde's own are the CPU's.
+
+    WORKAROUND(torchsde 0.2): it seeds a generator of torch's for each node of the tree, and takes no other.
+    """
+    module = sys.modules.get("torchsde._brownian.brownian_interval") if source == NVIDIA else None
+    if module is None:
+        yield
+        return
+
+    def drawn(size: Sequence[int], dtype: torch.dtype, device: Any, seed: int) -> torch.Tensor:
+        return NvidiaGenerator(int(seed)).randn(size).to(device=device, dtype=dtype)
+
+    own = module._randn
+    module._randn = drawn  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        module._randn = own  # type: ignore[attr-defined]

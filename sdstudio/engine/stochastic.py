@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from sdstudio.engine.level_hooks import set_from_first
 from sdstudio.engine.noise_levels import NoiseTable
 
 MOST_CHURN: Final = 2**0.5 - 1
@@ -64,12 +65,12 @@ def churn(scheduler: Any, amount: float, table: NoiseTable) -> None:
 
 
 def _set_lifted(self: Any, num_inference_steps: int, device: Any = None) -> None:
-    type(self).set_timesteps(self, num_inference_steps, device)
-    self.set_begin_index(0)  # several lifted levels may share the model's last timestep, by which diffusers would look
+    set_from_first(self, num_inference_steps, device)
     self.plain_sigmas = self.sigmas.clone()
-    self.lifted_sigmas = self.sigmas * (1 + min(self.churn_amount / num_inference_steps, MOST_CHURN))
+    self.lifted_sigmas = self.sigmas * (1 + min(self.churn_amount / self.steps_taken, MOST_CHURN))
+    self.lifted_sigmas[self.steps_taken] = self.plain_sigmas[self.steps_taken]  # no step begins where the last one ends
     self.sigmas = self.lifted_sigmas.clone()
-    timesteps = self.noise_table.timesteps(self.lifted_sigmas[:-1].double().numpy())
+    timesteps = self.noise_table.timesteps(self.lifted_sigmas[: self.steps_taken].double().numpy())
     self.timesteps = torch.from_numpy(timesteps.astype(np.float32)).to(device)
 
 

@@ -58,7 +58,7 @@ _KEY_BY_NAME: Final = {key.casefold(): key for key in _KEYS} | _OTHER_NAMES
 _VERSION: Final = re.compile(r"(?:^|v)(\d{1,3})\.(\d{1,3})")
 _NAMED_SCHEDULES: Final = (1, 9)
 """The first version of A1111 that names the schedule apart; before, a sampler's plain name meant even levels."""
-_PLAIN: Final = ("", "uniform")
+_PLAIN: Final = ("", "uniform", "lcm_uniform")
 """What "Automatic" means for a sampler whose plain name means the same."""
 
 

@@ -18,8 +18,9 @@ from typing import Any, BinaryIO, Final
 from PIL import ExifTags, Image, PngImagePlugin
 
 from sdstudio import __version__
-from sdstudio.catalog.names import from_a1111, to_a1111
+from sdstudio.catalog.names import from_a1111, from_studio_0_1, to_a1111
 from sdstudio.catalog.schedulers import TAKEN_BY_SOME
+from sdstudio.core.advanced_fields import FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest, PictureUnreadable
 from sdstudio.core.files import write_whole
 from sdstudio.core.params import Kind, Parameter, parameters
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 RECIPE_KEY: Final = "sdstudio"
 A1111_KEY: Final = "parameters"
+NOT_THE_SAME: Final = "Sampler (not the same)"
+"""Key under which it is kept what is different about a sampler of that name elsewhere."""
 _SIZE = re.compile(r"^(\d{1,9})\s*[xX×]\s*(\d{1,9})$")
 
 _SECOND_PASS: Final = ("hires", "first pass size", "second pass")
@@ -186,8 +189,15 @@ def keys_of(name: str) -> tuple[str, ...]:
 
 def _shown(row: Parameter, value: Any) -> str:
     if row.kind is Kind.CHOICE:
-        return next((choice.title for choice in row.choices if choice.value == value), str(value))
+        return next((text for choice, text in _choice_texts(row) if choice == value), str(value))
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _choice_texts(row: Parameter) -> list[tuple[Any, str]]:
+    """Return the values of a choice with what the text says for each."""
+    titles = tuple(choice.title for choice in row.choices)
+    texts = row.infotext.texts if row.infotext is not None and row.infotext.texts else titles
+    return [(choice.value, text) for choice, text in zip(row.choices, texts, strict=True)]
 
 
 def _quoted(value: str) -> str:
@@ -230,6 +240,8 @@ def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext
         del leftovers["Size"]
     if "Sampler" in leftovers:
         _take_sampler(values, leftovers)
+    if _by_studio_0_1(pairs):
+        values.setdefault("compatibility", FIRST_COMPATIBILITY)
     take_attached(values, leftovers)
     if "strength" in values and "init_image" not in values:
         leftovers.setdefault("Input picture", "made from another picture, which is not inside")
@@ -256,14 +268,19 @@ def _value(row: Parameter, text: str) -> Any:
         case Kind.TOGGLE:
             return {"true": True, "false": False}.get(text.lower(), text)
         case Kind.CHOICE:
-            return next((choice.value for choice in row.choices if text.lower() == choice.title.lower()), text)
+            return next((choice for choice, said in _choice_texts(row) if text.lower() == said.lower()), text)
         case _:
             return int(text)
 
 
+def _by_studio_0_1(pairs: Mapping[str, str]) -> bool:
+    return pairs.get("Version", "").startswith(f"{RECIPE_KEY} {FIRST_COMPATIBILITY}")
+
+
 def _take_sampler(values: dict[str, Any], leftovers: dict[str, str]) -> None:
     """Take sampler and schedule; what was not the same stays left over, beside the nearest there is."""
-    found = from_a1111(leftovers["Sampler"], leftovers.get("Schedule type", ""))
+    read = from_studio_0_1 if _by_studio_0_1(leftovers) else from_a1111
+    found = read(leftovers["Sampler"], leftovers.get("Schedule type", ""))
     if found is None:
         return
     values |= {"scheduler": found.scheduler, "schedule": found.schedule}
@@ -271,6 +288,8 @@ def _take_sampler(values: dict[str, Any], leftovers: dict[str, str]) -> None:
         del leftovers["Sampler"]
     if found.same_schedule:
         leftovers.pop("Schedule type", None)
+    if found.near:
+        leftovers.setdefault(NOT_THE_SAME, found.near)
     for name in idle_fields(values) & TAKEN_BY_SOME & values.keys():
         row = _ROWS[name]
         if values[name] != row.default and row.infotext is not None:  # it did nothing there either

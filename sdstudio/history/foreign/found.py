@@ -12,8 +12,11 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from sdstudio.catalog.names import Sampling, from_a1111, to_a1111
+from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.adapters import WEIGHT_MAXIMUM
+from sdstudio.core.advanced_fields import LEFT_OUT
 from sdstudio.core.request import PROMPT_MAXIMUM
+from sdstudio.history.pnginfo import NOT_THE_SAME
 
 _MODEL_ENDING: Final = re.compile(r"\.(safetensors|ckpt|pt|pth|bin|gguf)$", re.IGNORECASE)
 _OLD_MODEL: Final = re.compile(r"^(.*?)\s*\[([0-9a-f]{8,10})\]$")
@@ -105,6 +108,10 @@ class Found:
         sampler, title = to_a1111(meant.scheduler, meant.schedule)
         self.pairs["Sampler"] = sampler if meant.same_sampler else text
         self.pairs["Schedule type"] = title if meant.same_schedule else levels
+        if meant.last_level != AUTOMATIC:
+            self.pairs["Discard penultimate sigma"] = str(meant.last_level == LEFT_OUT)
+        if meant.near:
+            self.pairs[NOT_THE_SAME] = meant.near
 
     def add_grammar(self, syntax: str, emphasis: str = "") -> None:
         """Say how weights are written in the prompt and what becomes of them, where that is not A1111's way."""

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import inspect
 
-import diffusers
 import pytest
 
 from sdstudio.catalog.families import FAMILIES
@@ -18,6 +17,7 @@ from sdstudio.catalog.schedulers import (
 )
 from sdstudio.catalog.schedules import AUTOMATIC, EVERY_SCHEDULE, SCHEDULE_BY_KEY, SCHEDULES
 from sdstudio.core.request import GenerationRequest
+from sdstudio.engine.schedulers import scheduler_class
 
 OLD_KEYS = [
     "dpmpp_2m_karras", "dpmpp_2m", "dpmpp_2m_sde_karras", "dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde",
@@ -28,19 +28,25 @@ OLD_KEYS = [
 
 
 def test_names_are_unique():
-    names = [name for spec in SCHEDULERS for name in {spec.key, spec.comfyui, spec.invokeai, *spec.aliases} if name]
+    names = [name for spec in SCHEDULERS for name in {spec.key, *spec.aliases}]
     assert sorted(names) == sorted(set(names))
+    for program in ("sampler", "comfyui", "invokeai"):
+        theirs = [getattr(spec, program) for spec in SCHEDULERS if getattr(spec, program)]
+        assert sorted(theirs) == sorted(set(theirs))
+    for program in ("schedule_type", "comfyui"):
+        theirs = [getattr(row, program) for row in SCHEDULES if getattr(row, program)]
+        assert sorted(theirs) == sorted(set(theirs))
     assert len({spec.title for spec in SCHEDULERS}) == len(SCHEDULERS)
     assert DEFAULT_SCHEDULER in SCHEDULER_BY_KEY
-    names = [name for row in SCHEDULES for name in {row.key, row.comfyui, *row.aliases} if name]
+    names = [name for row in SCHEDULES for name in {row.key, *row.aliases} if name]
     assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
 def test_the_class_exists_and_knows_every_entry_of_the_config(spec):
-    known = inspect.signature(getattr(diffusers, spec.class_name).__init__).parameters
-    assert set(spec.config) <= set(known)
-    assert spec.seeded_noise == ("noise_sampler_seed" in known)
+    for row in (spec, *(spec.at(version) for version in spec.before)):
+        known = inspect.signature(scheduler_class(row).__init__).parameters
+        assert set(row.config) <= set(known)
 
 
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
@@ -54,8 +60,8 @@ def test_a_sampler_takes_every_schedule_or_has_levels_of_its_own(spec):
 
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
 def test_a_sampler_is_found_by_every_name_it_goes_by(spec):
-    names = [spec.key, spec.title, spec.sampler, spec.title.upper(), spec.key.replace("_", " "), *spec.aliases]
-    for name in (*names, *(name for name in (spec.comfyui, spec.invokeai) if name)):
+    names = [spec.key, spec.title, spec.title.upper(), spec.key.replace("_", " "), *spec.aliases]
+    for name in names:
         assert find_sampling(name) == (spec, "")
         assert find_scheduler(name) is spec
 
@@ -77,7 +83,7 @@ def test_the_keys_of_before_schedules_were_apart_are_still_names(key):
 
 @pytest.mark.parametrize("row", SCHEDULES, ids=lambda row: row.key)
 def test_a_schedule_is_found_by_every_name_it_goes_by(row):
-    for name in (row.key, row.title, row.title.upper(), *row.aliases, *([row.comfyui] if row.comfyui else [])):
+    for name in (row.key, row.title, row.title.upper(), *row.aliases):
         assert find_schedule(name) == row.key
     assert find_schedule("wonder") is None
 

@@ -6,7 +6,7 @@ from sdstudio.catalog.schedulers import SCHEDULERS, TAKEN_BY_SOME
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.input_fields import NEED_PICTURE
 from sdstudio.core.request import GenerationRequest
-from sdstudio.core.sampling import idle_fields, idle_prompt_fields, over_defaults, schedule_choices
+from sdstudio.core.sampling import OF_SCHEDULES, idle_fields, idle_prompt_fields, over_defaults, schedule_choices
 
 
 def refused(**values):
@@ -73,10 +73,24 @@ def test_what_does_not_act_on_the_sampler_is_refused(name, value, scheduler):
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
 def test_every_field_of_some_samplers_acts_or_is_idle(spec):
     idle = idle_fields({"scheduler": spec.key, "init_image": "5a" * 32})
-    assert idle - {"schedule"} == TAKEN_BY_SOME - set(spec.takes)
-    assert ("schedule" in idle) is (not spec.automatic)
+    assert idle - OF_SCHEDULES == TAKEN_BY_SOME - set(spec.takes)
+    assert idle & OF_SCHEDULES == (frozenset() if spec.automatic else OF_SCHEDULES)
     for name in spec.takes:
         GenerationRequest.checked({"scheduler": spec.key, name: 0.25})
+
+
+def test_the_level_before_zero_is_of_no_use_to_levels_of_its_own():
+    error = refused(scheduler="ddim", last_level="left_out")
+    assert error.message == "Level before zero = left_out: DDIM has noise levels of its own."
+    assert GenerationRequest.checked({"scheduler": "ddim", "last_level": "automatic"}).last_level == "automatic"
+    assert GenerationRequest.checked({"scheduler": "euler", "last_level": "left_out"}).last_level == "left_out"
+
+
+def test_what_did_not_act_on_a_sampler_in_version_0_1_does_not_under_its_rules():
+    old = {"scheduler": "dpmpp_2m_sde", "compatibility": "0.1"}
+    assert "eta" in idle_fields(old)
+    assert "eta" not in idle_fields({"scheduler": "dpmpp_2m_sde"})
+    assert refused(**old, eta=0.5).field == "eta"
 
 
 def test_what_needs_an_input_picture_is_idle_without_one():

@@ -21,7 +21,7 @@ from sdstudio.engine.engine import Engine
 ON_ONE_PATH = 2.5
 # These draw fresh noise at each step, of which there are twice as many; measured 3.1 to 16.3.
 WITH_FRESH_NOISE = 20
-FRESH = frozenset({"dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpm2_a", "ddpm", "lcm"})
+FRESH = frozenset({"dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpm2_a", "ddpm", "lcm", "lcm_any"})
 
 
 @pytest.fixture(scope="module")

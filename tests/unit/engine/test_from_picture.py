@@ -100,6 +100,19 @@ def test_every_sampler_takes_one_step_and_all_of_them(studio, begun, spec, stren
     assert len(studio("sd1").steps) >= 4 * strength
 
 
+def test_a_schedule_of_another_number_of_levels_runs_as_many_steps_as_the_strength_says(studio, begun):
+    here = studio("sd1")
+    for values, calls in (
+        ({"scheduler": "euler"}, 3), ({"scheduler": "dpmpp_2s_a"}, 5), ({"scheduler": "dpmpp_2m", "strength": 0.2}, 1),
+        ({"scheduler": "euler", "strength": 1.0}, 6), ({"scheduler": "ddim", "schedule": "automatic"}, 3),
+    ):  # fmt: skip
+        begun(**{"schedule": "ddim_uniform", **values})  # 7 levels for 6 steps
+        assert len(here.steps) == calls, values
+    for key in ("dpmpp_2s_a", "heun"):  # to the lowest level: no step of first order at the end
+        begun(scheduler=key, schedule="kl_optimal_a1111")
+        assert len(here.steps) == 6
+
+
 @pytest.mark.parametrize("values", [{"strength": 0.0}, {"strength": 0.1, "steps": 6}])
 def test_where_no_step_is_left_the_pictures_own_pixels_come_back_without_a_model(studio, begun, picture, values):
     here = studio("sd1", Settings(previews=False))

@@ -13,8 +13,8 @@ from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, SCHEDULERS
 from sdstudio.catalog.schedules import EVERY_SCHEDULE
 from sdstudio.core.errors import InvalidRequest
-from sdstudio.engine.noise_levels import NoiseTable, noise_levels
-from sdstudio.engine.schedulers import build_scheduler, is_diffusion
+from sdstudio.engine.noise_levels import NoiseTable, stepped_levels
+from sdstudio.engine.schedulers import build_scheduler, is_diffusion, scheduler_class
 
 from .conftest import request
 
@@ -45,8 +45,12 @@ def set_up(key: str, trained: dict, steps: int, family: str = "sd1", **values: o
 
 
 def levels_of(scheduler: object) -> np.ndarray:
-    """Its levels above 0, each once: two evaluations a step list a level twice, DEIS its last one."""
-    return np.unique([float(sigma) for sigma in scheduler.sigmas if sigma > 0])[::-1]
+    """Its levels above 0, each once: two evaluations a step list a level twice, DEIS its last one.
+
+    The ancestral 2S lists the levels between instead.
+    """
+    listed = scheduler.sigmas[::2] if type(scheduler).__name__ == "Ancestral2SScheduler" else scheduler.sigmas
+    return np.unique([float(sigma) for sigma in listed if sigma > 0])[::-1]
 
 
 def cases() -> list[tuple[str, int]]:
@@ -61,7 +65,7 @@ def test_every_row_runs_with_any_number_of_steps(studio, key, steps):
     assert [step.step for step in told] == list(range(1, len(told) + 1))
     assert {step.total for step in told} == {len(told)}
     spec = SCHEDULER_BY_KEY[key]
-    second_order = any(name in spec.class_name for name in ("Heun", "KDPM2", "SDEScheduler"))
+    second_order = getattr(scheduler_class(spec), "order", 1) == 2
     # PNDM evaluates its first step twice.
     expected = (
         2 * steps - 1 if second_order else steps + 1 if spec.class_name == "PNDMScheduler" and steps > 1 else steps
@@ -96,20 +100,84 @@ def test_how_a_model_liked_to_be_sampled_does_not_leak_into_the_row(spec):
         assert ours.config.solver_order == spec.config.get("solver_order", 2)
 
 
-@pytest.mark.parametrize("spec", K_STYLE, ids=lambda spec: spec.key)
 @pytest.mark.parametrize("schedule", ["automatic", *EVERY_SCHEDULE])
-def test_every_sampler_steps_at_the_levels_of_every_schedule(spec, schedule):
+def test_every_sampler_steps_at_the_levels_of_every_schedule(schedule):
     """With the spacing that SDXL ships they would start at 11.0 at 20 steps: washed-out pictures."""
     steps = 10
-    scheduler = set_up(spec.key, SHIPPED["sdxl"], steps, "sdxl", schedule=schedule)
-    table = NoiseTable(sigmas_of_the_table(), FAMILY_BY_KEY["sdxl"].align_your_steps)
-    key = spec.automatic if schedule == "automatic" else schedule
-    assert levels_of(scheduler) == pytest.approx(noise_levels(key, table, steps), rel=1e-4)
-    # A start in pure noise of the first level, whether the pipeline scales it by sigma or by its signal too.
-    assert float(scheduler.init_noise_sigma) in (pytest.approx(14.6146, rel=1e-4), 1.0)
-    told = sorted({float(t) for t in scheduler.timesteps}, reverse=True)
-    assert told[0] == pytest.approx(999, abs=0.5)
-    assert told[-1] >= 0
+    table = NoiseTable(sigmas_of_the_table(), FAMILY_BY_KEY["sdxl"].align_your_steps, "sdxl")
+    for spec in K_STYLE:
+        scheduler = set_up(spec.key, SHIPPED["sdxl"], steps, "sdxl", schedule=schedule)
+        key = spec.automatic if schedule == "automatic" else schedule
+        levels, end = stepped_levels(key, table, steps, spec.leaves_out_last)
+        end = end or spec.end
+        asked = [*levels, end] if end else levels
+        assert levels_of(scheduler)[: len(asked)] == pytest.approx(asked, rel=1e-4), spec.key
+        # A start in pure noise of the first level, whether the pipeline scales it by sigma or by its signal too.
+        assert float(scheduler.init_noise_sigma) in (pytest.approx(levels[0], rel=1e-4), 1.0), spec.key
+        told = sorted({float(t) for t in scheduler.timesteps}, reverse=True)
+        assert told[0] == pytest.approx(table.timesteps(levels)[0], abs=0.5), spec.key
+        assert told[-1] >= 0
+        assert len(scheduler.timesteps) in (len(levels), 2 * len(levels), 2 * len(levels) - 1), spec.key
+
+
+@pytest.mark.parametrize("key", ["dpm2", "dpmpp_3m_sde", "unipc", "euler"])
+def test_the_level_before_zero_is_left_out_as_the_sampler_does_or_as_is_asked(key):
+    """Of n + 1 levels the last is left out: by A1111 for DPM2, DPM2 a and 3M SDE, by ComfyUI for UniPC too."""
+    low, high = (level ** (1 / 7) for level in sigmas_of_the_table()[[0, -1]])
+
+    def karras(count: int) -> np.ndarray:
+        return (high + np.linspace(0, 1, count) * (low - high)) ** 7
+
+    for steps in (1, 10):
+        left_out, kept = karras(steps + 1)[:-1], karras(steps)
+        for values, expected in (
+            ({}, kept if key == "euler" else left_out), ({"last_level": "kept"}, kept),
+            ({"last_level": "left_out"}, left_out), ({"compatibility": "0.1"}, kept),
+        ):  # fmt: skip
+            scheduler = set_up(key, SHIPPED["sd1"], steps, schedule="karras", **values)
+            assert levels_of(scheduler) == pytest.approx(expected, rel=1e-4), (steps, values)
+
+
+def test_requests_of_version_0_1_are_sampled_as_they_were():
+    for key, class_name, order in (
+        ("dpmpp_2m_sde", "DPMSolverMultistepScheduler", 2), ("dpmpp_3m_sde", "DPMSolverMultistepScheduler", 3),
+    ):  # fmt: skip
+        scheduler = set_up(key, SHIPPED["sd1"], 10, compatibility="0.1")
+        assert type(scheduler).__name__ == class_name
+        assert (scheduler.config.algorithm_type, scheduler.config.solver_order) == ("sde-dpmsolver++", order)
+        assert not hasattr(scheduler, "noise_sampler")
+        assert type(set_up(key, SHIPPED["sd1"], 10)).__name__ != class_name
+
+
+@pytest.mark.parametrize("key", ["dpm2", "dpm2_a", "dpmpp_2m_sde", "dpmpp_3m_sde", "unipc", "dpmpp_sde", "ddim"])
+def test_a_picture_of_version_0_1_is_drawn_again_as_the_stock_classes_drew_it(studio, tiny_models, key):
+    """Its rules: diffusers' own class and noise, and every level kept."""
+    here = studio("sd1")
+    (image,) = here.make([8], scheduler=key, schedule="automatic" if key == "ddim" else "karras", steps=6,
+                         compatibility="0.1")  # fmt: skip
+    pipe = diffusers.StableDiffusionPipeline.from_pretrained(str(tiny_models["sd1"]), local_files_only=True)
+    spec = SCHEDULER_BY_KEY[key].at("0.1")
+    config = {name: value for name, value in pipe.scheduler.config.items() if name in BETAS}
+    flag = {} if key == "ddim" else {"use_karras_sigmas": True, "timestep_spacing": "linspace"}
+    pipe.scheduler = getattr(diffusers, spec.class_name)(**config, **spec.config, **flag, **(
+        {"clip_sample": False} if key == "ddim" else {}
+    ))  # fmt: skip
+    if key == "dpmpp_sde":
+        pipe.scheduler.noise_sampler_seed = [8]
+    bare = pipe(
+        "a red heart", width=64, height=64, guidance_scale=5.0, generator=torch.Generator().manual_seed(8),
+        num_inference_steps=6,
+    ).images[0]  # fmt: skip
+    assert np.abs(np.asarray(image.pixels, np.int16) - np.asarray(bare, np.int16)).max() <= 1
+
+
+def test_a_schedule_of_more_levels_than_steps_draws_and_tells_them_all(studio):
+    here = studio("sd1")
+    for key, calls in (("euler", 7), ("dpmpp_2s", 7), ("dpmpp_2s_a", 13), ("heun", 13), ("lms", 7), ("euler_a", 7)):
+        here.make([3], steps=6, scheduler=key, schedule="ddim_uniform")
+        assert [step.step for step in here.steps] == list(range(1, calls + 1)), key
+    here.make([3], steps=30, scheduler="ddim")
+    assert len(here.steps) == 31
 
 
 @pytest.mark.parametrize("spec", K_STYLE, ids=lambda spec: spec.key)
@@ -117,6 +185,8 @@ def test_every_sampler_steps_at_the_levels_of_every_schedule(spec, schedule):
 def test_a_sampler_begins_at_its_first_level_though_its_timesteps_are_rounded_to_one(spec, schedule, steps, values):
     scheduler = set_up(spec.key, BETAS, steps, schedule=schedule, **values)
     sample = torch.ones(1, 4, 8, 8)
+    if hasattr(scheduler, "noise_sampler"):
+        scheduler.noise_sampler = lambda *_: sample
     scheduler.scale_model_input(sample, scheduler.timesteps[0])
     scheduler.step(sample, scheduler.timesteps[0], sample)
     assert scheduler.step_index == 1
@@ -134,7 +204,8 @@ def test_a_copy_keeps_the_levels(spec):
     copied = copy.deepcopy(scheduler)
     copied.set_timesteps(7)
     table = NoiseTable(sigmas_of_the_table(), FAMILY_BY_KEY["sd1"].align_your_steps)
-    assert levels_of(copied) == pytest.approx(noise_levels("beta", table, 7), rel=1e-4)
+    levels, _ = stepped_levels("beta", table, 7, spec.leaves_out_last)
+    assert levels_of(copied) == pytest.approx([*levels, spec.end] if spec.end else levels, rel=1e-4)
     assert not np.array_equal(levels_of(scheduler), levels_of(copied))  # the original is left as it was
 
 
@@ -180,7 +251,7 @@ def test_too_few_steps_are_refused():
 def test_flow_matching_models_are_recognised_by_their_scheduler():
     assert not is_diffusion(diffusers.FlowMatchEulerDiscreteScheduler())
     for spec in SCHEDULERS:
-        assert is_diffusion(getattr(diffusers, spec.class_name)())
+        assert is_diffusion(scheduler_class(spec)())
 
 
 def test_dpmpp_sde_draws_each_images_noise_from_its_own_seed(studio):

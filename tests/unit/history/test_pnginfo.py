@@ -105,7 +105,8 @@ def test_every_sampler_and_schedule_come_back_from_their_text(scheduler, schedul
         ("DPM++ 2M", "Automatic", "dpmpp_2m", "automatic", {}),
         ("DPM++ 2M", None, "dpmpp_2m", "uniform", {}),  # a plain name meant even levels until 1.9
         ("DPM++ 2M", "Normal", "dpmpp_2m", "uniform", {}),
-        ("DPM++ 2M", "Turbo", "dpmpp_2m", "automatic", {"Schedule type": "Turbo"}),
+        ("DPM++ 2M", "Turbo", "dpmpp_2m", "turbo", {}),
+        ("DPM++ 2M", "Phi", "dpmpp_2m", "automatic", {"Schedule type": "Phi"}),  # reForge's
         ("DPM++ 2M SDE Exponential", None, "dpmpp_2m_sde", "exponential", {}),
         ("Euler a Karras", None, "euler_a", "karras", {}),
         ("Restart", "Karras", "heun", "karras", {"Sampler": "Restart"}),
@@ -250,7 +251,32 @@ def test_the_one_name_of_before_1_9_is_read(spec, label, key):
     text = f"p\nSteps: 20, Sampler: {spec.sampler}{label}, CFG scale: 7, Seed: 1, Size: 512x512, Version: v1.8.0"
     read = split_infotext(text)
     assert read.values["scheduler"] == spec.key
-    assert schedule_of(spec, read.values["schedule"]) == key
+    plain = "lcm_uniform" if spec.automatic == "lcm_uniform" else "uniform"  # A1111's LCM has even levels of its own
+    assert schedule_of(spec, read.values["schedule"]) == (key if label else plain)
+
+
+def test_a_text_of_version_0_1_means_what_it_meant_there():
+    """It wrote A1111's names for what was only near, and drew by its own rules."""
+    text = "p\nSteps: 20, Sampler: {}, Schedule type: {}, CFG scale: 7, Seed: 1, Size: 512x512, Version: sdstudio {}"
+    for sampler, schedule, old, new in (
+        ("DPM++ 2S a", "Karras", ("dpmpp_2s", "karras"), ("dpmpp_2s_a", "karras")),
+        ("UniPC", "Karras", ("unipc", "karras"), ("unipc_a1111", "automatic")),
+        ("LCM", "Automatic", ("lcm", "automatic"), ("lcm_any", "automatic")),
+        ("DPM++ 2M", "KL Optimal", ("dpmpp_2m", "kl_optimal"), ("dpmpp_2m", "kl_optimal_a1111")),
+        ("DPM2", "Automatic", ("dpm2", "automatic"), ("dpm2", "automatic")),
+    ):
+        for version, meant, rules in (("0.1.3", old, "0.1"), ("0.2.0", new, None)):
+            values = split_infotext(text.format(sampler, schedule, version)).values
+            assert (values["scheduler"], values["schedule"], values.get("compatibility")) == (*meant, rules)
+
+
+def test_the_level_before_zero_is_written_as_a1111_does():
+    made = recipe("p", scheduler="euler", last_level="left_out")
+    assert "Discard penultimate sigma: True" in infotext(made)
+    assert parse_infotext(infotext(made))["last_level"] == "left_out"
+    kept = recipe("p", scheduler="dpm2", last_level="kept")
+    assert parse_infotext(infotext(kept))["last_level"] == "kept"
+    assert "Discard" not in infotext(recipe("p", scheduler="dpm2"))
 
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=20)

@@ -56,6 +56,7 @@ class ComfyPicture:
         loras: (name, weight on the text encoders, weight on the UNet) in the order they are applied.
         syntax: Prompt syntax and emphasis, by the titles of the request's fields.
         levels: Which noise levels the schedule stands for, where they are not the same; "" when they are.
+        has_own_levels: The noise levels came from a node of their own, not from the sampler's.
         told: What else acts on the picture: name -> text.
         work: How many visits to nodes the reading took.
     """
@@ -66,6 +67,7 @@ class ComfyPicture:
     loras: list[tuple[str, float, float]] = field(default_factory=list)
     syntax: tuple[str, str] = COMFYUI
     levels: str = ""
+    has_own_levels: bool = False
     told: dict[str, str] = field(default_factory=dict)
     work: int = 0
 
@@ -95,6 +97,7 @@ class _Reading:
         made = ComfyPicture()
         settings = self._settings(first)
         made.levels = settings.pop("levels", "")
+        made.has_own_levels = self._graph.linked(settings.get("sigmas")) is not None
         for name in (*_SETTINGS, "Eta"):
             if name in settings:
                 made.values[name] = self._values.plain(settings[name], name)

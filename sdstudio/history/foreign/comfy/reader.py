@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from sdstudio.catalog.names import from_comfyui
@@ -75,7 +76,8 @@ def _found(picture: ComfyPicture) -> Found:
     found.add_size(values.get("width"), values.get("height"))
     name = values.get("sampler_name")
     name = name.removeprefix("sample_") if isinstance(name, str) else name  # as ComfyUI called them in 2023
-    found.add_sampler(name, values.get("scheduler", "normal"), from_comfyui)
+    read = partial(from_comfyui, whole_levels=picture.has_own_levels)
+    found.add_sampler(name, values.get("scheduler", "normal"), read)
     if _SCHEDULE not in found.pairs and "scheduler" in values:
         found.tell(_SCHEDULE, values["scheduler"])
     found.tell(_SCHEDULE, picture.levels)

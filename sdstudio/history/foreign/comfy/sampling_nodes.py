@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sdstudio.catalog.names import from_comfyui
+from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.history.foreign.comfy.account import Account
 from sdstudio.history.foreign.comfy.graph import SIGMAS, Graph, Node
 from sdstudio.history.foreign.comfy.values import Values
@@ -82,6 +84,12 @@ SAMPLER_NODES: Final[Mapping[str, SamplerNode]] = {
 """``class_type`` -> the sampler; KSamplerSelect names it itself."""
 
 
+def _takes_eta(sampler: str) -> bool:
+    """Whether the studio's sampler of that name takes eta too."""
+    found = from_comfyui(sampler)
+    return found is not None and found.same_sampler and "eta" in SCHEDULER_BY_KEY[found.scheduler].takes
+
+
 class SamplingNodes:
     """Reads what is linked to a sampler beside model, prompts and latents."""
 
@@ -121,7 +129,7 @@ class SamplingNodes:
             value = self._values.plain(node.inputs.get(name), name)
             if value is None or value == idle:
                 continue
-            if name == "eta" and row.sampler == "euler_ancestral":
+            if name == "eta" and _takes_eta(row.sampler):
                 found["Eta"] = value
             elif name == "solver_type" and value == "heun":
                 found["sampler_name"] += "_heun"

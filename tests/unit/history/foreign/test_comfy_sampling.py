@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sdstudio.catalog.names import from_comfyui
+from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from tests.unit.history.foreign.graphs import custom, node, plain, read
 
 MODEL = ["4", 0]
@@ -74,8 +75,8 @@ def test_what_changes_noise_levels_is_told_and_what_made_them_is_read():
         ("SamplerEulerAncestral", {"eta": 1.0, "s_noise": 1.1}, "euler_ancestral", {"SamplerEulerAncestral"}),
         ("SamplerDPMPP_2M_SDE", {"solver_type": "midpoint", "eta": 1.0, "s_noise": 1, "noise_device": "gpu"},
          "dpmpp_2m_sde", {}),
-        ("SamplerDPMPP_2M_SDE", {"solver_type": "heun", "eta": 0.3, "s_noise": 1}, "dpmpp_2m_sde_heun",
-         {"SamplerDPMPP_2M_SDE"}),
+        ("SamplerDPMPP_2M_SDE", {"solver_type": "heun", "eta": 0.3, "s_noise": 1}, "dpmpp_2m_sde_heun", {}),
+        ("SamplerDPMPP_SDE", {"eta": 0.3, "s_noise": 1, "r": 0.5}, "dpmpp_sde", {"SamplerDPMPP_SDE"}),
         ("SamplerLMS", {"order": 4}, "lms", {}),
         ("SamplerLMS", {"order": 2}, "lms", {"SamplerLMS"}),
     ],
@@ -87,8 +88,18 @@ def test_samplers_that_are_made_by_nodes_are_what_comfyui_calls_so(kind, inputs,
     assert found.recipe.request.scheduler == meant.scheduler
     assert found.recipe.request.schedule == meant.schedule
     assert set(found.not_mapped) - {"Sampler", "Schedule type"} == set(told)
-    if kind == "SamplerEulerAncestral":
+    if "eta" in SCHEDULER_BY_KEY[meant.scheduler].takes:
         assert found.recipe.request.eta == inputs["eta"]
+
+
+def test_levels_of_a_node_of_their_own_leave_none_out_and_the_samplers_own_do():
+    """ComfyUI's KSampler leaves out the last level before zero for DPM2; BasicScheduler and SamplerCustom do not."""
+    apart = read(custom(sampler=node("KSamplerSelect", sampler_name="dpm_2"))).recipe.request
+    within = read(plain(sampler={"sampler_name": "dpm_2", "scheduler": "karras"})).recipe.request
+    assert (apart.scheduler, apart.last_level) == ("dpm2", "kept")
+    assert (within.scheduler, within.last_level) == ("dpm2", "automatic")
+    aligned = read(custom(node("AlignYourStepsScheduler", model_type="SD1", steps=12, denoise=1.0))).recipe.request
+    assert (aligned.schedule, aligned.last_level) == ("align_your_steps", "left_out")
 
 
 def test_a_sampler_that_nobody_knows_is_told_beside_its_schedule():

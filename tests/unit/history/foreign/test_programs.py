@@ -136,7 +136,9 @@ def test_invokeai_3_and_later():
         "size": (512, 640), "skip": 2, "model": "Dreamshaper 8",
     }  # fmt: skip
     assert sampler_of(data) == "dpmpp_2m_sde karras"
-    assert reading(data).not_mapped == {"seamless_x": "True", "Model hash (other kind)": "blake3:aa11"}
+    not_mapped = dict(reading(data).not_mapped)
+    assert "fresh noise" in not_mapped.pop("Sampler (not the same)")
+    assert not_mapped == {"seamless_x": "True", "Model hash (other kind)": "blake3:aa11"}
     assert reading(data).recipe.app == "InvokeAI 4.2.1"
     older = {**INVOKE_4, "model": {"model_name": "old one"}, "loras": [{"lora": {"model_name": "l"}, "weight": 1}]}
     assert told(png({"invokeai_metadata": json.dumps(older)}))["model"] == "old one"
@@ -265,7 +267,9 @@ def test_a1111_text_in_a_jpeg_is_read_in_either_byte_order(order):
         ({"sampler_name": "euler_ancestral", "scheduler": "sgm_uniform"}, "euler_a sgm_uniform", {}),
         ({"sampler_name": "dpm_adaptive"}, "dpmpp_2m karras", {"Sampler": "dpm_adaptive"}),
         ({"sampler_name": "wonder"}, None, {"Sampler": "wonder", "Schedule type": "karras"}),
-        ({"scheduler": "linear_quadratic"}, "dpmpp_2m automatic", {"Schedule type": "linear_quadratic"}),
+        ({"scheduler": "beta57"}, "dpmpp_2m automatic", {"Schedule type": "beta57"}),
+        ({"scheduler": "linear_quadratic"}, "dpmpp_2m linear_quadratic", {}),
+        ({"sampler_name": "ddim", "scheduler": "beta"}, "euler beta_comfyui", {}),
     ],
 )
 def test_comfyuis_names_are_taken_or_the_nearest_and_what_was_meant_is_kept(names, sampling, left):
