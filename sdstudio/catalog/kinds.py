@@ -45,7 +45,7 @@ KINDS: tuple[AssetKind, ...] = (
     ),
     AssetKind(
         LORA, "LoRA", "LoRA", "Adds a style, a character or a concept to a checkpoint of its family.",
-        (".safetensors", ".pt", ".ckpt"), body_hash=True,
+        (".safetensors", ".pt", ".ckpt", ".bin"), body_hash=True,
     ),
     AssetKind(
         VAE, "VAE", "VAE", "Turns latents into pixels in place of the checkpoint's own.",

@@ -6,9 +6,10 @@ import argparse
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from sdstudio.catalog.kinds import CHECKPOINT
+from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, UPSCALER, VAE
 from sdstudio.cli.console import Console
 from sdstudio.cli.flags import add_flags, given
 from sdstudio.cli.interrupt import interrupt_sets
@@ -16,10 +17,11 @@ from sdstudio.cli.progress import share_bar
 from sdstudio.cli.studio import Studio
 from sdstudio.core.asset import Asset
 from sdstudio.core.checks import check_bounds
-from sdstudio.core.errors import SaveFailed
+from sdstudio.core.errors import ModelError, ModelNotFound, ModelUnsupported, SaveFailed
 from sdstudio.core.model_work import ConvertOptions, ConvertOrder, MergeOptions, MergeOrder
 from sdstudio.core.params import parameters
 from sdstudio.jobs.orders import carried_out, convert_order, merge_order, target_of
+from sdstudio.library.library import Library
 
 
 def add_making(actions: Any) -> None:
@@ -37,7 +39,10 @@ def add_making(actions: Any) -> None:
         help="write a model in another layout or precision",
         description="Write a model as a single file or as a folder, a .ckpt as .safetensors, or in half precision.",
     )
-    converting.add_argument("source", metavar="MODEL", help="key or path of a folder, .safetensors or .ckpt file")
+    converting.add_argument(
+        "source", metavar="MODEL",
+        help="key or path of a folder, a .safetensors or .ckpt file, or of a LoRA that is a pickle",
+    )  # fmt: skip
     converting.add_argument("--out", metavar="NAME|PATH", help="a name in the models folder, or a path")
     add_flags(converting, parameters(ConvertOptions))
     for parser, act in ((merging, _merge), (converting, _convert)):
@@ -62,12 +67,25 @@ def _merge(args: argparse.Namespace, console: Console) -> int:
 
 def _convert(args: argparse.Namespace, console: Console) -> int:
     studio = _studio(args, console)
-    source = studio.library.find_asset(CHECKPOINT, args.source)
+    source = _to_convert(studio.library, args.source)
     values = given(args, parameters(ConvertOptions))
     options = ConvertOptions(**values)
     name = args.out or (source.path.name if source.path.is_dir() else source.path.stem)
+    if not args.out and source.kind != CHECKPOINT:
+        name = str(source.path.with_suffix(".safetensors"))
     target = target_of(name, options.layout, studio.paths.models)
     return _carry_out(args, console, studio, convert_order(source.path, options, target, args.force), [source])
+
+
+def _to_convert(library: Library, name: str) -> Asset:
+    """Return the checkpoint of this name, else the LoRA, embedding, VAE or upscaler. Raises: ModelError."""
+    try:
+        return library.find_asset(CHECKPOINT, name)
+    except ModelError as error:
+        for kind in (LORA, EMBEDDING, VAE, UPSCALER):
+            with suppress(ModelNotFound, ModelUnsupported):
+                return library.find_asset(kind, name)
+        raise error
 
 
 def _carry_out(

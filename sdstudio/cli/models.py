@@ -96,7 +96,7 @@ def _list(args: argparse.Namespace, console: Console) -> int:
     ])  # fmt: skip
     for asset in assets:
         model = _model_of(asset, models)
-        for warning in model.warnings if model is not None else ():
+        for warning in (*(model.warnings if model is not None else ()), *asset.told):
             console.note(f"note: {asset.key}: {warning}")
     return 0
 
@@ -264,7 +264,8 @@ def _facts(asset: Asset, model: ModelInfo | None) -> dict[str, Any]:
         "path": str(asset.path), "root": str(asset.root), "size_bytes": asset.size_bytes,
         "changed": datetime.fromtimestamp(asset.modified_s, UTC).isoformat() if asset.modified_s else "",
         "sha256": asset.sha256, "short_hash": asset.short_hash, "base": asset.base, "alias": asset.alias,
-        "triggers": list(asset.triggers), "network": asset.network, "problem": asset.problem,
+        "triggers": list(asset.triggers), "network": asset.network, "embeddings": list(asset.bundled),
+        "not_drawn": list(asset.told), "problem": asset.problem,
     }  # fmt: skip
     if model is not None:
         facts |= {

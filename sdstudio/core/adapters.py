@@ -27,6 +27,8 @@ WEIGHT_MAXIMUM: Final = 10.0
 """Strongest weight of a LoRA, either way; far beyond what leaves a picture."""
 
 _EXPLICIT: Final = re.compile(r"\bembedding:\s*+([^\s,:()\[\]{}|<>]++)", re.IGNORECASE)
+_FOLDERS: Final = r"(?:[^\s,:()\[\]{}|<>]{1,200}[/\\])"
+"""What may stand between ``embedding:`` and a name: the folders that ComfyUI writes before it."""
 EMBEDDING_ENDING: Final = r"\.(?:safetensors|pt|bin)"
 """What ComfyUI allows behind an embedding's name where it says ``embedding:``."""
 _ENDING: Final = re.compile(rf"{EMBEDDING_ENDING}$", re.IGNORECASE)
@@ -59,6 +61,7 @@ class Adapter:
         text_weight: How strongly a LoRA acts on the text encoders.
         unet_weight: How strongly it acts on the UNet.
         as_first: Whether a LoRA is read as version 0.1 read it, for pictures that it made.
+        told: What the user should hear about how it was chosen, a sentence each.
     """
 
     kind: str
@@ -69,6 +72,7 @@ class Adapter:
     text_weight: float = 1.0
     unet_weight: float = 1.0
     as_first: bool = False
+    told: tuple[str, ...] = ()
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -127,7 +131,8 @@ def explicit_embeddings(text: str, naming: Naming = Naming.WORD) -> tuple[str, .
     """
     if naming is Naming.ANGLED:
         return ()
-    return tuple(dict.fromkeys(_ENDING.sub("", match[1]) for match in _EXPLICIT.finditer(text)))
+    found = (_ENDING.sub("", match[1]).replace("\\", "/") for match in _EXPLICIT.finditer(text))
+    return tuple(dict.fromkeys(found))
 
 
 def angled_names(text: str) -> tuple[str, ...]:
@@ -142,19 +147,23 @@ def split_at_embeddings(text: str, known: Sequence[str], naming: Naming = Naming
     for match in _words(known, naming).finditer(text) if known else ():
         if match.start() > done:
             yield text[done : match.start()], ""
-        yield "", by_name[match["name"].casefold()]
+        yield "", by_name[_slashed(match["name"])]
         done = match.end()
     if done < len(text):
         yield text[done:], ""
 
 
+def _slashed(name: str) -> str:
+    return name.casefold().replace("\\", "/")
+
+
 def _words(names: Sequence[str], naming: Naming) -> re.Pattern[str]:
     longest_first = sorted(names, key=len, reverse=True)
-    alternatives = "|".join(re.escape(name) for name in longest_first)
-    said = rf"(?P<said>embedding:\s*)?(?P<name>{alternatives})(?(said)(?:{EMBEDDING_ENDING})?)"
+    alternatives = "|".join(re.escape(name).replace("/", r"[/\\]") for name in longest_first)
+    said = rf"(?P<said>embedding:\s*{_FOLDERS}??)?(?P<name>{alternatives})(?(said)(?:{EMBEDDING_ENDING})?)"
     pattern = rf"(?<![\w-]){said}(?![\w-])"
     if naming is Naming.PREFIXED:  # a word begins with it; brackets part words
-        pattern = rf"(?<![^\s()])embedding:(?P<name>{alternatives})(?:{EMBEDDING_ENDING})?(?![\w-])"
+        pattern = rf"(?<![^\s()])embedding:{_FOLDERS}??(?P<name>{alternatives})(?:{EMBEDDING_ENDING})?(?![\w-])"
     elif naming is Naming.ANGLED:
         pattern = rf"<(?P<name>{alternatives})>"
     return re.compile(pattern, re.IGNORECASE)

@@ -38,7 +38,10 @@ class Asset:
         body_sha256: Of what follows the header, "" when it is not known or its kind does not use it.
         problem: Why it cannot be used, "" when it can.
         pickled: Whether it is a pickle, which is used only where the settings allow it.
-        network: What an upscaler is, "Real-ESRGAN, 4x"; "" for every other kind, and while that is not known.
+        network: What an upscaler or LoRA is, "Real-ESRGAN, 4x", "LoKr"; "" for a plain LoRA, for every other kind, and
+            while that is not known.
+        bundled: Names of the embeddings that a LoRA brings along: words for prompts, while it is used.
+        told: What of it is not drawn with, a sentence each.
     """
 
     kind: str
@@ -58,6 +61,8 @@ class Asset:
     problem: str = ""
     pickled: bool = False
     network: str = ""
+    bundled: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def kind_row(self) -> AssetKind:

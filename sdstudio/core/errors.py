@@ -68,6 +68,10 @@ class ModelNotFound(ModelError):
     """There is no such model, or its files are gone."""
 
 
+class ModelAmbiguous(ModelError):
+    """Several models or files have the name."""
+
+
 class ModelDamaged(ModelError):
     """A file of the model is missing, truncated or not what its name says."""
 

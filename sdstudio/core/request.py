@@ -223,6 +223,8 @@ class GenerationRequest(BaseModel):
     prediction: Prediction = "automatic"
     zero_snr: ZeroSnr = False
     compatibility: Compatibility = NEWEST_COMPATIBILITY
+    file_hashes: tuple[tuple[str, str], ...] = ()
+    """Name -> hash, as a recipe or another program tells it: decides where several files have the name."""
     written: Written | None = None
     """Not drawn from: kept for the user. ``None`` where the prompts are as they were written."""
 
@@ -325,6 +327,15 @@ class Recipe(BaseModel):
     duration_s: float = 0.0
     blocked: str = ""
     made_with: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def file_hashes(self) -> tuple[tuple[str, str], ...]:
+        """Name -> hash of the files that it was drawn with, else of those that its request tells."""
+        rows = self.made_with.get("adapters")
+        recorded = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        pairs = [(row.get("name"), row.get("hash")) for row in recorded]
+        told = tuple((name, digits) for name, digits in pairs if isinstance(name, str) and isinstance(digits, str))
+        return (*(pair for pair in told if pair[1]), *self.request.file_hashes)
 
     @classmethod
     def stored(cls, text: str) -> Recipe:

@@ -61,6 +61,8 @@ class Attached:
         """
         if not with_pickles:
             refuse_pickles(model.adapters)
+        for said in (said for adapter in model.adapters for said in adapter.told):
+            on_event(Notice(f"{said}.", "Name the file with its folder to choose another."))
         loras = [adapter for adapter in model.adapters if adapter.kind == LORA]
         moved = self._loras.attach(model, loras, device, on_event, cancel)
         brought = self._loras.embeddings(loras)

@@ -10,7 +10,7 @@ import functools
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
@@ -27,6 +27,9 @@ from sdstudio.engine.interrupt import interruptible
 from sdstudio.engine.lora import Misfit, Term, needs_weights, term
 from sdstudio.engine.lora_file import LoraFile, LoraLayer, read_lora
 from sdstudio.engine.lora_layers import NORMS, layers_of
+
+_SCALED: Final = frozenset({"up", "hada_w1_a", "a1.weight", "lokr_w1_a", "lokr_w2_a"})
+"""Parts that alpha acts on."""
 
 Layers = Mapping[tuple[str, str], nn.Module]
 
@@ -133,6 +136,9 @@ class AttachedLoras:
             if names:
                 are = "are" if len(names) > 1 else "is"
                 told.append(f"{len(names)} of its {len(file.layers)} layers {are} {why}: {listed(names)}")
+        silent = [row.name for row in file.layers if _is_silent(row)]
+        if silent:
+            told.append(f"{len(silent)} of its {len(file.layers)} layers have alpha 0 and do nothing: {listed(silent)}")
         for row in file.unread:
             told.append(f"{len(row.names)} of its tensors are not drawn with, {row.reason}: {listed(list(row.names))}")
         embeddings = {name: tuple(vectors_of(keys)) for name, keys in file.embeddings.items()}
@@ -182,6 +188,13 @@ def _readings(adapter: Adapter) -> tuple[LoraFile, ...]:
 def _is_new(row: LoraLayer, layer: nn.Module) -> bool:
     """Whether version 0.1 did not apply what a file says of a layer that it knew."""
     return row.name == "out_0" or (isinstance(layer, NORMS) and not {"w_norm", "b_norm"} <= row.parts.keys())
+
+
+def _is_silent(row: LoraLayer) -> bool:
+    """Whether its own alpha of 0 takes all of it away, as in A1111 and ComfyUI."""
+    parts = row.parts
+    is_scaled = "alpha" in parts and "scale" not in parts and bool(_SCALED & parts.keys())
+    return is_scaled and float(parts["alpha"]) == 0
 
 
 def _term(model: ModelInfo, adapter: Adapter, layer: nn.Module, row: LoraLayer, device: torch.device) -> Term | None:

@@ -22,8 +22,11 @@ import torch
 from sdstudio.catalog.checkpoints import CHECKPOINTS
 from sdstudio.core.checkpoint import prediction_note
 from sdstudio.core.errors import Cancelled, ModelUnsupported, SaveFailed, StudioError
+from sdstudio.core.lora_config import as_header
+from sdstudio.core.lora_names import read_names
 from sdstudio.core.model import ModelLayout
 from sdstudio.core.model_work import KEEP, PRECISIONS, ConvertOrder, OnProgress, WorkReport, check_target
+from sdstudio.core.safetensors_header import Header
 from sdstudio.core.safetensors_writer import PART_SUFFIX, SafetensorsWriter, TensorPlan, check_room
 from sdstudio.engine.files import Component, ModelFiles, check_files, weight_paths, weights_name
 from sdstudio.engine.loading import LEFT_OUT, component_class, said_as_model_error
@@ -101,7 +104,8 @@ class _Run:
         """A pickle to safetensors, or a file to another number format."""
         with opened_weights(self.order.source) as weights:
             header = weights.header
-            metadata = {"format": "pt", **header.metadata, **prediction_note(self.order.source, header)}
+            noted = _lora_notes(self.order.source, header) | header.metadata
+            metadata = {"format": "pt", **noted, **prediction_note(self.order.source, header)}
             return self._written(weights, self.order.target, metadata)
 
     def folder_to_file(self) -> WorkReport:
@@ -243,6 +247,12 @@ def _original(weights: Weights, row: Original) -> torch.Tensor:
     pieces = [whole(weights, name) for name in row.sources]
     joined = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
     return (joined.T if row.transposed else joined).reshape(row.shape)
+
+
+def _lora_notes(path: Path, header: Header) -> dict[str, str]:
+    """Return what PEFT keeps beside a LoRA, for the header of a file that may go elsewhere."""
+    places = read_names(header.tensors, path.parent.name).parts.values()
+    return as_header(path, frozenset(place.network for place in places)) if places else {}
 
 
 def _metadata(files: ModelFiles) -> dict[str, str]:

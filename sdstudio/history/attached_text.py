@@ -112,7 +112,7 @@ def _tag(name: str, said: str) -> str:
     return tag(name, weight) if abs(weight) <= WEIGHT_MAXIMUM else ""
 
 
-def _leave_what_no_prompt_names(values: Mapping[str, Any], leftovers: dict[str, str]) -> None:
+def _leave_what_no_prompt_names(values: dict[str, Any], leftovers: dict[str, str]) -> None:
     prompt, negative = values.get("prompt", ""), values.get("negative_prompt", "")
     told = {key: dict(_pairs(leftovers.pop(key, ""))) for key, _ in _HASHES.values()}
     for name, said in _hashes_of_civitai(leftovers.get("Hashes", "")):
@@ -128,6 +128,10 @@ def _leave_what_no_prompt_names(values: Mapping[str, Any], leftovers: dict[str, 
     named = _tagged(prompt)
     names = list(told[_HASHES[EMBEDDING][0]])[:NAMES_MAXIMUM]
     named |= {_folded(name) for name in embedding_names(f"{prompt}\n{negative}", [name for name in names if name])}
+    pinned = [(name, said) for hashes in told.values() for name, said in hashes.items() if said]
+    pinned = [(name, said) for name, said in pinned if _folded(name) in named][:NAMES_MAXIMUM]
+    if pinned:
+        values["file_hashes"] = tuple(pinned)
     for key, hashes in told.items():
         unnamed = [f"{name}: {said}" if said else name for name, said in hashes.items() if _folded(name) not in named]
         if unnamed:

@@ -72,7 +72,8 @@ class Redrawer:
         if seed is None:
             raise HistoryError("The picture has no seed in its recipe.", "It cannot be drawn again.")
         model = self._find_model(recipe.request.model)
-        request = GenerationRequest.checked(recipe.request.model_dump() | {"model": model.key}, parameters_of(model))
+        values = recipe.request.model_dump() | {"model": model.key, "file_hashes": recipe.file_hashes}
+        request = GenerationRequest.checked(values, parameters_of(model))
         fitted = self._fit(request, model, cancel) if self._fit is not None else model
         own = self._settings.as_recorded(recipe.made_with, self._engine.status().device)
         self._engine.configure(own.model_copy(update={**self._flags, "previews": False}))

@@ -22,7 +22,9 @@ _INPUT_SIDE: Final = re.compile(
 )
 # Other architectures' LoRA, by a piece of any name: Flux, Stable Diffusion 3 and further transformers.
 _OTHERS: Final = ("double_blocks", "joint_blocks", "single_transformer_blocks", ".norm1_context")
-_SECOND_ENCODER: Final = ("\nlora_te2_", "\nlora_te1_", "\ntext_encoder_2.")
+_SECOND_ENCODER: Final = (
+    "\nlora_te2_", "\nlora_te1_", "\ntext_encoder_2.", "\ntext_encoders.clip_g.", "\nclip_g.", "\nlycoris_te2_",
+)  # fmt: skip
 # kohya-ss/sd-scripts `train_util.py`: sd_v1, sd_v2, sd_v2_768_v, sdxl_base_v0-9, sdxl_base_v1-0, sd3_m, flux1 ..
 _CLAIMS: Final = (
     (re.compile(r"^(?:sd_v1|sd1|sd_1)"), "sd1"),

@@ -11,23 +11,24 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from sdstudio.catalog.checkpoints import V_PREDICTION
 from sdstudio.catalog.few_steps import FEW_STEPS
-from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, KIND_BY_KEY, PICKLES, UPSCALER, VAE, VARIANT_BY_KEY
+from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, KIND_BY_KEY, LORA, PICKLES, UPSCALER, VAE, VARIANT_BY_KEY
 from sdstudio.core.checkpoint import PARTS_KEY, prediction_in, prediction_in_yaml
 from sdstudio.core.errors import ModelDamaged, ModelError, ModelPickled, ModelUnsupported
 from sdstudio.core.safetensors_header import Header, read_header
 from sdstudio.core.settings import PICKLES_HINT
 from sdstudio.core.upscalers import layout_of
 from sdstudio.library.cache_file import read_cache, write_cache
+from sdstudio.library.lora_facts import lora_facts
 from sdstudio.library.pickled import family_in_pickle
 from sdstudio.library.single_file import SingleFile, classify, variant_of_name
 
-_VERSION: Final = 7
+_VERSION: Final = 8
 """Of what is kept: raise it when `classify` or `FileFacts` change what they say of the same file."""
 
 VAE_HINT: Final = "Choose a VAE to draw with it: the VAE field, or --vae NAME."
@@ -51,7 +52,10 @@ class FileFacts:
         alias: Another name it is called by in prompts.
         triggers: Words that wake it, the most frequent first.
         carried: It carries the configuration of the folder that it was made from.
-        network: What an upscaler is, "Real-ESRGAN, 4x"; "" for a pickle, which is not opened to look.
+        network: What an upscaler or LoRA is, "Real-ESRGAN, 4x", "LoKr"; "" for a plain LoRA, and for a pickle, which is
+            not opened to look.
+        bundled: Names of the embeddings that a LoRA brings along.
+        told: What of it is not drawn with, a sentence each.
         error: "damaged", "unsupported", "pickled" or "" when it is whole; ``message`` and ``hint`` say more.
     """
 
@@ -61,6 +65,8 @@ class FileFacts:
     triggers: tuple[str, ...] = ()
     carried: bool = False
     network: str = ""
+    bundled: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     error: str = ""
     message: str = ""
     hint: str = ""
@@ -100,6 +106,8 @@ def read_facts(path: Path, hint: str = "") -> FileFacts:
     )
     if file.kind == UPSCALER:
         return _with_network(facts, header, path)
+    if file.kind == LORA:
+        return replace(facts, **asdict(lora_facts(path, header)))
     if not file.not_a_model:
         return _with_parts(facts, path)
     advice = "Choose a text-to-image checkpoint." if file.kind == CHECKPOINT else "The studio does not use it."
@@ -216,7 +224,7 @@ def _pickle(path: Path, kind: str) -> FileFacts:
         file,
         error="unsupported",
         message=f"{path} may hold Python objects and was not opened: allowed are .safetensors files.",
-        hint="Convert it to .safetensors first.",
+        hint=f"Convert it, with `sdstudio models convert {path.name}`.",
     )
 
 
@@ -236,7 +244,8 @@ def _restored(row: Mapping[str, Any]) -> FileFacts:
         raise ValueError(f"kind = {file.kind!r}, variant = {file.variant!r}")
     if row["error"] and row["error"] not in _ERRORS:
         raise ValueError(f"error = {row['error']!r}")
-    return FileFacts(**{**row, "file": file, "triggers": tuple(row["triggers"])})
+    lists = {name: tuple(map(str, row[name])) for name in ("triggers", "bundled", "told")}
+    return FileFacts(**{**row, **lists, "file": file})
 
 
 def one_line(text: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
-from sdstudio.catalog.kinds import KIND_BY_KEY
+from sdstudio.catalog.kinds import KIND_BY_KEY, PICKLES
 from sdstudio.core.adapters import (
     EMBEDDING,
     LORA,
@@ -21,13 +21,14 @@ from sdstudio.core.adapters import (
 )
 from sdstudio.core.advanced_fields import FIRST_COMPATIBILITY
 from sdstudio.core.asset import Asset
-from sdstudio.core.errors import InvalidRequest, ModelError
+from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.extra_networks import cut_networks
 from sdstudio.core.inputs import InputPictures
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.prompt_dialects import dialect_of
 from sdstudio.core.prompt_wording import check_prompts
 from sdstudio.core.request import GenerationRequest
+from sdstudio.library.choosing import Chooser, Chosen, fits
 from sdstudio.library.facts import VAE_HINT
 from sdstudio.library.library import Library
 
@@ -47,7 +48,7 @@ class Fitting:
         """Raise `InvalidRequest` for what cannot be read, is not there, or is nothing that the model takes."""
         check_prompts(request)
         self._input(request, model)
-        for _ in self._adapters(request, model):
+        for _ in self._adapters(request, model, Chooser(self._library)):
             pass
 
     def fitted(self, request: GenerationRequest, model: ModelInfo, cancel: threading.Event | None = None) -> ModelInfo:
@@ -59,7 +60,8 @@ class Fitting:
             Cancelled: ``cancel`` was set by another thread.
         """
         adapters = []
-        for adapter, asset in self._adapters(request, model):
+        chooser = Chooser(self._library, reads=True, cancel=cancel)
+        for adapter, asset in self._adapters(request, model, chooser):
             known = asset if asset.short_hash else self._library.hash_asset(asset, cancel=cancel)
             adapters.append(replace(adapter, hash=known.short_hash))
         picture = self._input(request, model)
@@ -78,33 +80,38 @@ class Fitting:
             raise InvalidRequest("init_image", said, "Choose a Stable Diffusion 1, 2 or XL model, or do without it.")
         return self._inputs.path_of(request.init_image)
 
-    def _adapters(self, request: GenerationRequest, model: ModelInfo) -> Iterator[tuple[Adapter, Asset]]:
+    def _adapters(
+        self, request: GenerationRequest, model: ModelInfo, chooser: Chooser
+    ) -> Iterator[tuple[Adapter, Asset]]:
         if request.init_image and request.upscaler:
-            asset = self._found(UPSCALER, request.upscaler, "upscaler")
-            yield _adapter(asset, request.upscaler), asset
+            yield _adapter(chooser.chosen(UPSCALER, request.upscaler, "upscaler", request, model), request.upscaler)
         if request.steps_run:  # else no model draws, and nothing is attached to it
-            yield from self._attached(request, model)
+            yield from self._attached(request, model, chooser)
 
-    def _attached(self, request: GenerationRequest, model: ModelInfo) -> Iterator[tuple[Adapter, Asset]]:
+    def _attached(
+        self, request: GenerationRequest, model: ModelInfo, chooser: Chooser
+    ) -> Iterator[tuple[Adapter, Asset]]:
+        brought: set[str] = set()
         if model.lacks_vae and not request.vae:
             raise InvalidRequest("vae", f"VAE: {model.name} holds none.", VAE_HINT)
         has_comments = dialect_of(request.prompt_syntax, request.compatibility).has_comments
         for use in lora_uses(request.prompt, request.loras, has_comments):
-            asset = self._found(LORA, use.name, use.field)
+            adapter, asset = _adapter(chooser.chosen(LORA, use.name, use.field, request, model), use.name, use.field)
             _check_family(asset, model, use.field)
-            adapter = replace(
-                _adapter(asset, use.name), text_weight=use.text_weight, unet_weight=use.unet_weight,
-                as_first=request.compatibility == FIRST_COMPATIBILITY,
-            )  # fmt: skip
+            brought |= {name.casefold() for name in asset.bundled}
+            as_first = request.compatibility == FIRST_COMPATIBILITY
+            adapter = replace(adapter, as_first=as_first, text_weight=use.text_weight, unet_weight=use.unet_weight)
             yield adapter, asset
-        yield from self._embeddings(request, model)
+        yield from self._embeddings(request, model, chooser, brought)
         if request.vae:
-            asset = self._found(VAE, request.vae, "vae")
+            adapter, asset = _adapter(chooser.chosen(VAE, request.vae, "vae", request, model), request.vae, "vae")
             _check_family(asset, model, "vae")
-            yield _adapter(asset, request.vae), asset
+            yield adapter, asset
 
-    def _embeddings(self, request: GenerationRequest, model: ModelInfo) -> Iterator[tuple[Adapter, Asset]]:
-        """Yield the embeddings that the prompts name.
+    def _embeddings(
+        self, request: GenerationRequest, model: ModelInfo, chooser: Chooser, brought: Set[str]
+    ) -> Iterator[tuple[Adapter, Asset]]:
+        """Yield the embeddings that the prompts name, but for those that a LoRA brings along.
 
         How they name one, their way to write decides. A mere word that happens to be an embedding of another family
         stays a word; ``embedding:word`` is refused. One that only the settings keep closed is refused too: as a word it
@@ -116,42 +123,36 @@ class Fitting:
         fields: Mapping[str, str] = {field: cut_networks(text, cut)[0] for field, text in texts.items()}
         if not any(fields.values()):
             return
-        shelf = {asset.key: asset for asset in self._library.assets(EMBEDDING)}
-        fitting = [key for key, asset in shelf.items() if (not asset.problem or asset.pickled) and _fits(asset, model)]
-        found: dict[str, Asset] = {}
+        shelf = self._library.assets(EMBEDDING)
+        fitting = [asset for asset in shelf if (not asset.problem or asset.pickled) and fits(asset, model)]
+        words = [name for asset in fitting for name in (asset.key, asset.key.rpartition("/")[2])]
+        known = {name.casefold() for name in words}
+        found: dict[str, tuple[Adapter, Asset]] = {}
         for field, text in fields.items():
-            for name in explicit_embeddings(text, dialect.naming):
-                if name.casefold() not in {key.casefold() for key in fitting}:
-                    _check_family(self._found(EMBEDDING, name, field), model, field)
-            named = embedding_names(text, fitting, dialect.naming)
-            found |= {name: _usable(shelf[name], name, field) for name in named}
-        yield from ((_adapter(asset, name), asset) for name, asset in found.items())
-
-    def _found(self, kind: str, name: str, field: str) -> Asset:
-        try:
-            asset = self._library.find_asset(kind, name)
-        except ModelError as error:
-            raise InvalidRequest(field, error.message, error.hint) from error
-        return _usable(asset, name, field)
+            explicit = explicit_embeddings(text, dialect.naming)
+            named = [name for name in explicit if name.casefold() not in brought - known]
+            for name in embedding_names(text, [*named, *words], dialect.naming):
+                adapter, asset = _adapter(chooser.chosen(EMBEDDING, name, field, request, model), name, field)
+                _check_family(asset, model, field)
+                found[name] = adapter, asset
+        yield from found.values()
 
 
 def _usable(asset: Asset, name: str, field: str) -> Asset:
     if asset.problem:
         said = f"{asset.kind_row.title} = {name[:200]}: {asset.problem}"
-        raise InvalidRequest(field, said, "" if asset.pickled else "Choose another one.")
+        is_pickle = asset.pickled or asset.path.suffix.lower() in PICKLES  # whose problem says what to do
+        raise InvalidRequest(field, said, "" if is_pickle else "Choose another one.")
     return asset
 
 
-def _adapter(asset: Asset, name: str) -> Adapter:
-    return Adapter(asset.kind, name, asset.path, asset.family)
-
-
-def _fits(asset: Asset, model: ModelInfo) -> bool:
-    return not asset.family or asset.family == model.family
+def _adapter(chosen: Chosen, name: str, field: str = "upscaler") -> tuple[Adapter, Asset]:
+    asset = _usable(chosen.asset, name, field)
+    return Adapter(asset.kind, name, asset.path, asset.family, told=chosen.told), asset
 
 
 def _check_family(asset: Asset, model: ModelInfo, field: str) -> None:
-    if _fits(asset, model):
+    if fits(asset, model):
         return
     title = KIND_BY_KEY[asset.kind].title
     made_for = FAMILY_BY_KEY[asset.family].title if asset.family in FAMILY_BY_KEY else "another kind of model"

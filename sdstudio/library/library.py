@@ -18,7 +18,7 @@ from sdstudio.core.paths import StudioPaths, resources
 from sdstudio.library.hashes import HashCache
 from sdstudio.library.identify import weight_files
 from sdstudio.library.links import Linked, link
-from sdstudio.library.lookup import any_named, asset_named, model_named
+from sdstudio.library.lookup import any_named, asset_named, assets_named, model_named
 from sdstudio.library.places import Trouble
 from sdstudio.library.remarks import Remark, Remarks
 from sdstudio.library.scan import STARTER_KEY, Scan, Scanner, with_own_values, with_pickles_opened
@@ -72,9 +72,19 @@ class Library:
 
         Raises:
             ModelNotFound: There is none; the hint names similar ones.
+            ModelAmbiguous: Several are called so.
             ModelUnsupported: What is at the path is of another kind.
         """
         return self._with_hashes(asset_named(self._scan().assets, kind, name.strip()))
+
+    def find_assets(self, kind: str, name: str) -> tuple[Asset, ...]:
+        """Return all assets of this kind that a name may mean, with the hashes that are known.
+
+        Raises:
+            ModelNotFound: There is none; the hint names similar ones.
+            ModelUnsupported: What is at the path is of another kind.
+        """
+        return tuple(self._with_hashes(asset) for asset in assets_named(self._scan().assets, kind, name.strip()))
 
     def find_any(self, name: str, kind: str | None = None) -> Asset:
         """Return the asset of this name, of whichever kind; raises as `find_asset`."""

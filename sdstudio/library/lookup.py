@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
@@ -12,7 +12,8 @@ from typing import Final
 
 from sdstudio.catalog.kinds import CHECKPOINT, KIND_BY_KEY, KINDS
 from sdstudio.core.asset import Asset
-from sdstudio.core.errors import ModelError, ModelNotFound, ModelUnsupported
+from sdstudio.core.errors import ModelAmbiguous, ModelNotFound, ModelUnsupported
+from sdstudio.core.model_work import listed
 from sdstudio.core.paths import expanded
 from sdstudio.library.facts import read_facts
 from sdstudio.library.identify import Finding, examine
@@ -53,25 +54,47 @@ def asset_named(assets: Sequence[Asset], kind: str, wanted: str) -> Asset:
 
     Raises:
         ModelNotFound: There is none; the hint names similar ones.
+        ModelAmbiguous: Several are called so.
+        ModelUnsupported: What is at the path is of another kind.
+    """
+    found = assets_named(assets, kind, wanted)
+    if len(found) > 1:
+        keys = [asset.key for asset in found]
+        said = f"{KIND_BY_KEY[kind].title} = {wanted[:200]}: several files have this name: {listed(keys)}."
+        raise ModelAmbiguous(said, f"Name one of them, {keys[0]} say.")
+    return found[0]
+
+
+def assets_named(assets: Sequence[Asset], kind: str, wanted: str) -> tuple[Asset, ...]:
+    """Return the assets of this kind that a name may mean: more than one only where several are called so.
+
+    A key goes before names of files, those before folder and name (``pony/style``, with either slash, with or without
+    the ending), those before what another program calls it.
+
+    Raises:
+        ModelNotFound: There is none; the hint names similar ones.
         ModelUnsupported: What is at the path is of another kind.
     """
     if kind not in KIND_BY_KEY:
         raise ModelNotFound(f"Kind = {kind[:60]!r}: allowed is {', '.join(KIND_BY_KEY)}.")
     those = [asset for asset in assets if asset.kind == kind]
-    for asset in those:
-        if wanted == asset.key:
-            return asset
     folded = wanted.casefold()
-    for asset in those:
-        if folded in _names(asset):
-            return asset
-    for asset in those:  # another program's name for it goes behind every file's own
-        if asset.alias and folded == asset.alias.casefold():
-            return asset
+    ways: tuple[Callable[[Asset], bool], ...] = (
+        lambda asset: wanted == asset.key,
+        lambda asset: wanted in (asset.name, asset.path.name, asset.path.stem),
+        lambda asset: folded in _names(asset),
+        lambda asset: _lies_at(asset, wanted, str),
+        lambda asset: _lies_at(asset, wanted, str.casefold),
+        lambda asset: bool(asset.alias) and folded == asset.alias.casefold(),
+    )
+    for is_called in ways:
+        by_file = {asset.path.resolve(): asset for asset in reversed(those) if is_called(asset)}
+        if by_file:
+            return tuple(reversed(by_file.values()))
     title = KIND_BY_KEY[kind].title
     path = _as_path(wanted)
-    if path is not None:
-        return _asset_at(path, kind, those)
+    if path is not None and (path.exists() or os.path.isabs(wanted)):
+        return (_asset_at(path, kind, those),)
     names = {name: asset.key for asset in those for name in _names(asset)}
     hint = _did_you_mean(wanted, names) or _ALL.format(kind)
     raise ModelNotFound(f"{title} = {wanted[:200]!r}: there is no such {title}.", hint)
@@ -82,7 +105,7 @@ def any_named(assets: Sequence[Asset], wanted: str, kind: str | None = None) -> 
     if kind is not None:
         return asset_named(assets, kind, wanted)
     for row in KINDS:
-        with suppress(ModelError):
+        with suppress(ModelNotFound, ModelUnsupported):
             return asset_named(assets, row.key, wanted)
     names = {name: asset.key for asset in assets for name in _names(asset)}
     hint = _did_you_mean(wanted, names) or "See the Library page, or `sdstudio models list`."
@@ -98,6 +121,16 @@ def a(kind: str) -> str:
 def _names(asset: Asset) -> set[str]:
     names = (asset.key, asset.name, asset.path.name, asset.path.stem)
     return {name.casefold() for name in names}
+
+
+def _lies_at(asset: Asset, wanted: str, read: Callable[[str], str]) -> bool:
+    """Whether a file lies in the folders that a name of several parts ends with, both read alike."""
+    parts = read(wanted).replace("\\", "/").strip("/")
+    if "/" not in parts:
+        return False
+    places = (asset.path.as_posix(), asset.path.with_suffix("").as_posix(), asset.path.parent.as_posix())
+    by_folder = asset.path.stem.casefold() not in _names(asset) - {asset.path.stem.casefold()}
+    return any(f"/{read(place)}".endswith(f"/{parts}") for place in (places if by_folder else places[:2]))
 
 
 def _as_path(wanted: str) -> Path | None:

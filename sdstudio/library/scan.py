@@ -17,6 +17,7 @@ from typing import Any, Final
 from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import ModelError, ModelPickled
+from sdstudio.core.lora_names import NETWORKS
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.model_folder import INDEX_FILE
 from sdstudio.core.paths import expanded
@@ -153,13 +154,14 @@ def asset_of_file(candidate: Candidate, facts: FileFacts) -> Pair:
     error = finding.error if file.kind == CHECKPOINT else facts.as_error()
     name = path.stem
     if name in _GENERIC_STEMS:
-        name = title_of(path.parent)
+        folder = path.parent
+        name = title_of(folder.parent if folder.name in NETWORKS else folder)
     problem = str(error) if error is not None else finding.info.problem if file.kind == CHECKPOINT else ""
     asset = Asset(
         file.kind, name.rpartition("/")[2], name, path, candidate.root, file.family, file.variant, facts.base,
         facts.alias, facts.triggers, candidate.size_bytes, candidate.mtime_ns / 1e9,
         problem=problem, pickled=isinstance(error, ModelPickled),
-        network=facts.network,
+        network=facts.network, bundled=facts.bundled, told=facts.told,
     )  # fmt: skip
     info = replace(finding.info, key=asset.key, name=asset.name)
     return replace(finding, info=info), asset
@@ -204,10 +206,36 @@ def _renamed(finding: Finding, asset: Asset, key: str) -> Pair:
 
 
 def _with_own_keys(pairs: Sequence[Pair]) -> Iterator[Pair]:
-    """Give the second of two assets with one kind and key its path as key."""
+    """Give assets of one kind and key keys of their own.
+
+    Of checkpoints the first keeps the name, and the others have their path. Every other file gets the folder before its
+    name, and as many above it as tell them apart, so that none of them goes by a name that another has as well.
+    """
+    groups: dict[tuple[str, str], list[Asset]] = {}
+    for _finding, asset in pairs:
+        groups.setdefault((asset.kind, asset.key), []).append(asset)
     taken: set[tuple[str, str]] = set()
     for finding, asset in pairs:
-        if (asset.kind, asset.key) in taken:
-            finding, asset = _renamed(finding, asset, str(asset.path))
+        group = groups[asset.kind, asset.key]
+        key = _tail(asset, group) if len(group) > 1 and asset.kind != CHECKPOINT else asset.key
+        if (asset.kind, key) in taken:
+            key = str(asset.path)
+        if key != asset.key:
+            finding, asset = _renamed(finding, asset, key)
         taken.add((asset.kind, asset.key))
         yield finding, asset
+
+
+def _tail(asset: Asset, group: Sequence[Asset]) -> str:
+    """Return the end of an asset's path that no other of its group has: its folder and its name, at least."""
+    ends = [_named_parts(other) for other in group]
+    own = _named_parts(asset)
+    count = 2
+    while count < len(own) and sum(end[-count:] == own[-count:] for end in ends) > 1:
+        count += 1
+    return "/".join(own[-count:])
+
+
+def _named_parts(asset: Asset) -> tuple[str, ...]:
+    is_named = asset.path.stem == asset.key
+    return (asset.path.with_suffix("") if is_named else asset.path.parent).parts

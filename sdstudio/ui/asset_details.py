@@ -325,6 +325,8 @@ def rows_of(row: ShownAsset) -> list[tuple[str, str]]:
         ("Family", " ".join(part for part in (family, asset.variant_title) if part)),
         ("Network", asset.network),
         ("Made for", asset.base),
+        ("Not drawn with", "; ".join(asset.told)),
+        ("Brings along", ", ".join(asset.bundled)),
         ("Also called", asset.alias if asset.alias != asset.key else ""),
         ("Pictures", used),
         ("Size", f"{asset.size_bytes:,} bytes" if asset.size_bytes else ""),

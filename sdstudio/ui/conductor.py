@@ -167,7 +167,7 @@ class Conductor(QObject):
             said = f"The model {name} is not in the library: {panel.model.name} stays chosen."
             self._players.message.say(said, "warning")
             request = request.model_copy(update={"model": panel.model.key})
-        panel.restore(request)
+        panel.restore(request.model_copy(update={"file_hashes": recipe.file_hashes}))
         self._players.editor.restore_prompts(request.prompt, request.negative_prompt)
         self.attention_wanted.emit()
 

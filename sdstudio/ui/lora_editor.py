@@ -75,7 +75,7 @@ class LoraEditor(Editor):
         combo.blockSignals(True)
         combo.clear()
         for place, asset in enumerate(assets):
-            combo.addItem(asset.name if asset.name == asset.path.stem else asset.key, asset.key)
+            combo.addItem(asset.key, asset.key)
             combo.setItemData(place, wrapped(about(asset)), Qt.ItemDataRole.ToolTipRole)
             items = combo.model()
             if isinstance(items, QStandardItemModel):
@@ -87,7 +87,7 @@ class LoraEditor(Editor):
             edit.setPlaceholderText("Add a LoRA…" if assets else "No LoRA in the model folders")
         combo.blockSignals(False)
         for row in self.rows:
-            row.show_asset(self._assets.get(row.name), family)
+            row.show_asset(self._assets.get(row.name), family, self._others(row.name))
 
     def value(self) -> tuple[tuple[str, float], ...]:
         """Return names and weights in their order."""
@@ -113,12 +113,17 @@ class LoraEditor(Editor):
 
     def _put_in(self, name: str, weight: float) -> None:
         row = LoraRow(name, weight)
-        row.show_asset(self._assets.get(name), self._family)
+        row.show_asset(self._assets.get(name), self._family, self._others(name))
         row.changed.connect(self.edited)
         row.remove_wanted.connect(lambda: self._on_removed(row))
         row.words_wanted.connect(self.words_wanted)
         self.rows.append(row)
         self._column.addWidget(row)
+
+    def _others(self, name: str) -> list[str]:
+        """Return the keys of files that go by a mere name together."""
+        folded = name.casefold()
+        return [key for key in self._assets if "/" in key and key.rpartition("/")[2].casefold() == folded]
 
     def _take_out(self, row: LoraRow) -> None:
         self.rows.remove(row)
@@ -210,9 +215,11 @@ class LoraRow(QWidget):
         """What is wrong with it, "" when nothing is."""
         return "" if self._problem.isHidden() else self._problem.text()
 
-    def show_asset(self, asset: Asset | None, family: str) -> None:
-        """Say what the library knows of it; ``None``: nothing."""
+    def show_asset(self, asset: Asset | None, family: str, others: Sequence[str] = ()) -> None:
+        """Say what the library knows of it; ``None``: nothing, or that ``others`` go by its name together."""
         problem = "Not in the model folders" if asset is None else asset.problem or misfit(asset, family)
+        if asset is None and others:
+            problem = f"Several files have this name. Choose {' or '.join(others[:3])}."
         self._problem.setText(problem)
         self._problem.setVisible(bool(problem))
         self._title.setToolTip(wrapped(about(asset) if asset is not None else self.name))
@@ -244,7 +251,7 @@ class AssetEditor(ChoiceEditor):
     def set_assets(self, assets: Sequence[Asset], family: str) -> None:
         """Offer these files; those of another family than the model's are shown and cannot be chosen."""
         unfit = frozenset(asset.key for asset in assets if misfit(asset, family) or asset.problem)
-        choices = [Choice(asset.key, asset.name, about(asset)) for asset in assets]
+        choices = [Choice(asset.key, asset.key if "/" in asset.key else asset.name, about(asset)) for asset in assets]
         self.set_choices([self._without, *choices], unfit)
 
 

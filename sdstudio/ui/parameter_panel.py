@@ -50,6 +50,7 @@ class ParameterPanel(QScrollArea):
         self.setObjectName("parameterPanel")
         self._models: dict[str, ModelInfo] = {}
         self._model_key = ""
+        self._file_hashes: tuple[tuple[str, str], ...] = ()
         self._assets: tuple[Asset, ...] = ()
         self._fields: dict[str, Field] = {}
         self._folds: dict[str, Fold] = {}
@@ -123,7 +124,7 @@ class ParameterPanel(QScrollArea):
         rows = parameters_of(self.model)
         acting = [name for name, row in rows.items() if name in self._fields and self._acts(row)]
         self._raise_first([self._fields[name].check() for name in acting])
-        values = {name: self.value(name) for name in acting}
+        values = {name: self.value(name) for name in acting} | {"file_hashes": self._file_hashes}
         try:
             return GenerationRequest.checked({**values, "prompt": prompt, "negative_prompt": negative_prompt}, rows)
         except InvalidRequest as error:
@@ -165,14 +166,16 @@ class ParameterPanel(QScrollArea):
         layout.addWidget(note)
 
     def restore(self, request: GenerationRequest) -> None:
-        """Show all parameters of a request, its model too."""
+        """Show all parameters of a request, its model too; what its names mean is kept until the next."""
         self.set_model(request.model)
+        self._file_hashes = request.file_hashes
         for name, field in self._fields.items():
             if name != "model" and name in GenerationRequest.model_fields:
                 field.set_value(getattr(request, name))
 
     def reset(self) -> None:
         """Go back to the model's defaults."""
+        self._file_hashes = ()
         for name, field in self._fields.items():
             if name != "model":
                 field.reset()

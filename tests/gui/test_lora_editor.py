@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -186,3 +187,25 @@ def test_long_names_are_not_cut_off_at_any_sensible_width(width, panel, editor, 
     panel.resize(width, 400)
     qtbot.waitUntil(lambda: panel.widget().width() == panel.viewport().width())
     assert panel.widget().minimumSizeHint().width() <= panel.viewport().width()
+
+
+def test_a_name_of_several_files_is_asked_about_in_its_row(panel, editor) -> None:
+    twins = [asset("lora", "style", problem=""), asset("lora", "style")]
+    named = [replace(one, key=f"{folder}/style") for one, folder in zip(twins, ("ink", "pony"), strict=True)]
+    panel.set_assets((*ASSETS, *named))
+    shown = [editor.combo.itemText(place) for place in range(editor.combo.count())]
+    assert {"ink/style", "pony/style"} <= set(shown)
+    type_in(editor, "style")
+    [row] = editor.rows
+    assert row.problem == "Several files have this name. Choose ink/style or pony/style."
+    row.remove_button.click()
+    type_in(editor, "pony/style")
+    assert panel.request().loras == (("pony/style", 1.0),)
+    assert editor.rows[0].problem == ""
+
+
+def test_what_a_pictures_names_mean_is_kept_until_another_is_used(panel) -> None:
+    panel.restore(GenerationRequest(model="tiny", loras=(("ink", 0.5),), file_hashes=(("ink", "1a2b3c4d5e6f"),)))
+    assert panel.request().file_hashes == (("ink", "1a2b3c4d5e6f"),)
+    panel.restore(GenerationRequest(model="tiny"))
+    assert panel.request().file_hashes == ()

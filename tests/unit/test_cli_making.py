@@ -128,3 +128,37 @@ def test_what_is_refused_is_one_line(run, two, home, argv, code, said):
 def test_a_file_is_replaced_only_when_it_is_said(run, two, home):
     run("models", "merge", "a", "b", "--out", "b", "--force", "--quiet")
     assert "sd_merge_recipe" in read_header(home.models / "b.safetensors").metadata
+
+
+def test_a_lora_that_is_a_pickle_is_written_anew_and_says_the_same(run, home, tmp_path):
+    stem = "unet.mid_block.to_k"
+    weights = {f"{stem}.lora_A.weight": torch.ones(2, 4), f"{stem}.lora_B.weight": torch.ones(4, 2)}
+    folder = home.models / "loras" / "mine"
+    folder.mkdir(parents=True)
+    for ending in ("pt", "ckpt", "bin"):
+        torch.save({"state_dict": weights} if ending == "ckpt" else weights, folder / f"old{ending}.{ending}")
+        out, _ = run("models", "convert", f"old{ending}.{ending}", "--json")
+        made = json.loads(out)["path"]
+        assert made == str(folder / f"old{ending}.safetensors")
+        assert {name: value.tolist() for name, value in load_file(made).items()} == {
+            name: value.tolist() for name, value in weights.items()
+        }
+    outside = tmp_path / "elsewhere.pt"
+    torch.save(weights, outside)
+    run("models", "convert", outside, "--out", tmp_path / "new.safetensors", "--precision", "float16")
+    assert {value.dtype for value in load_file(tmp_path / "new.safetensors").values()} == {torch.float16}
+    torch.save({"weights": print}, tmp_path / "program.pt")
+    _, err = run("models", "convert", tmp_path / "program.pt", "--out", tmp_path / "no.safetensors", code=1)
+    assert "Python objects" in err
+    assert not (tmp_path / "no.safetensors").exists()
+
+
+def test_a_peft_folders_configuration_goes_into_the_header(run, home):
+    folder = home.models / "loras" / "mine" / "unet"
+    folder.mkdir(parents=True)
+    names = [f"base_model.model.mid_block.to_k.lora_{half}.weight" for half in "AB"]
+    torch.save({name: torch.ones(4, 4) for name in names}, folder / "adapter_model.bin")
+    (folder / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 16, "peft_type": "LORA"}))
+    run("models", "convert", folder / "adapter_model.bin", "--out", home.models / "loras" / "alone.safetensors")
+    said = json.loads(read_header(home.models / "loras" / "alone.safetensors").metadata["lora_adapter_metadata"])
+    assert said == {"unet.r": 4, "unet.lora_alpha": 16, "unet.peft_type": "LORA"}

@@ -205,3 +205,22 @@ def test_space_and_duplicates_are_told_and_copies_linked(run, webui):
     assert os.path.samefile(style, copy)
     _, err = run("space", "--duplicates")
     assert "No two files hold the same bytes." in err
+
+
+def test_what_of_a_lora_is_not_drawn_with_is_told_and_files_of_one_name_are_asked_about(run, webui):
+    odd = {"lora_unet_a_attn2_to_k.oft_R": torch.zeros(2, 2), "bundle_emb.wet.clip_l": torch.zeros(1, 768)}
+    dora = {"lora_unet_a_attn2_to_k.dora_scale": torch.zeros(4, 1)}
+    save_file(_LORA | odd | dora, webui / "models/Lora/odd.safetensors")
+    (webui / "models/Lora/more").mkdir()
+    save_file(_LORA, webui / "models/Lora/more/style.safetensors")
+    run("add-folder", webui)
+    [row] = _records(run("info", "odd", "--json")[0])
+    assert (row["network"], row["embeddings"]) == ("DoRA", ["wet"])
+    said = "1 of its 4 tensors are not drawn with, PEFT's OFT: lora_unet_a_attn2_to_k.oft_R"
+    assert row["not_drawn"] == [said]
+    assert said in run("info", "odd")[0]
+    assert f"note: odd: {said}" in run("list", "--kind", "lora")[1]
+    _, err = run("info", "style", code=1)
+    assert "several files have this name: more/style, Lora/style" in err
+    [row] = _records(run("info", "Lora/style", "--json")[0])
+    assert row["path"] == str(webui / "models/Lora/style.safetensors")

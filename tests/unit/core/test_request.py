@@ -245,3 +245,11 @@ def test_what_another_version_stored_is_read_as_far_as_it_is_known(caplog):
 def test_what_is_no_recipe_is_a_value_error(text):
     with pytest.raises(ValueError, match=r"."):
         Recipe.stored(text)
+
+
+def test_a_recipe_tells_the_hashes_of_what_it_was_drawn_with():
+    rows = [{"kind": "lora", "name": "style", "hash": "1a2b3c4d5e6f"}, {"name": "x", "hash": ""}, "odd", {"hash": 1}]
+    request = GenerationRequest(file_hashes=(("told", "99aabbcc"),))
+    recipe = Recipe(app="t", request=request, made_with={"adapters": rows})
+    assert recipe.file_hashes == (("style", "1a2b3c4d5e6f"), ("told", "99aabbcc"))
+    assert Recipe(app="t", request=request, made_with={"adapters": "none"}).file_hashes == (("told", "99aabbcc"),)

@@ -156,7 +156,7 @@ def test_a_real_text_with_loras_hires_and_civitai_resources_is_read():
         "prompt": "masterpiece, <lora:detail:0.8>, a (castle:1.2)\non a hill",
         "negative_prompt": "lowres,\nbad hands",
         "steps": 28, "scheduler": "euler_a", "schedule": "automatic", "guidance_scale": 7.5, "seed": 3735928559,
-        "width": 832, "height": 1216, "clip_skip": 2, "rng": "nvidia",
+        "width": 832, "height": 1216, "clip_skip": 2, "rng": "nvidia", "file_hashes": (("detail", "1a2b3c4d5e6f"),),
     }  # fmt: skip
     assert read.leftovers["Lora hashes"] == "other: aabbccddeeff"  # the prompt names no such LoRA
     assert json.loads(read.leftovers["Hashes"])["lora:detail"] == "1a2b3c4d5e"

@@ -175,3 +175,27 @@ class TestKept:
         raw["files"][str(lora)]["facts"]["file"]["kind"] = "no such kind"
         kept.write_text(json.dumps(raw))
         assert self._facts(FactsCache(tmp_path / "cache"), lora).file.kind == "lora"
+
+
+def test_a_lora_says_its_algorithm_what_it_brings_along_and_what_is_not_drawn(tmp_path):
+    stem = "lora_unet_mid_block_attn1_to_q"
+    low = {f"{stem}.lora_down.weight": torch.zeros(2, 4), f"{stem}.lora_up.weight": torch.zeros(4, 2)}
+    one = torch.zeros(1)
+    for tensors, notes, network, bundled, told in (
+        (low, {}, "", (), ()),
+        (low | {f"{stem}.dora_scale": one}, {}, "DoRA", (), ()),
+        ({f"{stem}.lokr_w1": one, f"{stem}.lokr_w2": one}, {}, "LoKr", (), ()),
+        ({f"{stem}.oft_blocks": one}, {}, "OFT", (), ()),
+        ({f"{stem}.weight": one, f"{stem}.on_input": one}, {}, "(IA)³", (), ()),
+        (low | {"bundle_emb.wet.clip_l": one}, {}, "", ("wet",), ()),
+        ({f"{stem}.lora_A.weight": one, f"{stem}.lora_B.weight": one, f"{stem}.lora_E": one}, {}, "", (),
+         ("3 of its 3 tensors are not drawn with, AdaLoRA: "
+          f"{stem}.lora_A.weight, {stem}.lora_B.weight, {stem}.lora_E",)),
+        (low, {"lora_adapter_metadata": json.dumps({"unet.alpha_pattern": {"a[0-9]": 1}})}, "", (),
+         ("the pattern 'a[0-9]' of its configuration is not understood",)),
+    ):  # fmt: skip
+        path = tmp_path / "lora.safetensors"
+        save_file({name: value.clone() for name, value in tensors.items()}, path, notes)
+        facts = read_facts(path)
+        assert facts.file.kind == "lora"
+        assert (facts.network, facts.bundled, facts.told) == (network, bundled, told)

@@ -200,3 +200,95 @@ def test_a_blend_with_a_weight_too_many_is_refused_before_work(shelf):
     assert (error.field, error.message) == (
         "negative_prompt", "Negative prompt: .blend(..) has 3 weights for 2 prompts.",
     )  # fmt: skip
+
+
+@pytest.fixture
+def twins(home, tiny_models):
+    """Two LoRA and two embeddings of one name each, in folders; the files differ in length."""
+    (home.models / "tiny").symlink_to(tiny_models["sd1"], target_is_directory=True)
+    for folder, rank in (("ink", 2), ("pony", 3)):
+        path = home.models / "Lora" / folder / "style.safetensors"
+        path.parent.mkdir(parents=True)
+        down, up = torch.zeros(rank, 768), torch.zeros(320, rank)
+        save_file({f"{LAYER}.lora_down.weight": down, f"{LAYER}.lora_up.weight": up}, path)
+        (home.models / "embeddings" / folder).mkdir(parents=True)
+        save_file({"emb_params": torch.zeros(rank, 768)}, home.models / "embeddings" / folder / "heart.safetensors")
+    library = Library(home)
+    return library, Fitting(library), library.find("tiny")
+
+
+def test_a_name_of_several_files_is_asked_about_wherever_it_stands(twins):
+    for values, field, hint in (
+        ({"prompt": "<lora:style:1>"}, "prompt", "Write <lora:ink/style:1>, say."),
+        ({"prompt": "<lora:style.safetensors:1>"}, "prompt", "Write <lora:ink/style:1>, say."),
+        ({"loras": (("style", 1.0),)}, "loras", "Choose one of them, ink/style say."),
+        ({"negative_prompt": "a heart"}, "negative_prompt", "Write embedding:ink/heart, say."),
+        ({"prompt": "embedding:heart"}, "prompt", "Write embedding:ink/heart, say."),
+    ):
+        error = refused(twins, **values)
+        assert (error.field, error.hint) == (field, hint)
+        assert "several files have this name: ink/" in error.message
+
+
+def test_a_folder_before_the_name_tells_which_one(twins):
+    for name in ("pony/style", "pony\\style", "pony/style.safetensors", "Lora/pony/style"):
+        [lora] = fitted(twins, prompt=f"a cat <lora:{name}:1>")
+        assert (lora.path.parent.name, lora.told) == ("pony", ())
+    for text in ("embedding:pony/heart", "embedding:pony\\heart.safetensors:1.2", "pony/heart"):
+        [embedding] = fitted(twins, prompt=f"a ({text})")
+        assert (embedding.path.parent.name, embedding.told) == ("pony", ())
+
+
+def test_a_hash_decides_and_finds_a_file_under_another_name(twins):
+    library = twins[0]
+    hashed = {asset.key: library.hash_asset(asset) for asset in library.assets("lora")}
+    for key, asset in hashed.items():
+        for digits in (asset.short_hash, asset.sha256[:10].upper(), asset.sha256):
+            [lora] = fitted(twins, prompt="<lora:style:1>", file_hashes=(("style", digits),))
+            assert (lora.path, lora.told) == (library.find_asset("lora", key).path, ())
+    refused_all = ({"file_hashes": (("style", "0" * 12),)}, {"file_hashes": (("other", hashed["ink/style"].sha256),)})
+    for values in refused_all:
+        with pytest.raises(InvalidRequest, match="several files"):
+            fitted(twins, prompt="<lora:style:1>", **values)
+    [lora] = fitted(twins, prompt="<lora:gone:1>", file_hashes=(("gone", hashed["pony/style"].short_hash),))
+    assert lora.told == ("LoRA gone: pony/style is used, which has its hash",)
+
+
+def test_only_one_that_fits_the_model_is_used_and_told(twins, home):
+    write_lora(home.models / "Lora" / "pony" / "style.safetensors", 2048)
+    twins[0].rescan()
+    [lora] = fitted(twins, prompt="<lora:style:1>")
+    assert lora.path.parent.name == "ink"
+    assert lora.told == (
+        "LoRA style: ink/style is used, and not pony/style (made for Stable Diffusion XL)",
+    )  # fmt: skip
+
+
+def test_copies_are_no_question_and_version_01_took_the_first(twins, home):
+    [first] = fitted(twins, prompt="<lora:style:1>", compatibility="0.1")
+    assert first.path.parent.name == "ink"
+    assert "as version 0.1 did" in first.told[0]
+    same = (home.models / "Lora" / "ink" / "style.safetensors").read_bytes()
+    (home.models / "Lora" / "pony" / "style.safetensors").write_bytes(same)
+    twins[0].rescan()
+    twins[1].check(GenerationRequest(prompt="<lora:style:1>"), twins[2])
+    [lora] = fitted(twins, prompt="<lora:style:1>")
+    assert (lora.path.parent.name, lora.told) == ("ink", ())
+
+
+def test_a_folder_that_is_not_there_is_told(shelf):
+    [lora] = fitted(shelf, prompt="<lora:elsewhere/ink:1>")
+    assert lora.told == ("LoRA elsewhere/ink: there is no such folder, ink is used",)
+    [embedding] = fitted(shelf, prompt="embedding:elsewhere/bad-hands")
+    assert embedding.told == ("Embedding elsewhere/bad-hands: there is no such folder, bad-hands is used",)
+
+
+def test_what_a_lora_brings_along_may_be_called_an_embedding(shelf, home):
+    path = home.models / "Lora" / "ink.safetensors"
+    tensors = {f"{LAYER}.lora_down.weight": torch.zeros(2, 768), f"{LAYER}.lora_up.weight": torch.zeros(320, 2)}
+    words = {f"bundle_emb.{name}": torch.zeros(1, 768) for name in ("wet ink.clip_l", "dry.emb_params")}
+    save_file(tensors | words, path)
+    shelf[0].rescan()
+    assert set(shelf[0].find_asset("lora", "ink").bundled) == {"wet ink", "dry"}
+    assert [adapter.name for adapter in fitted(shelf, prompt="embedding:dry <lora:ink:1>")] == ["ink"]
+    assert "no such Embedding" in refused(shelf, prompt="embedding:dry").message

@@ -132,7 +132,7 @@ def test_all_of_them_at_once_leave_the_rest_working(home, folder):
 
 
 PICKLES = {
-    "Stable-diffusion": {".ckpt"}, "Lora": {".ckpt", ".pt"}, "VAE": {".ckpt", ".pt", ".bin"},
+    "Stable-diffusion": {".ckpt"}, "Lora": {".ckpt", ".pt", ".bin"}, "VAE": {".ckpt", ".pt", ".bin"},
     "embeddings": {".pt", ".bin"}, "ESRGAN": {".pth", ".pt", ".bin"},
 }  # fmt: skip
 

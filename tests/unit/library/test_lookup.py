@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sdstudio.core.errors import Cancelled, ModelNotFound, ModelUnsupported
+from sdstudio.core.errors import Cancelled, ModelAmbiguous, ModelNotFound, ModelUnsupported
 from sdstudio.library.library import Library
 
 _LORA = {"lora_unet_a_attn2_to_k.lora_down.weight": torch.zeros(4, 768)}
@@ -64,12 +64,42 @@ def test_an_asset_is_found_by_key_file_name_and_alias(library, name):
     assert library.find_asset("lora", name).key == "Detail Tweaker"
 
 
-def test_the_second_of_one_name_has_its_path_as_key(library, webui):
+def test_files_of_one_name_go_by_folder_and_name_and_never_by_the_name_alone(library, webui):
     keys = [asset.key for asset in library.assets("lora")]
-    assert len(set(keys)) == 4
-    assert library.find_asset("lora", "Style").path.parent.name == "more"
+    assert keys == ["Detail Tweaker", "more/Style", "other/Style", "style"]
     for key in keys:
         assert library.find_asset("lora", key).key == key
+    for name in ("other/Style", "other\\Style", "other/Style.safetensors", "Lora/other/Style"):
+        assert library.find_asset("lora", name).path == webui / "models/Lora/other/Style.safetensors"
+    for name in ("Style", "Style.safetensors"):
+        with pytest.raises(ModelAmbiguous, match="several files have this name: more/Style, other/Style") as caught:
+            library.find_any(name)
+        assert caught.value.hint == "Name one of them, more/Style say."
+    assert library.find_asset("lora", "STYLE.safetensors".lower()).key == "style"
+    with pytest.raises(ModelAmbiguous, match="more/Style, other/Style, style"):
+        library.find_asset("lora", "STYLE")
+
+
+def test_keys_reach_as_far_up_as_tells_files_apart(home):
+    for folder in ("a/loras", "b/loras", "c", "PEFT one/unet", "PEFT one/text_encoder", "PEFT two/unet"):
+        name = "adapter_model" if "PEFT" in folder else "ink"
+        path = home.models / "loras" / folder / f"{name}.safetensors"
+        path.parent.mkdir(parents=True)
+        save_file(_LORA, path)
+    (home.models / "loras" / "d").symlink_to(home.models / "loras" / "c", target_is_directory=True)
+    keys = {asset.key for asset in Library(home).assets("lora")}
+    assert {"a/loras/ink", "b/loras/ink", "PEFT one/unet", "PEFT one/text_encoder", "PEFT two"} <= keys
+
+
+def test_an_alias_of_two_files_is_ambiguous_and_a_files_own_name_goes_before_it(home):
+    for name, alias in (("first", "last"), ("second", "last"), ("third", "first")):
+        path = home.models / "Lora" / f"{name}.safetensors"
+        path.parent.mkdir(exist_ok=True)
+        save_file(_LORA, path, {"ss_output_name": alias})
+    library = Library(home)
+    assert library.find_asset("lora", "first").path.stem == "first"
+    with pytest.raises(ModelAmbiguous, match="first, second"):
+        library.find_asset("lora", "last")
 
 
 def test_an_asset_is_found_by_its_path_in_the_library_and_outside(library, webui, tmp_path):
