@@ -21,6 +21,7 @@ from sdstudio.core.events import EventSink, ModelLoading, Notice
 from sdstudio.core.lora_names import UNET
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.model_work import listed
+from sdstudio.engine.aligned import aligned
 from sdstudio.engine.attached_file import Stamp, stamp_of, wrong_family
 from sdstudio.engine.embeddings import vectors_of
 from sdstudio.engine.interrupt import interruptible
@@ -198,7 +199,7 @@ def _is_silent(row: LoraLayer) -> bool:
 
 
 def _term(model: ModelInfo, adapter: Adapter, layer: nn.Module, row: LoraLayer, device: torch.device) -> Term | None:
-    here = {part: tensor.to(device) for part, tensor in row.parts.items()}
+    here = {part: aligned(tensor.to(device)) for part, tensor in row.parts.items()}
     try:
         return term(layer, row.name, here, row.scale)
     except Misfit as error:

@@ -8,6 +8,7 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,10 +25,11 @@ from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, Model
 from sdstudio.core.events import EventSink, ModelLoading, Notice
 from sdstudio.core.model import ModelInfo, ModelLayout
 from sdstudio.core.model_folder import LIBRARIES, check_pipeline
+from sdstudio.engine.aligned import MappedFile, align, mapped_file
 from sdstudio.engine.attached import Attached, refuse_pickles
 from sdstudio.engine.cancel import CancelChecks
 from sdstudio.engine.devices import Device
-from sdstudio.engine.files import HINT, Component, ModelFiles, check_files, stamp_of
+from sdstudio.engine.files import HINT, Component, ModelFiles, check_files, stamp_of, weight_paths
 from sdstudio.engine.interrupt import interruptible
 from sdstudio.engine.memory import MemoryPlan, is_out_of_memory
 from sdstudio.engine.own_vae import load_vae
@@ -59,8 +61,7 @@ STABLE_DIFFUSION: Final[Mapping[str, Any]] = {
 class PipelineKey:
     """What a loaded pipeline depends on; the same key means no reload.
 
-    The layout is part of it because weights that were laid out anew and back lie at other addresses than those mapped
-    from a file, and the CPU's kernels then round differently: one grey level in one pixel was seen.
+    The layout is part of it, so that after a change of it the weights are again as the files have them.
     """
 
     path: Path
@@ -165,7 +166,7 @@ def load_model(
     with opened(files) as reader:
         for part in wanted:
             on_event(ModelLoading(model.name, done / total, part.name))
-            parts[part.name] = load_component(files, part, key.dtype, cancel, reader)
+            parts[part.name] = load_component(files, part, key.dtype, cancel, reader, on_cpu=key.device == "cpu")
             done += part.size_bytes
         on_event(ModelLoading(model.name, 1.0, ""))
         if files.single is not None and files.single.lacks_vae:
@@ -188,23 +189,50 @@ def pipeline_key(files: ModelFiles, device: Device, channels_last: bool) -> Pipe
 
 def load_component(
     files: ModelFiles, part: Component, dtype: torch.dtype, cancel: threading.Event,
-    reader: SingleFileReader | None = None,
+    reader: SingleFileReader | None = None, on_cpu: bool = True,
 ) -> Any:  # fmt: skip
-    """Load one component in the given number format, from a folder or by a reader. Raises: ModelError, Cancelled."""
+    """Load one component, from a folder or by a reader.
+
+    Args:
+        files: Of the model.
+        part: Which.
+        dtype: In which number format.
+        cancel: Set by anyone to stop.
+        reader: Of a single file.
+        on_cpu: Whether the CPU computes with it: its weights then lie as `engine.aligned` says.
+
+    Raises:
+        ModelError: It would not load.
+        Cancelled: ``cancel`` was set.
+    """
     cls = component_class(files, part)  # imports happen here: an import that is broken off stays half done
-    if reader is not None:
-        return said_as_model_error(files, cancel, functools.partial(reader.part, cls, part, dtype), part.name)
+    default_dtype = torch.get_default_dtype()
+    try:
+        read = functools.partial(reader.part, cls, part) if reader is not None else functools.partial(_read, cls, part)
+        loaded = said_as_model_error(files, cancel, functools.partial(read, dtype), part.name)
+    finally:
+        torch.set_default_dtype(default_dtype)  # transformers changes it while it loads, and may have been broken off
+    if on_cpu and isinstance(loaded, nn.Module):
+        mapped = reader.mapped if reader is not None else functools.partial(_mapped, files, part, loaded)
+        said_as_model_error(files, cancel, lambda: align(loaded, mapped()), part.name)
+    return loaded
+
+
+def _read(cls: Any, part: Component, dtype: torch.dtype) -> Any:
+    """Read a component from its folder."""
     options: dict[str, Any] = {"local_files_only": True}
     if issubclass(cls, nn.Module):
         options |= {"dtype": dtype, "use_safetensors": None if part.pickled else True, "low_cpu_mem_usage": True}
         if part.variant:
             options["variant"] = part.variant
-    default_dtype = torch.get_default_dtype()
-    try:
-        read = functools.partial(cls.from_pretrained, str(part.folder), **options)
-        return said_as_model_error(files, cancel, read, part.name)
-    finally:
-        torch.set_default_dtype(default_dtype)  # transformers changes it while it loads, and may have been broken off
+    return cls.from_pretrained(str(part.folder), **options)
+
+
+def _mapped(files: ModelFiles, part: Component, network: nn.Module) -> list[MappedFile]:
+    """Return the files that a network of a folder lies in."""
+    paths = [] if part.pickled else weight_paths(files, part)
+    tensors = dict(chain(network.named_parameters(), network.named_buffers()))
+    return [found for path in paths if (found := mapped_file(path, tensors)) is not None]
 
 
 def component_class(files: ModelFiles, part: Component) -> Any:

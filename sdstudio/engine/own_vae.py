@@ -18,6 +18,7 @@ from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 from sdstudio.core.adapters import Adapter
 from sdstudio.core.errors import ModelDamaged, ModelNotFound, ModelUnsupported
 from sdstudio.core.safetensors_header import read_header
+from sdstudio.engine.aligned import align
 from sdstudio.engine.interrupt import interruptible
 from sdstudio.engine.pickles import PICKLED, read_pickled
 from sdstudio.engine.weights import descaled
@@ -51,11 +52,13 @@ def load_vae(adapter: Adapter, own: Any, cancel: threading.Event) -> Any:
         raise ModelNotFound(f"VAE = {adapter.name}: {path} is gone.", "Choose another VAE, or the model's own.")
     try:
         read = functools.partial(_from_folder if path.is_dir() else _from_file, path, own)
-        return interruptible(cancel, read).to(own.dtype).eval()
+        vae = interruptible(cancel, read).to(own.dtype).eval()
+        align(vae)
     except UNFIT as error:
         first = str(error).strip().split("\n")[0][:160]
         said = f"VAE = {adapter.name}: it does not fit this model ({first})."
         raise ModelUnsupported(said, "Choose a VAE made for this model's family.") from error
+    return vae
 
 
 def _from_folder(path: Path, own: Any) -> Any:

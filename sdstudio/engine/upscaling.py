@@ -27,6 +27,7 @@ from sdstudio.core.events import Enlarging, EventSink
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.settings import PICKLES_HINT
 from sdstudio.core.upscalers import UpscalerLayout, layout_of
+from sdstudio.engine.aligned import aligned
 from sdstudio.engine.cancel import CancelChecks
 from sdstudio.engine.devices import Device
 from sdstudio.engine.input_picture import Enlarge, lanczos
@@ -306,7 +307,7 @@ def _number(weights: Weights, name: str, path: Path) -> torch.Tensor:
     tensor = whole(weights, name)
     if not tensor.is_floating_point():
         raise ModelDamaged(f"{path.name} is damaged: {name} holds no fractions.", "Get the file again.")
-    return tensor.float()
+    return aligned(tensor.float())
 
 
 def _pixels(picture: Image.Image) -> torch.Tensor:

@@ -66,16 +66,16 @@ class SafetensorsWeights:
         dtype = DTYPES[entry.dtype]
         if end <= begin:
             return torch.empty(0, dtype=dtype)
-        size = dtype.itemsize
-        raw = bytearray((end - begin) * size)
+        values = torch.empty(end - begin, dtype=dtype)
+        room = as_bytes(values)
         try:
-            self._file.seek(self.header.body + entry.begin + begin * size)
-            read = self._file.readinto(raw)  # type: ignore[attr-defined]
+            self._file.seek(self.header.body + entry.begin + begin * dtype.itemsize)
+            read = self._file.readinto(room)  # type: ignore[attr-defined]
         except OSError as error:
             raise ModelNotFound(f"{self._path} could not be read: {error.strerror}.", "Check its drive.") from error
-        if read != len(raw):
+        if read != len(room):
             raise ModelDamaged(f"{self._path} has become shorter while it was read.", "Try again.")
-        return torch.frombuffer(raw, dtype=dtype)
+        return values
 
 
 class TorchWeights:
