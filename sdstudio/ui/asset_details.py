@@ -325,7 +325,7 @@ def rows_of(row: ShownAsset) -> list[tuple[str, str]]:
         ("Family", " ".join(part for part in (family, asset.variant_title) if part)),
         ("Network", asset.network),
         ("Made for", asset.base),
-        ("Not drawn with", "; ".join(asset.told)),
+        ("Not drawn with", _breakable("; ".join(asset.told))),
         ("Brings along", ", ".join(asset.bundled)),
         ("Also called", asset.alias if asset.alias != asset.key else ""),
         ("Pictures", used),
