@@ -73,12 +73,19 @@ class ComfyPicture:
 
 
 def read_graph(raw: Mapping[str, Any]) -> ComfyPicture | None:
-    """Return what a graph tells, ``None`` when there is no sampler in it."""
+    """Return what a graph tells, ``None`` when there is nothing in it that makes latents to decode."""
     graph = Graph(raw)
-    samplers = [node for node in graph.having(denoises) if not node.passes]
+    samplers = [node for node in graph.having(denoises) if not node.passes] or _before_decoders(graph)
     if not samplers:
         return None
     return _Reading(graph, samplers).picture()
+
+
+def _before_decoders(graph: Graph) -> list[Node]:
+    """Return what makes the latents that are decoded: samplers that no input shows to be one."""
+    decoders = graph.having(lambda inputs: "samples" in inputs and "vae" in inputs)
+    found = [link[0] for node in decoders if (link := graph.linked(node.inputs["samples"])) is not None]
+    return list({node.key: node for node in found if not node.passes}.values())
 
 
 class _Reading:

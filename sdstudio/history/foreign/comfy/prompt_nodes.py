@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from sdstudio.history.foreign.comfy.account import Account
@@ -132,7 +133,7 @@ class PromptNodes:
                 continue
             before = self._before(node, name)
             if not before:
-                self._encode_unknown(node, side)
+                self._encode_unknown(node, name, side)
             elif not (node.passes or is_sampler(node)):
                 self._account.tell(node, ("conditioning",))
             else:
@@ -153,7 +154,29 @@ class PromptNodes:
             found = [link for link in [self._graph.linked(piped[0].inputs[piped[1]])] if link is not None]
         if not found and node.passes:
             found = [link for key, link in links if not key.startswith(other)]
+        if not found and links:  # of a node that is not known: whatever words come through
+            found = [link for key, link in links if link[0].key in self._bearers and not key.startswith(other)]
         return found
+
+    @cached_property
+    def _bearers(self) -> frozenset[str]:
+        """The nodes that what an encoder made goes through, itself among them; samplers are their end."""
+        users: dict[str, list[Node]] = {}
+        found: dict[str, Node] = {}
+        for node in self._graph.all():
+            if node.kind in ENCODERS:
+                found[node.key] = node
+            elif not is_sampler(node):
+                for key, value in node.inputs.items():
+                    link = self._graph.linked(value) if key == "conditioning" or key not in NOT_WORDS else None
+                    if link is not None:
+                        users.setdefault(link[0].key, []).append(node)
+        waiting = list(found.values())
+        while waiting and self._graph.visit():
+            new = [node for node in users.get(waiting.pop().key, ()) if node.key not in found]
+            found |= {node.key: node for node in new}
+            waiting += new
+        return frozenset(found)
 
     def _encode(self, node: Node, row: Encoder, name: str, side: Side) -> None:
         texts = []
@@ -190,10 +213,10 @@ class PromptNodes:
             self._account.say(node.kind, f"parser {str(parser)[:80]}")
         return COMFYUI
 
-    def _encode_unknown(self, node: Node, side: Side) -> None:
+    def _encode_unknown(self, node: Node, name: str, side: Side) -> None:
         """Take the words of a node that is not known for an encoder's, and tell it."""
         self._account.tell(node, ("clip",))
-        self._add(node, self._values.text([node.key, 0]).strip(), side)
+        self._add(node, self._values.text_of(node, name == NEGATIVE).strip(), side)
 
     def _add(self, node: Node, text: str, side: Side) -> None:
         if text and text not in side.words and side.length <= TEXT_MAXIMUM:

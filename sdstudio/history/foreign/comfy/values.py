@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sdstudio.history.foreign.comfy.account import Account
@@ -12,7 +13,7 @@ from sdstudio.history.foreign.found import number_in
 _TEXT_KEYS: Final = (
     "text", "text_g", "text_l", "prompt", "string", "value", "clip_l", "clip_g", "t5xxl", "positive", "negative",
 )  # fmt: skip
-_TEXT_BEGINNINGS: Final = ("text", "string", "prompt")
+_TEXT_PARTS: Final = ("text", "string", "prompt")
 _NUMBER_KEYS: Final = ("value", "seed", "noise_seed", "int", "float", "number")
 _SAME: Final = {
     "sampler_name": ("sampler",), "noise_seed": ("seed",), "steps": ("steps_total",), "width": ("empty_latent_width",),
@@ -46,6 +47,10 @@ class Values:
         if isinstance(found, dict) and isinstance(found.get("content"), str):  # pythongosssss' pickers with pictures
             found = found["content"]
         return found if isinstance(found, str | int | float) else None
+
+    def text_of(self, node: Node, negative: bool) -> str:
+        """Return the text of a node that is not known, "" when there is none: of two sides, that one."""
+        return self.text([node.key, int(negative)])
 
     def text(self, value: object) -> str:
         """Return an input's text, "" when there is none."""
@@ -89,13 +94,14 @@ class Values:
 
     def _computed(self, node: Node, output: int, name: str) -> object:
         values: dict[str, Any] = {}
+        brought = dict[str, Any]()
         self._graph.visit(len(node.inputs))
         for key, value in node.inputs.items():
             link = self._graph.linked(value)
             if link is None:
                 values[key] = value if isinstance(value, str | int | float) else None
             elif key not in NOT_WORDS:
-                values[key] = self._made.get((link[0].key, link[1], name))
+                values[key] = brought[key] = self._made.get((link[0].key, link[1], name))
         row = VALUE_NODES.get(node.kind)
         if row is None and node.passes:
             self._account.take(node)
@@ -104,7 +110,7 @@ class Values:
                 made = next((values[pipe] for pipe in PIPES if values.get(pipe) is not None), None)
         elif row is None:
             self._account.tell(node)
-            made = _guessed_value(values, name) if name else _guessed_text(values, output)
+            made = _guessed_value(values, name) if name else _guessed_text(values, brought, output)
         else:
             made = row.read(values, output)
             if row.exact:
@@ -117,13 +123,27 @@ class Values:
         return made
 
 
-def _guessed_text(values: dict[str, Any], output: int) -> str:
-    """Return the texts of a node that is not known, on lines of their own; of two sides, that of the output."""
-    sides = ("positive", "negative")
+def _guessed_text(values: dict[str, Any], brought: dict[str, Any], output: int) -> str:
+    """Return the texts of a node that is not known, on lines of their own; of two sides, that of the output.
+
+    Args:
+        values: All its inputs.
+        brought: Those of them that other nodes made: texts under whatever name, when no name says that it is one. Of
+            two sides, all of that side.
+        output: Which output they are for.
+    """
+    sides = ("pos", "neg")
     if all(any(side in name and isinstance(value, str) for name, value in values.items()) for side in sides):
         values = {name: value for name, value in values.items() if sides[output != 1] not in name}
+        brought = {name: value for name, value in values.items() if sides[output == 1] in name}
     names: dict[str, None] = dict.fromkeys(name for name in _TEXT_KEYS if name in values)
-    names |= dict.fromkeys(name for name in values if name.startswith(_TEXT_BEGINNINGS))
+    names |= dict.fromkeys(name for name in values if name.startswith(_TEXT_PARTS))
+    inner = [name for name in values if any(part in name for part in _TEXT_PARTS)]
+    return _lines(values, names) or _lines(values, inner) or _lines(brought, brought)
+
+
+def _lines(values: dict[str, Any], names: Iterable[str]) -> str:
+    """Return the different texts of some inputs on lines of their own."""
     found: dict[str, None] = {}
     size = 0
     for name in names:

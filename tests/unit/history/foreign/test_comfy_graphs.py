@@ -359,3 +359,39 @@ def test_an_encoder_that_reads_weights_as_a1111_does_says_so():
     found = read(plain(n6=encode, n7=encode | {"inputs": {**encode["inputs"], "text": "blurry"}}))
     assert (found.recipe.request.prompt_syntax, found.recipe.request.emphasis) == ("a1111", "original")
     assert found.not_mapped == {}
+
+
+UNKNOWN: list[tuple[str, dict[str, Any], str, str]] = [
+    ("texts under other names",
+     {"n6": node("CLIPTextEncode", text=["10", 0], clip=["4", 1]), "n10": node("A", x=["11", 0]),
+      "n11": node("B", txt=["12", 0], mode="quick"), "n12": node("C", my_prompt="a red bottle", count=3)},
+     "a red bottle", "blurry"),
+    ("conditioning under other names",
+     {"sampler": {"positive": ["10", 0]}, "n10": node("A", into=["11", 0], k=2), "n11": node("B", x=["12", 0]),
+      "n12": node("C", y=["6", 0])},
+     "a bottle", "blurry"),
+    ("an encoder of both sides",
+     {"sampler": {"positive": ["10", 0], "negative": ["10", 1]},
+      "n10": node("A", clip=["4", 1], positive_prompt="a red bottle", negative_prompt="dull")},
+     "a red bottle", "dull"),
+    ("an encoder of both sides, linked",
+     {"sampler": {"positive": ["10", 0], "negative": ["10", 1]},
+      "n10": node("A", clip=["4", 1], pos=["11", 0], neg=["11", 1]), "n11": node("B", pos="a red bottle", neg="dull")},
+     "a red bottle", "dull"),
+    ("a sampler that holds nothing itself",
+     {"n3": node("A", basic_pipe=["10", 0], settings=["11", 0]), "n11": node("B", steps=11),
+      "n10": node("ToBasicPipe", model=["4", 0], clip=["4", 1], positive=["6", 0], negative=["7", 0])},
+     "a bottle", "blurry"),
+]  # fmt: skip
+
+
+def test_the_nearest_words_are_found_through_nodes_that_nobody_knows_and_each_is_told():
+    wrong = []
+    for name, parts, positive, negative in UNKNOWN:
+        found = read(plain(**parts))
+        request, told = found.recipe.request, " ".join(f"{key} {text}" for key, text in found.not_mapped.items())
+        kinds = {part["class_type"] for key, part in parts.items() if key != "sampler"}
+        untold = {kind for kind in kinds if len(kind) == 1 and kind not in told.split()}
+        if (request.prompt, request.negative_prompt) != (positive, negative) or untold:
+            wrong.append((name, request.prompt, request.negative_prompt, untold))
+    assert wrong == []

@@ -33,6 +33,11 @@ def requests(draw: st.DrawFn) -> GenerationRequest:
     })  # fmt: skip
 
 
+def was_spelled(request: GenerationRequest) -> bool:
+    """Whether the spelling before 1.9 could say it: "LCM" alone meant LCM's own levels, and no word even ones."""
+    return (request.scheduler, request.schedule) != ("lcm_any", "uniform")
+
+
 def told(text: str, container: str) -> GenerationRequest:
     """Return the request that a picture with this text tells."""
     data = png({"parameters": text}) if container == "png" else with_comment(container, text)
@@ -49,7 +54,7 @@ def test_the_spelling_since_1_9_comes_back_whole(request, container):
     assert told(text, container) == request
 
 
-@given(requests(), st.sampled_from(["png", "JPEG", "WEBP"]))
+@given(requests().filter(was_spelled), st.sampled_from(["png", "JPEG", "WEBP"]))
 def test_the_spelling_before_1_9_comes_back_whole(request, container):
     text = infotext(recipe().model_copy(update={"request": request, "model_name": "v1-5"}))
     sampler, schedule = to_a1111(request.scheduler, request.schedule)
