@@ -6,7 +6,6 @@ validation and its messages, the recipe in the PNG, A1111's text and the history
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Mapping
@@ -36,6 +35,7 @@ from sdstudio.core.advanced_fields import (
 )
 from sdstudio.core.checks import built
 from sdstudio.core.input_fields import InitFit, InitImage, Strength, Upscaler
+from sdstudio.core.json_text import json_of
 from sdstudio.core.params import Choice, Infotext, Kind, Parameter, Searchable, Ui, parameters
 from sdstudio.core.sampling import check_together, modern, named, schedule_choices
 
@@ -347,16 +347,20 @@ class Recipe(BaseModel):
         Raises:
             ValueError: It is no recipe.
         """
-        try:
-            values = json.loads(text)
-        except RecursionError as error:
-            raise ValueError("no recipe: nested too deep") from error
+        values = json_of(text)
         if not isinstance(values, dict) or not isinstance(values.get("request"), dict):
             raise ValueError("no recipe: a JSON object with a request is one")
         request, made_with = values["request"], values.get("made_with")
         if isinstance(made_with, dict) and IMPORTED in made_with:  # no version of the studio has drawn it
             request = {"compatibility": NEWEST_COMPATIBILITY, **request}
-        return cls(**{**values, "request": GenerationRequest.stored(request)})
+        values = {**values, "request": GenerationRequest.stored(request)}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            bad = {str(item["loc"][0]) for item in error.errors()}
+            log.warning("a stored recipe holds what this version does not allow: %s", sorted(bad))
+            right = {name: value for name, value in values.items() if name not in bad}
+            return cls(**({"app": ""} if "app" in values else {}) | right)
 
 
 def seeds_for(request: GenerationRequest, count: int) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.files import is_utf8
+from sdstudio.core.json_text import json_of
 from sdstudio.core.params import Ui, parameters
 
 MEMORY_GROUP: Final = "Speed and memory"
@@ -156,21 +156,29 @@ class Settings(BaseModel):
                 may not have it.
         """
         switches = [row for row in parameters(Settings) if row.ui.group == MEMORY_GROUP]
-        recorded = made_with.get("memory", {})
+        memory = made_with.get("memory")
+        recorded = memory if isinstance(memory, Mapping) else {}
         names = {row.name: row.default for row in switches if row.name not in ("device", "precision")}
         values = {name: recorded.get(name, default) for name, default in names.items()}
         if made_with.get("device") == device:
             values["precision"] = made_with.get("dtype", self.precision)
+        try:
+            type(self)(**values)
+        except ValidationError as error:  # a picture of another version, or of nobody
+            bad = {str(item["loc"][0]) for item in error.errors()}
+            values = {name: value for name, value in values.items() if name not in bad} | {
+                name: names[name] for name in bad & names.keys()
+            }
         return self.model_copy(update=values)
 
     @classmethod
     def load(cls, path: Path) -> tuple[Settings, list[str]]:
         """Read the settings; a value that is not allowed becomes its default and is named in the second result."""
         try:
-            stored: Any = json.loads(path.read_text(encoding="utf-8"))
+            stored: Any = json_of(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return cls(), []
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             return cls(), [f"{path.name} could not be read ({error}); all settings have their defaults."]
         if not isinstance(stored, dict):
             return cls(), [f"{path.name} holds no settings; all settings have their defaults."]

@@ -16,6 +16,7 @@ import diffusers
 import torch
 import transformers
 from diffusers.loaders.single_file_utils import SingleFileComponentError
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 
@@ -33,7 +34,9 @@ from sdstudio.engine.files import HINT, Component, ModelFiles, check_files, stam
 from sdstudio.engine.interrupt import interruptible
 from sdstudio.engine.memory import MemoryPlan, is_out_of_memory
 from sdstudio.engine.own_vae import load_vae
+from sdstudio.engine.part_config import check_config
 from sdstudio.engine.single_file import SingleFileReader, check_single_file, opened, said_of
+from sdstudio.engine.vocabulary import check_vocabulary
 
 # The studio runs a checker itself (engine.safety) and has no image prompts, so Stable Diffusion is built without these.
 LEFT_OUT: Final = ("safety_checker", "feature_extractor", "image_encoder")
@@ -41,8 +44,8 @@ CHECKER: Final = ("safety_checker", "feature_extractor")
 # What diffusers, transformers, safetensors and torch raise about files that are whole but do not belong together.
 NO_VAE_HINT: Final = "Choose a VAE to draw with it."
 LIBRARY_ERRORS: Final = (
-    OSError, ValueError, TypeError, LookupError, AttributeError, ImportError, RuntimeError, SafetensorError,
-    SingleFileComponentError,
+    OSError, ValueError, TypeError, LookupError, AttributeError, ImportError, RuntimeError, ArithmeticError,
+    SafetensorError, SingleFileComponentError, StrictDataclassError,
 )  # fmt: skip
 
 # Both libraries log to stderr what the studio tells as events or checks itself, and draw bars over the CLI's.
@@ -220,6 +223,7 @@ def load_component(
 
 def _read(cls: Any, part: Component, dtype: torch.dtype) -> Any:
     """Read a component from its folder."""
+    check_config(cls, part.folder, f"{part.folder.parent.name}: its {part.name}")
     options: dict[str, Any] = {"local_files_only": True}
     if issubclass(cls, nn.Module):
         options |= {"dtype": dtype, "use_safetensors": None if part.pickled else True, "low_cpu_mem_usage": True}
@@ -247,7 +251,7 @@ def component_class(files: ModelFiles, part: Component) -> Any:
 
 
 def check_whole(files: ModelFiles, parts: dict[str, Any]) -> None:
-    """Check what only shows after loading: weights that no file held, numbers that are none, an empty vocabulary.
+    """Check what only shows after loading: weights that no file held, numbers that are none, an unfit vocabulary.
 
     Raises:
         ModelDamaged: One of them.
@@ -260,9 +264,7 @@ def check_whole(files: ModelFiles, parts: dict[str, Any]) -> None:
     for name, part in parts.items():
         encoder = parts.get(name.replace("tokenizer", "text_encoder"))
         if name.startswith("tokenizer") and encoder is not None:
-            words = getattr(encoder.config, "vocab_size", 0)
-            if len(part) * 2 < words:
-                raise ModelDamaged(f"{files.folder.name}: its {name} knows {len(part):,} of {words:,} tokens.", HINT)
+            check_vocabulary(f"{files.folder.name}: its {name}", part, encoder, is_stable_diffusion(files))
 
 
 def _bad_weights(network: nn.Module) -> str:
@@ -313,7 +315,9 @@ def said_as_model_error(files: ModelFiles, cancel: threading.Event, load: Callab
     """Return ``load()``, cancellable; what the libraries raise about a model comes out as one line about it."""
     try:
         return interruptible(cancel, load)
-    except LIBRARY_ERRORS as error:
+    except Exception as error:
+        if not isinstance(error, LIBRARY_ERRORS) and type(error) is not Exception:  # the bare one: tokenizers'
+            raise
         if cancel.is_set():  # the library wrapped the exception that was to stop it
             raise Cancelled from error
         if is_out_of_memory(error):

@@ -20,6 +20,7 @@ from sdstudio.core.errors import ModelDamaged, ModelNotFound, ModelUnsupported
 from sdstudio.core.safetensors_header import read_header
 from sdstudio.engine.aligned import align
 from sdstudio.engine.interrupt import interruptible
+from sdstudio.engine.part_config import check_config
 from sdstudio.engine.pickles import PICKLED, read_pickled
 from sdstudio.engine.weights import descaled
 
@@ -28,7 +29,10 @@ PREFIXES: Final = ("module.", "model.", "first_stage_model.", "vae.")
 FILE_MAXIMUM_BYTES: Final = 2 * 2**30
 """Largest VAE file; real ones have some 330 MB."""
 
-UNFIT: Final = (RuntimeError, ValueError, OSError, LookupError, TypeError, EOFError, safetensors.SafetensorError)
+UNFIT: Final = (
+    RuntimeError, ValueError, OSError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError,
+    safetensors.SafetensorError,
+)  # fmt: skip
 
 # What diffusers called the parts of a VAE's attention before 0.18; stabilityai/sd-vae-ft-mse still does.
 _ATTENTION: Final = ".mid_block.attentions.0."
@@ -66,6 +70,7 @@ def _from_folder(path: Path, own: Any) -> Any:
     if not weights.is_file():
         raise ModelDamaged(f"{path} lacks {weights.name}.", "Get it again from where it came from.")
     read_header(weights)
+    check_config(diffusers.AutoencoderKL, path, f"VAE = {path.name}: it")
     vae = diffusers.AutoencoderKL.from_pretrained(str(path), local_files_only=True, use_safetensors=True)
     if vae.config.latent_channels != own.config.latent_channels:
         raise ValueError(f"{vae.config.latent_channels} latent channels, not {own.config.latent_channels}")

@@ -40,6 +40,7 @@ from sdstudio.core.quantised import packed_as, scales_of
 from sdstudio.core.safetensors_header import Header, read_header
 from sdstudio.engine.aligned import MappedFile, mapped_file
 from sdstudio.engine.files import HINT, Component, FileParts, ModelFiles, stamp_of
+from sdstudio.engine.part_config import check_config
 from sdstudio.engine.pickles import PICKLED, read_pickled
 from sdstudio.engine.variations import change, changed_index, variations
 from sdstudio.engine.weights import PACKED_HINT, TorchWeights, descaled
@@ -120,6 +121,7 @@ class SingleFileReader:
 
     def part(self, cls: Any, part: Component, dtype: torch.dtype | None) -> Any:
         """Return one part; weights keep their format when no other is given. Raises what the libraries raise."""
+        check_config(cls, self.folder / part.name, f"{self._files.folder.name}: its {part.name}")
         if "Scheduler" in part.class_name:
             return self._scheduler(cls, part.name)
         if "Tokenizer" in part.class_name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ SIGMA_MIN: Final = 0.002
 """Of EDM models, where a file does not say (Karras et al. 2022, table 1; ComfyUI's too)."""
 PLAYGROUND_SIGMA_MAX: Final = 80.0
 PLAYGROUND_DEVIATION: Final = 0.5
+CHANNELS: Final = 4
+"""Of latents of Stable Diffusion XL."""
 PLAYGROUND_SCALE: Final = 0.5
 """Playground 2.5's (its card's scheduler and VAE configurations on huggingface.co)."""
 
@@ -51,8 +54,8 @@ def variations(path: Path, header: Header, key: str = "") -> Changes:
         raise ModelUnsupported(said, "Choose another model.")
     changes: dict[str, Mapping[str, Any]] = {"unet": unet} if unet else {}
     if is_edm_v(header):
-        low = _numbers(path, EDM_SIGMA_MIN)[0] if EDM_SIGMA_MIN in header.tensors else SIGMA_MIN
-        high = _numbers(path, EDM_SIGMA_MAX)[0]
+        low = _numbers(path, EDM_SIGMA_MIN, 1)[0] if EDM_SIGMA_MIN in header.tensors else SIGMA_MIN
+        high = _numbers(path, EDM_SIGMA_MAX, 1)[0]
         if not 0 < low < high < 1e6:
             said = f"{path.name} is damaged: its noise levels go from {low:g} to {high:g}."
             raise ModelDamaged(said, "Get the file again from where it came from.")
@@ -69,7 +72,7 @@ def variations(path: Path, header: Header, key: str = "") -> Changes:
             "_class_name": "EDMDPMSolverMultistepScheduler", "sigma_min": SIGMA_MIN, "sigma_max": PLAYGROUND_SIGMA_MAX,
             "sigma_data": PLAYGROUND_DEVIATION, "prediction_type": "epsilon",
         }  # fmt: skip
-        mean, deviation = _numbers(path, EDM_MEAN), _numbers(path, EDM_DEVIATION)
+        mean, deviation = _numbers(path, EDM_MEAN, CHANNELS), _numbers(path, EDM_DEVIATION, CHANNELS)
         changes["vae"] = {"latents_mean": mean, "latents_std": deviation, "scaling_factor": PLAYGROUND_SCALE}
     return changes
 
@@ -91,6 +94,11 @@ def change(folder: Path, changes: Changes) -> None:
     index.write_text(json.dumps(changed, indent=1), encoding="utf-8")
 
 
-def _numbers(path: Path, name: str) -> list[float]:
+def _numbers(path: Path, name: str, count: int) -> list[float]:
+    """Return the numbers of a small tensor. Raises: ModelDamaged."""
     with opened_weights(path) as weights:
+        shape = weights.header.tensors[name].shape
+        if prod(shape) != count:
+            said = f"{path.name} is damaged: its {name} is {list(shape)}: allowed are {count} numbers."
+            raise ModelDamaged(said, "Get the file again from where it came from.")
         return [float(value) for value in whole(weights, name).double().reshape(-1)]

@@ -17,6 +17,8 @@ from typing import Any, Final
 from sdstudio.catalog.names import from_a1111
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.catalog.schedules import AUTOMATIC
+from sdstudio.core.json_text import json_of
+from sdstudio.core.pictures import shown
 
 NEGATIVE: Final = "Negative prompt:"
 LINE_MAXIMUM: Final = 200_000
@@ -186,7 +188,7 @@ def _without_json(line: str) -> tuple[str, dict[str, str]]:
 def _unquoted(value: str) -> str:
     if len(value) >= 2 and value[0] == value[-1] == '"':
         try:
-            return str(json.loads(value, strict=False))
+            return shown(str(json.loads(value, strict=False)))
         except ValueError:
             return value
     return value
@@ -237,7 +239,7 @@ def _say_what_civitai_does(pairs: dict[str, str]) -> None:
 
 def _listed(text: str) -> list[Mapping[str, Any]]:
     try:
-        items = json.loads(text) if text else []
-    except (ValueError, RecursionError):
+        items = json_of(text) if text else []
+    except ValueError:
         return []
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

@@ -5,12 +5,12 @@ A LoRA of the list is written into the prompt as a tag, the only place that othe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sdstudio.core.adapters import EMBEDDING, LORA, VAE, WEIGHT_MAXIMUM, embedding_names, tag
 from sdstudio.core.extra_networks import cut_networks
+from sdstudio.core.json_text import json_of
 from sdstudio.core.request import PROMPT_MAXIMUM, Recipe
 
 # Places among the keys that the request's fields declare (history.pnginfo).
@@ -140,8 +140,8 @@ def _leave_what_no_prompt_names(values: dict[str, Any], leftovers: dict[str, str
 
 def _hashes_of_civitai(text: str) -> list[tuple[str, str]]:
     try:
-        hashes = json.loads(text) if text else {}
-    except (ValueError, RecursionError):
+        hashes = json_of(text) if text else {}
+    except ValueError:
         return []
     return [(str(name), str(said)) for name, said in hashes.items()] if isinstance(hashes, dict) else []
 

@@ -26,7 +26,7 @@ from sdstudio.history.input_check import spare_inputs, without_input
 from sdstudio.history.moved import is_there, moved_pictures, pictures_like, reunite
 from sdstudio.history.names import free_path, nameable, number_of
 from sdstudio.history.recovery import adopt_files, recover_now
-from sdstudio.history.rows import index_words, stored_path
+from sdstudio.history.rows import index_words, stored_path, stored_recipe
 from sdstudio.history.schema import VISIBLE, Database
 
 PATIENCE_S: Final = 10.0
@@ -301,7 +301,7 @@ class Checkup:
             self._found(NO_WORDS, self._paths.home / row["path"], row["id"], said, "made findable")
             if self._repair:
                 with self._database.transaction() as db:
-                    index_words(db, row["id"], Recipe.stored(row["recipe"]))
+                    index_words(db, row["id"], stored_recipe(row["recipe"]))
 
     def _look_at_thumbnails(self) -> None:
         ids = {row["id"] for row in self._database.read("SELECT id FROM entries")}

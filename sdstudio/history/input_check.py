@@ -21,7 +21,7 @@ def without_input(database: Database, inputs: InputPictures) -> Iterator[tuple[i
     there = {kept.id for kept in inputs.all()}
     for row in database.read(f"{_ENTRIES} WHERE {VISIBLE} ORDER BY id"):
         if row["input"] and row["input"] not in there:
-            yield row["id"], Path(row["path"]), row["input"]
+            yield row["id"], Path(row["path"]), str(row["input"])
 
 
 def spare_inputs(database: Database, inputs: InputPictures) -> Iterator[KeptPicture]:

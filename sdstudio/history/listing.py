@@ -63,8 +63,11 @@ class Listing:
             some = list(ids[start : start + _AT_ONCE])
             marks = ", ".join("?" * len(some))
             for row in self._database.read(f"SELECT id, recipe FROM entries WHERE id IN ({marks})", some):
-                request = json.loads(row["recipe"]).get("request", {})
-                texts = (request.get(name) for name in ("prompt", "negative_prompt"))
+                recipe = json.loads(row["recipe"])
+                request = recipe.get("request") if isinstance(recipe, dict) else None
+                texts = (
+                    request.get(name) if isinstance(request, dict) else "" for name in ("prompt", "negative_prompt")
+                )
                 found[row["id"]] = (row["id"], *(text if isinstance(text, str) else "" for text in texts))
         return [found[entry_id] for entry_id in ids if entry_id in found]
 

@@ -23,7 +23,7 @@ from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures import UNREADABLE, opened_picture
 from sdstudio.core.request import Recipe
 from sdstudio.history.names import number_of
-from sdstudio.history.rows import stored_path, thumbnail_path
+from sdstudio.history.rows import stored_path, stored_recipe, thumbnail_path
 from sdstudio.history.schema import Database
 from sdstudio.history.thumbnails import thumbnail_bytes
 
@@ -103,7 +103,7 @@ def _pairs(database: Database, paths: StudioPaths, file: Path, recipe: Recipe) -
     for row in rows:
         trashed_to = row["trashed_to"] and Path(os.fsdecode(row["trashed_to"]))
         if not is_there(paths.home / row["path"]) and not (trashed_to and is_there(trashed_to)):
-            yield _Pair(row["id"], paths.home / row["path"], file, Recipe.stored(row["recipe"]) == recipe)
+            yield _Pair(row["id"], paths.home / row["path"], file, stored_recipe(row["recipe"]) == recipe)
 
 
 def is_there(file: Path) -> bool:

@@ -21,10 +21,11 @@ from sdstudio.history.foreign.reading import recipe_of
 from sdstudio.history.marks_copy import keep_marks
 from sdstudio.history.moved import moved_pictures, reunite
 from sdstudio.history.names import number_of
-from sdstudio.history.rows import index_words, insert_entry, remove_row, stored_path
+from sdstudio.history.rows import index_words, insert_entry, remove_row, stored_path, stored_recipe
 from sdstudio.history.schema import Database
 
 log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
@@ -122,7 +123,7 @@ def _finish_pending(database: Database, paths: StudioPaths) -> tuple[int, int]:
         file = paths.home / row["path"]
         found = recipe_of(file) if row["path"] else None
         # Outside the data folder a name says nothing: the file may be an older picture that was to be replaced.
-        ours = found is not None and (file.is_relative_to(paths.images) or found == Recipe.stored(row["recipe"]))
+        ours = found is not None and (file.is_relative_to(paths.images) or found == stored_recipe(row["recipe"]))
         with database.transaction() as db:
             if found is not None and ours:
                 db.execute(

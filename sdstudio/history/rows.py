@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from sdstudio.core.folding import folded
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import Recipe
+from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.history.attached_text import attached_names
 from sdstudio.history.thumbnails import SUFFIX
 
@@ -41,6 +42,8 @@ class Entry:
     favourite: bool = False
 
 
+log = logging.getLogger(__name__)
+
 COLUMNS = "id, path, recipe, created, job_id, parent_id, rating, favourite"
 
 
@@ -50,13 +53,22 @@ def entry_of(row: sqlite3.Row, paths: StudioPaths) -> Entry:
         id=row["id"],
         path=paths.home / row["path"],  # an absolute path stays as it is
         thumbnail=thumbnail_path(paths, row["id"]),
-        recipe=Recipe.stored(row["recipe"]),
+        recipe=stored_recipe(row["recipe"]),
         created=datetime.fromisoformat(row["created"]),
         job_id=row["job_id"],
         parent_id=row["parent_id"],
         rating=row["rating"],
         favourite=bool(row["favourite"]),
     )
+
+
+def stored_recipe(text: str) -> Recipe:
+    """Return the recipe of a row; where it is none, one that says nothing, so that the picture stays listed."""
+    try:
+        return Recipe.stored(text)
+    except ValueError as error:
+        log.warning("a row's recipe cannot be read: %s", error)
+        return Recipe(app="", request=GenerationRequest())
 
 
 def thumbnail_path(paths: StudioPaths, entry_id: int) -> Path:

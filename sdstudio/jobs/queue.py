@@ -15,7 +15,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
-from sdstudio.core.errors import HistoryError
+from sdstudio.core.errors import HistoryDamaged, HistoryError
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.schema import Database
@@ -246,7 +246,7 @@ class JobQueue:
 # of the work.
 @lru_cache(_REMEMBERED)
 def _request(text: str) -> GenerationRequest:
-    return GenerationRequest.stored(json.loads(text))
+    return GenerationRequest.stored(dict(json.loads(text)))
 
 
 @lru_cache(_REMEMBERED)
@@ -255,6 +255,15 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def _job(row: sqlite3.Row) -> Job:
+    """Return the job that a row says. Raises: HistoryDamaged."""
+    try:
+        return _read_job(row)
+    except (ValueError, TypeError) as error:
+        said = f"Job = {row['id']}: its row in the history cannot be read ({str(error)[:120]})."
+        raise HistoryDamaged(said, "Clear the queue, or take the newest backup of the data folder.") from error
+
+
+def _read_job(row: sqlite3.Row) -> Job:
     return Job(
         id=row["id"],
         request=_request(row["request"]),

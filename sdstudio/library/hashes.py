@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from typing import Any, Final
 from sdstudio.core.errors import Cancelled, ModelNotFound
 from sdstudio.library.cache_file import read_cache, write_cache
 
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 _CHUNK_BYTES: Final = 4 * 2**20
 
 
@@ -37,7 +39,8 @@ class HashCache:
         with self._lock:
             row = self._rows.get(str(path))
         if isinstance(row, dict) and {"size": row.get("size"), "mtime_ns": row.get("mtime_ns")} == stamp:
-            return str(row.get("body_sha256" if body else "sha256", ""))
+            value = row.get("body_sha256" if body else "sha256")
+            return value if isinstance(value, str) and _SHA256.fullmatch(value) else ""
         return ""
 
     def compute(

@@ -23,6 +23,7 @@ from PIL import Image
 
 from sdstudio.core.errors import InvalidRequest, SaveFailed
 from sdstudio.core.files import is_utf8
+from sdstudio.core.json_text import json_of
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import GenerationRequest
 
@@ -71,7 +72,7 @@ class Remarks:
         except sqlite3.Error as error:  # notes that cannot be read must not keep a model from being used
             log.warning("no remarks: %s: %s", self._paths.remarks, error)
             return Remark()
-        return self._remark(row) if row is not None else Remark()
+        return self._remark(row) if row is not None and _is_whole(row) else Remark()
 
     def everything(self) -> tuple[Mapping[str, Remark], Mapping[str, Remark]]:
         """Return all remarks there are, by sha256 and by path."""
@@ -81,7 +82,7 @@ class Remarks:
         except sqlite3.Error as error:
             log.warning("no remarks: %s: %s", self._paths.remarks, error)
             rows = []
-        said = [(row["sha256"], row["path"], self._remark(row)) for row in rows]
+        said = [(row["sha256"], row["path"], self._remark(row)) for row in rows if _is_whole(row)]
         by_path = {os.fsdecode(path): remark for _sha, path, remark in said}
         return {sha: remark for sha, _path, remark in said if sha}, by_path
 
@@ -160,13 +161,11 @@ def own_values(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType({name: getattr(request, name) for name in wanted})
 
 
-
-
 def _checked(text: str) -> Mapping[str, Any]:
     """Return own values as they were kept; one that is no longer allowed is left out."""
     try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError):
+        raw = json_of(text)
+    except ValueError:
         return MappingProxyType({})
     kept: dict[str, Any] = {}
     for name, value in raw.items() if isinstance(raw, dict) else ():
@@ -187,6 +186,12 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX IF NOT EXISTS remarks_sha256 ON remarks (sha256)")
     db.execute("CREATE INDEX IF NOT EXISTS remarks_path ON remarks (path)")
     db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _is_whole(row: sqlite3.Row) -> bool:
+    """Whether a row holds what was put there: SQLite keeps whatever a damaged file or another program left."""
+    texts = all(isinstance(row[name], str) for name in ("sha256", "notes", "cover", "defaults"))
+    return texts and isinstance(row["path"], str | bytes)
 
 
 def _stored(path: Path) -> str | bytes:

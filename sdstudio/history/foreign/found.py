@@ -15,6 +15,7 @@ from sdstudio.catalog.names import Sampling, from_a1111, to_a1111
 from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.adapters import WEIGHT_MAXIMUM
 from sdstudio.core.advanced_fields import LEFT_OUT
+from sdstudio.core.json_text import json_of
 from sdstudio.core.request import PROMPT_MAXIMUM
 from sdstudio.history.pnginfo import NOT_THE_SAME
 
@@ -180,8 +181,8 @@ def object_in(text: str) -> dict[str, Any]:
     if not text.lstrip().startswith("{"):
         return {}
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = json_of(text)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 

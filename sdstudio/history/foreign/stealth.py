@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sdstudio.core.json_text import json_of
 from sdstudio.core.pictures import in_colour, shown
 from sdstudio.history.pnginfo import A1111_KEY
 from sdstudio.history.texts import TEXT_MAXIMUM
@@ -138,8 +139,8 @@ def _as_texts(text: str) -> dict[str, str]:
     """NovelAI hides all of its texts as one JSON object, SwarmUI its own under A1111's key; others hide A1111's."""
     if text.lstrip().startswith("{"):
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError):
+            values = json_of(text)
+        except ValueError:
             values = None
         if isinstance(values, dict):
             each = {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}

@@ -253,3 +253,16 @@ def test_a_recipe_tells_the_hashes_of_what_it_was_drawn_with():
     recipe = Recipe(app="t", request=request, made_with={"adapters": rows})
     assert recipe.file_hashes == (("style", "1a2b3c4d5e6f"), ("told", "99aabbcc"))
     assert Recipe(app="t", request=request, made_with={"adapters": "none"}).file_hashes == (("told", "99aabbcc"),)
+
+
+def test_a_recipe_with_wrong_facts_keeps_the_right_ones():
+    text = json.dumps({"app": 5, "request": {"prompt": "a fox"}, "duration_s": None, "model_name": "Tiny"})
+    read = Recipe.stored(text)
+    assert (read.app, read.request.prompt, read.duration_s, read.model_name) == ("", "a fox", 0.0, "Tiny")
+
+
+def test_half_of_a_surrogate_pair_in_a_recipe_can_be_stored():
+    prompt = r"a \ud800 fox \ud83e\udd8a"
+    read = Recipe.stored(rf'{{"app": "x", "request": {{"prompt": "{prompt}"}}, "made_with": {{"\udfff": 1}}}}')
+    assert (read.request.prompt, read.made_with) == ("a ? fox \U0001f98a", {"?": 1})
+    assert Recipe.stored(read.model_dump_json()) == read

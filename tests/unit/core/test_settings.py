@@ -100,3 +100,21 @@ def test_a_folder_whose_name_is_not_utf_8_is_refused_in_one_line(tmp_path):
     with pytest.raises(SaveFailed, match=r"^Model folder = /models/caf.: its name is not UTF-8"):
         settings.save(tmp_path / "settings.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_picture_tells_of_its_switches_counts_only_where_it_is_allowed():
+    today = Settings(precision="float32", offload="model")
+    default = Settings()
+    for told in ({"memory": None}, {"memory": "x"}, {"memory": {"offload": [1], "vae_tiling": {}}}, {}):
+        used = today.as_recorded({**told, "device": "CPU", "dtype": 5}, "CPU")
+        assert (used.offload, used.precision) == (default.offload, "float32")
+        Settings.model_validate(used.model_dump())
+    assert today.as_recorded({"memory": {"offload": "sequential"}}, "CPU").offload == "sequential"
+
+
+def test_half_of_a_surrogate_pair_can_be_saved_again(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text('{"safety_filter": "\\ud800x"}')
+    settings, _ = Settings.load(path)
+    settings.save(path)
+    assert Settings.load(path)[0] == settings

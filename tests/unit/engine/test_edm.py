@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sdstudio.catalog.schedulers import SCHEDULERS
-from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.errors import InvalidRequest, ModelDamaged
 from sdstudio.core.model import ModelInfo, ModelLayout
 from sdstudio.core.model_work import ConvertOrder
 from sdstudio.core.safetensors_header import read_header
@@ -134,3 +134,16 @@ def test_the_folder_made_of_it_draws_the_same_and_as_before_where_a_recipe_is_th
     (old,) = there.make(scheduler="dpmpp_2m", compatibility="0.1")
     assert np.abs(pixels(old) - stock(there, there.pipe.scheduler, 3)).max() <= 1
     assert "is sampled with its own EDM" in there.notices[0].message
+
+
+def test_noise_levels_and_latents_that_are_no_numbers_of_theirs_are_said(edm, single_files):
+    for kind, name, value in (
+        ("cosxl", "edm_vpred.sigma_max", torch.zeros(0)),
+        ("cosxl", "edm_vpred.sigma_min", torch.zeros(3)),
+        ("playground", "edm_mean", torch.zeros(3)),
+    ):
+        here = edm(kind)
+        weights = load_file(here.model.path) | {name: value}
+        save_file(weights, here.model.path, read_header(single_files("sdxl")).metadata)
+        with pytest.raises(ModelDamaged, match=rf"its {name} is \[\d\]: allowed are \d numbers"):
+            here.make()

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from sdstudio.core.errors import HistoryError
+from sdstudio.core.errors import HistoryDamaged, HistoryError
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import LEFTOVER_MESSAGE, JobQueue, JobState
 from tests.unit.jobs.conftest import request
@@ -151,3 +151,24 @@ def test_a_job_of_another_version_is_still_listed(queue, home):
         db.execute("UPDATE jobs SET request = ?", (json.dumps(stored),))
     db.close()
     assert queue.get(job.id).request == request(steps=20)
+
+
+def test_a_row_that_nobody_can_read_is_named(queue, home):
+    job = queue.submit(request("frog"), [1])
+    for column, value in (("request", "5"), ("seeds", "[null]"), ("created", "yesterday"), ("seeds", "5")):
+        with sqlite3.connect(home.database) as db:
+            before = db.execute(f"SELECT {column} FROM jobs").fetchone()[0]
+            db.execute(f"UPDATE jobs SET {column} = ?", (value,))
+        for ask in (queue.jobs, queue.next, lambda: queue.get(job.id)):
+            with pytest.raises(HistoryDamaged, match=rf"^Job = {job.id}: its row"):
+                ask()
+        with sqlite3.connect(home.database) as db:
+            db.execute(f"UPDATE jobs SET {column} = ?", (before,))
+    assert queue.next() == job
+
+
+def test_a_request_with_nulls_is_read_as_far_as_it_is_allowed(queue, home):
+    queue.submit(request("frog"), [1])
+    with sqlite3.connect(home.database) as db:
+        db.execute("UPDATE jobs SET request = ?", (json.dumps({"prompt": "a", "steps": None, "loras": None}),))
+    assert queue.next().request.prompt == "a"

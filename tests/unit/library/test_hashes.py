@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 
@@ -105,3 +106,14 @@ def test_a_hash_that_was_computed_elsewhere_is_learned_until_the_file_changes(tm
     assert cache.known(file) == ""
     cache.learn(tmp_path / "gone", "ab" * 32)
     assert cache.known(tmp_path / "gone") == ""
+
+
+def test_what_is_no_hash_in_the_cache_is_computed_again(tmp_path, weights):
+    right = HashCache(tmp_path / "cache").compute([weights])
+    file = tmp_path / "cache" / "hashes.json"
+    for value in (None, 5, "\ud800", "x" * 64):
+        table = json.loads(file.read_text())
+        table[str(weights)]["sha256"] = value
+        file.write_text(json.dumps(table))
+        assert HashCache(tmp_path / "cache").known(weights) == ""
+        assert HashCache(tmp_path / "cache").compute([weights]) == right

@@ -145,3 +145,12 @@ def test_a_model_whose_name_is_not_utf_8_has_remarks_like_any_other(remarks, hom
     remarks.keep(path, "", Remark("mine"))
     assert Remarks(home).of(path).notes == "mine"
     assert remarks.everything()[1][str(path)].notes == "mine"
+
+
+def test_rows_that_hold_something_else_are_no_remarks(remarks, home, tmp_path):
+    for column, value in (("defaults", b"\xff"), ("notes", b"n"), ("path", 5), ("sha256", b""), ("defaults", "[1")):
+        remarks.keep(tmp_path / "a", "", Remark("mine"))
+        with sqlite3.connect(home.remarks) as db:
+            db.execute(f"UPDATE remarks SET {column} = ?", (value,))
+        assert remarks.of(tmp_path / "a").notes in ("", "mine")
+        remarks.everything()
