@@ -43,6 +43,9 @@ _OTHER_ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 """Rows whose names other programs have for something else."""
 _ON_THE_CARD: Final = "its fresh noise was drawn on the graphics card"
+_COMFYUI_FRESH: Final = frozenset({"euler_ancestral", "dpm_2_ancestral", "dpmpp_2s_ancestral", "lcm", "ddpm"})
+_COMFYUI_NOISE: Final = "ComfyUI: the fresh noise of its steps comes from the device's own generator"
+"""``default_noise_sampler`` of ``comfy/k_diffusion/sampling.py``."""
 _INVOKEAI_SPACING: Final = "its levels are spaced as the model's scheduler says, and begin and end elsewhere"
 _INVOKEAI_KARRAS: Final = "on SDXL its levels lie between 11 and 0.04, not between 14.6 and 0.03"
 _INVOKEAI_FULL: Final = frozenset({"dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m", "dpmpp_2s", "unipc", "deis"})
@@ -109,7 +112,7 @@ def from_comfyui(sampler_name: str, scheduler: str = "normal", whole_levels: boo
     if key is None:
         return _meant(sampler_name, scheduler, _COMFYUI_SCHEDULES)
     found = _with_schedule(SCHEDULER_BY_KEY[key], "", scheduler, _COMFYUI_SCHEDULES)
-    near = f"ComfyUI: {_ON_THE_CARD}" if base != plain else ""
+    near = f"ComfyUI: {_ON_THE_CARD}" if base != plain else _COMFYUI_NOISE if base in _COMFYUI_FRESH else ""
     leaves_out = (base in COMFYUI_LEAVES_OUT and not whole_levels) or folded(scheduler) == _COMFYUI_TO_ZERO
     return replace(found, last_level=_last_level(found, leaves_out), near=near)
 

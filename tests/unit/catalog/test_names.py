@@ -111,6 +111,8 @@ def test_levels_from_a_node_of_their_own_leave_none_out():
         (from_comfyui("deis", "normal"), "another one"),
         (from_a1111("DEIS", "Normal"), "another one"),
         (from_comfyui("dpmpp_2m_sde_gpu", "karras"), "graphics card"),
+        (from_comfyui("euler_ancestral", "karras"), "fresh noise"),
+        (from_comfyui("lcm", "sgm_uniform"), "fresh noise"),
         (from_invokeai("euler"), "spaced"),
         (from_invokeai("euler_k"), "on SDXL"),
         (from_invokeai("dpmpp_2m_sde_k"), "fresh noise"),

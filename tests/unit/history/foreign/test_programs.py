@@ -12,6 +12,7 @@ from sdstudio.core.request import GenerationRequest
 from sdstudio.history.foreign.found import Found, model_title
 from sdstudio.history.foreign.programs import PROGRAMS
 from sdstudio.history.foreign.reading import Reading, origin_of, read_picture
+from sdstudio.history.pnginfo import NOT_THE_SAME
 from tests.unit.history.foreign.pictures import (
     A1111,
     COMFY_CUSTOM,
@@ -264,7 +265,12 @@ def test_a1111_text_in_a_jpeg_is_read_in_either_byte_order(order):
     ("names", "sampling", "left"),
     [
         ({"sampler_name": "dpmpp_2m", "scheduler": "normal"}, "dpmpp_2m uniform", {}),
-        ({"sampler_name": "euler_ancestral", "scheduler": "sgm_uniform"}, "euler_a sgm_uniform", {}),
+        ({"sampler_name": "heun", "scheduler": "sgm_uniform"}, "heun sgm_uniform", {}),
+        (
+            {"sampler_name": "euler_ancestral", "scheduler": "sgm_uniform"},
+            "euler_a sgm_uniform",
+            {NOT_THE_SAME: "ComfyUI: the fresh noise of its steps comes from the device's own generator"},
+        ),
         ({"sampler_name": "dpm_adaptive"}, "dpmpp_2m karras", {"Sampler": "dpm_adaptive"}),
         ({"sampler_name": "wonder"}, None, {"Sampler": "wonder", "Schedule type": "karras"}),
         ({"scheduler": "beta57"}, "dpmpp_2m automatic", {"Schedule type": "beta57"}),
