@@ -6,6 +6,7 @@
       InvalidRequest            a field holds a value that is not allowed
       ModelError
         ModelNotFound           no such model, or its folder is gone
+        ModelAmbiguous          several are called so, and nobody guesses
         ModelDamaged            a file is missing, truncated or not what its name says
         ModelUnsupported        a model, but of a kind the studio cannot run
           ModelPickled          ... a pickle, which is opened only when a setting says so

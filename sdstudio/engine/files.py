@@ -17,7 +17,6 @@ from sdstudio.core.errors import ModelDamaged, ModelNotFound
 from sdstudio.core.model_folder import (
     INDEX_FILE,
     WEIGHTS,
-    check_drawable,
     kind_of_part,
     read_index,
     variant_of,
@@ -140,7 +139,6 @@ def check_files(folder: Path, without: tuple[str, ...] = ()) -> ModelFiles:
             f"Choose the folder that holds {INDEX_FILE}, unet and vae.",
         )
     index = read_index(_json(folder, INDEX_FILE), folder.name)
-    check_drawable(index, folder.name)
     parts = tuple(
         _component(folder, Component(name, library, class_name, folder / name))
         for name, (library, class_name) in index.parts.items()

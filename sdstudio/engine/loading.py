@@ -25,7 +25,7 @@ from sdstudio.core.adapters import VAE
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, ModelPickled, ModelUnsupported
 from sdstudio.core.events import EventSink, ModelLoading, Notice
 from sdstudio.core.model import ModelInfo, ModelLayout
-from sdstudio.core.model_folder import LIBRARIES, check_pipeline
+from sdstudio.core.model_folder import LIBRARIES, ModelIndex, check_drawable, check_pipeline
 from sdstudio.engine.aligned import MappedFile, align, mapped_file
 from sdstudio.engine.attached import Attached, refuse_pickles
 from sdstudio.engine.cancel import CancelChecks
@@ -135,7 +135,8 @@ def find_files(
     if known is not None and (known.folder, known.without, known.stamp) == (model.path, without, stamp_of(model.path)):
         return known
     files = check_files(model.path, without)
-    _pipeline_class(files)
+    named = {part.name: (part.library, part.class_name) for part in files.components}
+    check_drawable(ModelIndex(files.pipeline, named, files.absent), files.folder.name)
     pickled = next((part for part in files.components if part.pickled), None)
     if pickled is not None and not with_pickles:
         raise ModelPickled.weights_of(model.path, pickled.name)

@@ -17,6 +17,7 @@ from sdstudio.core.model import ModelInfo, ModelLayout
 from sdstudio.core.model_work import ConvertOrder
 from sdstudio.core.request import GenerationRequest
 from sdstudio.core.settings import Settings
+from sdstudio.engine.aligned import align
 from sdstudio.engine.convert import convert
 from sdstudio.engine.engine import Engine
 
@@ -68,6 +69,13 @@ class Studio:
 
 
 _PICKLED = {"text_encoder": "pytorch_model", "unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+
+
+def align_parts(pipe: Any) -> None:
+    """Move a stock pipeline's weights to where the studio has them: the CPU's kernels round differently elsewhere."""
+    for part in pipe.components.values():
+        if isinstance(part, torch.nn.Module):
+            align(part)
 
 
 def pickle_weights(folder: Path) -> None:

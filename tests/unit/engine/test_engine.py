@@ -17,7 +17,7 @@ from sdstudio.engine.engine import Engine, make_engine
 from sdstudio.engine.schedulers import build_scheduler
 from tests.tiny_models import tiny_sd3
 
-from .conftest import request
+from .conftest import align_parts, request
 
 KNOWN = [family.key for family in FAMILIES if family.pipelines]
 
@@ -48,6 +48,7 @@ def test_pixels_are_those_of_a_bare_script(studio, tiny_models, family, guidance
 
     pipe = diffusers.DiffusionPipeline.from_pretrained(str(tiny_models[family]), local_files_only=True)
     pipe.scheduler = build_scheduler(request(scheduler=key), pipe.scheduler.config, FAMILY_BY_KEY[family])
+    align_parts(pipe)
     bare = pipe(
         "a red heart", negative_prompt="blue", width=64, height=64, guidance_scale=guidance,
         generator=torch.Generator("cpu").manual_seed(11), num_inference_steps=3,

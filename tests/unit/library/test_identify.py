@@ -283,7 +283,7 @@ def test_a_pickle_is_listed_with_the_way_out(tmp_path):
     (tmp_path / "a.ckpt").write_bytes(b"x")
     finding = examine(tmp_path / "a.ckpt")
     assert isinstance(finding.error, ModelUnsupported)
-    assert "Convert it to .safetensors" in finding.info.problem
+    assert "Convert it, with `sdstudio models convert a.ckpt`" in finding.info.problem
 
 
 def test_a_single_checkpoint_has_its_family(tmp_path):
