@@ -226,7 +226,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read_is_told(studio, own_copy, 
     pad(path / "unet" / VAE_FILE, 4)
     real = loading.align
 
-    def shortened(network, files):
+    def shortened(network, files, _ahead):
         files = list(files)
         for file in files:
             if file.path.parent.name == "unet":
