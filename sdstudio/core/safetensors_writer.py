@@ -145,7 +145,7 @@ def _header(names: tuple[str, ...], tensors: Mapping[str, TensorPlan], metadata:
         end = begin + plan.size_bytes
         rows[name] = {"dtype": plan.dtype, "shape": list(plan.shape), "data_offsets": [begin, end]}
         begin = end
-    text = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    text = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     text += b" " * (-(8 + len(text)) % _ALIGNED_TO)  # the length before it takes 8
     if len(text) > HEADER_MAXIMUM_BYTES:
         raise SaveFailed(

@@ -209,9 +209,9 @@ def _differences(headers: Sequence[Header]) -> list[str]:
         more = sorted(name for name in header.tensors if name not in first)
         if lacking:
             notes.append(f"{letter} lacks {len(lacking)} weights, which are A's: {listed(lacking)}.")
-        narrow = header.tensors.get(FIRST_CONV)
-        if narrow is not None and narrow.shape != first[FIRST_CONV].shape:
-            kept = first[FIRST_CONV].shape[1] - LATENT_CHANNELS
+        narrow, wide = header.tensors.get(FIRST_CONV), first.get(FIRST_CONV)
+        if narrow is not None and wide is not None and narrow.shape != wide.shape:
+            kept = wide.shape[1] - LATENT_CHANNELS
             notes.append(f"A takes {kept} channels that {letter} does not; they are A's.")
         if more:
             notes.append(f"{letter} has {len(more)} weights that A lacks, which were left out: {listed(more)}.")

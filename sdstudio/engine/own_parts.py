@@ -97,10 +97,15 @@ def _words(part: Component) -> dict[str, str]:
     if all(file.is_file() for file in files.values()):
         return {name: file.read_text(encoding="utf-8") for name, file in files.items()}
     match _json(part.folder / "tokenizer.json").get("model"):
-        case {"vocab": dict(vocabulary), "merges": list(merges)}:
-            lines = (" ".join(merge) if isinstance(merge, list) else str(merge) for merge in merges)
+        case {"vocab": dict(vocabulary), "merges": list(merges)} if all(map(_is_merge, merges)):
+            lines = (merge if isinstance(merge, str) else " ".join(merge) for merge in merges)
             return {"vocab.json": json.dumps(vocabulary, ensure_ascii=False), "merges.txt": "\n".join(lines) + "\n"}
     raise ModelUnsupported(f"{part.folder} holds no vocabulary of CLIP's kind.", "Keep the folder.")
+
+
+def _is_merge(value: Any) -> bool:
+    """Whether this is one of the merges of a ``tokenizer.json``, which older ones write as one text."""
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
 
 
 def _parsed(words: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
@@ -115,6 +120,6 @@ def _parsed_clip() -> tuple[dict[str, int], list[str]]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

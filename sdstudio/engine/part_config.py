@@ -17,19 +17,28 @@ from pathlib import Path
 from typing import Any, Final
 
 from diffusers import ConfigMixin
+from torch import nn
 
 from sdstudio.core.errors import ModelDamaged
 from sdstudio.engine.files import HINT
 
 NUMBER_MAXIMUM: Final = 10_000_000
 """Largest whole number that is believed: a table of so many noise levels takes 80 MB. Real ones end at 5,000,000."""
+LAYER_COUNTS: Final = frozenset({
+    "num_hidden_layers", "layers_per_block", "num_layers", "num_single_layers", "transformer_layers_per_block",
+    "reverse_transformer_layers_per_block",
+})  # fmt: skip
+"""Entries that say how many layers are built, one by one, before any weight is read."""
+LAYERS_MAXIMUM: Final = 500
+"""Most layers of one kind; the largest text encoders have some 60."""
 _DEPTH_MAXIMUM: Final = 4
 _PLAIN: Final[frozenset[type]] = frozenset({bool, int, float, str, list, dict, type(None)})
+_ANYTHING: Final[frozenset[type]] = frozenset({object})
 _TITLES: Final = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
 
 
 def check_config(cls: Any, folder: Path, of: str) -> None:
-    """Check the configuration that a part of diffusers will be built by; what the class does not know is left alone.
+    """Check the configuration that a part will be built by; what the class does not know is left alone.
 
     Args:
         cls: The part's class.
@@ -39,15 +48,19 @@ def check_config(cls: Any, folder: Path, of: str) -> None:
     Raises:
         ModelDamaged: It cannot be read, or a value is none that the class takes.
     """
-    if not issubclass(cls, ConfigMixin):
+    if not issubclass(cls, ConfigMixin | nn.Module):
         return
+    file = str(cls.config_name) if issubclass(cls, ConfigMixin) else "config.json"
     try:
-        config = json.loads((folder / str(cls.config_name)).read_text(encoding="utf-8"))
+        config = json.loads((folder / file).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        raise ModelDamaged(f"{of} has no {cls.config_name} that can be read.", HINT) from None
+        raise ModelDamaged(f"{of} has no {file} that can be read.", HINT) from None
+    declared = _declared(cls) if issubclass(cls, ConfigMixin) else {}
     for name, value in config.items() if isinstance(config, Mapping) else ():
-        kinds = _declared(cls).get(name, _PLAIN)
-        if not _fits(value, kinds):
+        if name in LAYER_COUNTS and _largest(value) > LAYERS_MAXIMUM:
+            raise ModelDamaged(f"{of} says {name} = {str(value)[:60]}: allowed are up to {LAYERS_MAXIMUM}.", HINT)
+        kinds = declared.get(name, _ANYTHING)
+        if kinds is not _ANYTHING and not _fits(value, kinds):
             allowed = " or ".join(dict.fromkeys(_TITLES[kind] for kind in _TITLES if kind in kinds))
             bounded = f", up to {NUMBER_MAXIMUM:,}" if "number" in allowed else ""
             raise ModelDamaged(f"{of} says {name} = {str(value)[:60]!r}: allowed is {allowed}{bounded}.", HINT)
@@ -81,6 +94,12 @@ def _kinds(hint: Any) -> set[type]:
     if hint in (tuple, list):
         return {list, int, float, str}
     return {hint} if hint in _PLAIN else set(_PLAIN)
+
+
+def _largest(value: Any, depth: int = 0) -> float:
+    if isinstance(value, list) and depth < _DEPTH_MAXIMUM:
+        return max((_largest(one, depth + 1) for one in value), default=0)
+    return value if isinstance(value, int | float) else 0
 
 
 def _fits(value: Any, kinds: frozenset[type], depth: int = 0) -> bool:

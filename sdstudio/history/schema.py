@@ -293,9 +293,10 @@ def known_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code not in _KNOWN:
+        no_text = str(error).startswith("Could not decode to UTF-8")  # Python's own; SQLite takes any bytes for text
+        if code not in _KNOWN and not no_text:
             raise
-        kind, what, hint = _KNOWN[code]
+        kind, what, hint = _KNOWN[sqlite3.SQLITE_CORRUPT if no_text else code]
         raise kind(f"History = {path}: {what}.", hint) from error
 
 

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from sdstudio.catalog.checkpoints import V_PREDICTION
+from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.catalog.few_steps import FEW_STEPS
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, KIND_BY_KEY, LORA, PICKLES, UPSCALER, VAE, VARIANT_BY_KEY
 from sdstudio.core.checkpoint import PARTS_KEY, prediction_in, prediction_in_yaml
 from sdstudio.core.errors import ModelDamaged, ModelError, ModelPickled, ModelUnsupported
+from sdstudio.core.files import is_utf8
 from sdstudio.core.safetensors_header import Header, read_header
 from sdstudio.core.settings import PICKLES_HINT
 from sdstudio.core.upscalers import layout_of
@@ -239,9 +241,14 @@ def _shallow(row: FileFacts | SingleFile) -> dict[str, Any]:
 
 def _restored(row: Mapping[str, Any]) -> FileFacts:
     """Read back what `_kept` made. Raises: LookupError, TypeError, ValueError."""
-    file = SingleFile(**{**row["file"], "lacks": tuple(row["file"]["lacks"])})
+    file = SingleFile(**{**row["file"], "lacks": tuple(map(str, row["file"]["lacks"]))})
     if file.kind not in KIND_BY_KEY or (file.variant and file.variant not in VARIANT_BY_KEY):
         raise ValueError(f"kind = {file.kind!r}, variant = {file.variant!r}")
+    if file.family and file.family not in FAMILY_BY_KEY:
+        raise ValueError(f"family = {file.family!r}")
+    texts = (file.not_a_model, file.told, *(row[name] for name in ("base", "alias", "network", "message", "hint")))
+    if not all(isinstance(text, str) and is_utf8(text) for text in texts):
+        raise ValueError("a text is none")
     if row["error"] and row["error"] not in _ERRORS:
         raise ValueError(f"error = {row['error']!r}")
     lists = {name: tuple(map(str, row[name])) for name in ("triggers", "bundled", "told")}

@@ -300,3 +300,15 @@ def test_memory_does_not_grow_with_the_files(tmp_path):
         [sys.executable, "-c", _CHILD, str(tmp_path)], capture_output=True, text=True, timeout=250, check=True,
     )  # fmt: skip
     assert int(done.stdout) < 157e6
+
+
+def test_an_a_that_lacks_the_first_layer_is_merged_or_told(tmp_path):
+    first = "model.diffusion_model.input_blocks.0.0.weight"
+    whole, lacking = checkpoint(tmp_path / "b.safetensors", 2), checkpoint(tmp_path / "a.safetensors", 1)
+    weights = load_file(lacking)
+    weights.pop(first, None)
+    save_file(weights, lacking)
+    given = load_file(whole) | {first: torch.zeros(4, 4, 3, 3, dtype=torch.float16)}
+    save_file(given, whole)
+    report = run(order([lacking, whole], target=tmp_path / "made.safetensors"))
+    assert any(first in note for note in report.notes)

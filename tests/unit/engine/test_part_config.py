@@ -24,6 +24,7 @@ WRONG = (
     ("unet", "UNet2DConditionModel", "in_channels", 4.5),
     ("scheduler", "PNDMScheduler", "num_train_timesteps", 10**12),
     ("scheduler", "PNDMScheduler", "num_train_timesteps", None),
+    ("unet", "UNet2DConditionModel", "transformer_layers_per_block", [1, [2, 10**6]]),
 )
 RIGHT = (
     ("scheduler", "DPMSolverMultistepScheduler", "lambda_min_clipped", float("-inf")),
@@ -42,7 +43,7 @@ def test_a_value_of_another_kind_is_named(tmp_path):
         try:
             check_config(cls, tmp_path, f"Tiny: its {part}")
         except ModelDamaged as error:
-            said = error.message.startswith(f"Tiny: its {part} says {name} = ") and "allowed is" in error.message
+            said = error.message.startswith(f"Tiny: its {part} says {name} = ") and "allowed " in error.message
         else:
             said = None
         if said is not (None if (part, class_name, name, value) in RIGHT else True):
@@ -105,6 +106,7 @@ def test_damaged_configurations_of_a_folder_are_answers(studio, own_copy):
         ("tokenizer/tokenizer_config.json", {"model_max_length": 1.5}, "model_max_length = '1.5'"),
         ("text_encoder/config.json", {"hidden_size": []}, "text_encoder would not load"),
         ("text_encoder/config.json", {"num_attention_heads": 0}, "text_encoder would not load"),
+        ("text_encoder/config.json", {"num_hidden_layers": 10**6}, "text_encoder says num_hidden_layers = 1000000"),
         ("tokenizer/tokenizer.json", {"decoder": "x"}, "tokenizer would not load"),
         ("vae/config.json", {"scaling_factor": []}, "vae says scaling_factor"),
     )

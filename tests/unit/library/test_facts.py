@@ -199,3 +199,17 @@ def test_a_lora_says_its_algorithm_what_it_brings_along_and_what_is_not_drawn(tm
         facts = read_facts(path)
         assert facts.file.kind == "lora"
         assert (facts.network, facts.bundled, facts.told) == (network, bundled, told)
+
+
+def test_what_the_cache_says_wrongly_is_read_again(tmp_path):
+    path = write(compact_weights(), tmp_path / "up.safetensors")
+    right = FactsCache(tmp_path).facts(path, 1, 1, "")
+    wrong = (("family", "(("), ("told", {"a": None}), ("told", -1), ("not_a_model", None), ("told", "\ud800"))
+    for name, value in wrong:
+        cache = FactsCache(tmp_path)
+        cache.facts(path, 1, 1, "")
+        cache.save(lambda key: True)
+        table = json.loads((tmp_path / "library.json").read_text())
+        table["files"][str(path)]["facts"]["file"][name] = value
+        (tmp_path / "library.json").write_text(json.dumps(table))
+        assert FactsCache(tmp_path).facts(path, 1, 1, "") == right
