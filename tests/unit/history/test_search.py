@@ -75,6 +75,7 @@ SPELLINGS = {
     "han": ("한국", unicodedata.normalize("NFD", "한국")),
     "angstrom": ("Å", "\u212b", "A\u030a", "å"),
     "dotted": ("İstanbul", "istanbul", "ISTANBUL", "Istanbul", "I\u0307stanbul", "i\u0307stanbul"),
+    "dotless": ("ışık", "IŞIK", "Işık", "I\u015fik"),
     "short dotted": ("İz", "iz", "I\u0307z"),
     "sharp": ("Straße", "STRASSE", "strasse", "STRAẞE"),
     "sigma": ("ΣΊΣΥΦΟΣ", "σίσυφος"),
@@ -100,7 +101,7 @@ def test_a_word_is_found_however_its_letters_were_composed(history, spellings):
 def test_a_dotted_capital_is_a_letter_like_any_other(history):
     for prompt in ("İ", "x İ y", "İİİ", "ıl"):
         history.save(picture(), recipe(prompt, model_name="base"))
-    wanted = {"İ": [3, 2, 1], "i": [3, 2, 1], "İ y": [2], "İİ": [3], "ı": [4], "İıİ": []}
+    wanted = {"İ": [4, 3, 2, 1], "i": [4, 3, 2, 1], "İ y": [2], "İİ": [3], "ı": [4, 3, 2, 1], "İıİ": [3], "IL": [4]}
     assert {query: [entry.id for entry in history.entries(query)] for query in wanted} == wanted
 
 
