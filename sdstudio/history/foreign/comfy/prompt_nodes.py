@@ -155,7 +155,8 @@ class PromptNodes:
         if not found and node.passes:
             found = [link for key, link in links if not key.startswith(other)]
         if not found and links:  # of a node that is not known: whatever words come through
-            found = [link for key, link in links if link[0].key in self._bearers and not key.startswith(other)]
+            bearing = {key: link for key, link in links if link[0].key in self._bearers and other[:3] not in key}
+            found = [link for key, link in bearing.items() if name[:3] in key] or list(bearing.values())
         return found
 
     @cached_property

@@ -135,6 +135,8 @@ class SamplingNodes:
                 found["sampler_name"] += "_heun"
             else:
                 self._account.say(node.kind, f"{name} {str(value)[:80]}")
+        if self._values.plain(node.inputs.get("noise_device"), "noise_device") == "gpu":
+            found["sampler_name"] += "_gpu"  # as ComfyUI names these
         return found
 
     def sigmas(self, value: object) -> dict[str, Any]:

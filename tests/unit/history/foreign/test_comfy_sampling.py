@@ -72,11 +72,13 @@ def test_what_changes_noise_levels_is_told_and_what_made_them_is_read():
 @pytest.mark.parametrize(
     ("kind", "inputs", "name", "told"),
     [
-        ("SamplerEulerAncestral", {"eta": 0.5, "s_noise": 1}, "euler_ancestral", {}),
-        ("SamplerEulerAncestral", {"eta": 1.0, "s_noise": 1.1}, "euler_ancestral", {"SamplerEulerAncestral"}),
+        ("SamplerEulerAncestral", {"eta": 0.5, "s_noise": 1}, "euler_ancestral", {NOT_THE_SAME}),
+        ("SamplerEulerAncestral", {"eta": 1.0, "s_noise": 1.1}, "euler_ancestral",
+         {"SamplerEulerAncestral", NOT_THE_SAME}),
         ("SamplerDPMPP_2M_SDE", {"solver_type": "midpoint", "eta": 1.0, "s_noise": 1, "noise_device": "gpu"},
-         "dpmpp_2m_sde", {}),
-        ("SamplerDPMPP_2M_SDE", {"solver_type": "heun", "eta": 0.3, "s_noise": 1}, "dpmpp_2m_sde_heun", {}),
+         "dpmpp_2m_sde", {NOT_THE_SAME}),
+        ("SamplerDPMPP_2M_SDE", {"solver_type": "heun", "eta": 0.3, "s_noise": 1, "noise_device": "cpu"},
+         "dpmpp_2m_sde_heun", {}),
         ("SamplerDPMPP_SDE", {"eta": 0.3, "s_noise": 1, "r": 0.5}, "dpmpp_sde", {"SamplerDPMPP_SDE"}),
         ("SamplerLMS", {"order": 4}, "lms", {}),
         ("SamplerLMS", {"order": 2}, "lms", {"SamplerLMS"}),
