@@ -21,7 +21,7 @@ from PIL import Image, ImageChops, ImageStat
 from sdstudio.core.errors import PictureUnreadable
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures import UNREADABLE, opened_picture
-from sdstudio.core.request import Recipe
+from sdstudio.core.request import IMPORTED, Recipe
 from sdstudio.history.names import number_of
 from sdstudio.history.rows import stored_path, stored_recipe, thumbnail_path
 from sdstudio.history.schema import Database
@@ -56,7 +56,8 @@ def moved_pictures(database: Database, paths: StudioPaths, recipes: Mapping[Path
     """Return which rows without a file these pictures belong to: id of the row -> picture.
 
     A picture is looked for among the rows of its seed and prompt, those that were taken out of the list with their file
-    among them. A row gets one picture and a picture one row.
+    among them. A row gets one picture and a picture one row. A copy of a picture that
+    is in its place, and one whose own record says that it is another, are nobody's.
 
     Args:
         database: The history's.
@@ -100,10 +101,26 @@ def _pairs(database: Database, paths: StudioPaths, file: Path, recipe: Recipe) -
         " AND json_extract(recipe, '$.request.prompt') = ?",
         (None if seed is None else str(seed), recipe.request.prompt.partition("\0")[0]),
     )
+    lost, is_copy = list[_Pair](), False
     for row in rows:
         trashed_to = row["trashed_to"] and Path(os.fsdecode(row["trashed_to"]))
-        if not is_there(paths.home / row["path"]) and not (trashed_to and is_there(trashed_to)):
-            yield _Pair(row["id"], paths.home / row["path"], file, stored_recipe(row["recipe"]) == recipe)
+        known = stored_recipe(row["recipe"])
+        if is_there(paths.home / row["path"]) or (trashed_to and is_there(trashed_to)):
+            is_copy = is_copy or known == recipe
+        elif not _contradicts(recipe, known):
+            lost.append(_Pair(row["id"], paths.home / row["path"], file, known == recipe))
+    yield from (pair for pair in lost if pair.same_recipe or not is_copy)
+
+
+def _contradicts(told: Recipe, known: Recipe) -> bool:
+    """Whether a file tells of another picture than the row's, and not only less: of studio's own alone it is sure."""
+    whole = (recipe.made_with and IMPORTED not in recipe.made_with for recipe in (told, known))
+    if not all(whole):
+        return False
+    differs = any(
+        getattr(told.request, name) != getattr(known.request, name) for name in told.request.model_fields_set
+    )  # what was stripped from a copy is not set
+    return differs or bool(told.created and known.created and told.created != known.created)
 
 
 def is_there(file: Path) -> bool:

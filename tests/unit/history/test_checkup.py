@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 from sdstudio.core.errors import HistoryError, SaveFailed
 from sdstudio.core.inputs import InputPictures, KeptPicture
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.request import IMPORTED, GenerationRequest
 from sdstudio.history.checkup import (
     BAD_NAME,
     DAMAGED,
@@ -203,6 +203,31 @@ def test_a_copy_beside_its_picture_is_a_picture_of_its_own(filled, home):
     assert sorted((each.path.name, each.rating) for each in filled.entries("number 1")) == [
         (entry.path.name, 5), ("copy.png", 0),
     ]  # fmt: skip
+
+
+def test_a_copy_of_another_picture_of_its_prompt_and_seed_is_not_taken_for_a_lost_one(history, home):
+    """Two samplers draw nearly the same; one picture is deleted by hand, and a copy of the other lies there."""
+    drawn = {"made_with": {"device": "CPU"}}
+    sorts = {"drawn here": drawn, "imported": {"made_with": {IMPORTED: {"program": "A1111"}}}}
+    for prompt, how in sorts.items():
+        lost, kept = (
+            history.save(picture((200, n, 0)), recipe(prompt, scheduler=key).model_copy(update=how))
+            for n, key in enumerate(("euler", "heun"))
+        )
+        history.marks.rate([lost.id], 5)
+        lost.path.unlink()
+        shutil.copy(kept.path, home.images / f"copy {prompt}.png")
+    renamed = history.save(picture("blue"), recipe("both renamed").model_copy(update=drawn))
+    gone = history.save(picture((0, 2, 254)), recipe("both renamed", steps=9).model_copy(update=drawn))
+    shutil.copy(renamed.path, home.images / "b.png")
+    renamed.path.rename(home.images / "a.png")
+    gone.path.unlink()
+    history.care.check(repair=True)
+    listed = {entry.path.name: entry for entry in history.entries() if entry.path.parent == home.images}
+    assert sorted(listed) == ["a.png", "b.png", "copy drawn here.png", "copy imported.png"]
+    assert {listed[f"copy {prompt}.png"].rating for prompt in sorts} == {0}
+    assert {listed[f"copy {prompt}.png"].recipe.request.scheduler for prompt in sorts} == {"heun"}
+    assert {listed[name].recipe.request.steps for name in ("a.png", "b.png")} == {renamed.recipe.request.steps}
 
 
 def test_a_picture_taken_out_of_the_list_comes_back_under_another_name(filled, home, tmp_path):
