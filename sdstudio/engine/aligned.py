@@ -24,9 +24,10 @@ import torch
 from torch import nn
 
 from sdstudio.core.safetensors_header import Header, TensorEntry, read_header
-from sdstudio.engine.read_ahead import ALIGNED_TO, ReadAhead
 from sdstudio.engine.weights import NAMES, as_bytes
 
+ALIGNED_TO: Final = 64
+"""Bytes; what torch's allocator on the CPU keeps (c10/core/alignment.h, ``gAlignment``)."""
 _PIECE_BYTES: Final = 8 * 2**20
 _READERS_MAXIMUM: Final = 4
 """Threads that read. Most of their time goes into memory that the system hands out, which few of them exhaust."""
@@ -95,13 +96,12 @@ def mapped_file(path: Path, tensors: Mapping[str, torch.Tensor]) -> MappedFile |
     return MappedFile(path, starts.pop(), _size_of(header))
 
 
-def align(network: nn.Module, files: Iterable[MappedFile] = (), ahead: ReadAhead | None = None) -> None:
+def align(network: nn.Module, files: Iterable[MappedFile] = ()) -> None:
     """Move what of a network's weights and buffers does not lie at a multiple of 64 bytes; the others stay.
 
     Args:
         network: On the CPU, or partly.
         files: Where it may lie. What lies in none is copied.
-        ahead: What of the files is read already.
 
     Raises:
         OSError: A file cannot be read any more.
@@ -115,7 +115,7 @@ def align(network: nn.Module, files: Iterable[MappedFile] = (), ahead: ReadAhead
             continue
         where = (weight.data_ptr(), weight.dtype, weight.shape, weight.stride())
         if where not in fresh:  # weights that share their memory go on to
-            fresh[where] = _elsewhere(weight.detach(), known, pieces, ahead)
+            fresh[where] = _elsewhere(weight.detach(), known, pieces)
         moved.append((weight, fresh[where]))
     _read(pieces)
     for weight, new in moved:
@@ -134,16 +134,11 @@ def _size_of(header: Header) -> int:
     return header.body + max((entry.end for entry in header.tensors.values()), default=0)
 
 
-def _elsewhere(
-    weight: torch.Tensor, files: Sequence[MappedFile], pieces: list[_Piece], ahead: ReadAhead | None
-) -> torch.Tensor:
+def _elsewhere(weight: torch.Tensor, files: Sequence[MappedFile], pieces: list[_Piece]) -> torch.Tensor:
     """Return memory for a weight: filled, or to be filled by pieces that are added."""
     for file in files:
         place = file.place_of(weight)
         if place is not None:
-            read = ahead.take((file.path, place), weight.shape, weight.dtype) if ahead is not None else None
-            if read is not None:
-                return read.view(weight.shape)
             new = torch.empty_like(weight)
             room = as_bytes(new)
             pieces += [

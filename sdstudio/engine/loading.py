@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -35,8 +35,7 @@ from sdstudio.engine.interrupt import interruptible
 from sdstudio.engine.memory import MemoryPlan, is_out_of_memory
 from sdstudio.engine.own_vae import load_vae
 from sdstudio.engine.part_config import check_config
-from sdstudio.engine.read_ahead import ReadAhead
-from sdstudio.engine.single_file import SingleFileReader, check_single_file, is_weight_of_part, opened, said_of
+from sdstudio.engine.single_file import SingleFileReader, check_single_file, opened, said_of
 from sdstudio.engine.vocabulary import check_vocabulary
 
 # The studio runs a checker itself (engine.safety) and has no image prompts, so Stable Diffusion is built without these.
@@ -168,11 +167,10 @@ def load_model(
     done = 0
     for message, hint in said_of(files):
         on_event(Notice(message, hint))
-    on_cpu = key.device == "cpu"
-    with opened(files) as reader, read_ahead(files, wanted, key.dtype, on_cpu) as ahead:
+    with opened(files) as reader:
         for part in wanted:
             on_event(ModelLoading(model.name, done / total, part.name))
-            parts[part.name] = load_component(files, part, key.dtype, cancel, reader, on_cpu, ahead)
+            parts[part.name] = load_component(files, part, key.dtype, cancel, reader, on_cpu=key.device == "cpu")
             done += part.size_bytes
         on_event(ModelLoading(model.name, 1.0, ""))
         if files.single is not None and files.single.lacks_vae:
@@ -195,7 +193,7 @@ def pipeline_key(files: ModelFiles, device: Device, channels_last: bool) -> Pipe
 
 def load_component(
     files: ModelFiles, part: Component, dtype: torch.dtype, cancel: threading.Event,
-    reader: SingleFileReader | None = None, on_cpu: bool = True, ahead: ReadAhead | None = None,
+    reader: SingleFileReader | None = None, on_cpu: bool = True,
 ) -> Any:  # fmt: skip
     """Load one component, from a folder or by a reader.
 
@@ -206,7 +204,6 @@ def load_component(
         cancel: Set by anyone to stop.
         reader: Of a single file.
         on_cpu: Whether the CPU computes with it: its weights then lie as `engine.aligned` says.
-        ahead: What of its weights is read already.
 
     Raises:
         ModelError: It would not load.
@@ -221,18 +218,8 @@ def load_component(
         torch.set_default_dtype(default_dtype)  # transformers changes it while it loads, and may have been broken off
     if on_cpu and isinstance(loaded, nn.Module):
         mapped = reader.mapped if reader is not None else functools.partial(_mapped, files, part, loaded)
-        said_as_model_error(files, cancel, lambda: align(loaded, mapped(), ahead), part.name)
+        said_as_model_error(files, cancel, lambda: align(loaded, mapped()), part.name)
     return loaded
-
-
-def read_ahead(files: ModelFiles, parts: Sequence[Component], dtype: torch.dtype, on_cpu: bool) -> ReadAhead:
-    """Begin to read what of these parts' weights the CPU will want elsewhere than where their files lie."""
-    if not on_cpu or files.pickled:
-        return ReadAhead((), dtype)
-    if files.single is not None:
-        return ReadAhead([files.folder], dtype, is_weight_of_part)
-    networks = [part for part in parts if part.size_bytes]
-    return ReadAhead(chain.from_iterable(weight_paths(files, part) for part in networks), dtype)
 
 
 def _read(cls: Any, part: Component, dtype: torch.dtype) -> Any:

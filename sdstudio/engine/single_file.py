@@ -253,11 +253,6 @@ def _prefixes_of(part: str) -> tuple[str, ...]:
     return {"unet": (UNET_PREFIX,), "vae": (VAE_PREFIX, "vae.")}.get(part, ())
 
 
-def is_weight_of_part(name: str) -> bool:
-    """Whether a tensor of a checkpoint belongs to a part that is loaded, and not to a trainer's copies."""
-    return name.startswith((UNET_PREFIX, VAE_PREFIX, "vae.", *_TEXT_PREFIXES))
-
-
 def _complete(name: str) -> str:
     rest = name.removeprefix(_BARE_TEXT)
     return f"{_BARE_TEXT}text_model.{rest}" if rest != name and rest.startswith(_BARE_PARTS) else name

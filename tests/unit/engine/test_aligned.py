@@ -21,14 +21,12 @@ from sdstudio.core.adapters import EMBEDDING, LORA, VAE, Adapter
 from sdstudio.core.errors import ModelLoadFailed
 from sdstudio.core.model import ModelInfo, ModelLayout
 from sdstudio.core.model_work import ConvertOrder
-from sdstudio.core.safetensors_header import read_header
 from sdstudio.core.settings import Settings
 from sdstudio.engine import loading
 from sdstudio.engine.aligned import align, aligned, mapped_file
 from sdstudio.engine.convert import convert
 from sdstudio.engine.devices import KIND_BY_KEY, Device
 from sdstudio.engine.memory import MemoryPlan, apply
-from sdstudio.engine.read_ahead import ReadAhead
 from sdstudio.engine.upscaling import load_upscaler
 from tests.tiny_adapters import change_of, write_kohya
 from tests.tiny_upscalers import compact_weights
@@ -226,7 +224,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read_is_told(studio, own_copy, 
     pad(path / "unet" / VAE_FILE, 4)
     real = loading.align
 
-    def shortened(network, files, _ahead):
+    def shortened(network, files):
         files = list(files)
         for file in files:
             if file.path.parent.name == "unet":
@@ -257,35 +255,3 @@ def test_weights_that_share_their_memory_go_on_to_and_those_that_lie_well_stay(t
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert network.fourth.stride() == (1, 4)
     assert aligned(row[16:20]).data_ptr() == row[16:20].data_ptr()
-
-
-def test_weights_are_read_ahead_where_they_do_not_lie_well_and_only_once(tmp_path):
-    values = {f"a{number}": torch.randn(40, 40) for number in range(6)}
-    values |= {"half": torch.ones(8).half(), "other": torch.ones(9)}
-    save_file(values, tmp_path / "a.safetensors")
-    path = pad(tmp_path / "a.safetensors", 4)
-    header = read_header(path)
-    with ReadAhead([path, tmp_path / "gone.safetensors"], torch.float32, lambda name: name != "other") as ahead:
-        for name, entry in header.tensors.items():
-            place = (path, header.body + entry.begin)
-            shape, dtype = values[name].shape, values[name].dtype
-            found = ahead.take(place, shape, dtype)  # None where the thread has not come so far
-            assert found is None or torch.equal(found, values[name])
-            assert found is None or found.data_ptr() % 64 == 0
-            assert name.startswith("a") or found is None
-            assert ahead.take(place, shape, dtype) is None
-    assert all(thread.name != "weights-ahead" for thread in threading.enumerate())
-
-
-def test_a_network_whose_weights_were_read_ahead_is_the_same(tmp_path):
-    network = nn.Sequential(*(nn.Linear(40, 40) for _ in range(30)))
-    save_file(network.state_dict(), tmp_path / "a.safetensors")
-    path = pad(tmp_path / "a.safetensors", 36)
-    mapped = load_file(path)
-    again = nn.Sequential(*(nn.Linear(40, 40) for _ in range(30)))
-    again.load_state_dict(mapped, assign=True)
-    assert misaligned(again)
-    with ReadAhead([path], torch.float32) as ahead:
-        align(again, [mapped_file(path, mapped)], ahead)
-    assert misaligned(again) == []
-    assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
