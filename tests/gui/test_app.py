@@ -184,8 +184,7 @@ class TestWholeProgram:
         started = run(
             """
             import sys, sdstudio.app as app
-            from tests.unit.history.conftest import noise, only_to_be_read, recipe
-from tests.unit.jobs.fakes import ScriptedEngine
+            from tests.unit.jobs.fakes import ScriptedEngine
             app._real_engine = ScriptedEngine
             furnished = app.furnished
             def build(*args):

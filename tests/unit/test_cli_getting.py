@@ -55,6 +55,7 @@ def test_a_catalogue_key_brings_a_model_with_its_recommendations(run, home, hub_
     assert (model.name, model.problem) == ("SD Turbo", "")
     assert dict(model.defaults) == {
         "width": 512, "height": 512, "steps": 2, "guidance_scale": 1.0, "scheduler": "euler_a",
+        "schedule": "sgm_uniform",  # its file says that it is a few-step model
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from safetensors.numpy import load
 
 from sdstudio.core import safetensors_writer
 from sdstudio.core.errors import SaveFailed
-from sdstudio.core.safetensors_header import read_header
+from sdstudio.core.safetensors_header import HEADER_MAXIMUM_BYTES, read_header
 from sdstudio.core.safetensors_writer import SafetensorsWriter, TensorPlan
 
 PLANS = {"b": TensorPlan("F16", (3, 2)), "a": TensorPlan("F32", (4, 16)), "none": TensorPlan("I64", (0, 5))}
@@ -96,4 +96,4 @@ def test_a_folder_that_is_gone_is_told(tmp_path):
 
 def test_notes_longer_than_any_header_that_is_read_are_refused(tmp_path):
     with pytest.raises(SaveFailed, match="Header"):
-        write(tmp_path / "x", metadata={"long": "x" * 2**24})
+        write(tmp_path / "x", metadata={"long": "x" * HEADER_MAXIMUM_BYTES})
