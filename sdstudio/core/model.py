@@ -36,6 +36,7 @@ class ModelInfo:
         pipeline: Diffusers pipeline class it names, "" when unknown.
         variant: Key in ``catalog.kinds.VARIANTS``, "" for none; "v_prediction?" when its file does not tell.
         size_bytes: Sum of its files.
+        weights: How many numbers its networks are made of, 0 when its files do not say.
         defaults: Request field -> the value this model wants ("steps": 20).
         sizes: Presets (width, height); the family's when empty.
         preview: Latent-to-RGB factors of its own, ``None`` for the family's.
@@ -64,6 +65,7 @@ class ModelInfo:
     adapters: tuple[Adapter, ...] = ()
     input_picture: Path | None = None
     lacks_vae: bool = False
+    weights: int = 0
 
     @property
     def is_usable(self) -> bool:

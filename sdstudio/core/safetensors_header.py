@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from math import prod
 from operator import mul
 from pathlib import Path
@@ -28,6 +28,7 @@ _STRINGS_MAXIMUM: Final = 8 * TENSOR_MAXIMUM
 """Strings in a larger one: five for each tensor, the rest for notes."""
 _BARE_MAXIMUM_BYTES: Final = 200 * TENSOR_MAXIMUM
 """What stands outside of strings in a larger one: shapes and offsets."""
+_LOOKED_AT: Final = 100
 _DAMAGED_HINT: Final = "Get the file again from where it came from."
 # Bits per value, safetensors 0.8 `Dtype`.
 _BITS: Final = {
@@ -40,6 +41,18 @@ _BITS: Final = {
 def value_bits(dtype: str) -> int:
     """Return how many bits one value of this number format takes."""
     return _BITS[dtype]
+
+
+def bits_of(header: Header) -> int:
+    """Return how many bits the numbers of a file take, 0 for none; the formats that it mixes are averaged.
+
+    A file lists its widest numbers first, and looking at all of a few thousand tensors takes too long: at some of each
+    part, then.
+    """
+    some = islice(header.tensors, 0, None, max(1, len(header.tensors) // _LOOKED_AT))
+    entries = [header.tensors[name] for name in some]
+    numbers = sum(prod(entry.shape) for entry in entries)
+    return round(sum(entry.end - entry.begin for entry in entries) * 8 / numbers) if numbers else 0
 
 
 class TensorEntry(NamedTuple):

@@ -37,7 +37,7 @@ from sdstudio.history.recovery import Recovery, made_at, recover
 from sdstudio.history.rows import COLUMNS, Entry, entry_of, insert_entry, remove_row, stored_path, thumbnail_path
 from sdstudio.history.schema import DAMAGED_HINT, VISIBLE, Database
 from sdstudio.history.thumbnails import ensure_thumbnail, write_thumbnail
-from sdstudio.history.usage import Use, uses
+from sdstudio.history.usage import Newest, Use, newest, uses
 
 __all__ = ["Entry", "History", "Recovery"]
 
@@ -355,6 +355,10 @@ class History:
     def uses(self) -> Mapping[tuple[str, str], Use]:
         """Return how often each model, LoRA, embedding and VAE was used, by kind and name. Raises: HistoryError."""
         return uses(self._database)
+
+    def newest_by_model(self) -> Mapping[str, Newest]:
+        """Return the newest picture of each model that drew one, by its key. Raises: HistoryError."""
+        return newest(self._database, self._paths)
 
     def recover(self) -> Recovery:
         """Put right what the last run left behind; called once at the start. Raises: HistoryError."""

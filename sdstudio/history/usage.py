@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sdstudio.catalog.kinds import CHECKPOINT
+from sdstudio.core.paths import StudioPaths
+from sdstudio.history.rows import thumbnail_path
 from sdstudio.history.schema import VISIBLE, Database
 
 
@@ -29,6 +32,29 @@ _ADAPTERS = (
     " FROM entries, json_each(recipe, '$.made_with.adapters') AS adapter"
     f" WHERE {VISIBLE} AND recipe LIKE '%\"adapters\":[{{%' GROUP BY 1, 2"
 )
+
+
+_NEWEST = (
+    f"SELECT request_model AS name, max(id) AS id, max(created) AS last FROM entries WHERE {VISIBLE}"
+    " GROUP BY request_model"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest picture of a model: its thumbnail, and when it was made."""
+
+    thumbnail: Path
+    made: datetime
+
+
+def newest(database: Database, paths: StudioPaths) -> Mapping[str, Newest]:
+    """Return each model that drew a picture that is there, as requests call it -> its newest. Raises: HistoryError."""
+    return {
+        row["name"]: Newest(thumbnail_path(paths, row["id"]), datetime.fromisoformat(row["last"]))
+        for row in database.read(_NEWEST)
+        if row["name"]
+    }
 
 
 def uses(database: Database) -> Mapping[tuple[str, str], Use]:

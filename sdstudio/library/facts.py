@@ -22,7 +22,7 @@ from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, KIND_BY_KEY, LORA, PIC
 from sdstudio.core.checkpoint import PARTS_KEY, prediction_in, prediction_in_yaml
 from sdstudio.core.errors import ModelDamaged, ModelError, ModelPickled, ModelUnsupported
 from sdstudio.core.files import is_utf8
-from sdstudio.core.safetensors_header import Header, read_header
+from sdstudio.core.safetensors_header import Header, bits_of, read_header
 from sdstudio.core.settings import PICKLES_HINT
 from sdstudio.core.upscalers import layout_of
 from sdstudio.library.cache_file import read_cache, write_cache
@@ -30,7 +30,7 @@ from sdstudio.library.lora_facts import lora_facts
 from sdstudio.library.pickled import family_in_pickle
 from sdstudio.library.single_file import SingleFile, classify, variant_of_name
 
-_VERSION: Final = 8
+_VERSION: Final = 9
 """Of what is kept: raise it when `classify` or `FileFacts` change what they say of the same file."""
 
 VAE_HINT: Final = "Choose a VAE to draw with it: the VAE field, or --vae NAME."
@@ -58,6 +58,7 @@ class FileFacts:
             not opened to look.
         bundled: Names of the embeddings that a LoRA brings along.
         told: What of it is not drawn with, a sentence each.
+        bits: How many a number of a checkpoint's weights takes, 0 when that is not known.
         error: "damaged", "unsupported", "pickled" or "" when it is whole; ``message`` and ``hint`` say more.
     """
 
@@ -69,6 +70,7 @@ class FileFacts:
     network: str = ""
     bundled: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
+    bits: int = 0
     error: str = ""
     message: str = ""
     hint: str = ""
@@ -105,6 +107,7 @@ def read_facts(path: Path, hint: str = "") -> FileFacts:
         alias=one_line(notes.get("ss_output_name", "")),
         triggers=triggers_of(notes),
         carried=PARTS_KEY in notes,
+        bits=bits_of(header) if file.kind == CHECKPOINT else 0,
     )
     if file.kind == UPSCALER:
         return _with_network(facts, header, path)
@@ -249,6 +252,8 @@ def _restored(row: Mapping[str, Any]) -> FileFacts:
     texts = (file.not_a_model, file.told, *(row[name] for name in ("base", "alias", "network", "message", "hint")))
     if not all(isinstance(text, str) and is_utf8(text) for text in texts):
         raise ValueError("a text is none")
+    if type(row["bits"]) is not int or row["bits"] < 0:
+        raise ValueError(f"bits = {row['bits']!r}")
     if row["error"] and row["error"] not in _ERRORS:
         raise ValueError(f"error = {row['error']!r}")
     lists = {name: tuple(map(str, row[name])) for name in ("triggers", "bundled", "told")}

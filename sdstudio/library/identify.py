@@ -31,7 +31,7 @@ from sdstudio.core.model_folder import (
     read_index,
     weights_entry,
 )
-from sdstudio.core.safetensors_header import read_header
+from sdstudio.core.safetensors_header import bits_of, read_header
 from sdstudio.library.facts import FileFacts, read_facts
 from sdstudio.library.notes import NOTES_FILE, ModelNotes, believed, read_notes
 from sdstudio.library.single_file import CHANNEL_VARIANTS, EDM_VARIANTS, variant_of_name
@@ -108,6 +108,7 @@ def file_finding(path: Path, facts: FileFacts, size_bytes: int) -> Finding:
     info = ModelInfo(
         path.stem, path.stem, path, file.family or "other", ModelLayout.SINGLE_FILE, variant=file.variant,
         size_bytes=size_bytes, defaults=MappingProxyType(_variant_defaults(file.variant, file.told)),
+        weights=size_bytes * 8 // facts.bits if facts.bits else 0,
     )  # fmt: skip
     error = facts.as_error()
     if error is None and file.kind != CHECKPOINT:
@@ -176,7 +177,7 @@ def _folder(path: Path) -> Finding:
         index = read_index(_json(path / INDEX_FILE), str(path))
         info = replace(info, pipeline=index.pipeline)
         check_drawable(index, str(path))
-        _check_parts(path, index)
+        info = replace(info, weights=_check_parts(path, index))
         info = _with_family(info, notes)
         _check_purpose(info)
         _check_pickles(path, index)
@@ -206,7 +207,9 @@ def _repository_of(path: Path) -> Path | None:
     return above.parent if above.name == "snapshots" and above.parent.name.startswith("models--") else None
 
 
-def _check_parts(path: Path, index: ModelIndex) -> None:
+def _check_parts(path: Path, index: ModelIndex) -> int:
+    """Check that every part of a folder is whole; return how many numbers those that draw are made of."""
+    count = 0
     for name, (_library, class_name) in index.parts.items():
         folder = path / name
         if not folder.is_dir():
@@ -222,7 +225,9 @@ def _check_parts(path: Path, index: ModelIndex) -> None:
                 _json(folder / "preprocessor_config.json")
             case "network":
                 _json(folder / "config.json")
-                _check_weights(folder)
+                weights = _check_weights(folder)
+                count += weights if name not in OPTIONAL else 0
+    return count
 
 
 def _check_tokenizer(folder: Path) -> None:
@@ -236,7 +241,8 @@ def _check_tokenizer(folder: Path) -> None:
         raise ModelDamaged(f"{folder} lacks its vocabulary, tokenizer.json or vocab.json + merges.txt.", _FETCH_AGAIN)
 
 
-def _check_weights(folder: Path) -> None:
+def _check_weights(folder: Path) -> int:
+    """Check that a part's weights are whole; return how many numbers they are, 0 for pickles, which are not opened."""
     entry = _weights_of(folder)
     if not entry:
         others = sorted(name for name in _file_names(folder) if name.endswith(_OTHER_WEIGHTS))
@@ -248,11 +254,14 @@ def _check_weights(folder: Path) -> None:
         names = sorted({str(shard) for shard in shards.values()}) if isinstance(shards, dict) else []
         if not names:
             raise ModelDamaged(f"{folder / entry} lists no weights.", _FETCH_AGAIN)
+    count = 0
     for name in names:
         if "/" in name or "\\" in name or not (folder / name).is_file():
             raise ModelDamaged(f"{folder} lacks {name[:80]!r}, a part of its weights.", _FETCH_AGAIN)
         if name.endswith(".safetensors"):
-            read_header(folder / name)
+            bits = bits_of(read_header(folder / name))
+            count += (folder / name).stat().st_size * 8 // bits if bits else 0
+    return count
 
 
 def _check_pickles(path: Path, index: ModelIndex) -> None:

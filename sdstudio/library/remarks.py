@@ -1,4 +1,4 @@
-"""What the user says about models: notes, a cover, values of their own. Kept in the data folder, never beside them.
+"""What the user says about models: notes, a cover, own values, favourites. Kept in the data folder, never beside them.
 
 SQLite rather than a file for each model: the window and a command may write at once, and a remark is looked up in two
 ways. A model is known by its sha256, so that a remark follows it to another name or folder, and by its path as long as
@@ -35,7 +35,8 @@ OWN_VALUES: Final = ("width", "height", "steps", "guidance_scale", "scheduler", 
 NOTES_MAXIMUM: Final = 20_000
 COVER_SIDE: Final = 512
 _PIXELS_MAXIMUM: Final = 64_000_000
-_VERSION: Final = 1
+_VERSION: Final = 2
+_INSERT: Final = "INSERT INTO remarks (sha256, path, notes, cover, defaults, favourite) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,13 @@ class Remark:
         notes: In the user's words.
         cover: A picture for it, ``None`` for none.
         defaults: Request field -> the value to begin with.
+        favourite: Whether it stands at the head of lists.
     """
 
     notes: str = ""
     cover: Path | None = None
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    favourite: bool = False
 
 
 class Remarks:
@@ -98,6 +101,7 @@ class Remarks:
         values = (
             sha256, _stored(path), remark.notes.encode("utf-8", "replace").decode("utf-8"),
             remark.cover.name if remark.cover is not None else "", json.dumps(dict(remark.defaults)),
+            int(remark.favourite),
         )  # fmt: skip
         try:
             self._paths.home.mkdir(parents=True, exist_ok=True)
@@ -106,7 +110,7 @@ class Remarks:
                 before = _found(db, path, sha256)
                 if before is not None:
                     db.execute("DELETE FROM remarks WHERE id = ?", (before["id"],))
-                db.execute("INSERT INTO remarks (sha256, path, notes, cover, defaults) VALUES (?, ?, ?, ?, ?)", values)
+                db.execute(_INSERT, values)
         except (sqlite3.Error, OSError) as error:
             said = f"What you say about {path.name[:80]} could not be kept in {self._paths.remarks}: {error}."
             raise SaveFailed(said, "Free some space or make the folder writable.") from error
@@ -135,7 +139,8 @@ class Remarks:
 
     def _remark(self, row: sqlite3.Row) -> Remark:
         cover = self._paths.covers / Path(row["cover"]).name if row["cover"] else None
-        return Remark(row["notes"], cover if cover is not None and cover.is_file() else None, _checked(row["defaults"]))
+        found = cover if cover is not None and cover.is_file() else None
+        return Remark(row["notes"], found, _checked(row["defaults"]), bool(row["favourite"]))
 
     @contextmanager
     def _connected(self, create: bool = False) -> Iterator[sqlite3.Connection | None]:
@@ -183,6 +188,8 @@ def _prepare(db: sqlite3.Connection) -> None:
             notes TEXT NOT NULL, cover TEXT NOT NULL, defaults TEXT NOT NULL
         )"""
     )
+    if "favourite" not in {row["name"] for row in db.execute("PRAGMA table_info(remarks)")}:  # a file of version 1
+        db.execute("ALTER TABLE remarks ADD COLUMN favourite INTEGER NOT NULL DEFAULT 0")
     db.execute("CREATE INDEX IF NOT EXISTS remarks_sha256 ON remarks (sha256)")
     db.execute("CREATE INDEX IF NOT EXISTS remarks_path ON remarks (path)")
     db.execute(f"PRAGMA user_version = {_VERSION}")

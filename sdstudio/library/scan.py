@@ -20,13 +20,14 @@ from sdstudio.core.errors import ModelError, ModelPickled
 from sdstudio.core.lora_names import NETWORKS
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.model_folder import INDEX_FILE
+from sdstudio.core.model_titles import BUILT_IN
 from sdstudio.core.paths import expanded
 from sdstudio.library.facts import FactsCache, FileFacts
 from sdstudio.library.identify import Finding, examine, file_finding, is_newest_snapshot, title_of
 from sdstudio.library.places import Trouble
 from sdstudio.library.walk import Candidate, Walk
 
-STARTER_KEY: Final = "starter"
+STARTER_KEY: Final = BUILT_IN
 
 # Names that every repository gives its file: the folder above says more.
 _GENERIC_STEMS: Final = frozenset({

@@ -32,3 +32,12 @@ def test_pictures_are_counted_by_what_drew_them(history):
 
 def test_a_fresh_history_has_used_nothing(history):
     assert history.uses() == {}
+
+
+def test_the_newest_picture_of_each_model_is_known(history):
+    entries = [_save(history, "starter"), _save(history, "starter"), _save(history, "other"), _save(history, "gone")]
+    history.delete([entries[3].id])
+    found = history.newest_by_model()
+    assert {key: (one.thumbnail, one.made) for key, one in found.items()} == {
+        "starter": (entries[1].thumbnail, entries[1].created), "other": (entries[2].thumbnail, entries[2].created),
+    }  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from sdstudio.core.errors import ModelDamaged, ModelNotFound, ModelPickled, ModelUnsupported
 from sdstudio.core.model import ModelLayout, default_request
@@ -30,6 +30,16 @@ def copy(tiny_models, tmp_path):
 def _edit(path: Path, **values: object) -> None:
     raw = json.loads(path.read_text())
     path.write_text(json.dumps({**raw, **values}))
+
+
+def test_how_many_numbers_a_folder_is_made_of_does_not_depend_on_their_precision(copy):
+    path = copy()
+    whole = examine(path).info.weights
+    for file in path.glob("*/*.safetensors"):
+        save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file)
+    halved = examine(path).info
+    assert whole > 100_000
+    assert abs(halved.weights / whole - 1) < 0.2  # a header is no weights, and these are tiny
 
 
 @pytest.mark.parametrize("key", FAMILIES)

@@ -154,3 +154,17 @@ def test_rows_that_hold_something_else_are_no_remarks(remarks, home, tmp_path):
             db.execute(f"UPDATE remarks SET {column} = ?", (value,))
         assert remarks.of(tmp_path / "a").notes in ("", "mine")
         remarks.everything()
+
+
+def test_favourites_are_kept_and_a_file_of_before_has_none(remarks, home, tmp_path):
+    with sqlite3.connect(home.remarks) as db:
+        db.execute(
+            "CREATE TABLE remarks (id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, path TEXT NOT NULL,"
+            " notes TEXT NOT NULL, cover TEXT NOT NULL, defaults TEXT NOT NULL)"
+        )
+        db.execute("INSERT INTO remarks VALUES (1, '', ?, 'mine', '', '{}')", (str(tmp_path / "a"),))
+        db.execute("PRAGMA user_version = 1")
+    assert remarks.of(tmp_path / "a") == Remark("mine")
+    remarks.keep(tmp_path / "b", "", Remark(favourite=True))
+    assert Remarks(home).of(tmp_path / "b").favourite
+    assert [remark.favourite for remark in remarks.everything()[1].values()] == [False, True]
