@@ -28,6 +28,7 @@ from sdstudio.history.export import (
     export_zip,
 )
 from sdstudio.history.files import Failure, OnProgress
+from sdstudio.history.foreign.unused import unused_settings
 from sdstudio.history.importing import ImportReport, Taken, import_pictures
 from sdstudio.history.store import Entry, History
 from sdstudio.library.library import Library
@@ -117,9 +118,9 @@ def _taken_facts(taken: Taken, library: Library) -> dict[str, Any]:
 def _note_losses(console: Console, taken: Taken, facts: dict[str, Any]) -> None:
     name = shown(taken.source.name)
     if facts["model_found"] is None:
-        console.note(f"note: {name}: the model {facts['model'] or '(not told)'} is not in the library")
+        console.note(f"note: {name}: the model {facts['model'] or '(not recorded)'} is not in the library")
     if facts["not_mapped"]:
-        console.note(f"note: {name}: not taken over: {', '.join(facts['not_mapped'])}")
+        console.note(f"note: {name}: {unused_settings(facts['not_mapped'])}")
 
 
 def _export(args: argparse.Namespace, console: Console) -> int:

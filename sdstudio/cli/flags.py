@@ -43,7 +43,7 @@ def add_flags(group: argparse._ActionsContainer, rows: Iterable[Parameter]) -> N
                 options |= {"action": "append", "type": _lora, "metavar": "NAME[:WEIGHT]"}
             case _:
                 options["metavar"] = "TEXT"
-        group.add_argument(row.flag, **options)
+        group.add_argument(row.flag, *row.ui.more_flags, **options)
 
 
 def given(args: argparse.Namespace, rows: Iterable[Parameter]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _download(args: argparse.Namespace, console: Console) -> int:
                 path = run(staged, hub, cancel, show)
         except Cancelled:
             done = staged.done_bytes
-            console.note(f"Stopped at {done / 1e6:,.0f} of {plan.size_bytes / 1e6:,.0f} MB; the same command goes on.")
+            console.note(f"Cancelled at {done / 1e6:,.0f} of {plan.size_bytes / 1e6:,.0f} MB; run it again to go on.")
             raise
     studio.library.learn(verified_hashes(plan, path))
     _report(args, console, plan, path)

@@ -22,7 +22,7 @@ def add_listings(commands: Any) -> None:
 
 def _schedulers(args: argparse.Namespace, console: Console) -> int:
     if not args.json:
-        console.result("Samplers (--scheduler); in brackets the schedule that automatic means:")
+        console.result("Samplers (--sampler); in brackets the schedule that automatic means:")
         console.table([(s.key, f"{s.title} ({s.automatic or 'its own'})", s.about) for s in SCHEDULERS])
         console.result("\nSchedules (--schedule), for every sampler that has none of its own:")
         console.table([(s.key, s.title, s.about) for s in SCHEDULES])

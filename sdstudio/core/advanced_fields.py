@@ -11,12 +11,13 @@ from sdstudio.core.params import Infotext, Ui
 Emphasis = Annotated[
     Literal["original", "no_norm"],
     Field(
-        title="Emphasis",
-        description="What becomes of a prompt with weights in A1111's syntax: scaled back to the mean it had, or left "
-        "as the weights make it, which SDXL likes better. ComfyUI's and compel's weights act in ways of their own.",
+        title="Prompt weighting",
+        description="What becomes of a prompt with weights in A1111's syntax: scaled back to the mean it had, as A1111 "
+        "does, or left as the weights make it, which often suits SDXL better. With the prompt syntax of ComfyUI or "
+        "compel, weights act as they do there.",
     ),
-    Ui(group="Advanced", titles=("Original", "No norm")),
-    Infotext("Emphasis", 62, optional=True),
+    Ui(group="Advanced", titles=("A1111", "Without normalising")),
+    Infotext("Emphasis", 62, optional=True, texts=("Original", "No norm")),
 ]  # fmt: skip
 
 PromptSyntax = Annotated[

@@ -39,9 +39,9 @@ Strength = Annotated[
 InitFit = Annotated[
     Literal["crop", "pad", "stretch"],
     Field(
-        title="Fit to the size",
-        description="How an input picture of another shape becomes as wide and high as asked: cut off what is too "
-        "much, add white, or stretch it.",
+        title="If the shape differs",
+        description="How an input picture of another shape is brought to the size: crop it, pad it with white, or "
+        "stretch it.",
     ),
     Ui(group=INPUT_GROUP),
     Infotext("Resize mode", 59),

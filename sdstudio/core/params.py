@@ -69,6 +69,7 @@ class Ui:
         slider: Show a slider beside the number.
         titles: Titles for the values of a ``Literal``, in its order.
         flag: The command-line flag where it is not the field's name: that of one item of a list.
+        more_flags: Other command-line flags that mean the same.
     """
 
     group: str = "Sampling"
@@ -80,6 +81,7 @@ class Ui:
     slider: bool = False
     titles: tuple[str, ...] = ()
     flag: str = ""
+    more_flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

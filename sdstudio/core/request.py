@@ -149,8 +149,8 @@ class GenerationRequest(BaseModel):
     ] = 7.0  # fmt: skip
     scheduler: Annotated[
         str,
-        Field(title="Sampler", description="The scheduler: the rule by which noise is removed from step to step."),
-        Ui(kind=Kind.CHOICE, choices=_scheduler_choices),
+        Field(title="Sampler", description="The rule by which noise is removed from step to step."),
+        Ui(kind=Kind.CHOICE, choices=_scheduler_choices, more_flags=("--sampler",)),
         Searchable(),
     ] = DEFAULT_SCHEDULER
     schedule: Annotated[

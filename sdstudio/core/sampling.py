@@ -135,7 +135,7 @@ def _sampling(name: str) -> tuple[SchedulerSpec, str]:
     hint = "See them all with `sdstudio schedulers`."
     if near:
         hint = f"Did you mean {' or '.join(spec.key for spec in near)}?"
-    raise InvalidRequest("scheduler", f"Scheduler = {name[:60]!r}: there is no such scheduler.", hint)
+    raise InvalidRequest("scheduler", f"Sampler = {name[:60]!r}: there is no such sampler.", hint)
 
 
 def _schedule_key(name: str) -> str:

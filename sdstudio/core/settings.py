@@ -38,10 +38,10 @@ class Settings(BaseModel):
     copies_tell: Annotated[
         bool,
         Field(
-            title="Copies tell how they were made",
-            description="Leave the recipe, prompt and seed among it, in pictures that are saved, exported, copied or "
-            "dragged out. Turned off, a copy is pixels only, without text that other programs hide in them; the "
-            "history's own pictures always keep theirs.",
+            title="Keep parameters in saved and exported files",
+            description="Prompt, seed, model and all other parameters stay in pictures that are saved, exported, "
+            "copied or dragged out. Turned off, such a copy is pixels only, without text that other programs hide in "
+            "them; the history's own pictures always keep theirs.",
         ),
         Ui(group="Privacy"),
     ] = True
@@ -140,7 +140,7 @@ class Settings(BaseModel):
     safety_filter: Annotated[
         str,
         Field(
-            title="Own filter",
+            title="Custom filter (plug-in)",
             description="Name of an installed filter (entry point group sdstudio.safety_filters) that judges every "
             "picture; blank for none.",
         ),

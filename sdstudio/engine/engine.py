@@ -157,7 +157,7 @@ class Engine:
         if name and name not in self._filters:
             there = ", ".join(sorted(self._filters)) or "none is installed"
             raise StudioError(
-                f"Own filter = {name}: installed are: {there}.", "Choose another, or none, in the settings."
+                f"Custom filter = {name}: installed are: {there}.", "Choose another, or none, in the settings."
             )
         return self._filters.get(name)
 

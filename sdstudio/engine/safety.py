@@ -44,7 +44,7 @@ def _lazy(entry: EntryPoint) -> SafetyFilter:
             try:
                 loaded.append(entry.load())
             except (ImportError, AttributeError) as error:
-                message = f"Own filter = {entry.name}: its package would not load ({error})."
+                message = f"Custom filter = {entry.name}: its package would not load ({error})."
                 raise StudioError(message, "Repair it, or choose no filter in the settings.") from error
         return loaded[0](picture)
 

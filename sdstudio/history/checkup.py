@@ -283,7 +283,7 @@ class Checkup:
                 self._found(STRANGER, file, None, error.message.partition(": ")[2].rstrip("."))
                 continue
             if file not in recipes:
-                self._found(STRANGER, file, None, "it tells nothing about how it was made")
+                self._found(STRANGER, file, None, "no generation parameters found")
                 continue
             named = self._with_a_name(file)
             self._found(NO_ROW, file, None, _NOT_LISTED, "listed again" if named else "")

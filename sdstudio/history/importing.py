@@ -20,7 +20,7 @@ from sdstudio.history.files import Failure, OnProgress, never, unheard
 from sdstudio.history.foreign.reading import Reading, examine_picture
 from sdstudio.history.store import Entry, History
 
-SAYS_NOTHING: Final = "it tells nothing about how it was made"
+SAYS_NOTHING: Final = "no generation parameters found"
 _TIDY: Final = frozenset({"__MACOSX"})
 
 

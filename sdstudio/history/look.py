@@ -96,7 +96,7 @@ def _rated(values: Sequence[str]) -> Condition:
 def _rating_name(value: str) -> str:
     if value == "0":
         return "Not rated"
-    return "★" * int(value) + ("" if int(value) == RATING_MAXIMUM else " and more")
+    return "★" * int(value) + ("" if int(value) == RATING_MAXIMUM else " and up")
 
 
 def _tagged(values: Sequence[str]) -> Condition:

@@ -27,8 +27,8 @@ Measured on the built-in model: another batch, attention slicing or memory layou
 0.001), bfloat16 shifts most by up to 6 (mean 0.4); one word more makes 1.6, half a unit of guidance 2.1, another seed
 8.3.
 """
-NOT_DRAWN: Final = "not taken over"
-NOT_TOLD: Final = "not told"
+NOT_DRAWN: Final = "not used"
+NOT_TOLD: Final = "not recorded"
 _CHANGES_NO_PIXEL: Final = frozenset({
     "version", "user", "template", "negative template", "raw prompt", "raw negative prompt", "hashes",
     "civitai resources", "civitai metadata", "created date", "date", "generation_time", "batch size", "batch pos",

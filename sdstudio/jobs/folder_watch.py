@@ -1,7 +1,7 @@
 """When folders with models change: told once they have been quiet for a moment, for a download changes them often.
 
 Every folder that was looked into is watched by itself, since Qt watches no trees. Where the system allows no more
-watches, the rest is not watched, and *Look again* is there.
+watches, the rest is not watched, and *Rescan folders* is there.
 """
 
 from __future__ import annotations

@@ -19,9 +19,7 @@ from sdstudio.core.errors import HistoryDamaged, HistoryError
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.schema import Database
-
-LEFTOVER_MESSAGE: Final = "The last run ended unexpectedly while making this."
-LEFTOVER_HINT: Final = "Try it again; the pictures made before are kept."
+from sdstudio.jobs.interrupted import CRASHED, interrupted_message
 
 
 class JobState(Enum):
@@ -234,8 +232,11 @@ class JobQueue:
 
         A job that takes the program down must not run again by itself, so none of them waits afterwards.
         """
-        rows = self._database.read("SELECT id FROM jobs WHERE state = ? ORDER BY id", (JobState.RUNNING.value,))
-        return [self.finish(row["id"], JobState.INTERRUPTED, LEFTOVER_MESSAGE, LEFTOVER_HINT) for row in rows]
+        rows = self._database.read(f"{_SELECT} WHERE state = ? ORDER BY id", (JobState.RUNNING.value,))
+        return [
+            self.finish(job.id, JobState.INTERRUPTED, *interrupted_message(CRASHED, job.made, job.count))
+            for job in map(_job, rows)
+        ]
 
     def close(self) -> None:
         """Close the database; nothing may be called afterwards."""

@@ -23,6 +23,7 @@ from sdstudio.history.store import Entry, History
 from sdstudio.jobs.again import Draws, Fit, Redrawer
 from sdstudio.jobs.errands import Desk, Errand, Errands
 from sdstudio.jobs.hashing import HashInBackground, ModelHash
+from sdstudio.jobs.interrupted import CLOSED, interrupted_message
 from sdstudio.jobs.mailbox import JobEvent, Mailbox
 from sdstudio.jobs.queue import Job, JobQueue, JobState
 from sdstudio.jobs.report import one_line, report_text
@@ -31,8 +32,6 @@ __all__ = ["Engine", "JobEvent", "UnsavedPicture", "Worker"]
 
 log = logging.getLogger(__name__)
 
-CLOSED_MESSAGE: Final = "The studio was closed while making this."
-CLOSED_HINT: Final = "Try it again; the pictures made before are kept."
 STATUS_EVERY_S: Final = 2.0
 QUEUE_AGAIN_S: Final = 5.0
 """After this long the queue is looked at again when its database could not be read."""
@@ -271,7 +270,7 @@ class Worker(QThread):
         except Cancelled:
             state = JobState.CANCELLED
             if self._stopping.is_set():
-                state, message, hint = JobState.INTERRUPTED, CLOSED_MESSAGE, CLOSED_HINT
+                state = JobState.INTERRUPTED
         except StudioError as error:
             state, message, hint = JobState.FAILED, error.message, error.hint
         except Exception as error:  # noqa: BLE001 (a bug ends this job and nothing else)
@@ -279,6 +278,9 @@ class Worker(QThread):
             state, message = JobState.FAILED, f"Unexpected error: {one_line(error)}"
             hint = "This is a bug of the studio; the report says more."
         try:
+            if state is JobState.INTERRUPTED:
+                made = job.count - len(self._queue.remaining(job.id))
+                message, hint = interrupted_message(CLOSED, made, job.count)
             return self._queue.finish(job.id, state, message, hint)
         except HistoryError as error:  # the next start finds it running and marks it interrupted
             log.warning("how job %d ended could not be written down: %s", job.id, error)

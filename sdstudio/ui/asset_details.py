@@ -37,7 +37,7 @@ from sdstudio.ui.theme import GRID, mark, set_icon
 PANE_PX: Final = 352
 _COVER_PX: Final = 96
 _KEEP_DELAY_MS: Final = 1200
-_TO_COPY: Final = ("AutoV3", "Hash", "SHA-256", "Place", "Made for", "Also called")
+_TO_COPY: Final = ("AutoV3", "Hash", "SHA-256", "Location", "Base model", "Also called")
 _TITLES: Final = {row.name: row.title for row in parameters(GenerationRequest)}
 
 
@@ -100,7 +100,7 @@ class AssetDetails(QFrame):
         self.setFixedWidth(PANE_PX)
         self.shown: ShownAsset | None = None
         self._empty = EmptyState(
-            "box", "Nothing chosen", "Choose a model to see what is known about it, and to keep notes of your own.",
+            "box", "Nothing selected", "Select a model to see what is known about it, and to keep notes of your own.",
             self, 32,
         )  # fmt: skip
         self._filled = QWidget(self)
@@ -207,11 +207,13 @@ class AssetDetails(QFrame):
         self.notes_edit.written.connect(self._on_notes_written)
         self._values = _label("muted")
         self.keep_values_button = self._button(
-            "keepValuesButton", "Keep current values", "save", lambda a: self.values_wanted.emit(a, True)
+            "keepValuesButton", "Save as this model's defaults", "save", lambda a: self.values_wanted.emit(a, True)
         )
-        self.keep_values_button.setToolTip("Let size, steps, guidance, sampler and clip skip of now be its own")
+        self.keep_values_button.setToolTip(
+            "Size, steps, guidance scale, sampler and clip skip as they are set now: used whenever this model is chosen"
+        )
         self.forget_values_button = self._button(
-            "forgetValuesButton", "Forget", "rotate-ccw", lambda a: self.values_wanted.emit(a, False)
+            "forgetValuesButton", "Remove", "rotate-ccw", lambda a: self.values_wanted.emit(a, False)
         )
         self._lay_out(reveal)
 
@@ -238,7 +240,7 @@ class AssetDetails(QFrame):
         values = QHBoxLayout()
         values.addWidget(self.keep_values_button, 1)
         values.addWidget(self.forget_values_button)
-        values_title = _label("group", "ITS OWN VALUES")
+        values_title = _label("group", "DEFAULT PARAMETERS")
         self._value_widgets = (values_title, self._values, self.keep_values_button, self.forget_values_button)
         for widget in (self._name, self._facts, self._problem):
             column.addWidget(widget)
@@ -301,9 +303,9 @@ class AssetDetails(QFrame):
         model = self.shown.model if self.shown is not None else None
         own = _values_said(model.defaults) if model is not None else ""
         if values:
-            self._values.setText(f"Begins with {_values_said(values)}.")
+            self._values.setText(f"Saved by you: {_values_said(values)}.")
         else:
-            said = f"Begins with this model's own values: {own}." if own else "Begins with its family's values."
+            said = f"From its files: {own}." if own else "Those of its family."
             self._values.setText(said)
         self.forget_values_button.setEnabled(bool(values))
 
@@ -320,21 +322,21 @@ def rows_of(row: ShownAsset) -> list[tuple[str, str]]:
     asset = row.asset
     used = f"{row.use.pictures:,}, last {row.use.last.astimezone():%d %B %Y}" if row.use is not None else "none yet"
     changed = f"{datetime.fromtimestamp(asset.modified_s):%d %B %Y}" if asset.modified_s else ""
-    family = "" if asset.kind == UPSCALER else asset.family_title or "the file does not tell"
+    family = "" if asset.kind == UPSCALER else asset.family_title or "not recorded in the file"
     rows = [
         ("Family", " ".join(part for part in (family, asset.variant_title) if part)),
         ("Network", asset.network),
-        ("Made for", asset.base),
+        ("Base model", asset.base),
         ("Not drawn with", _breakable("; ".join(asset.told))),
         ("Brings along", ", ".join(asset.bundled)),
         ("Also called", asset.alias if asset.alias != asset.key else ""),
         ("Pictures", used),
         ("Size", f"{asset.size_bytes:,} bytes" if asset.size_bytes else ""),
-        ("Changed", changed),
+        ("Modified", changed),
         ("AutoV3", asset.short_hash if asset.kind_row.body_hash else ""),
         ("Hash", asset.sha256[:10]),
         ("SHA-256", asset.sha256),
-        ("Place", str(asset.path)),
+        ("Location", str(asset.path)),
     ]
     return [(name, value) for name, value in rows if value]
 

@@ -159,7 +159,7 @@ class CareDialog(QDialog):
         self._work = LongWork(self._tasks, doing, work, self)
         self._work.done.connect(done)
         self._work.failed.connect(lambda error: self._end(str(error), "error"))
-        self._work.stopped.connect(lambda: self._end("Stopped. Nothing was left behind.", "muted"))
+        self._work.stopped.connect(lambda: self._end("Cancelled. Nothing was left behind.", "muted"))
         self.bar.watch(self._work, doing)
 
     def _on_backed_up(self, report: BackupReport) -> None:

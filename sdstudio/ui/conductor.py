@@ -12,9 +12,10 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from sdstudio.core.errors import InvalidRequest, StudioError
-from sdstudio.core.events import EngineStatus, Notice
+from sdstudio.core.events import EngineStatus, Notice, StepDone
 from sdstudio.core.request import Recipe, RunOptions
 from sdstudio.history.foreign.reading import Reading, origin_of, read_picture
+from sdstudio.history.foreign.unused import unused_settings
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.controller import JobController
 from sdstudio.jobs.queue import Job, JobState
@@ -24,9 +25,10 @@ from sdstudio.ui.desktop import reveal
 from sdstudio.ui.entry_actions import EntryActions, EntryWish
 from sdstudio.ui.history_browser import HistoryBrowser
 from sdstudio.ui.history_model import HistoryModel
+from sdstudio.ui.job_words import ended_text
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.parameter_panel import ParameterPanel
-from sdstudio.ui.progress import Progress, progress_of, readable_duration
+from sdstudio.ui.progress import Progress, progress_of
 from sdstudio.ui.prompt_desk import PromptDesk
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.queue_panel import QueuePanel
@@ -70,6 +72,7 @@ class Conductor(QObject):
         self._awaited: Job | None = None
         self._engine_stands = False
         self._began_s = 0.0
+        self._last_step: StepDone | None = None
         self._loaded = ""
         self._last_words = ("", "")
         #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
@@ -149,16 +152,16 @@ class Conductor(QObject):
             self._players.message.say(str(error), "warning")
             return
         if reading is None:
-            self._players.message.say(f"{path.name} tells nothing about how it was made.", "warning")
+            self._players.message.say(f"{path.name}: no generation parameters found.", "warning")
             return
         self.use_reading(reading)
 
     def use_reading(self, reading: Reading) -> None:
-        """Put what was read from a picture into panel and prompts, and say what could not be taken over."""
+        """Put what was read from a picture into panel and prompts, and say what could not be used."""
         self._use(reading.recipe)
         self._players.status.rest(f"Using the parameters of a picture made with {reading.program or 'SD Studio'}")
         if reading.not_mapped and not self._players.message.message:
-            self._players.message.say(f"Not taken over: {', '.join(reading.not_mapped)}.", "info")
+            self._players.message.say(f"{unused_settings(reading.not_mapped)}.", "info")
 
     def _use(self, recipe: Recipe) -> None:
         request, panel = recipe.request, self._players.panel
@@ -259,6 +262,7 @@ class Conductor(QObject):
         self._running = job
         self._awaited = None
         self._began_s = time.monotonic()
+        self._last_step = None
         doing = "Getting ready…" if job.request.model == self._loaded else "Loading the model…"
         self._players.canvas.begin(job, doing)
         self._players.status.begin(doing)
@@ -270,7 +274,9 @@ class Conductor(QObject):
             return
         self._players.canvas.show_event(event.job_id, event.event)
         self._players.queue.show_event(event.job_id, event.event)
-        if isinstance(event.event, Notice):
+        if isinstance(event.event, StepDone):
+            self._last_step = event.event
+        elif isinstance(event.event, Notice):
             self._players.editor.show_message(event.event.message, event.event.hint, "warning")
         progress: Progress | None = progress_of(event.event)
         if progress is not None:
@@ -292,7 +298,7 @@ class Conductor(QObject):
         self._players.canvas.finish(job)
         self._players.editor.set_running(False)
         self.title_changed.emit("")
-        self._players.status.rest(self._said_of(job))
+        self._players.status.rest(ended_text(job, time.monotonic() - self._began_s, self._last_step))
         words = (job.request.prompt, job.request.negative_prompt)
         if job.made and words != self._last_words:
             self._last_words = words
@@ -328,11 +334,3 @@ class Conductor(QObject):
             self._controller.worker.save_unsaved(folder)
         except StudioError:
             self._on_unsaved_changed(self._controller.worker.unsaved)
-
-    def _said_of(self, job: Job) -> str:
-        pictures = "1 picture" if job.made == 1 else f"{job.made} pictures"
-        if job.state is JobState.DONE:
-            return f"Done: {pictures} in {readable_duration(time.monotonic() - self._began_s)}"
-        if job.state is JobState.CANCELLED:
-            return f"Stopped after {pictures}" if job.made else "Stopped"
-        return f"Failed: {job.message}"

@@ -77,7 +77,7 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
         shortcut="Ctrl+Shift+R", group=1,
     ),
     EntryAction(
-        "use_as_input", "Use as input", "image", "Begin the next pictures from this one", bar=True,
+        "use_as_input", "Use as input", "image", "Use as input (img2img)", bar=True,
         shortcut="Ctrl+Shift+I", group=1,
     ),
     EntryAction(

@@ -95,7 +95,7 @@ class EntryDetails(QFrame):
         self._sections = QVBoxLayout()
         self._sections.setSpacing(GRID)
         self._empty = EmptyState(
-            "image", "Nothing chosen", "Click a picture to see how it was made; double click to use its parameters.",
+            "image", "Nothing selected", "Click a picture to see how it was made; double click to use its parameters.",
             self, 32,
         )  # fmt: skip
         self._filled = QWidget(self)

@@ -145,7 +145,7 @@ class Exchange(QObject):
 
         reading, small = came
         if reading is None:
-            said = f"{shown(path.name)}: it tells nothing about how it was made."
+            said = f"{shown(path.name)}: no generation parameters found."
             self._message.say(said, "warning", [("Use as input", lambda: self.input_wanted.emit(path))])
             return
         dialog = PictureDialog(path, reading, small, self.model_of(reading.recipe), self._window)

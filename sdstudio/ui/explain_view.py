@@ -246,7 +246,7 @@ class ExplainView(QFrame):
         parts.addWidget(_group("Text encoder"))
         parts.addWidget(self._token_about)
         parts.addWidget(self._tokens)
-        parts.addWidget(_group("Scheduler"))
+        parts.addWidget(_group("Sampler"))
         parts.addWidget(self._way)
         parts.addWidget(self.strip)
         parts.addWidget(_group("UNet and guidance"))

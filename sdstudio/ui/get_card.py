@@ -17,6 +17,7 @@ from sdstudio.library.catalogue import CatalogueRow
 from sdstudio.library.hub import HubModel
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
 
+GET: Final = "Download"
 GOT: Final = "In the library"
 PAGES: Final = "https://huggingface.co/"
 
@@ -102,8 +103,8 @@ class GetCard(QFrame):
                 if role:
                     label.setProperty("role", role)
                 words.addWidget(label)
-        self.get_button = QPushButton("Get", self)
-        self.get_button.setAccessibleName(f"Get {offer.title}")
+        self.get_button = QPushButton(GET, self)
+        self.get_button.setAccessibleName(f"Download {offer.title}")
         self.get_button.setToolTip(
             "Download it now" if offer.is_told else "Ask for its size and licence; nothing is downloaded yet"
         )
@@ -128,9 +129,9 @@ class GetCard(QFrame):
 
     def show_state(self, state: DownloadState | None, is_there: bool) -> None:
         """Say whether it is being got, or was."""
-        said = GOT if is_there else _SAID.get(state, "Getting…") if state is not None else "Get"
+        said = GOT if is_there else _SAID.get(state, "Downloading…") if state is not None else GET
         self.get_button.setText(said)
-        self.get_button.setEnabled(said == "Get")
+        self.get_button.setEnabled(said == GET)
 
     def matches(self, text: str) -> bool:
         """Whether a filter lets it through."""

@@ -1,4 +1,4 @@
-"""The Get models view: the catalogue, a search of the Hub, an address, and every download with its progress.
+"""The Download models view: the catalogue, a search of the Hub, an address, and every download with its progress.
 
 It is built and filled without the network; nothing is contacted before a button is pressed.
 """
@@ -84,13 +84,13 @@ class GetModels(QWidget):
         self.address_edit = self._edit(
             "getAddressEdit", "Repository or address", "owner/name, or https://….safetensors"
         )
-        self.address_button = self._button("getAddressButton", "Look", "download")
+        self.address_button = self._button("getAddressButton", "Check this address", "download")
         self.token_button = self._button("tokenButton", "Access token…", "shield")
         self.back_button = self._button("catalogueButton", "Back to the catalogue", "undo-2")
         self.precision = QComboBox(self)
         self.heading = QLabel(self)
         self.heading.setProperty("role", "heading")
-        self.view = CardList("catalogueView", "Models to get", self)
+        self.view = CardList("catalogueView", "Models to download", self)
         self.downloads_view = CardList("downloadsView", "Downloads", self)
         self._lay_out()
         self._connect()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sdstudio.ui.model_manager import ModelManager
 
 VIEW: Final = "get"
-_TITLE: Final = "Get models"
+_TITLE: Final = "Download models"
 
 
 class Getting(QObject):

@@ -13,6 +13,7 @@ from sdstudio.core.errors import StudioError
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.pictures import shown
 from sdstudio.core.request import Recipe
+from sdstudio.history.foreign.unused import unused_settings
 from sdstudio.history.importing import ImportReport, Taken, import_pictures
 from sdstudio.history.store import History
 from sdstudio.jobs.long_work import LongWork, Tell
@@ -29,7 +30,7 @@ FAILED, NO_MODEL, NOT_MAPPED, KNOWN = "failed", "no_model", "not_mapped", "known
 KINDS: Final = (
     ResultKind(FAILED, "failed", "circle-alert", "danger"),
     ResultKind(NO_MODEL, "without their model", "box", "warning"),
-    ResultKind(NOT_MAPPED, "not taken over in full", "triangle-alert", "warning"),
+    ResultKind(NOT_MAPPED, "with settings that could not be used", "triangle-alert", "warning"),
     ResultKind(KNOWN, "already there", "circle-check", "muted"),
 )
 
@@ -169,7 +170,7 @@ class ImportDialog(QDialog):
 
     def _on_stopped(self) -> None:
         self._work = None
-        self._title.setText("Stopped")
+        self._title.setText("Import cancelled")
 
 def results_of(report: ImportReport, find_model: FindModel) -> list[Result]:
     """Return a line for each file that needs one: those that failed first."""
@@ -190,10 +191,10 @@ def _losses(taken: Taken, find_model: FindModel, models: dict[tuple[str, str], b
     if key not in models:
         models[key] = find_model(recipe) is not None
     if not models[key]:
-        said = f"the model {key[0]} is not in the library" if key[0] else "it does not tell its model"
+        said = f"the model {key[0]} is not in the library" if key[0] else "its model is not recorded"
         lines.append(Result(NO_MODEL, name, said, folder))
     left = taken.reading.not_mapped
     if left:
         more = "\n".join(f"{title}: {text}" for title, text in left.items())
-        lines.append(Result(NOT_MAPPED, name, ", ".join(left), f"{folder}\n{more}"))
+        lines.append(Result(NOT_MAPPED, name, unused_settings(left), f"{folder}\n{more}"))
     return lines

@@ -31,7 +31,7 @@ _BOXES: Final = (
     _Box((0, 164, 132, 64), "Seed", "noise, as latents"),
     _Box((176, 20, 132, 64), "Text encoder", "words to vectors", learned=True),
     _Box((352, 92, 148, 64), "UNet", "guesses the noise", learned=True),
-    _Box((352, 184, 148, 48), "Scheduler", "takes some of it away"),
+    _Box((352, 184, 148, 48), "Sampler", "takes some of it away"),
     _Box((552, 92, 76, 64), "VAE", "decodes", learned=True),
     _Box((664, 92, 56, 64), "Picture", ""),
 )
@@ -52,7 +52,7 @@ class LearnDiagram(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Diagram: prompt and seed go through text encoder, UNet and scheduler to the VAE")
+        self.setAccessibleName("Diagram: prompt and seed go through text encoder, UNet and sampler to the VAE")
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)

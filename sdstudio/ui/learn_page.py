@@ -35,9 +35,9 @@ SECTIONS: Final = (
         "<i>v</i>). The live preview is what the picture would be if the present guess were already right.",
     ),
     (
-        "Steps and sampler (scheduler)",
-        "One guess is not good enough, so the scheduler takes away only a part of the noise and asks again: once "
-        "for each <b>step</b>. Schedulers differ in how large the parts are and how they use earlier guesses. "
+        "Steps and sampler",
+        "One guess is not good enough, so the sampler takes away only a part of the noise and asks again: once "
+        "for each <b>step</b>. Samplers differ in how large the parts are and how they use earlier guesses. "
         "DPM++ 2M Karras is a good first choice with 20 to 30 steps. Samplers with “a” (ancestral) or “SDE” in "
         "their name add fresh noise at every step: the picture keeps changing with more steps. Heun, DPM2 and "
         "DPM++ SDE ask the UNet twice a step and take twice the time.",

@@ -205,7 +205,7 @@ class LibraryDesk(QObject):
         except StudioError as error:
             self._say_error(error)
             return
-        said = f"{asset.name} {'begins with the values of now' if wanted else 'begins with its family’s values'}"
+        said = f"{asset.name} {'has these parameters as defaults' if wanted else 'has its family’s defaults again'}"
         self._keep(asset, replace(before, defaults=values if wanted else {}), said, before)
 
     def _on_cover_wanted(self, asset: Asset, source: str) -> None:

@@ -88,7 +88,7 @@ class LibraryTidying(QObject):
         space = self._view
         space.set_searching(True)
         self._searching = self._tasks.run(
-            "Looking for duplicates",
+            "Finding duplicates",
             lambda task: self._library.duplicates(task.tell, task.cancelled_event),
             space.show_duplicates,
         )
@@ -102,7 +102,7 @@ class LibraryTidying(QObject):
         self._searching.progressed.connect(tell)
         for end in (self._searching.succeeded, self._searching.failed, self._searching.cancelled):
             end.connect(self._on_search_ended)
-        self._searching.cancelled.connect(lambda: space.twice_said.setText("Stopped. What was read is remembered."))
+        self._searching.cancelled.connect(lambda: space.twice_said.setText("Cancelled. What was read is remembered."))
 
     def _on_search_ended(self) -> None:
         self._searching = None

@@ -52,7 +52,7 @@ MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("import_pictures", "&Import pictures…", "Ctrl+I", "download"),
         Command("import_folder", "Import a &folder of pictures…", "", "folder-open"),
         Command("care", "&Back up and check…", "", "shield"),
-        Command("get_models", "&Get models…", "", "download", 1),
+        Command("get_models", "&Download models…", "", "download", 1),
         Command("add_folder", "Add &model folder…", "", "folder-plus", 1),
         Command("open_images", "Open p&ictures folder", "", "folder-open", 1),
         Command("settings", "&Settings", "Ctrl+,", "settings", 2),

@@ -57,8 +57,8 @@ class ModelManager(QWidget):
         self._stack = QStackedWidget(self)
         self._action_row = QHBoxLayout()
         self._action_row.setSpacing(GRID)
-        self.rescan_button = self._button("rescanButton", "Look again", "refresh-cw", self.rescan_requested.emit)
-        self.hash_button = self._button("hashAllButton", "Hash all", "hash", self.hash_all_requested.emit)
+        self.rescan_button = self._button("rescanButton", "Rescan folders", "refresh-cw", self.rescan_requested.emit)
+        self.hash_button = self._button("hashAllButton", "Compute hashes", "hash", self.hash_all_requested.emit)
         self.hash_button.setToolTip("Compute the hashes of all files, in the background; pictures come first")
         self.stop_button = self._button("stopHashingButton", "Stop hashing", "x", self.hashing_cancelled.emit)
         self._hashing = QLabel(self)
@@ -73,7 +73,7 @@ class ModelManager(QWidget):
         self.setFocusProxy(self.models.list)
         self.space = SpaceView(self)
         self.add_view(MODELS, "Models", "box", self.models)
-        self.add_view(SPACE, "Space", "hard-drive", self.space)
+        self.add_view(SPACE, "Disk usage", "hard-drive", self.space)
         self.open_view(MODELS)
         self.show_hashing("")
         self.show_troubles(())
@@ -114,7 +114,7 @@ class ModelManager(QWidget):
     def set_scanning(self, scanning: bool) -> None:
         """Say whether the disk is being looked at."""
         self.rescan_button.setEnabled(not scanning)
-        self._titles[self.rescan_button] = "Looking…" if scanning else "Look again"
+        self._titles[self.rescan_button] = "Scanning…" if scanning else "Rescan folders"
         self._fit_titles()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802

@@ -73,8 +73,8 @@ class PictureDialog(QDialog):
         rows.setSpacing(GRID * 2)
         rows.addLayout(self._form(told_rows(reading, model), "muted"))
         for heading, lines in (
-            ("Cannot be taken over", list(reading.not_mapped.items())),
-            ("Not told: the studio's default is used", [(name, "") for name in reading.assumed]),
+            ("Settings that cannot be used", list(reading.not_mapped.items())),
+            ("Not recorded: the default is used", [(name, "") for name in reading.assumed]),
         ):
             if lines:
                 label = QLabel(heading, inside)

@@ -19,7 +19,7 @@ class PromptTools(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.styles_button = small_button("palette", "Styles", "Set the prompts into a style")
+        self.styles_button = small_button("palette", "Styles", "Apply a style")
         self.builder_button = small_button("sparkles", "Prompt builder", "Build a prompt of its parts")
         self.past_button = small_button("history", "Past prompts", "Find in past prompts (Ctrl+Shift+F)")
         self.presets_button = QToolButton()

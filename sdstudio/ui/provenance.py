@@ -85,7 +85,7 @@ class Provenance(QObject):
     def _on_verified(self) -> None:
         self.title_changed.emit("")
         summary = self._verify.summary if self._verify is not None else ""
-        self.rested.emit(f"Verified: {summary}" if summary else "Stopped")
+        self.rested.emit(f"Verified: {summary}" if summary else "Verifying cancelled")
 
     def _on_make_wanted(self, cells: Sequence[Cell]) -> None:
         assert self._grid is not None

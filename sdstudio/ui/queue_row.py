@@ -124,7 +124,7 @@ class QueueRow(QFrame):
 
     def show_cancelling(self) -> None:
         """Say that the wish to stop was heard."""
-        self._doing.setText("stopping…")
+        self._doing.setText("cancelling…")
         self._close.setEnabled(False)
 
     def _on_close_pressed(self) -> None:

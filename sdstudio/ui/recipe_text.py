@@ -35,9 +35,9 @@ def recipe_rows(entry: Entry) -> list[tuple[str, str]]:
     if origin is not None:
         rows.append(("Made with", origin.program))
         if origin.not_mapped:
-            rows.append(("Not taken over", "\n".join(f"{name}: {text}" for name, text in origin.not_mapped.items())))
+            rows.append(("Settings not used", "\n".join(f"{name}: {text}" for name, text in origin.not_mapped.items())))
         if origin.assumed:
-            rows.append(("Not told", ", ".join(origin.assumed)))
+            rows.append(("Not recorded", ", ".join(origin.assumed)))
     if recipe.blocked:
         rows.insert(0, ("Blocked", recipe.blocked))
     return rows

@@ -77,12 +77,12 @@ class SpaceView(QWidget):
         self._found: tuple[Duplicates, ...] = ()
         self.summary = QLabel(self)
         self.summary.setProperty("role", "muted")
-        self.tree = _tree("spaceTree", "Space by folder and kind", ("Folder, kind, file", "Size", "Share"), self)
+        self.tree = _tree("spaceTree", "Disk usage by folder and kind", ("Folder, kind, file", "Size", "Share"), self)
         self.tree.setItemDelegateForColumn(2, ShareBar(self.tree))
         self.tree.itemActivated.connect(self._on_activated)
         self._nothing = EmptyState(
-            "hard-drive", "Nothing takes space yet",
-            "Files of the model folders stand here by size. Get a model, or add a folder that has some.", self,
+            "hard-drive", "No files yet",
+            "Files of the model folders stand here by size. Download a model, or add a folder that has some.", self,
         )  # fmt: skip
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self._nothing)
@@ -93,7 +93,7 @@ class SpaceView(QWidget):
         self.twice_said = QLabel("Files of one size are read and compared by their hashes.", self)
         self.twice_said.setWordWrap(True)
         self.twice_said.setProperty("role", "muted")
-        self.search_button = self._button("findDuplicatesButton", "Look for duplicates", "search", self.search_pressed)
+        self.search_button = self._button("findDuplicatesButton", "Find duplicates", "search", self.search_pressed)
         self.cancel_button = self._button("cancelDuplicatesButton", "Cancel", "x", self.cancel_pressed)
         self.link_button = QPushButton(" Replace copies by hard links", self)
         self.link_button.setObjectName("linkCopiesButton")
@@ -186,7 +186,7 @@ class SpaceView(QWidget):
         count = len(self._wanted()) if self._found else 0
         chosen = bool(self.twice.selectedItems())
         self.link_button.setVisible(bool(self._found))
-        self.link_button.setText(f" Replace copies by hard links ({'chosen' if chosen else 'all'} {count})")
+        self.link_button.setText(f" Replace copies by hard links ({'selected' if chosen else 'all'}: {count})")
 
     def _on_activated(self, item: QTreeWidgetItem) -> None:
         asset: Asset | None = item.data(0, _ASSET_ROLE)

@@ -68,7 +68,7 @@ class StatusLine(QFrame):
 
     def show_cancelling(self) -> None:
         """Say that the wish to stop was heard."""
-        self._text.setText("Stopping…")
+        self._text.setText("Cancelling…")
         self._stopping = True
         self._cancel_button.setEnabled(False)
 

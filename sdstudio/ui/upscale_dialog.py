@@ -235,7 +235,7 @@ class UpscaleDialog(QDialog):
     def _on_prepared(self, made: Orders) -> None:
         if made.stopped:
             self._end()
-            self._say("Stopped: nothing was put into the queue.", "caption")
+            self._say("Cancelled: nothing was put into the queue.", "caption")
         else:
             self.ordered.emit(made)
 

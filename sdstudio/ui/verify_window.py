@@ -47,11 +47,11 @@ _LOOKS: Final[Mapping[str, tuple[str, str, str]]] = {
     "identical": ("Identical", "circle-check", "success"),
     "near": ("Near", "circle-alert", "warning"),
     "different": ("Different", "circle-alert", "danger"),
-    "failed": ("Could not be made", "triangle-alert", "danger"),
+    "failed": ("Could not be redrawn", "triangle-alert", "danger"),
     "waiting": ("Waiting", "clock", "muted"),
-    "running": ("Being made again", "refresh-cw", "accent_text"),
+    "running": ("Redrawing", "refresh-cw", "accent_text"),
 }
-_VIEWS: Final = (("kept", "Kept"), ("again", "Made now"), ("difference", f"Difference ×{AMPLIFIED}"))
+_VIEWS: Final = (("kept", "Original"), ("again", "Redrawn"), ("difference", f"Difference ×{AMPLIFIED}"))
 
 
 class VerifyWindow(QDialog):

@@ -70,7 +70,7 @@ class WorkBar(QWidget):
         """Ask the work to end early."""
         if self._work is not None and self._work.is_running:
             self._work.stop()
-            self.text.setText("Stopping…")
+            self.text.setText("Cancelling…")
             self.stop_button.setEnabled(False)
 
     def _on_progressed(self, progress: WorkProgress) -> None:

@@ -139,7 +139,7 @@ class WorkDialog(QDialog):
         """Stop; nothing is left of what was written."""
         if self._task is not None:
             self.cancel_button.setEnabled(False)
-            self._say("Stopping…")
+            self._say("Cancelling…")
             self._task.cancel()
 
     def _on_progressed(self, fraction: float) -> None:
@@ -166,7 +166,7 @@ class WorkDialog(QDialog):
 
     def _on_cancelled(self) -> None:
         self._end()
-        self.message.say("Stopped. Nothing was kept of it.")
+        self.message.say("Cancelled. Nothing was kept of it.")
 
     def _end(self) -> None:
         self._task = None

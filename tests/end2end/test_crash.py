@@ -11,7 +11,7 @@ import pytest
 
 from sdstudio.core.paths import StudioPaths
 from sdstudio.history.pnginfo import read_recipe
-from sdstudio.jobs.queue import LEFTOVER_MESSAGE, JobQueue, JobState
+from sdstudio.jobs.queue import JobQueue, JobState
 from tests.unit.history.conftest import started
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
@@ -61,7 +61,8 @@ def test_a_job_killed_in_the_middle_is_listed_as_interrupted_and_can_be_finished
     assert recovery.dropped == recovery.swept == 0
     queue = JobQueue(paths)
     (left,) = queue.interrupt_leftovers()
-    assert (left.state, left.message, left.made) == (JobState.INTERRUPTED, LEFTOVER_MESSAGE, 2)
+    said = "Interrupted when the studio ended unexpectedly. 2 of 3 pictures are in the history."
+    assert (left.state, left.message, left.made) == (JobState.INTERRUPTED, said, 2)
     assert [job.request.prompt for job in queue.jobs() if job.state is JobState.QUEUED] == ["waiting"]
     entries = history.entries("doomed")
     assert [entry.recipe.request.seed for entry in entries] == [11, 10]

@@ -111,7 +111,7 @@ def test_cancel_is_felt_and_the_next_picture_is_the_same_as_ever(studio, window,
     cancel = window.findChild(QPushButton, "cancelButton")
     qtbot.waitUntil(lambda: cancel.isVisible() and bar.value() > 0, timeout=ENGINE_MS)
     QTest.mouseClick(cancel, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.status_line.text == "Stopped", timeout=10_000)
+    qtbot.waitUntil(lambda: window.status_line.text.startswith("Cancelled “red heart” at step"), timeout=10_000)
     assert studio.controller.jobs()[0].state is JobState.CANCELLED
     assert studio.history.count() == 1
     window.panel.field("steps").reset()

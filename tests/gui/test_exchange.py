@@ -182,7 +182,7 @@ def test_imported_pictures_of_every_format_are_seen_with_what_they_tell(studio, 
         assert studio.window.canvas.view.picture.width() == 64
     rows = dict(recipe_rows(next(entry for entry in entries if entry.path.suffix == ".png")))
     assert rows["Made with"] == "InvokeAI 4.2.1"
-    assert "seamless_x: True" in rows["Not taken over"]
+    assert "seamless_x: True" in rows["Settings not used"]
     assert " in " not in rows["Made"], "nobody knows how long it took"
 
 
@@ -194,7 +194,7 @@ def test_an_import_can_be_stopped(studio, qtbot, tmp_path, others):
     assert exchange._import.bar.isHidden()
 
 
-@pytest.mark.parametrize(("content", "said"), [(b"", "empty"), (b"text", "no PNG"), (None, "tells nothing")])
+@pytest.mark.parametrize(("content", "said"), [(b"", "empty"), (b"text", "no PNG"), (None, "no generation parameters")])
 def test_a_picture_that_cannot_be_used_is_one_line(studio, qtbot, tmp_path, content, said):
     path = tmp_path / "x.png"
     if content is None:

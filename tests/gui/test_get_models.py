@@ -1,4 +1,4 @@
-"""The Get models view, pressed like a hand would, on a hub of its own."""
+"""The Download models view, pressed like a hand would, on a hub of its own."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def look_at(view: GetModels, text: str) -> None:
 
 
 def test_the_menu_opens_it(server, studio, qtbot):
-    [action] = [action for action in studio.window.findChildren(QAction) if action.text() == "&Get models…"]
+    [action] = [action for action in studio.window.findChildren(QAction) if action.text() == "&Download models…"]
     action.trigger()
     qtbot.waitUntil(lambda: studio.window.getting.view is not None and studio.window.getting.view.isVisible())
     assert server.asked == []
@@ -222,7 +222,7 @@ def test_a_download_is_paused_resumed_and_goes_on_where_it_was(view, server, stu
     assert running.download.state is DownloadState.PAUSED
     press(running.button)
     wait_for(qtbot, view, DownloadState.DONE)
-    assert tab.text().strip() == "Get models"
+    assert tab.text().strip() == "Download models"
     assert studio.window.status_line.text == "Ready"
     assert (studio.paths.models / "loras" / "big.safetensors").read_bytes() == big
     assert server.ranges("big.safetensors")[-1].startswith("bytes=")

@@ -98,7 +98,7 @@ def test_a_dropped_file_becomes_the_input_and_what_needs_it_is_shown(studio, qtb
 def test_a_picture_dropped_elsewhere_is_still_read_and_may_be_used_all_the_same(studio, qtbot, editor, tmp_path, photo):
     drop(studio.window, files(photo))
     bar = studio.window.message
-    qtbot.waitUntil(lambda: "tells nothing" in bar.message, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "no generation parameters found" in bar.message, timeout=PATIENCE_MS)
     assert editor.value() == ""
     button = next(button for button in bar.findChildren(QPushButton) if button.text() == "Use as input")
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)

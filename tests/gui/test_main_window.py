@@ -149,7 +149,8 @@ class TestMaking:
         cancel = find(studio, QPushButton, "cancelButton")
         qtbot.waitUntil(cancel.isVisible, timeout=WAIT_MS)
         QTest.mouseClick(cancel, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: studio.window.status_line.text == "Stopped", timeout=WAIT_MS)
+        said = "Cancelled “slow” before its first step"
+        qtbot.waitUntil(lambda: studio.window.status_line.text == said, timeout=WAIT_MS)
         assert not cancel.isVisible()
         make_picture(studio, qtbot, "red heart")
 

@@ -188,11 +188,11 @@ def begun(dialog):
 def test_cancel_stops_and_says_that_nothing_is_left(qtbot, merging, works):
     begun(merging)
     press(merging, "mergeDialogCancelButton")
-    assert merging.state.text() == "Stopping…"
+    assert merging.state.text() == "Cancelling…"
     assert not merging.cancel_button.isEnabled()
     works.go.release(1)
     qtbot.waitUntil(lambda: not merging.running, timeout=30_000)
-    assert "Stopped" in merging.message.message
+    assert "Cancelled" in merging.message.message
     assert merging.start_button.isVisible()
 
 

@@ -130,7 +130,7 @@ def test_the_running_job_is_stopped_from_its_card_and_the_next_one_runs(build, g
     first, second = submit(studio, "first"), submit(studio, "second")
     qtbot.waitUntil(lambda: rows(studio)[0].job.state is JobState.RUNNING)
     press(rows(studio)[0], "Cancel this job")
-    assert "stopping…" in texts(rows(studio)[0])
+    assert "cancelling…" in texts(rows(studio)[0])
     gate.open()
     qtbot.waitUntil(lambda: state_of(studio, second) is JobState.DONE, timeout=20_000)
     assert state_of(studio, first) is JobState.CANCELLED

@@ -88,10 +88,10 @@ def test_causes_stand_below_the_picture(verify, entry, monkeypatch):
 def test_what_was_not_taken_over_of_an_imported_picture_stands_there_too(verify, entry, studio):
     kept = {"program": "A1111", "not_mapped": {"ENSD": "31337", "Template": "a {cat}"}, "assumed": ["Steps"]}
     window = verify(entry(1, pixels=Image.new("RGB", (64, 64), (2, 200, 90)), **{IMPORTED: kept}))
-    assert "ENSD: 31337 then, not taken over now" in verdict(window)
+    assert "ENSD: 31337 then, not used now" in verdict(window)
     shown = [label.text() for label in window.findChildren(QLabel)]
-    assert "31337  →  not taken over" in shown
-    assert "not told  →  3" in shown
+    assert "31337  →  not used" in shown
+    assert "not recorded  →  3" in shown
     assert "Template" not in shown
 
 
@@ -99,7 +99,7 @@ def test_a_picture_that_is_gone_says_so(verify, entry):
     lost = entry(1)
     lost.path.unlink()
     window = verify(lost)
-    assert rows(window) == ["Could not be made"]
+    assert rows(window) == ["Could not be redrawn"]
     assert "gone or cannot be read" in verdict(window)
 
 
@@ -113,7 +113,7 @@ def test_cancel_forgets_what_waits(build, qtbot):
     studio.start_worker()
     studio.window.actions_on_entries.ask("verify", entries)
     window = studio.window.findChild(object, "verifyWindow")
-    qtbot.waitUntil(lambda: "Being made again" in rows(window), timeout=20_000)
+    qtbot.waitUntil(lambda: "Redrawing" in rows(window), timeout=20_000)
     click(window, "verifyCancelButton")
     qtbot.waitUntil(lambda: rows(window) == [], timeout=20_000)
     assert not window.cancel_button.isVisible()

@@ -90,7 +90,7 @@ def test_a_given_size_counts_and_one_side_follows_from_the_other(run, picture, t
     ("flags", "said"),
     [
         (["--strength", 0.5], "Denoising strength = 0.5: it acts on an input picture, and there is none."),
-        (["--init-fit", "pad"], "Fit to the size = pad: it acts on an input picture, and there is none."),
+        (["--init-fit", "pad"], "If the shape differs = pad: it acts on an input picture, and there is none."),
         (["--init-image", "nowhere.png"], "nowhere.png: it cannot be read (No such file or directory)."),
         (["--init-image", "77"], "77"),
         (["--init-image", "pyproject.toml"], "pyproject.toml: it is no PNG, JPEG or WebP picture."),

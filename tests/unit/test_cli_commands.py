@@ -352,11 +352,11 @@ def test_verify_names_what_an_imported_picture_was_drawn_with_and_the_studio_did
     assert told["outcome"] == "different"
     causes = [(cause["what"], cause["recorded"], cause["now"]) for cause in told["causes"]]
     assert causes[:3] == [
-        ("ENSD", "31337", "not taken over"), ("Variation seed", "5", "not taken over"),
-        ("Variation seed strength", "0.5", "not taken over"),
+        ("ENSD", "31337", "not used"), ("Variation seed", "5", "not used"),
+        ("Variation seed strength", "0.5", "not used"),
     ]  # fmt: skip
     out, _ = run("history", "verify", 1, code=1)
-    assert "ENSD: 31337 then, not taken over now" in out
+    assert "ENSD: 31337 then, not used now" in out
     row = _records(run("history", "rerun", 1, "--json")[0])[0]
     assert row["seed"] == 7, "the model is found by its name, however it is written"
 

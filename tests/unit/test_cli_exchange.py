@@ -67,7 +67,8 @@ def test_losses_are_notes_for_people(run, tmp_path):
     out, err = run("history", "import", tmp_path / "b.png")
     assert out == f"1  {tmp_path / 'b.png'}\n"
     assert "b.png: the model Dreamshaper 8 is not in the library" in err
-    assert "not taken over: seamless_x" in err
+    assert "Some settings could not be used: Sampler (not the same) " in err
+    assert "; unknown key seamless_x\n" in err
 
 
 def test_pictures_are_exported_to_a_folder_a_zip_and_a_sheet_at_once(run, made, tmp_path):

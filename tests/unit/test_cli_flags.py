@@ -33,9 +33,15 @@ def _example(row: Parameter) -> object:
 def test_every_parameter_of_a_request_is_a_flag_of_generate(row):
     value = True if row.kind is Kind.TOGGLE else _example(row)
     words = [] if row.kind is Kind.TOGGLE else [str(value)]
-    args = build_parser().parse_args(["generate", "a heart", row.flag, *words])
-    assert given(args, ROWS) == {row.name: [("name", 0.8)] if row.kind is Kind.LORAS else value}
-    assert args.prompt == "a heart"
+    for flag in (row.flag, *row.ui.more_flags):
+        args = build_parser().parse_args(["generate", "a heart", flag, *words])
+        assert given(args, ROWS) == {row.name: [("name", 0.8)] if row.kind is Kind.LORAS else value}
+        assert args.prompt == "a heart"
+
+
+def test_a_sampler_is_named_by_the_word_of_the_window_too():
+    args = build_parser().parse_args(["generate", "a heart", "--sampler", "euler"])
+    assert given(args, ROWS) == {"scheduler": "euler"}
 
 
 @pytest.mark.parametrize("command", [["generate", "x"], ["history", "rerun", "1"]])

@@ -93,10 +93,10 @@ def test_numbers_may_be_written_as_text_and_are_held_to_the_same_bounds(row):
         ({"seed": 2**64}, f"Seed = {2**64}: allowed is 0 to {SEED_MAXIMUM}.", f"Use {SEED_MAXIMUM}."),
         ({"stesp": 20}, "stesp: there is no such parameter.", "Did you mean steps?"),
         ({"zzz": 20}, "zzz: there is no such parameter.", "Remove it."),
-        ({"scheduler": "eulr"}, "Scheduler = 'eulr': there is no such scheduler.", "Did you mean euler"),
+        ({"scheduler": "eulr"}, "Sampler = 'eulr': there is no such sampler.", "Did you mean euler"),
         (
             {"scheduler": "@"},
-            "Scheduler = '@': there is no such scheduler.",
+            "Sampler = '@': there is no such sampler.",
             "See them all with `sdstudio schedulers`.",
         ),
         (

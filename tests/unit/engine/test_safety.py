@@ -112,7 +112,7 @@ def test_a_filter_sees_the_picture_and_cannot_change_it(studio):
 
 def test_a_filter_that_is_not_installed_is_named_before_anything_is_drawn(studio):
     here = studio("sd1", Settings(safety_filter="strict"), other=lambda picture: "")
-    with pytest.raises(StudioError, match="Own filter = strict: installed are: other"):
+    with pytest.raises(StudioError, match="Custom filter = strict: installed are: other"):
         here.make()
     assert here.events == []
 
@@ -146,7 +146,7 @@ def test_filters_of_installed_packages_are_found_and_imported_late(tmp_path, mon
     assert {"no-red", "broken"} <= set(found)
     assert "nothing_red" not in sys.modules
     assert found["no-red"](Image.new("RGB", (8, 8))) == "nothing red, please"
-    with pytest.raises(StudioError, match="Own filter = broken: its package would not load"):
+    with pytest.raises(StudioError, match="Custom filter = broken: its package would not load"):
         found["broken"](Image.new("RGB", (8, 8)))
     here = studio("sd1", Settings(previews=False, safety_filter="no-red"))
     here.engine = make_engine(Settings(previews=False, safety_filter="no-red"))

@@ -131,7 +131,7 @@ def test_every_value_that_a_facet_offers_has_a_name_and_finds_as_many_as_it_says
 def test_names_are_for_readers():
     assert FACET_BY_KEY["scheduler"].name("dpmpp_2m_karras") == "DPM++ 2M Karras"
     assert FACET_BY_KEY["scheduler"].name("gone") == "gone"
-    assert FACET_BY_KEY["rating"].name("3") == "★★★ and more"
+    assert FACET_BY_KEY["rating"].name("3") == "★★★ and up"
     assert FACET_BY_KEY["rating"].name("0") == "Not rated"
     assert FACET_BY_KEY["date"].name("2026-11") == "November 2026"
     assert FACET_BY_KEY["date"].name("week") == "Last 7 days"

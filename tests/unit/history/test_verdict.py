@@ -132,7 +132,7 @@ def test_what_was_not_taken_over_is_named_where_the_pictures_differ(tmp_path):
             ("ENSD", "31337"), ("Variation seed", "3"), ("Variation seed strength", "0.25"), ("Hires upscale", "2"),
             ("Seed resize from", "512x512"), ("Sampler", "Restart"),
         ):  # fmt: skip
-            assert causes[name] == (value, "not taken over")
+            assert causes[name] == (value, "not used")
         assert not {"Tiling", "Created Date", "User", "Template", "Model file"} & causes.keys()
         assert "Nothing that is recorded" not in str(said)
     same = verdict(tmp_path, PIXELS, recorded, recipe(model_hash="6ce0161689"))
@@ -149,16 +149,16 @@ def test_another_model_file_goes_before_what_was_not_taken_over(tmp_path):
 def test_what_a_picture_does_not_tell_is_named_with_what_was_taken_for_it(tmp_path):
     recorded = imported("a cat\nSteps: 20, Seed: 5, Size: 64x64, Wonder: 9")
     causes = named(verdict(tmp_path, 255 - PIXELS, recorded, recipe()))
-    assert causes["Wonder"] == ("9", "not taken over")
-    assert causes["Guidance scale"] == ("not told", "7")
-    assert causes["Sampler"] == ("not told", "dpmpp_2m")
+    assert causes["Wonder"] == ("9", "not used")
+    assert causes["Guidance scale"] == ("not recorded", "7")
+    assert causes["Sampler"] == ("not recorded", "dpmpp_2m")
 
 
 def test_between_two_pictures_of_one_program_only_what_differs_is_named(tmp_path):
     one, other = (imported(f"a cat\nSteps: 20, Sampler: Euler, Seed: 5, ENSD: 31337, Eta: {eta}") for eta in (7, 8))
     assert list(named(verdict(tmp_path, 255 - PIXELS, one, other))) == ["Eta"]
     rest = named(verdict(tmp_path, 255 - PIXELS, recipe(), other))
-    assert rest["ENSD"] == ("not taken over", "31337")
+    assert rest["ENSD"] == ("not used", "31337")
 
 
 def test_a_recipe_whose_origin_is_nonsense_names_nothing(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from sdstudio.core.errors import HistoryDamaged, HistoryError
 from sdstudio.history.store import History
-from sdstudio.jobs.queue import LEFTOVER_MESSAGE, JobQueue, JobState
+from sdstudio.jobs.queue import JobQueue, JobState
 from tests.unit.jobs.conftest import request
 from tests.unit.jobs.fakes import picture, recipe
 
@@ -102,7 +102,7 @@ def test_jobs_left_running_are_interrupted_and_do_not_wait(queue, home):
     after = JobQueue(home)
     assert [job.id for job in after.interrupt_leftovers()] == ids[:2]
     assert [after.get(i).state for i in ids] == [JobState.INTERRUPTED, JobState.INTERRUPTED, JobState.QUEUED]
-    assert after.get(ids[0]).message == LEFTOVER_MESSAGE
+    assert after.get(ids[0]).message == "Interrupted when the studio ended unexpectedly."
     assert after.interrupt_leftovers() == []
     after.close()
 

@@ -12,7 +12,6 @@ from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
 from sdstudio.jobs.hashing import SHORT
 from sdstudio.jobs.queue import JobState
-from sdstudio.jobs.worker import CLOSED_MESSAGE
 from tests.unit.jobs.conftest import Floor
 from tests.unit.jobs.fakes import ScriptedEngine, until_cancelled
 
@@ -223,7 +222,7 @@ def test_stop_ends_a_running_job_and_marks_it_interrupted(floor: Floor):
     floor.until(lambda: "job_started" in floor.heard.names)
     assert floor.worker.stop()
     stopped = floor.queue.get(job.id)
-    assert (stopped.state, stopped.message) == (JobState.INTERRUPTED, CLOSED_MESSAGE)
+    assert (stopped.state, stopped.message) == (JobState.INTERRUPTED, "Interrupted when the studio closed.")
     assert floor.engines[0].closed
 
 
