@@ -93,7 +93,7 @@ def _draw_words(painter: QPainter, where: QRectF, row: ShownAsset) -> None:
         where = where.adjusted(0, 0, -_draw_pill(painter, where, "In use") - GRID, 0)
     problem = asset.problem
     last = (problem, SMALL_PX, "danger") if problem else (str(asset.path), SMALL_PX, "muted")
-    lines = ((asset.name, LARGE_PX, "text"), (row.facts, TEXT_PX, "muted"), last)
+    lines = ((row.title, LARGE_PX, "text"), (row.facts, TEXT_PX, "muted"), last)
     height = where.height() / len(lines)
     for at, (text, size_px, colour) in enumerate(lines):
         font = QFont(painter.font())

@@ -34,6 +34,7 @@ class ShownAsset:
         use: How often it drew, ``None`` for never.
         cover: A picture of it.
         in_use: Whether the next picture is drawn with it.
+        other_title: What it is called where its name would not do: the built-in model, models of one name.
     """
 
     asset: Asset
@@ -41,6 +42,12 @@ class ShownAsset:
     use: Use | None = None
     cover: Path | None = None
     in_use: bool = False
+    other_title: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.other_title or self.asset.name
 
     @property
     def facts(self) -> str:
@@ -59,7 +66,7 @@ class ShownAsset:
 _NEVER: Final = datetime.fromtimestamp(0, UTC)
 
 SORTS: Mapping[str, tuple[str, Callable[[ShownAsset], Any]]] = {
-    "name": ("Name", lambda row: (row.asset.name.casefold(), str(row.asset.path))),
+    "name": ("Name", lambda row: (row.title.casefold(), str(row.asset.path))),
     "size": ("Largest first", lambda row: (-row.asset.size_bytes, row.asset.name.casefold())),
     "date": ("Newest first", lambda row: (-row.asset.modified_s, row.asset.name.casefold())),
     "use": ("Most used first", lambda row: (-(row.use.pictures if row.use else 0), row.asset.name.casefold())),
@@ -131,10 +138,10 @@ class AssetModel(QAbstractListModel):
         if role == ASSET_ROLE:
             return row
         if role == Qt.ItemDataRole.DisplayRole:
-            return row.asset.name
+            return row.title
         if role == Qt.ItemDataRole.AccessibleTextRole:
             used = "in use, " if row.in_use else ""
-            return f"{row.asset.name}, {used}{row.facts.replace('  ·  ', ', ')} {row.asset.problem}".strip()
+            return f"{row.title}, {used}{row.facts.replace('  ·  ', ', ')} {row.asset.problem}".strip()
         if role == Qt.ItemDataRole.ToolTipRole:
             return str(row.asset.path)
         return None

@@ -27,7 +27,7 @@ class ChoiceBox(QComboBox):
     @property
     def shown_text(self) -> str:
         """What stands in the closed box: the choice or the placeholder, its middle cut out where it does not fit."""
-        return self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideMiddle, self._room().width() - 4)
+        return self._fitting(self._text)
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """Ask for little."""
@@ -64,6 +64,9 @@ class ChoiceBox(QComboBox):
     @property
     def _text(self) -> str:
         return self.currentText() if self.currentIndex() >= 0 else self.placeholderText()
+
+    def _fitting(self, text: str) -> str:
+        return self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, self._room().width() - 4)
 
     def _room(self) -> QRect:
         option = QStyleOptionComboBox()

@@ -31,8 +31,8 @@ VISIBLE_CHOICES: Final = 14
 class ChoiceEditor(Editor):
     """One of a table's rows, each explained by its tooltip. Shows nothing chosen for a value the table lacks."""
 
-    def __init__(self, row: Parameter) -> None:
-        combo = ChoiceBox()
+    def __init__(self, row: Parameter, box: ChoiceBox | None = None) -> None:
+        combo = box if box is not None else ChoiceBox()
         super().__init__(row, combo)
         self.combo = combo
         self._missing: Any = None

@@ -23,6 +23,7 @@ from sdstudio.ui import theme
 from sdstudio.ui.editor import Editor, camel
 from sdstudio.ui.editors import ChoiceEditor, FoldersEditor, SeedEditor, TextEditor, ToggleEditor
 from sdstudio.ui.lora_editor import AssetEditor, LoraEditor
+from sdstudio.ui.model_box import ModelBox
 from sdstudio.ui.number_editor import NUMBER_WIDTH, NumberEditor
 from sdstudio.ui.picture_editor import PictureEditor
 from sdstudio.ui.theme import GRID, mark
@@ -38,8 +39,10 @@ def editor_for(row: Parameter) -> Editor:
     match row.kind:
         case Kind.INTEGER | Kind.NUMBER:
             return NumberEditor(row)
-        case Kind.CHOICE | Kind.MODEL:
+        case Kind.CHOICE:
             return ChoiceEditor(row)
+        case Kind.MODEL:
+            return ChoiceEditor(row, ModelBox())
         case Kind.SEED:
             return SeedEditor(row)
         case Kind.TOGGLE:

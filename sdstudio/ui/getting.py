@@ -51,6 +51,7 @@ class Getting(QObject):
         self._said = ""
         self.view: GetModels | None = None
         window.pages.library_added.connect(self._on_library_added)
+        window.library_desk.models.download_wanted.connect(self.open)
         QTimer.singleShot(0, self, self._offer_leftovers)
 
     @property

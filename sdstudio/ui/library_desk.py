@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QFileDialog
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, VAE
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import HistoryError, StudioError
+from sdstudio.core.model_titles import model_titles
 from sdstudio.jobs.asset_hashing import AssetHasher, HashingProgress
 from sdstudio.jobs.folder_watch import FolderWatch
 from sdstudio.jobs.tasks import TaskContext
@@ -26,6 +27,7 @@ from sdstudio.library.sidecar import pictures_beside, words_beside
 from sdstudio.library.space import Portion, portions
 from sdstudio.ui.asset_model import ShownAsset
 from sdstudio.ui.library_tidying import LibraryTidying, is_built_in
+from sdstudio.ui.model_desk import ModelDesk
 from sdstudio.ui.progress import readable_duration
 from sdstudio.ui.undo import Change
 
@@ -74,6 +76,7 @@ class LibraryDesk(QObject):
         worker.job_finished.connect(lambda _job: self._drawing.clear())
         worker.picture_saved.connect(lambda _entry: self._renew_soon())
         self._stale = False
+        self.models = ModelDesk(rooms, window, self)
         self.tidying = LibraryTidying(self._library, self._tasks, self)
         self.tidying.changed.connect(self.rescan_wanted)
         self.tidying.done.connect(self._done)
@@ -90,6 +93,7 @@ class LibraryDesk(QObject):
         """The disk was looked at: watch what was found, hash what is to be named in pictures, show all."""
         self.watch.watch(self._library.looked_into())
         self._hash_soon.start()
+        self.models.renew()
         self.renew()
 
     def add_page(self, page: ModelManager) -> None:
@@ -252,6 +256,7 @@ class LibraryDesk(QObject):
             if shown is not None and shown.asset.path == asset.path and not self._page.models.details.is_writing:
                 self._page.models.details.show_remark(remark)
         if asset.kind == CHECKPOINT:
+            self.models.renew()
             self._window.panel.set_models(self._library.models())
         if before is not None:
             self._done(said, lambda: self._keep(asset, before, "", None))
@@ -287,6 +292,7 @@ def shown_assets(library: Library, history: History, current: str) -> tuple[Show
         uses = {}
     by_hash, by_path = library.remarks.everything()
     models = {model.path: model for model in library.models()}
+    titles = model_titles(models.values())
     assets = library.assets()
     beside = pictures_beside(asset.path for asset in assets)
     rows = []
@@ -296,8 +302,9 @@ def shown_assets(library: Library, history: History, current: str) -> tuple[Show
             asset = replace(asset, triggers=tuple(words))
         remark = by_hash.get(asset.sha256) or by_path.get(str(asset.path)) or Remark()
         model = models.get(asset.path) if asset.kind == CHECKPOINT else None
-        row = ShownAsset(asset, model, uses.get((asset.kind, asset.key)), remark.cover or beside.get(asset.path))
-        rows.append(_used(row, current))
+        use, cover = uses.get((asset.kind, asset.key)), remark.cover or beside.get(asset.path)
+        title = titles[model.key] if model is not None else ""
+        rows.append(_used(ShownAsset(asset, model, use, cover, other_title=title), current))
     return tuple(rows)
 
 

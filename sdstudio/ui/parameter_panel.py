@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QToolButton, QVBoxLay
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.model import ModelInfo, parameters_of
+from sdstudio.core.model_titles import model_titles
 from sdstudio.core.params import Choice, Parameter, parameters
 from sdstudio.core.request import GenerationRequest, RunOptions
 from sdstudio.core.sampling import DEPENDENT, idle_fields, idle_prompt_fields, named, schedule_choices
@@ -68,9 +69,10 @@ class ParameterPanel(QScrollArea):
         """Offer these models; one with a problem is shown and cannot be chosen. The chosen one stays chosen."""
         self._models = {model.key: model for model in models}
         editor = self._model_editor()
+        titles = model_titles(models)
         broken = frozenset(model.key for model in models if not model.is_usable)
         wanted = self._model_key or next((model.key for model in models if not model.problem), "")
-        editor.set_choices([_model_choice(model) for model in models], broken)
+        editor.set_choices([_model_choice(model, titles[model.key]) for model in models], broken)
         self.set_model(wanted)
 
     def set_model(self, key: str) -> None:
@@ -353,10 +355,10 @@ def _with_keys(values: Mapping[str, Any]) -> Mapping[str, Any]:
         return values
 
 
-def _model_choice(model: ModelInfo) -> Choice:
+def _model_choice(model: ModelInfo, title: str) -> Choice:
     about = f"{model.family_row.title}. {model.problem or model.family_row.about}"
     note = "" if not model.problem else " (needs a VAE)" if model.lacks_vae else " (cannot be used)"
-    return Choice(model.key, f"{model.name}{note}", about)
+    return Choice(model.key, f"{title}{note}", about)
 
 
 def _line() -> QFrame:
