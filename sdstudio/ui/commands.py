@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from sdstudio.core.paths import StudioPaths
+from sdstudio.ui.editing import Editing
 from sdstudio.ui.entry_actions import ENTRY_ACTIONS
 from sdstudio.ui.exchange import PICTURES
 
@@ -25,6 +26,8 @@ class Commands(QObject):
         super().__init__(window)
         self._window = window
         self._paths = paths
+        self.editing = Editing(window)
+        self._actions: Mapping[str, QAction] = {}
         self._hidden: list[QWidget] = []
         self._was_maximized = False
 
@@ -46,7 +49,12 @@ class Commands(QObject):
             "open_images": lambda: _open(self._paths.images),
             "settings": window.open_settings,
             "quit": window.close,
-            "undo": window.history_desk.undo,
+            "undo": self.editing.undo,
+            "redo": self.editing.redo,
+            "cut": self.editing.cut,
+            "copy": self.editing.copy,
+            "paste": self.editing.paste,
+            "select_all": self.editing.select_all,
             "search": self.search,
             "past_prompts": window.desk.open_past_prompts,
             "styles": window.desk.edit_styles,
@@ -71,13 +79,37 @@ class Commands(QObject):
 
     def ask(self, key: str) -> None:
         """Do something with the selected pictures where the history is open or has the focus, else the canvas's one."""
-        browser, shown = self._window.pages.browser, self._window.canvas.entry
-        in_history = self._window.pages.name == "History" or browser.view.hasFocus()
-        selected = browser.selected() if in_history or shown is None else ()
+        shown = self._window.canvas.entry
+        selected = self._window.pages.browser.selected() if self._means_history else ()
         if selected:
             self._window.actions_on_entries.ask(key, selected)
         elif shown is not None:
             self._window.actions_on_entries.ask(key, [shown])
+
+    @property
+    def count(self) -> int:
+        """How many pictures `ask` means."""
+        selected = self._window.pages.browser.view.selected_count if self._means_history else 0
+        return selected or int(self._window.canvas.entry is not None)
+
+    def serve(self, actions: Mapping[str, QAction]) -> None:
+        """Keep these actions enabled as long as they can do something."""
+        self._actions = actions
+        self.editing.serve(actions)
+        self.editing.moved.connect(self.show_possible)
+
+    def show_possible(self, *_: object) -> None:
+        """Enable what can be done with the pictures that are meant now, and with what has the focus."""
+        count = self.count
+        for row in ENTRY_ACTIONS:
+            self._actions[f"entry_{row.key}"].setEnabled(row.takes(count))
+        self.editing.refresh()
+
+    @property
+    def _means_history(self) -> bool:
+        browser = self._window.pages.browser
+        in_history = self._window.pages.name == "History" or browser.view.hasFocus()
+        return in_history or self._window.canvas.entry is None
 
     def escape(self) -> None:
         """Leave the full screen, else stop the running job."""

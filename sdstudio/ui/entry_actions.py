@@ -53,6 +53,10 @@ class EntryAction:
             return count > 1
         return count == 2 if self.pair else count == 1 or (self.many and count > 1)
 
+    def takes(self, count: int) -> bool:
+        """Say whether it can be done with so many pictures, or with the first of them."""
+        return self.suits(count) or (count > 0 and not (self.pair or self.several))
+
 
 def _rating(stars: int) -> EntryAction:
     title = "★" * stars or "No stars"
@@ -140,7 +144,7 @@ class EntryActions(QObject):
     def ask(self, key: str, entries: Sequence[Entry]) -> None:
         """Ask for one thing; nothing happens without a picture."""
         row = ENTRY_ACTION_BY_KEY[key]
-        if entries and (row.suits(len(entries)) or not (row.pair or row.several)):
+        if row.takes(len(entries)):
             some = entries if isinstance(entries, Entries) else tuple(entries)
             self.wished.emit(EntryWish(key, some if row.many or row.pair else (entries[0],)))
 

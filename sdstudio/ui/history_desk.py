@@ -171,12 +171,12 @@ class HistoryDesk(QObject):
         self._tasks.run(
             "Marking pictures",
             lambda _task: change(),
-            lambda undo: self._on_marked(said, undo, ids),
+            lambda undo: self._on_marked(said, change, undo, ids),
             self._on_mark_failed,
             urgent=True,
         )
 
-    def _on_marked(self, said: str, undo: Undo, ids: Sequence[int]) -> None:
+    def _on_marked(self, said: str, change: Callable[[], Undo], undo: Undo, ids: Sequence[int]) -> None:
         self._writing = False
         self._show_marks(ids)
 
@@ -184,7 +184,12 @@ class HistoryDesk(QObject):
             undo()
             self._show_marks(ids)
 
-        self.tell(Change(said, take_back))
+        def do_again() -> None:
+            nonlocal undo
+            undo = change()
+            self._show_marks(ids)
+
+        self.tell(Change(said, take_back, do_again))
         self._write()
 
     def _on_mark_failed(self, error: StudioError) -> None:
@@ -227,12 +232,26 @@ class HistoryDesk(QObject):
     def _on_deleted(self, gone: list[int], error: StudioError | None) -> None:
         for browser in self._browsers:
             browser.bar.dismiss()
+        self._take_out(gone, error)
+        if gone:
+            said = f"{_pictures(gone)} moved to the trash"
+            self.tell(Change(said, lambda: self._bring_back(gone), lambda: self._delete_again(gone)))
+
+    def _take_out(self, gone: list[int], error: StudioError | None) -> None:
         if error is not None:
             self._message.say(str(error), "error")
         self._model.remove(gone)
         self._canvas.forget(gone)
-        if gone:
-            self.tell(Change(f"{_pictures(gone)} moved to the trash", lambda: self._bring_back(gone)))
+
+    def _delete_again(self, ids: Sequence[int]) -> None:
+        if len(ids) <= AT_ONCE:
+            self._take_out(*_deleted(self._history, ids))
+            return
+        self._tasks.run(
+            "Moving pictures to the trash",
+            lambda _task: _deleted(self._history, ids),
+            lambda told: self._take_out(*told),
+        )
 
     def _bring_back(self, ids: Sequence[int]) -> None:
         if len(ids) <= AT_ONCE:

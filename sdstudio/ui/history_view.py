@@ -88,6 +88,13 @@ class HistoryView(QAbstractItemView):
             found.update(range(part.top(), part.bottom() + 1))
         return sorted(found)
 
+    @property
+    def selected_count(self) -> int:
+        """How many rows are selected."""
+        selection = self.selectionModel().selection()
+        parts = (selection.at(at) for at in range(selection.count()))
+        return sum(part.bottom() - part.top() + 1 for part in parts)
+
     # geometry
 
     def visualRect(self, index: Index) -> QRect:  # noqa: N802

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut, QShowEvent, QTextCursor
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShowEvent, QTextCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QVBoxLayout, QWidget
 
 from sdstudio.ui.dragged import accept_as_copy
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from sdstudio.ui.message_bar import Tone
     from sdstudio.ui.model_manager import ModelManager
     from sdstudio.ui.settings_dialog import SettingsDialog
-    from sdstudio.ui.undo import Change
     from sdstudio.ui.work_desk import WorkDesk
 
 TITLE: Final = "SD Studio"
@@ -99,6 +98,7 @@ class MainWindow(QMainWindow):
         from sdstudio.ui.getting import Getting  # noqa: PLC0415 (as above)
         from sdstudio.ui.library_desk import LibraryDesk  # noqa: PLC0415 (as above)
         from sdstudio.ui.menus import build_menus  # noqa: PLC0415
+        from sdstudio.ui.mnemonics import give_mnemonics  # noqa: PLC0415 (as above)
 
         self._rooms = rooms
         self._settings = settings
@@ -106,6 +106,7 @@ class MainWindow(QMainWindow):
         self._take(Furniture.made(rooms, self))
         self._menu_actions = build_menus(self, self.commands.by_key())
         self._complete_view_menu()
+        give_mnemonics(self.menuBar())
         self._lay_out()
         self._connect()
         self.library_desk = LibraryDesk(rooms, self)
@@ -117,7 +118,7 @@ class MainWindow(QMainWindow):
         self._is_furnished = True
         self.show_models(rooms.library.models())
         self._restore_state()
-        self._show_entry_actions()
+        self.commands.show_possible()
         if self.isVisible():
             self._place_cursor()
 
@@ -283,8 +284,6 @@ class MainWindow(QMainWindow):
         self.top_bar.page_chosen.connect(self.pages.open)
         self.top_bar.settings_requested.connect(self.open_settings)
         self.pages.opened.connect(self._on_page_opened)
-        self.history_desk.undos.changed.connect(self._show_undo)
-        self._show_undo(None)
         self.pages.history_added.connect(self.history_desk.add_page)
         self.pages.library_added.connect(self._on_library_added)
         self.browser.entry_chosen.connect(self.canvas.show_entry)
@@ -292,8 +291,8 @@ class MainWindow(QMainWindow):
         self.panel.changed.connect(self._on_parameters_changed)
         self.panel.words_wanted.connect(self.editor.append_prompt)
         self.editor.changed.connect(self._keep_soon.start)
-        self.canvas.entry_changed.connect(self._show_entry_actions)
-        self.browser.view.selectionModel().selectionChanged.connect(self._show_entry_actions)
+        self.canvas.entry_changed.connect(self.commands.show_possible)
+        self.browser.view.selectionModel().selectionChanged.connect(self.commands.show_possible)
         self.pages.history_added.connect(self._on_history_added)
         self.exchange.connect_to(self.conductor)
         self.exchange.take_settings(self._settings)
@@ -304,9 +303,7 @@ class MainWindow(QMainWindow):
         self.conductor.title_changed.connect(lambda said: self.setWindowTitle(f"{said} – {TITLE}" if said else TITLE))
         self._rooms.controller.queue_changed.connect(self._on_queue_changed)
         self._rooms.controller.worker.picture_saved.connect(lambda _entry: self._keep_soon.start())
-        copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self.canvas)
-        copy.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        copy.activated.connect(lambda: self.commands.ask("copy"))
+        self.commands.serve(self._menu_actions)
 
     def _restore_state(self) -> None:
         if self._has_place:
@@ -325,7 +322,7 @@ class MainWindow(QMainWindow):
 
     def _on_page_opened(self, name: str) -> None:
         self.top_bar.show_page(name)
-        self._show_entry_actions()
+        self.commands.show_possible()
         if name == "Library":
             self.library_desk.page_opened()
         self._keep_soon.start()
@@ -359,21 +356,8 @@ class MainWindow(QMainWindow):
         self.desk.set_reading(*reading, int(value("steps") or 20), value("wildcards") != "off")
         self._keep_soon.start()
 
-    def _show_undo(self, change: Change | None) -> None:
-        action = self._menu_actions["undo"]
-        action.setEnabled(change is not None)
-        action.setText("&Undo" if change is None else f"&Undo: {change.said.replace('&', '&&')}")
-
     def _on_history_added(self, page: HistoryPage) -> None:
-        page.browser.view.selectionModel().selectionChanged.connect(self._show_entry_actions)
-
-    def _show_entry_actions(self, *_: object) -> None:
-        """Offer what can be done to the picture on the canvas, or to those that are selected."""
-        selection = self.pages.browser.view.selectionModel()
-        is_any = self.canvas.entry is not None or selection.hasSelection()
-        for key in self.actions_on_entries.keys:
-            if f"entry_{key}" in self._menu_actions:
-                self._menu_actions[f"entry_{key}"].setEnabled(is_any)
+        page.browser.view.selectionModel().selectionChanged.connect(self.commands.show_possible)
 
     def _on_queue_changed(self, jobs: tuple[Job, ...]) -> None:
         self.editor.set_waiting(sum(job.is_waiting for job in jobs))

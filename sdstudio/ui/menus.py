@@ -21,6 +21,7 @@ class Command:
         key: Stable name; the action's objectName is ``action_<key>``.
         title: What is read, with its mnemonic.
         shortcut: Key sequence, "" for none.
+        also: Another key sequence for it, "" for none.
         icon: Name of its icon, "" for none.
         group: A line is drawn between groups.
         menu: Title of the submenu it stands in, "" for none.
@@ -32,19 +33,21 @@ class Command:
     icon: str = ""
     group: int = 0
     menu: str = ""
+    also: str = ""
+
+
+_USING: Final = frozenset({"restore", "restore_prompt", "restore_written", "restore_seed", "remix"})
+"""Rows that take over what a picture was made with: many of a kind, they stand in a submenu of their own."""
 
 
 def _entry_commands() -> tuple[Command, ...]:
-    """Return the rows of the picture on the canvas, as `ENTRY_ACTIONS` declares them."""
+    """Return what can be done with the selected pictures or the one on the canvas, as `ENTRY_ACTIONS` declares it."""
+    within = {key: "Use parameters" for key in _USING}
     return tuple(
-        Command(f"entry_{row.key}", row.title, row.shortcut, row.icon, 2 + row.group, row.menu)
+        Command(f"entry_{row.key}", row.title, row.shortcut, row.icon, row.group, row.menu or within.get(row.key, ""))
         for row in ENTRY_ACTIONS
-        if row.suits(1)
     )
 
-
-_DRAWING: Final = frozenset({"entry_rerun", "entry_variations", "entry_use_as_input", "entry_upscale"})
-"""Rows of the picture on the canvas that stand among what makes pictures."""
 
 MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
     "&File": (
@@ -54,32 +57,36 @@ MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("care", "&Back up and check…", "", "shield"),
         Command("get_models", "&Download models…", "", "download", 1),
         Command("add_folder", "Add &model folder…", "", "folder-plus", 1),
-        Command("open_images", "Open p&ictures folder", "", "folder-open", 1),
+        Command("open_images", "Open pi&ctures folder", "", "folder-open", 1),
         Command("settings", "&Settings", "Ctrl+,", "settings", 2),
         Command("quit", "&Quit", "Ctrl+Q", "", 3),
     ),
     "&Edit": (
         Command("undo", "&Undo", "Ctrl+Z", "undo-2"),
-        Command("search", "Search &history", "Ctrl+F", "search", 1),
-        Command("past_prompts", "Find in past &prompts…", "Ctrl+Shift+F", "history", 1),
-        Command("styles", "St&yles…", "", "palette", 1),
-        *(row for row in _entry_commands() if row.key not in _DRAWING),
+        Command("redo", "&Redo", "Ctrl+Shift+Z", "redo-2", also="Ctrl+Y"),
+        Command("cut", "Cu&t", "Ctrl+X", "scissors", 1),
+        Command("copy", "&Copy", "Ctrl+C", "copy", 1),
+        Command("paste", "&Paste", "Ctrl+V", "clipboard", 1),
+        Command("select_all", "Select &all", "Ctrl+A", "", 1),
+        Command("search", "Search &history", "Ctrl+F", "search", 2),
+        Command("past_prompts", "&Find in past prompts…", "Ctrl+Shift+F", "history", 2),
+        Command("styles", "St&yles…", "", "palette", 2),
     ),
     "&View": (
         Command("fit", "&Fit", "Ctrl+0", "scan"),
         Command("actual_size", "&100 %", "Ctrl+1", "image"),
-        Command("zoom_in", "Zoom &in", "Ctrl++", "zoom-in"),
+        Command("zoom_in", "Zoom &in", "Ctrl++", "zoom-in", also="Ctrl+="),
         Command("zoom_out", "Zoom &out", "Ctrl+-", "zoom-out"),
         Command("full_screen", "Full screen &canvas", "F11", "maximize", 1),
         Command("reset_layout", "&Reset layout", "", "rotate-ccw", 3),
     ),
+    "&Picture": _entry_commands(),
     "&Generate": (
-        Command("generate", "&Generate", "Ctrl+Return", "play"),
+        Command("generate", "&Generate", "Ctrl+Return", "play", also="Ctrl+Enter"),
         Command("forever", "Generate &forever, or stop that", "Ctrl+Shift+Return", "infinity"),
         Command("cancel", "&Cancel", "Esc", "x"),
         Command("pause", "&Pause or start the queue", "Ctrl+P", "pause", 1),
         Command("clear_queue", "C&lear the queue", "", "trash-2", 1),
-        *(row for row in _entry_commands() if row.key in _DRAWING),
     ),
     "&Help": (
         Command("learn", "How it &works", "F1", "graduation-cap"),
@@ -119,12 +126,7 @@ def build_menus(window: QMainWindow, do: Mapping[str, Callable[[], object]]) -> 
 def _action(window: QMainWindow, menu: QMenu, command: Command, act: Callable[[], object]) -> QAction:
     action = QAction(command.title, window)
     action.setObjectName(f"action_{command.key}")
-    if command.shortcut == "Ctrl+Return":
-        action.setShortcuts([QKeySequence("Ctrl+Return"), QKeySequence("Ctrl+Enter")])
-    elif command.shortcut == "Ctrl++":
-        action.setShortcuts([QKeySequence("Ctrl++"), QKeySequence("Ctrl+=")])
-    elif command.shortcut:
-        action.setShortcut(QKeySequence(command.shortcut))
+    action.setShortcuts([QKeySequence(keys) for keys in (command.shortcut, command.also) if keys])
     if command.icon:
         set_icon(action, command.icon)
     action.triggered.connect(lambda _checked=False: act())

@@ -19,7 +19,6 @@ from PySide6.QtGui import (
     QDropEvent,
     QImage,
     QKeyEvent,
-    QKeySequence,
     QPainter,
     QPainterPath,
     QPaintEvent,
@@ -238,11 +237,11 @@ class PictureEditor(Editor):
 
 
 class PicturePlace(QAbstractButton):
-    """Where the picture lies: a button that opens the choice, takes drops, and knows the keys to paste and remove."""
+    """Where the picture lies: a button that opens the choice, takes drops, and knows the keys to remove and open."""
 
     #: A picture was let go over it: an `Offer`.
     dropped = Signal(object)
-    #: The keys to paste were pressed.
+    #: Paste was chosen while it has the focus.
     paste_pressed = Signal()
     #: Delete was pressed.
     remove_pressed = Signal()
@@ -257,8 +256,6 @@ class PicturePlace(QAbstractButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         paste = QAction("Paste", self)
-        paste.setShortcut(QKeySequence(QKeySequence.StandardKey.Paste))
-        paste.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         paste.triggered.connect(self.paste_pressed)
         self.addAction(paste)
         self.setFixedHeight(EMPTY_PX)

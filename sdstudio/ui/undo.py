@@ -15,10 +15,11 @@ KEPT: Final = 100
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Change:
-    """One change: in words, as "2 pictures moved to the trash", and what takes it back."""
+    """One change: in words, as "2 pictures moved to the trash", what takes it back, and what then does it again."""
 
     said: str
     undo: Callable[[], object]
+    redo: Callable[[], object] | None = None
 
 
 class Undos(QObject):
@@ -32,15 +33,22 @@ class Undos(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._changes: list[Change] = []
+        self._undone: list[Change] = []
 
     @property
     def last(self) -> Change | None:
         """What `undo` takes back."""
         return self._changes[-1] if self._changes else None
 
+    @property
+    def undone(self) -> Change | None:
+        """What `redo` does again."""
+        return self._undone[-1] if self._undone else None
+
     def push(self, change: Change) -> None:
-        """A change was made."""
+        """A change was made; what was taken back before cannot be done again after it."""
         self._changes = [*self._changes[-KEPT + 1 :], change]
+        self._undone = []
         self.changed.emit(self.last)
 
     def undo(self, change: Change | None = None) -> None:
@@ -53,4 +61,20 @@ class Undos(QObject):
             wanted.undo()
         except StudioError as error:
             self.failed.emit(error)
+        else:
+            self._undone = [] if wanted.redo is None else [*self._undone, wanted]
+        self.changed.emit(self.last)
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        if not self._undone:
+            return
+        change = self._undone.pop()
+        assert change.redo is not None
+        try:
+            change.redo()
+        except StudioError as error:
+            self.failed.emit(error)
+        else:
+            self._changes.append(change)
         self.changed.emit(self.last)
