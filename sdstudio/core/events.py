@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from sdstudio.core.request import Recipe
+from sdstudio.core.model import ModelInfo
+from sdstudio.core.request import GenerationRequest, Recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,6 +128,27 @@ class ImageMade:
     index: int
     pixels: Image.Image
     recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unfinished:
+    """The pictures that were being drawn when a job was cancelled, as far as they had come.
+
+    Attributes:
+        request: What they were drawn from.
+        model: With what, all that is attached to it included.
+        seeds: One for each.
+        step: The last step that was done.
+        total: Steps there would have been; as many as were done when only the decoding was left.
+        drawn: The engine's own, in main memory.
+    """
+
+    request: GenerationRequest
+    model: ModelInfo
+    seeds: tuple[int, ...]
+    step: int
+    total: int
+    drawn: object
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 SEED_MAXIMUM: Final = 2**64 - 1
 """Largest seed: ComfyUI and SDXL tools write up to 2^64-1, more than QSpinBox and SQLite integers hold."""
 
+UNFINISHED: Final = "unfinished"
+"""Key in a recipe's ``made_with`` under which a cancelled picture's ``step`` stands, and ``of`` how many."""
+
 IMPORTED: Final = "imported"
 """Key in a recipe's ``made_with`` under which a foreign picture's origin and leftovers stand."""
 
@@ -336,6 +339,13 @@ class Recipe(BaseModel):
         pairs = [(row.get("name"), row.get("hash")) for row in recorded]
         told = tuple((name, digits) for name, digits in pairs if isinstance(name, str) and isinstance(digits, str))
         return (*(pair for pair in told if pair[1]), *self.request.file_hashes)
+
+    @property
+    def unfinished(self) -> tuple[int, int] | None:
+        """The step at which the picture was cancelled, and of how many; ``None`` for one that was drawn to the end."""
+        told = self.made_with.get(UNFINISHED)
+        step, total = (told.get("step"), told.get("of")) if isinstance(told, dict) else (None, None)
+        return (step, total) if isinstance(step, int) and isinstance(total, int) else None
 
     @classmethod
     def stored(cls, text: str) -> Recipe:

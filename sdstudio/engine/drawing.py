@@ -6,7 +6,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -17,10 +17,10 @@ import transformers
 from PIL import Image
 
 import sdstudio
-from sdstudio.core.errors import OutOfMemory
-from sdstudio.core.events import Decoding, EventSink, ImageMade, Notice
+from sdstudio.core.errors import Cancelled, OutOfMemory
+from sdstudio.core.events import Decoding, EventSink, ImageMade, Notice, Unfinished
 from sdstudio.core.model import ModelInfo
-from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.request import UNFINISHED, GenerationRequest, Recipe
 from sdstudio.engine.conditions import conditions
 from sdstudio.engine.devices import Device
 from sdstudio.engine.loading import LoadedModel
@@ -28,9 +28,21 @@ from sdstudio.engine.memory import MemoryPlan, apply, give_back, is_out_of_memor
 from sdstudio.engine.pixels import Vae
 from sdstudio.engine.prompts import clip_skip_told
 from sdstudio.engine.safety import Safety
-from sdstudio.engine.sampling import Batch, Drawn, sample
+from sdstudio.engine.sampling import Batch, sample
+from sdstudio.engine.unfinished import Drawn, Stopped
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What `Unfinished.drawn` holds: latents in main memory, and what their pictures' recipes say beside the step."""
+
+    drawn: Drawn
+    sampled_s: float
+    retried: bool
+    batch_size: int
+    first: int
 
 FULL_HINT: Final = "Close other programs, or choose a smaller model."
 VERSIONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -39,7 +51,12 @@ VERSIONS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 class Drawing:
-    """One call of `Engine.generate`: batch after batch, down the memory ladder where it must."""
+    """One call of `Engine.generate`: batch after batch, down the memory ladder where it must.
+
+    Attributes:
+        plan: Memory switches in force.
+        unfinished: What was being drawn when it was cancelled; ``None`` where nothing can be kept of that.
+    """
 
     def __init__(
         self, loaded: LoadedModel, request: GenerationRequest, seeds: tuple[int, ...], device: Device, previews: bool,
@@ -55,7 +72,10 @@ class Drawing:
         self._picture = picture
         self._begin: torch.Tensor | None = None
         self._retried = False
+        self._stopped: tuple[int, int] | None = None
+        self._whole_batch: tuple[int, int] | None = None
         self.plan = loaded.plan or MemoryPlan()
+        self.unfinished: Unfinished | None = None
 
     def run(self, plan: MemoryPlan) -> None:
         """Make every picture, beginning with this plan."""
@@ -65,11 +85,35 @@ class Drawing:
         while made < len(self._seeds):
             begun = time.monotonic()
             batch = Batch(self._seeds[made : made + self.plan.batch_size], made, len(self._seeds))
-            drawn = self._within_memory("sampling", len(batch.seeds), functools.partial(self._drawn, batch))
+            try:
+                drawn = self._within_memory("sampling", len(batch.seeds), functools.partial(self._drawn, batch))
+            except Stopped as stopped:
+                sampled_s = (time.monotonic() - begun) / len(batch.seeds)
+                self._leave(batch, stopped.drawn, sampled_s, stopped.step, stopped.total)
+                raise
             if drawn is None:
                 continue  # the same pictures again, with the thriftier plan
-            self._finish(batch, drawn, begun)
+            self._finish(batch, drawn, (time.monotonic() - begun) / len(batch.seeds))
             made += len(batch.seeds)
+
+    def keep(self, unfinished: Unfinished) -> None:
+        """Decode what a cancelled call left, and tell its pictures, marked with the step they came to."""
+        left = unfinished.drawn
+        assert isinstance(left, _Left)
+        if unfinished.step < unfinished.total:
+            self._stopped = unfinished.step, unfinished.total
+        self._retried = left.retried
+        drawn = replace(left.drawn, latents=left.drawn.latents.to(self._device.torch_device))
+        batch = Batch(self._seeds, 0, len(self._seeds))
+        self._whole_batch = left.batch_size, left.first
+        self._finish(batch, drawn, left.sampled_s)
+
+    def _leave(self, batch: Batch, drawn: Drawn, sampled_s: float, step: int, total: int, done: int = 0) -> None:
+        """Note the pictures of a batch from ``done`` on as unfinished."""
+        count = len(batch.seeds)
+        kept = replace(drawn, latents=drawn.latents[done:].to("cpu", copy=True))
+        left = _Left(kept, sampled_s, self._retried, count, done)
+        self.unfinished = Unfinished(self._request, self._loaded.info, batch.seeds[done:], step, total, left)
 
     def _encode(self) -> None:
         """Turn the picture to begin from into latents, once for all batches."""
@@ -83,10 +127,9 @@ class Drawing:
             self._loaded, self._request, batch, self.plan, self._device, self._previews, self._on_event, self._begin
         )
 
-    def _finish(self, batch: Batch, drawn: Drawn, begun: float) -> None:
-        """Decode a batch, all at once or one by one, and tell its pictures."""
+    def _finish(self, batch: Batch, drawn: Drawn, sampled_s: float) -> None:
+        """Decode a batch, all at once or one by one, and tell its pictures; the sampling took so long for each."""
         count = len(batch.seeds)
-        sampled_s = (time.monotonic() - begun) / count
         done = 0
         while done < count:
             start = time.monotonic()
@@ -94,7 +137,13 @@ class Drawing:
             part = replace(drawn, latents=drawn.latents[done : done + size])
             self._on_event(Decoding(batch.first + done, batch.image_count))
             decoder = Vae(self._loaded, self.plan, self._device)
-            pictures = self._within_memory("decoding", size, functools.partial(decoder.decode, part))
+            try:
+                pictures = self._within_memory("decoding", size, functools.partial(decoder.decode, part))
+            except Cancelled:
+                if not drawn.decoded:
+                    steps = self._request.steps_run
+                    self._leave(batch, drawn, sampled_s, steps, steps, done)
+                raise
             if pictures is None:
                 continue
             duration_s = sampled_s + (time.monotonic() - start) / size
@@ -138,17 +187,20 @@ class Drawing:
 
     def _recipe(self, batch: Batch, place: int, drawn: Drawn, retried: bool, duration_s: float, reason: str) -> Recipe:
         single = self._loaded.files.single
+        batch_size, first = self._whole_batch or (len(batch.seeds), 0)
         made_with: dict[str, Any] = {
             "scheduler": drawn.scheduler,
             "schedule": drawn.schedule,
-            "batch_size": len(batch.seeds),
-            "batch_index": place,
+            "batch_size": batch_size,
+            "batch_index": first + place,
             "memory": self.plan.switches(),
             "vae_retry": retried,
             "rng": self._request.rng,
             **clip_skip_told(self._request, self._loaded.info.family_row),
             **conditions(self._loaded.pipe, self._device, bool(single and single.scaled)),
         }
+        if self._stopped is not None:
+            made_with[UNFINISHED] = dict(zip(("step", "of"), self._stopped, strict=True))
         request = self._request.with_seed(batch.seeds[place])
         made = recipe_of(request, self._loaded.info, self._device, duration_s, made_with)
         return made.model_copy(update={"blocked": reason})

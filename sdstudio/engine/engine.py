@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import transformers
@@ -14,7 +14,7 @@ from PIL import Image
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.adapters import EMBEDDING
 from sdstudio.core.errors import Cancelled, InvalidRequest, ModelUnsupported, OutOfMemory, StudioError
-from sdstudio.core.events import EngineStatus, EventSink, Notice
+from sdstudio.core.events import EngineStatus, EventSink, Notice, Unfinished
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.request import GenerationRequest
 from sdstudio.core.settings import Settings
@@ -48,6 +48,7 @@ class Engine:
         self._filters = dict(filters or {})
         self._loaded: LoadedModel | None = None
         self._recording = False
+        self._unfinished: Unfinished | None = None
 
     def configure(self, settings: Settings) -> None:
         """Take other settings, from the next `generate` on."""
@@ -74,6 +75,7 @@ class Engine:
             StudioError: What went wrong, in one line.
             Cancelled: ``cancel`` was set.
         """
+        self._unfinished = None
         settings = self._settings
         device = choose_device(settings)
         own_filter = self._own_filter(settings)
@@ -87,21 +89,45 @@ class Engine:
         if picture is not None:
             check_begins(loaded)
         self._look_at(request, loaded, on_event)
-        ships_checker = settings.safety_checker and load_checker(loaded, device, on_event, cancel)
-        checker: Callable[[Image.Image], bool] | None = None
-        if ships_checker:
-
-            def checker(picture: Image.Image) -> bool:
-                return is_explicit(loaded, picture, device)
-
-        safety = Safety(own_filter, checker)
+        safety = self._safety(loaded, device, on_event, cancel)
         job = Drawing(loaded, request, tuple(seeds), device, settings.previews, safety, on_event, picture)
         try:
             with loaded.checks.during(cancel), self._recorder(loaded, request, device, on_event):
                 at_once = 1 if device.kind.one_by_one else max(1, batch_size)
                 job.run(replace(loaded.plan or MemoryPlan(), batch_size=at_once))
         finally:
+            self._unfinished = job.unfinished
             loaded.pipe.maybe_free_model_hooks()
+
+    def take_unfinished(self) -> Unfinished | None:
+        """Return what the last call of `generate` was drawing when it was cancelled, once; ``None`` for nothing."""
+        unfinished, self._unfinished = self._unfinished, None
+        return unfinished
+
+    def keep(self, unfinished: Unfinished, on_event: EventSink, cancel: threading.Event) -> None:
+        """Decode what a cancelled call left, and tell its pictures; their recipes say the step. Raises as `generate`.
+
+        It may be called again with the same.
+        """
+        settings = self._settings
+        device = choose_device(settings)
+        loaded = self._ready(unfinished.model, settings, device, on_event, cancel)
+        safety = self._safety(loaded, device, on_event, cancel)
+        job = Drawing(loaded, unfinished.request, unfinished.seeds, device, False, safety, on_event)
+        try:
+            with loaded.checks.during(cancel):
+                job.keep(unfinished)
+        finally:
+            loaded.pipe.maybe_free_model_hooks()
+
+    def _safety(
+        self, loaded: LoadedModel, device: Device, on_event: EventSink, cancel: threading.Event
+    ) -> Safety:
+        """Return what looks at each picture: the user's own filter, and the model's checker where it is on."""
+        own_filter = self._own_filter(self._settings)
+        if self._settings.safety_checker and load_checker(loaded, device, on_event, cancel):
+            return Safety(own_filter, lambda picture: is_explicit(loaded, picture, device))
+        return Safety(own_filter, None)
 
     def _begins_with(
         self, request: GenerationRequest, model: ModelInfo, device: Device, on_event: EventSink, cancel: threading.Event

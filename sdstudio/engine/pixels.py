@@ -14,7 +14,8 @@ from sdstudio.core.errors import InvalidNumbers
 from sdstudio.engine.devices import Device
 from sdstudio.engine.loading import LoadedModel
 from sdstudio.engine.memory import MemoryPlan
-from sdstudio.engine.sampling import OTHER_HINT, Drawn
+from sdstudio.engine.sampling import OTHER_HINT
+from sdstudio.engine.unfinished import Drawn
 
 
 class Vae:

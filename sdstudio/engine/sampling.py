@@ -21,7 +21,7 @@ from sdstudio.catalog.checkpoints import V_PREDICTION
 from sdstudio.catalog.schedulers import schedule_of
 from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.advanced_fields import FIRST_COMPATIBILITY
-from sdstudio.core.errors import InvalidNumbers, InvalidRequest, ModelUnsupported
+from sdstudio.core.errors import Cancelled, InvalidNumbers, InvalidRequest, ModelUnsupported
 from sdstudio.core.events import EventSink, StepDone
 from sdstudio.core.request import GenerationRequest
 from sdstudio.engine.conditioning import Conditioning
@@ -42,6 +42,7 @@ from sdstudio.engine.schedulers import (
     row_of,
     seed_noise,
 )
+from sdstudio.engine.unfinished import Drawn, LastStep, Stopped
 
 FLOAT32_HINT: Final = "Set Precision to float32 in the settings."
 OTHER_HINT: Final = "Try another sampler or fewer steps; if it stays, the model's files are damaged."
@@ -62,23 +63,6 @@ class Batch:
     image_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """What the sampling of a batch ended with.
-
-    Attributes:
-        latents: (B, C, h, w), scaled; or, ``decoded``, pixels (B, 3, H, W) in 0..1.
-        decoded: The pipeline decoded itself, as one whose latents the studio does not know.
-        scheduler: Class and configuration that sampled, for the recipe.
-        schedule: Key of the noise schedule, else the spacing of the scheduler's own timesteps.
-    """
-
-    latents: torch.Tensor
-    decoded: bool
-    scheduler: dict[str, Any]
-    schedule: str
-
-
 def sample(
     loaded: LoadedModel, request: GenerationRequest, batch: Batch, plan: MemoryPlan, device: Device, previews: bool,
     on_event: EventSink, begin: torch.Tensor | None = None,
@@ -87,7 +71,7 @@ def sample(
 
     Raises:
         InvalidNumbers: NaN or infinity in the latents, told with the step it appeared at.
-        Cancelled: By the checks of the model.
+        Cancelled: By the checks of the model; `Stopped` from the first step on, where the latents are known.
         RuntimeError: Also when memory ran out.
     """
     pipe, own_decode = loaded.pipe, not is_stable_diffusion(loaded.files)
@@ -102,6 +86,9 @@ def sample(
     previewer = _previewer(loaded, device) if previews and not own_decode else None
     if previewer is not None:
         previewer.watch(scheduler)
+    last = LastStep()
+    if not own_decode:
+        last.watch(scheduler)
     wanted: dict[str, Any] = {
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt or None,
@@ -114,7 +101,7 @@ def sample(
         "num_inference_steps": request.steps,
         "eta": request.eta_ddim,
         "output_type": "pt" if own_decode else "latent",
-        "callback_on_step_end": _Steps(batch, previewer, device, on_event),
+        "callback_on_step_end": _Steps(batch, previewer, device, on_event, last),
     }
     if begin is not None:
         wanted |= {"image": begin.expand(len(batch.seeds), -1, -1, -1), **_begun(request, scheduler)}
@@ -122,6 +109,7 @@ def sample(
     with contextlib.ExitStack() as stack:
         stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
         stack.enter_context(_autocast(plan, device))
+        stack.callback(last.forget)
         stack.enter_context(understood(request.rng, pipe, scheduler))
         if edm is not None:
             stack.enter_context(edm.before(loaded.pipe.unet))
@@ -131,15 +119,26 @@ def sample(
             guide = said.guide()
             if guide is not None:
                 stack.enter_context(guide.before(pipe))
-        latents = _called(loaded, pipe, {name: value for name, value in wanted.items() if name in known})
+        try:
+            latents = _called(loaded, pipe, {name: value for name, value in wanted.items() if name in known})
+        except Cancelled:
+            clean = last.latents()
+            if clean is None:
+                raise
+            clean = clean if edm is None else clean * edm.sigma_data
+            raise Stopped(_drawn(clean, own_decode, scheduler, request), last.step, last.total) from None
         if begin is not None:
             loaded.pipe.maybe_free_model_hooks()  # the other pipeline knows nothing of them
     if edm is not None:
         latents = latents * edm.sigma_data
+    return _drawn(latents, own_decode, scheduler, request)
+
+
+def _drawn(latents: torch.Tensor, decoded: bool, scheduler: Any, request: GenerationRequest) -> Drawn:
     config = {"class": type(scheduler).__name__, "config": _plain(scheduler.config)}
     row = row_of(request)
     schedule = schedule_of(row, request.schedule) or row.levels
-    return Drawn(latents, own_decode, config, schedule or str(scheduler.config.get("timestep_spacing", "")))
+    return Drawn(latents, decoded, config, schedule or str(scheduler.config.get("timestep_spacing", "")))
 
 
 def _begun(request: GenerationRequest, scheduler: Any) -> dict[str, Any]:
@@ -216,7 +215,10 @@ def _previewer(loaded: LoadedModel, device: Device) -> Previewer | None:
 class _Steps:
     """Tells every step, and stops at the first one whose latents are no numbers."""
 
-    def __init__(self, batch: Batch, previewer: Previewer | None, device: Device, on_event: EventSink) -> None:
+    def __init__(
+        self, batch: Batch, previewer: Previewer | None, device: Device, on_event: EventSink, last: LastStep
+    ) -> None:
+        self._last = last
         self._batch = batch
         self._previewer = previewer
         self._device = device
@@ -235,6 +237,7 @@ class _Steps:
             self._first_done, per_step = now, now - self._begun
         else:
             per_step = (now - self._first_done) / index
+        self._last.step, self._last.total = step, total
         preview = self._previewer.take() if self._previewer is not None else None
         batch = self._batch
         self._on_event(StepDone(step, total, batch.first, len(batch.seeds), batch.image_count, per_step, preview))

@@ -42,6 +42,8 @@ def carry_over_jobs(kept: Path, database: Database) -> None:
                     job = old.execute(f"SELECT {columns} FROM jobs WHERE id = ?", (number,)).fetchone()
                     if job is not None:
                         db.execute(f"INSERT INTO jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", job)
+            db.execute("UPDATE jobs SET group_id = id")
+            db.execute("UPDATE jobs SET cleared = 1 WHERE state IN ('done', 'cancelled')")
 
 
 def carry_over_marks(database: Database, ids: Sequence[int]) -> int:

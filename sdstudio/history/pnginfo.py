@@ -44,7 +44,9 @@ A1111's, those of A1111 before 2023, and SD.Next's."""
 
 # A1111 writes these beside what the request's fields declare; the numbers place them among the fields' orders.
 _SAMPLER_ORDER, _SCHEDULE_ORDER, _SIZE_ORDER, _HASH_ORDER, _MODEL_ORDER = 20, 21, 50, 52, 54
-_VERSION_ORDER = 99
+_UNFINISHED_ORDER, _VERSION_ORDER = 98, 99
+UNFINISHED_KEY: Final = "Unfinished"
+"""Says of a picture that was cancelled at which of its ``Steps`` that was; no other program knows the key."""
 
 _KEYS_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
     "scheduler": ("Sampler", "Schedule type"),
@@ -173,6 +175,7 @@ def infotext(recipe: Recipe, without: Collection[str] = ()) -> str:
         (_HASH_ORDER, "Model hash", recipe.model_hash),
         (_MODEL_ORDER, "Model", recipe.model_name or request.model),
         *attached_keys(recipe),
+        (_UNFINISHED_ORDER, UNFINISHED_KEY, "step {} of {}".format(*recipe.unfinished) if recipe.unfinished else ""),
         (_VERSION_ORDER, "Version", f"{RECIPE_KEY} {__version__}"),
     ]
     line = ", ".join(f"{key}: {_quoted(value)}" for _, key, value in sorted(keys) if value and key not in hidden)

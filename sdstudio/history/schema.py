@@ -137,6 +137,22 @@ def _folded_words(db: sqlite3.Connection) -> None:
     compose_names(db)
 
 
+@migration(4)
+def _groups_and_places(db: sqlite3.Connection) -> None:
+    """Which jobs came together, at which step one was cancelled, how long it took; and which are off the list.
+
+    A job without a place stands where its id puts it.
+    """
+    for name in ("group_id", "place", "step", "step_count"):
+        db.execute(f"ALTER TABLE jobs ADD COLUMN {name} INTEGER")
+    db.execute("ALTER TABLE jobs ADD COLUMN duration_s REAL NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE jobs ADD COLUMN cleared INTEGER NOT NULL DEFAULT 0 CHECK (cleared IN (0, 1))")
+    db.execute("CREATE INDEX jobs_group ON jobs (group_id)")
+    db.execute("CREATE INDEX jobs_listed ON jobs (state) WHERE cleared = 0")
+    db.execute("UPDATE jobs SET group_id = id")
+    db.execute("UPDATE jobs SET cleared = 1 WHERE state IN ('done', 'cancelled')")  # they were not on the list
+
+
 def connect(path: Path, request_type: type[BaseModel] = GenerationRequest) -> sqlite3.Connection:
     """Open the database, making or migrating it where needed. In autocommit: see `transaction`.
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from sdstudio.core.errors import HistoryError
-from sdstudio.core.events import EngineEvent, EngineStatus, EventSink, ImageMade
+from sdstudio.core.errors import Cancelled, HistoryError
+from sdstudio.core.events import EngineEvent, EngineStatus, EventSink, ImageMade, StepDone, Unfinished
 from sdstudio.core.model import ModelInfo, parameters_of
 from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
@@ -34,6 +34,8 @@ class Draws(Protocol):
         on_event: EventSink,
         cancel: threading.Event,
     ) -> None: ...
+    def take_unfinished(self) -> Unfinished | None: ...  # noqa: D102
+    def keep(self, unfinished: Unfinished, on_event: EventSink, cancel: threading.Event) -> None: ...  # noqa: D102
     def record(self, on: bool) -> None: ...  # noqa: D102
     def status(self) -> EngineStatus: ...  # noqa: D102
 
@@ -62,7 +64,7 @@ class Redrawer:
         self._flags = flags
 
     def draw(self, recipe: Recipe, on_event: EventSink, cancel: threading.Event) -> ImageMade:
-        """Draw a picture; it is told to nobody and saved nowhere.
+        """Draw a picture, an unfinished one to its step; it is told to nobody and saved nowhere.
 
         Raises:
             StudioError: It cannot be drawn: its model is gone, say.
@@ -79,16 +81,31 @@ class Redrawer:
         self._engine.configure(own.model_copy(update={**self._flags, "previews": False}))
         made: list[ImageMade] = []
 
+        last_step = recipe.unfinished[0] if recipe.unfinished is not None else 0
+
         def keep(event: EngineEvent) -> None:
             if isinstance(event, ImageMade):
                 made.append(event)
-            else:
-                on_event(event)
+                return
+            on_event(event)
+            if isinstance(event, StepDone) and event.step == last_step:
+                raise Cancelled
 
-        self._engine.generate(request, fitted, (seed,), 1, keep, cancel)
+        try:
+            self._engine.generate(request, fitted, (seed,), 1, keep, cancel)
+        except Cancelled:
+            unfinished = self._engine.take_unfinished()
+            if cancel.is_set() or unfinished is None or unfinished.step != last_step:
+                raise
+            self._engine.keep(unfinished, keep, cancel)
         [picture] = made
         now = picture.recipe.model_copy(update={"model_hash": self._model_hash(model, cancel=cancel)[:SHORT]})
         return ImageMade(0, picture.pixels, now)
+
+    def keep(self, unfinished: Unfinished, on_event: EventSink, cancel: threading.Event) -> None:
+        """Decode what a cancelled job was drawing, with the settings of today. Raises as `draw`."""
+        self._engine.configure(self._settings)
+        self._engine.keep(unfinished, on_event, cancel)
 
     def explain(self, recipe: Recipe, on_event: EventSink, cancel: threading.Event) -> ImageMade:
         """Draw a picture as `draw` does, and have every step told as a `GuidanceStep`. Raises as `draw`."""

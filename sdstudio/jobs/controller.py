@@ -9,11 +9,11 @@ from PySide6.QtCore import QObject, Signal
 from sdstudio.core.errors import ModelDamaged, StudioError
 from sdstudio.core.model import ModelInfo, parameters_of
 from sdstudio.core.params import Parameter
-from sdstudio.core.request import GenerationRequest, RunOptions, seeds_for
+from sdstudio.core.request import SEED_MAXIMUM, GenerationRequest, RunOptions, seeds_for
 from sdstudio.core.settings import Settings
 from sdstudio.core.writing import Share
 from sdstudio.history.store import Entry
-from sdstudio.jobs.queue import Job, JobQueue
+from sdstudio.jobs.queue import Group, Job, JobQueue, JobState, TakenOff
 from sdstudio.jobs.worker import Worker
 
 
@@ -21,7 +21,7 @@ class JobController(QObject):
     """The queue as the window sees it. Lives on the main thread; what the worker tells is at ``worker``.
 
     Jobs that a crash left running are marked interrupted; when others still wait, the queue starts paused, so that
-    nothing runs again by itself that may have taken the program down.
+    nothing runs again by itself that may have taken the program down. When none of those waits any more, it goes on.
 
     Args:
         worker: Not yet started, or running.
@@ -38,6 +38,10 @@ class JobController(QObject):
     queue_changed = Signal(tuple)
     #: The queue was paused or resumed.
     paused_changed = Signal(bool)
+    #: Nothing more happens to a press of Generate by itself: its Group.
+    group_ended = Signal(object)
+    #: A job has ended, and no other one begins by itself: none waits, or the queue is paused.
+    queue_ended = Signal()
 
     def __init__(
         self,
@@ -55,11 +59,15 @@ class JobController(QObject):
         self._find_model = find_model
         self._check = check
         self._parent_of = parent_of
-        if queue.waiting():
+        queue.take_finished_off()
+        self._waiting_before = frozenset(job.id for job in queue.jobs(limit=0))
+        self._paused_for_them = bool(self._waiting_before)
+        if self._paused_for_them:
             worker.set_paused(True)
         worker.job_started.connect(self._on_queue_moved)
-        worker.job_finished.connect(self._on_queue_moved)
+        worker.job_finished.connect(self._on_job_finished)
         worker.picture_saved.connect(self._on_queue_moved)
+        worker.kept.connect(self._on_queue_moved)
 
     def submit(self, request: GenerationRequest, options: RunOptions, parent_id: int | None = None) -> Job:
         """Check a request against its model and put it into the queue.
@@ -75,13 +83,42 @@ class JobController(QObject):
         self._told()
         return job
 
-    def submit_shares(self, shares: Sequence[Share], batch_size: int = 1) -> tuple[Job, ...]:
-        """Put a submission whose pictures have different words into the queue, one job a share. Raises as `submit`."""
+    def submit_shares(
+        self, shares: Sequence[Share], batch_size: int = 1, instead_of: int | None = None
+    ) -> tuple[Job, ...]:
+        """Put a submission whose pictures have different words into the queue, one job a share, all of one group.
+
+        Args:
+            shares: What to draw.
+            batch_size: Pictures at once.
+            instead_of: A group that waits, whose place they take.
+
+        Raises: As `submit`.
+        """
         models = {share.request.model for share in shares}
         limits = {model: parameters_of(self._usable(model)) for model in models}
         checked = [(self._checked(share.request, limits[share.request.model]), share.seeds) for share in shares]
         parent_id = self._parent(checked[0][0]) if checked else None  # they differ in their words alone
-        jobs = self._queue.submit_all(checked, batch_size, parent_id)
+        if instead_of is None:
+            jobs = self._queue.submit_all(checked, batch_size, parent_id)
+        else:
+            jobs, _taken = self._queue.replace(instead_of, checked, batch_size, parent_id)
+        self._told()
+        return tuple(jobs)
+
+    def duplicate(self, group_id: int) -> tuple[Job, ...]:
+        """Put a group into the queue once more, at its end; where the seed was random, with others.
+
+        Raises:
+            StudioError: It is not there.
+        """
+        group = self._queue.group(group_id)
+        if group is None:
+            raise StudioError(f"Job = {group_id}: it is no longer there.", "Look at the queue.")
+        is_random = group.jobs[0].request.seed is None
+        shift = seeds_for(group.jobs[0].request, 1)[0] if is_random else 0
+        work = [(job.request, [(seed + shift) % (SEED_MAXIMUM + 1) for seed in job.seeds]) for job in group.jobs]
+        jobs = self._queue.submit_all(work, group.jobs[0].batch_size, group.jobs[0].parent_id)
         self._told()
         return tuple(jobs)
 
@@ -110,16 +147,19 @@ class JobController(QObject):
         self.worker.cancel(job_id)
         self._told()
 
-    def cancel_all(self) -> None:
-        """Stop the running job and take all waiting ones out of the queue. Raises: HistoryError."""
-        self._queue.clear_waiting()
+    def cancel_group(self, group_id: int) -> None:
+        """Stop what runs of a group and cancel what waits of it; both stay on the list. Raises: HistoryError."""
+        self._queue.cancel_group(group_id)
         for job in self._queue.jobs(limit=0):
-            self.worker.cancel(job.id)
+            if job.group_id == group_id:
+                self.worker.cancel(job.id)
         self._told()
 
-    def clear(self) -> None:
-        """Take out everything that waits, failed or was cut off; the running job goes on. Raises: HistoryError."""
-        self._queue.clear_unfinished()
+    def cancel_all(self) -> None:
+        """Stop the running job and cancel all waiting ones. Raises: HistoryError."""
+        for job in self._queue.jobs(limit=0):
+            self._queue.cancel_group(job.group_id)
+            self.worker.cancel(job.id)
         self._told()
 
     def retry(self, job_id: int) -> Job:
@@ -133,20 +173,43 @@ class JobController(QObject):
         self._told()
         return self._queue.get(job_id)
 
-    def remove(self, job_id: int) -> None:
-        """Take a job off the list; its pictures stay.
+    def can_keep(self, job_id: int) -> bool:
+        """Whether what a cancelled job was drawing is still in memory."""
+        return job_id in self.worker.unfinished
 
-        Raises:
-            StudioError: It is running, or not there.
-        """
-        if not self._queue.remove(job_id):
-            raise StudioError(f"Job = {job_id}: it is running, or no longer there.", "Cancel it first.")
+    def keep(self, job_id: int) -> None:
+        """Decode what a cancelled job was drawing and save it; `Worker.kept` tells of it. Raises: HistoryError."""
+        self.worker.keep(self._queue.get(job_id))
+
+    def take_off(self, job_ids: Sequence[int]) -> list[TakenOff]:
+        """Take jobs off the list, but the running one; return what `put_back` brings back. Raises: HistoryError."""
+        return self._taken(self._queue.take_off(job_ids))
+
+    def clear(self) -> list[TakenOff]:
+        """Take everything off the list but the running job, which goes on. Returns and raises as `take_off`."""
+        return self._taken(self._queue.take_all_off())
+
+    def clear_finished(self) -> list[TakenOff]:
+        """Take what is done or cancelled off the list. Returns and raises as `take_off`."""
+        return self._taken(self._queue.take_finished_off())
+
+    def put_back(self, taken: Sequence[TakenOff]) -> None:
+        """Put jobs back where they were, with their numbers. Raises: HistoryError."""
+        waiting_before = any(one.job_id in self._waiting_before and one.state is JobState.QUEUED for one in taken)
+        if waiting_before and not self._paused_for_them:  # nothing of last time runs before somebody starts it
+            self._set_paused(True)
+            self._paused_for_them = True
+        self._queue.put_back(taken)
         self._told()
 
-    def clear_ended(self) -> None:
-        """Take every job that ended off the list; their pictures stay. Raises: HistoryError."""
-        self._queue.clear_ended()
+    def arrange(self, job_ids: Sequence[int]) -> None:
+        """Let waiting jobs run in this order, at the places they share. Raises: HistoryError."""
+        self._queue.arrange(job_ids)
         self._told()
+
+    def group(self, group_id: int) -> Group | None:
+        """Return the jobs of one press of Generate. Raises: HistoryError."""
+        return self._queue.group(group_id)
 
     @property
     def paused(self) -> bool:
@@ -155,10 +218,13 @@ class JobController(QObject):
 
     def pause(self) -> None:
         """Begin no further job; a running one goes on."""
+        self._paused_for_them = False
         self._set_paused(True)
 
     def resume(self) -> None:
         """Go on with the queue."""
+        self._paused_for_them = False
+        self._waiting_before = frozenset()
         self._set_paused(False)
 
     def _set_paused(self, paused: bool) -> None:
@@ -174,9 +240,28 @@ class JobController(QObject):
         """Take other settings, from the next job on."""
         self.worker.configure(settings)
 
+    def _taken(self, taken: list[TakenOff]) -> list[TakenOff]:
+        self._told()
+        return taken
+
     def _told(self) -> None:
+        jobs = self.jobs()
+        if self._paused_for_them and not any(job.is_waiting and job.id in self._waiting_before for job in jobs):
+            self._paused_for_them = False
+            self._set_paused(False)
         self.worker.wake()
-        self.queue_changed.emit(self.jobs())
+        self.queue_changed.emit(jobs)
 
     def _on_queue_moved(self, _payload: object) -> None:
         self.queue_changed.emit(self.jobs())
+
+    def _on_job_finished(self, ended: Job) -> None:
+        jobs = self.jobs()
+        self.worker.forget_unfinished({job.id for job in jobs})
+        self.queue_changed.emit(jobs)
+        if not any(job.group_id == ended.group_id and not job.state.ended for job in jobs):
+            group = self._queue.group(ended.group_id)
+            if group is not None:
+                self.group_ended.emit(group)
+        if self.paused or not any(not job.state.ended for job in jobs):
+            self.queue_ended.emit()

@@ -1,7 +1,8 @@
 """The queue: which jobs there are and in which order they run, written down first, so that a crash loses none.
 
 A job is one request and N seeds. Which of its pictures exist is not counted here but asked of the history's rows, so
-that a job that is tried again makes the missing ones only.
+that a job that is tried again makes the missing ones only. A job that is taken off the list keeps its row, so that it
+can be put back with its number and its place.
 """
 
 from __future__ import annotations
@@ -11,79 +12,34 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
-from functools import lru_cache
 from typing import Final
 
-from sdstudio.core.errors import HistoryDamaged, HistoryError
+from sdstudio.core.errors import HistoryError
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.schema import Database
 from sdstudio.jobs.interrupted import CRASHED, interrupted_message
+from sdstudio.jobs.job import Group, Job, JobState, groups_of, job_of
 
-
-class JobState(Enum):
-    """Where a job is."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more happens to the job by itself."""
-        return self not in (JobState.QUEUED, JobState.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One request and the seeds to draw it with.
-
-    Attributes:
-        id: Grows with every job.
-        request: What to draw; its own seed is the first of ``seeds`` or was left open.
-        seeds: One per picture.
-        batch_size: How many pictures at a time.
-        state: Where it is.
-        message: Why it failed or was interrupted, "" otherwise.
-        hint: One thing to do about that.
-        made: How many of its pictures are saved.
-        created: When it was submitted.
-        parent_id: The entry it is a re-run of.
-    """
-
-    id: int
-    request: GenerationRequest
-    seeds: tuple[int, ...]
-    batch_size: int
-    state: JobState
-    message: str
-    hint: str
-    made: int
-    created: datetime
-    parent_id: int | None = None
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it waits for its turn."""
-        return self.state is JobState.QUEUED
-
-    @property
-    def count(self) -> int:
-        """How many pictures it is about."""
-        return len(self.seeds)
+__all__ = ["Group", "Job", "JobQueue", "JobState", "TakenOff", "groups_of"]
 
 
 _SELECT: Final = (
     "SELECT *, (SELECT count(*) FROM entries WHERE job_id = jobs.id AND entries.state = 'done') AS made FROM jobs"
 )
-_REMEMBERED: Final = 10_000
-"""How many jobs' requests stay read."""
+_PLACE: Final = "coalesce(place, id)"
+"""Where a job stands: places are exchanged among jobs, so no two are ever the same."""
 _ENDED: Final = tuple(state.value for state in JobState if state.ended)
 _ENDED_MARKS: Final = ", ".join("?" for _ in _ENDED)
+_UNFINISHED: Final = (JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOff:
+    """A job that was taken off the list, and where it was before."""
+
+    job_id: int
+    state: JobState
 
 
 class JobQueue:
@@ -113,38 +69,57 @@ class JobQueue:
         parent_id: int | None = None,
     ) -> list[Job]:
         """Put jobs at the end of the queue, in this order, all or none; when this returns they are on disk."""
-        created = datetime.now().astimezone().isoformat()
-        numbers: list[int] = []
         with self._database.transaction() as db:
-            for request, seeds in work:
-                cursor = db.execute(
-                    "INSERT INTO jobs (state, request, seeds, batch_size, created, parent_id) VALUES (?, ?, ?, ?, ?,"
-                    " (SELECT id FROM entries WHERE id = ?))",
-                    (
-                        JobState.QUEUED.value,
-                        request.model_dump_json(),
-                        json.dumps([str(seed) for seed in seeds]),  # as text: SQLite's integers end at 2^63-1
-                        batch_size,
-                        created,
-                        parent_id,
-                    ),
-                )
-                assert cursor.lastrowid is not None
-                numbers.append(cursor.lastrowid)
+            numbers = _inserted(db, work, batch_size, parent_id)
         return [self.get(number) for number in numbers]
 
+    def replace(
+        self,
+        group_id: int,
+        work: Sequence[tuple[GenerationRequest, Sequence[int]]],
+        batch_size: int = 1,
+        parent_id: int | None = None,
+    ) -> tuple[list[Job], list[TakenOff]]:
+        """Put jobs where a group waits and take what waits of it off the list; all or nothing.
+
+        Where none of it waits any more, they stand at the end. Returns the new jobs and what was taken off.
+        """
+        with self._database.transaction() as db:
+            before = _waiting_ids(db)
+            old = [row[0] for row in db.execute("SELECT id FROM jobs WHERE group_id = ?", (group_id,))]
+            taken = _take_off(db, "id IN (SELECT value FROM json_each(?)) AND state = 'queued'", json.dumps(old))
+            numbers = _inserted(db, work, batch_size, parent_id)
+            gone = {one.job_id for one in taken}
+            if gone:
+                at = next(place for place, job_id in enumerate(before) if job_id in gone)
+                _arrange(db, [*before[:at], *numbers, *(job_id for job_id in before[at:] if job_id not in gone)])
+        return [self.get(number) for number in numbers], taken
+
     def next(self) -> Job | None:
-        """Return the job that waits longest, ``None`` when none waits."""
-        rows = self._database.read(f"{_SELECT} WHERE state = ? ORDER BY id LIMIT 1", (JobState.QUEUED.value,))
-        return _job(rows[0]) if rows else None
+        """Return the waiting job that stands first, ``None`` when none waits."""
+        rows = self._database.read(f"{_SELECT} WHERE state = ? ORDER BY {_PLACE} LIMIT 1", (JobState.QUEUED.value,))
+        return job_of(rows[0]) if rows else None
 
     def start(self, job_id: int) -> bool:
         """Mark a waiting job as running; False when it does not wait any more."""
         return self._move(job_id, JobState.RUNNING, (JobState.QUEUED,))
 
-    def finish(self, job_id: int, state: JobState, message: str = "", hint: str = "") -> Job:
-        """Say how a running or waiting job ended and return it."""
-        self._move(job_id, state, (JobState.RUNNING, JobState.QUEUED), message, hint)
+    def finish(
+        self,
+        job_id: int,
+        state: JobState,
+        message: str = "",
+        hint: str = "",
+        at_step: tuple[int, int] = (0, 0),
+        duration_s: float = 0.0,
+    ) -> Job:
+        """Say how a running or waiting job ended, at which step of how many, and after how long; return it."""
+        with self._database.transaction() as db:
+            if _moved(db, job_id, state, (JobState.RUNNING, JobState.QUEUED), message, hint):
+                db.execute(
+                    "UPDATE jobs SET step = ?, step_count = ?, duration_s = duration_s + ? WHERE id = ?",
+                    (*at_step, duration_s, job_id),
+                )
         return self.get(job_id)
 
     def cancel_waiting(self, job_id: int) -> bool:
@@ -153,26 +128,18 @@ class JobQueue:
 
     def retry(self, job_id: int) -> bool:
         """Let a job that ended before all its pictures were made wait again; False when it did not end."""
-        unfinished = (JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED)
-        return self._move(job_id, JobState.QUEUED, unfinished)
+        return self._move(job_id, JobState.QUEUED, _UNFINISHED)
 
-    def _move(
-        self, job_id: int, state: JobState, allowed: Sequence[JobState], message: str = "", hint: str = ""
-    ) -> bool:
-        marks = ", ".join("?" for _ in allowed)
+    def _move(self, job_id: int, state: JobState, allowed: Sequence[JobState]) -> bool:
         with self._database.transaction() as db:
-            cursor = db.execute(
-                f"UPDATE jobs SET state = ?, message = ?, hint = ? WHERE id = ? AND state IN ({marks})",
-                (state.value, message, hint, job_id, *(one.value for one in allowed)),
-            )
-        return cursor.rowcount == 1
+            return _moved(db, job_id, state, allowed)
 
     def get(self, job_id: int) -> Job:
         """Return a job. Raises HistoryError when there is none."""
         rows = self._database.read(f"{_SELECT} WHERE id = ?", (job_id,))
         if not rows:
             raise HistoryError(f"Job = {job_id}: there is no such job.", "Look at the queue.")
-        return _job(rows[0])
+        return job_of(rows[0])
 
     def remaining(self, job_id: int) -> tuple[int, ...]:
         """Return the seeds of a job whose pictures have not been saved, in order."""
@@ -182,50 +149,73 @@ class JobQueue:
         made = {row[0] for row in rows}
         return tuple(seed for seed in self.get(job_id).seeds if str(seed) not in made)
 
-    def jobs(self, limit: int = 200) -> list[Job]:
+    def jobs(self, limit: int = 40) -> list[Job]:
         """Return the running job, then those waiting, first to run first, then the ended ones, newest first.
 
         Args:
-            limit: At most this many ended ones; all others are always returned.
+            limit: Of at most so many groups that ended; all others are always returned.
         """
         active = self._database.read(
-            f"{_SELECT} WHERE state IN (?, ?) ORDER BY state = ? DESC, id",
+            f"{_SELECT} WHERE state IN (?, ?) ORDER BY state = ? DESC, {_PLACE}",
             (JobState.RUNNING.value, JobState.QUEUED.value, JobState.RUNNING.value),
         )
         ended = self._database.read(
-            f"{_SELECT} WHERE state IN ({_ENDED_MARKS}) ORDER BY id DESC LIMIT ?", (*_ENDED, limit)
+            f"{_SELECT} WHERE state IN ({_ENDED_MARKS}) AND cleared = 0 AND group_id IN"
+            f" (SELECT group_id FROM jobs WHERE state IN ({_ENDED_MARKS}) AND cleared = 0"
+            " GROUP BY group_id ORDER BY max(id) DESC LIMIT ?) ORDER BY id DESC",
+            (*_ENDED, *_ENDED, limit),
         )
-        return [_job(row) for row in (*active, *ended)]
+        return [job_of(row) for row in (*active, *ended)]
+
+    def group(self, group_id: int) -> Group | None:
+        """Return a group, with what ran of it and was taken off the list since; ``None`` when there is none."""
+        rows = self._database.read(
+            f"{_SELECT} WHERE group_id = ? AND NOT (state = ? AND cleared = 1 AND duration_s = 0)"
+            f" ORDER BY {_PLACE}",
+            (group_id, JobState.CANCELLED.value),
+        )
+        return Group(tuple(job_of(row) for row in rows)) if rows else None
 
     def waiting(self) -> int:
         """Return how many jobs wait."""
         return int(self._database.read("SELECT count(*) FROM jobs WHERE state = ?", (JobState.QUEUED.value,))[0][0])
 
-    def remove(self, job_id: int) -> bool:
-        """Take a job off the list, its pictures stay; False when it is running or not there."""
+    def arrange(self, job_ids: Sequence[int]) -> None:
+        """Let waiting jobs run in this order; they share the places they had, and all others keep theirs."""
         with self._database.transaction() as db:
-            cursor = db.execute("DELETE FROM jobs WHERE id = ? AND state <> ?", (job_id, JobState.RUNNING.value))
-        return cursor.rowcount == 1
+            waiting = set(_waiting_ids(db))
+            _arrange(db, [job_id for job_id in job_ids if job_id in waiting])
 
-    def clear_waiting(self) -> int:
-        """Cancel every job that waits; return how many."""
+    def cancel_group(self, group_id: int) -> None:
+        """Cancel what waits of a group; it stays on the list."""
         with self._database.transaction() as db:
-            cursor = db.execute(
-                "UPDATE jobs SET state = ? WHERE state = ?", (JobState.CANCELLED.value, JobState.QUEUED.value)
+            db.execute(
+                "UPDATE jobs SET state = ?, message = '', hint = '' WHERE state = ? AND group_id = ?",
+                (JobState.CANCELLED.value, JobState.QUEUED.value, group_id),
             )
-        return cursor.rowcount
 
-    def clear_unfinished(self) -> None:
-        """Cancel every job that waits and take those that failed or were cut off off the list; pictures stay."""
+    def take_off(self, job_ids: Sequence[int]) -> list[TakenOff]:
+        """Take jobs off the list, those that wait will not run; return them but the running one. Pictures stay."""
         with self._database.transaction() as db:
-            db.execute("DELETE FROM jobs WHERE state IN (?, ?)", (JobState.FAILED.value, JobState.INTERRUPTED.value))
-            db.execute("UPDATE jobs SET state = ? WHERE state = ?", (JobState.CANCELLED.value, JobState.QUEUED.value))
+            return _take_off(db, "id IN (SELECT value FROM json_each(?))", json.dumps(list(job_ids)))
 
-    def clear_ended(self) -> int:
-        """Take every job that ended off the list, their pictures stay; return how many."""
+    def take_all_off(self) -> list[TakenOff]:
+        """Take everything but the running job off the list; return it. Pictures stay."""
         with self._database.transaction() as db:
-            cursor = db.execute(f"DELETE FROM jobs WHERE state IN ({_ENDED_MARKS})", _ENDED)
-        return cursor.rowcount
+            return _take_off(db, "state <> ?", JobState.RUNNING.value)
+
+    def take_finished_off(self) -> list[TakenOff]:
+        """Take the jobs that are done or cancelled off the list; return them. Pictures stay."""
+        with self._database.transaction() as db:
+            return _take_off(db, "state IN (?, 'cancelled')", JobState.DONE.value)
+
+    def put_back(self, taken: Sequence[TakenOff]) -> None:
+        """Put jobs back where they were before they were taken off."""
+        with self._database.transaction() as db:
+            for one in taken:
+                db.execute(
+                    "UPDATE jobs SET state = ?, cleared = 0 WHERE id = ? AND cleared = 1", (one.state.value, one.job_id)
+                )
 
     def interrupt_leftovers(self) -> list[Job]:
         """Mark jobs that a crash left running as interrupted and return them; called once at the start.
@@ -235,7 +225,7 @@ class JobQueue:
         rows = self._database.read(f"{_SELECT} WHERE state = ? ORDER BY id", (JobState.RUNNING.value,))
         return [
             self.finish(job.id, JobState.INTERRUPTED, *interrupted_message(CRASHED, job.made, job.count))
-            for job in map(_job, rows)
+            for job in map(job_of, rows)
         ]
 
     def close(self) -> None:
@@ -243,37 +233,65 @@ class JobQueue:
         self._database.close()
 
 
-# The whole list is told at each change, on the UI thread; what a job asks for never changes, and reading it is the most
-# of the work.
-@lru_cache(_REMEMBERED)
-def _request(text: str) -> GenerationRequest:
-    return GenerationRequest.stored(dict(json.loads(text)))
+def _inserted(
+    db: sqlite3.Connection,
+    work: Sequence[tuple[GenerationRequest, Sequence[int]]],
+    batch_size: int,
+    parent_id: int | None,
+) -> list[int]:
+    """Insert jobs as one group and return their ids."""
+    created = datetime.now().astimezone().isoformat()
+    numbers: list[int] = []
+    for request, seeds in work:
+        cursor = db.execute(
+            "INSERT INTO jobs (state, request, seeds, batch_size, created, parent_id) VALUES (?, ?, ?, ?, ?,"
+            " (SELECT id FROM entries WHERE id = ?))",
+            (
+                JobState.QUEUED.value,
+                request.model_dump_json(),
+                json.dumps([str(seed) for seed in seeds]),  # as text: SQLite's integers end at 2^63-1
+                batch_size,
+                created,
+                parent_id,
+            ),
+        )
+        assert cursor.lastrowid is not None
+        numbers.append(cursor.lastrowid)
+    db.executemany("UPDATE jobs SET group_id = ? WHERE id = ?", [(numbers[0], number) for number in numbers])
+    return numbers
 
 
-@lru_cache(_REMEMBERED)
-def _seeds(text: str) -> tuple[int, ...]:
-    return tuple(int(seed) for seed in json.loads(text))
-
-
-def _job(row: sqlite3.Row) -> Job:
-    """Return the job that a row says. Raises: HistoryDamaged."""
-    try:
-        return _read_job(row)
-    except (ValueError, TypeError) as error:
-        said = f"Job = {row['id']}: its row in the history cannot be read ({str(error)[:120]})."
-        raise HistoryDamaged(said, "Clear the queue, or take the newest backup of the data folder.") from error
-
-
-def _read_job(row: sqlite3.Row) -> Job:
-    return Job(
-        id=row["id"],
-        request=_request(row["request"]),
-        seeds=_seeds(row["seeds"]),
-        batch_size=row["batch_size"],
-        state=JobState(row["state"]),
-        message=row["message"],
-        hint=row["hint"],
-        made=row["made"],
-        created=datetime.fromisoformat(row["created"]),
-        parent_id=row["parent_id"],
+def _moved(
+    db: sqlite3.Connection, job_id: int, state: JobState, allowed: Sequence[JobState], message: str = "", hint: str = ""
+) -> bool:
+    marks = ", ".join("?" for _ in allowed)
+    cursor = db.execute(
+        f"UPDATE jobs SET state = ?, message = ?, hint = ? WHERE id = ? AND state IN ({marks})",
+        (state.value, message, hint, job_id, *(one.value for one in allowed)),
     )
+    return cursor.rowcount == 1
+
+
+def _waiting_ids(db: sqlite3.Connection) -> list[int]:
+    rows = db.execute(f"SELECT id FROM jobs WHERE state = ? ORDER BY {_PLACE}", (JobState.QUEUED.value,))
+    return [row[0] for row in rows]
+
+
+def _arrange(db: sqlite3.Connection, job_ids: Sequence[int]) -> None:
+    sql = f"SELECT id, {_PLACE} AS stands FROM jobs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY stands"
+    before = [(row["id"], row["stands"]) for row in db.execute(sql, (json.dumps(list(job_ids)),))]
+    moves = [
+        (place, job_id) for job_id, (there, place) in zip(job_ids, before, strict=True) if job_id != there
+    ]
+    db.executemany("UPDATE jobs SET place = ? WHERE id = ?", moves)
+
+
+def _take_off(db: sqlite3.Connection, which: str, value: str) -> list[TakenOff]:
+    """Take the jobs off the list that an SQL condition of one value names."""
+    sql = f"SELECT id, state FROM jobs WHERE cleared = 0 AND state <> 'running' AND {which} ORDER BY {_PLACE}"
+    taken = [TakenOff(row["id"], JobState(row["state"])) for row in db.execute(sql, (value,))]
+    db.executemany(
+        "UPDATE jobs SET cleared = 1, state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END WHERE id = ?",
+        [(one.job_id,) for one in taken],
+    )
+    return taken

@@ -6,29 +6,29 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from PIL import Image
 from PySide6.QtCore import QObject, QThread, Signal
 
-from sdstudio.core.errors import Cancelled, HistoryError, SaveFailed, StudioError
-from sdstudio.core.events import EngineEvent, ImageMade, StepDone
+from sdstudio.core.errors import Cancelled, HistoryError, StudioError
+from sdstudio.core.events import EngineEvent, StepDone
 from sdstudio.core.model import ModelInfo
-from sdstudio.core.request import Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.again import Draws, Fit, Redrawer
 from sdstudio.jobs.errands import Desk, Errand, Errands
 from sdstudio.jobs.hashing import HashInBackground, ModelHash
 from sdstudio.jobs.interrupted import CLOSED, interrupted_message
+from sdstudio.jobs.kept import Keeping, Kept, KeptPictures
 from sdstudio.jobs.mailbox import JobEvent, Mailbox
 from sdstudio.jobs.queue import Job, JobQueue, JobState
 from sdstudio.jobs.report import one_line, report_text
+from sdstudio.jobs.saving import Saving, Unsaved, UnsavedPicture
 
-__all__ = ["Engine", "JobEvent", "UnsavedPicture", "Worker"]
+__all__ = ["Engine", "JobEvent", "KeptPictures", "UnsavedPicture", "Worker"]
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +41,6 @@ class Engine(Draws, Protocol):
     """What the worker needs of an engine; this floor does not know the real one."""
 
     def close(self) -> None: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class UnsavedPicture:
-    """A picture that could not be saved and is kept in memory."""
-
-    pixels: Image.Image
-    recipe: Recipe
-    job_id: int
-    parent_id: int | None
-    error: StudioError
 
 
 class Worker(QThread):
@@ -83,6 +72,8 @@ class Worker(QThread):
     status_changed = Signal(object)
     #: Pictures wait in memory because they could not be saved, or no longer do: a tuple of UnsavedPicture.
     unsaved_changed = Signal(object)
+    #: Unfinished pictures of a cancelled job were kept, or could not be: KeptPictures.
+    kept = Signal(object)
     #: An error that is a bug: the report's text.
     crashed = Signal(str)
 
@@ -109,11 +100,12 @@ class Worker(QThread):
         self._errands = Errands()
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._lock = threading.Lock()  # over the four below
+        self._unfinished = Kept()
+        self._unsaved = Unsaved(history)
+        self._lock = threading.Lock()  # over the three below
         self._settings = settings
         self._current: tuple[int, threading.Event] | None = None
         self._paused = False
-        self._unsaved: list[UnsavedPicture] = []
         self._engine: Engine | None = None  # the worker's thread alone, as the rest
         self._engine_settings: Settings | None = None
         self._hashing: HashInBackground | None = None
@@ -160,8 +152,7 @@ class Worker(QThread):
     @property
     def unsaved(self) -> tuple[UnsavedPicture, ...]:
         """Pictures that could not be saved, oldest first."""
-        with self._lock:
-            return tuple(self._unsaved)
+        return self._unsaved.pictures
 
     def save_unsaved(self, folder: Path | None = None) -> list[Entry]:
         """Save the pictures that could not be saved, in a folder or, by default, in the history's own.
@@ -171,13 +162,23 @@ class Worker(QThread):
         """
         saved: list[Entry] = []
         for picture in self.unsaved:
-            entry = self._history.save(picture.pixels, picture.recipe, picture.job_id, picture.parent_id, out=folder)
-            with self._lock:
-                self._unsaved.remove(picture)
-            saved.append(entry)
-            self._mailbox.post(self.picture_saved.emit, entry)
-            self._mailbox.post(self.unsaved_changed.emit, self.unsaved)
+            saved.append(self._unsaved.save(picture, folder))
+            self._mailbox.post(self.picture_saved.emit, saved[-1])
+            self._tell_unsaved()
         return saved
+
+    @property
+    def unfinished(self) -> frozenset[int]:
+        """The cancelled jobs whose last step is still there to be kept."""
+        return self._unfinished.ids
+
+    def forget_unfinished(self, listed: Collection[int]) -> None:
+        """Let go of what jobs were drawing that are not listed any more."""
+        self._unfinished.forget_all_but(listed)
+
+    def keep(self, job: Job) -> None:
+        """Decode and save what a cancelled job was drawing, before the next job; `kept` tells of it."""
+        self.ask(Keeping(job.id, lambda desk, cancel: self._keep(job, desk, cancel), self.kept.emit))
 
     def stop(self, patience_s: float = 30.0) -> bool:
         """End the thread, also in the middle of a job, which is then marked interrupted; no signal comes afterwards.
@@ -254,6 +255,7 @@ class Worker(QThread):
         try:
             if not self._queue.start(job.id):
                 return  # cancelled in the moment between
+            self._unfinished.forget(job.id)
             self._mailbox.post(self.job_started.emit, replace(job, state=JobState.RUNNING))
             ended = self._ended(job, cancel)
         finally:
@@ -265,39 +267,75 @@ class Worker(QThread):
     def _ended(self, job: Job, cancel: threading.Event) -> Job:
         """Draw, and return the job as it ended, written down where that is possible."""
         state, message, hint = JobState.DONE, "", ""
+        saving, begun = self._saving(job.id, job), time.monotonic()
         try:
-            self._draw(job, cancel)
+            self._draw(job, saving, cancel)
         except Cancelled:
             state = JobState.CANCELLED
             if self._stopping.is_set():
                 state = JobState.INTERRUPTED
+            else:
+                self._leave(job)
         except StudioError as error:
             state, message, hint = JobState.FAILED, error.message, error.hint
         except Exception as error:  # noqa: BLE001 (a bug ends this job and nothing else)
             self._report(error, job)
             state, message = JobState.FAILED, f"Unexpected error: {one_line(error)}"
             hint = "This is a bug of the studio; the report says more."
+        at_step, took_s = saving.at_step, time.monotonic() - begun
         try:
             if state is JobState.INTERRUPTED:
                 made = job.count - len(self._queue.remaining(job.id))
                 message, hint = interrupted_message(CLOSED, made, job.count)
-            return self._queue.finish(job.id, state, message, hint)
+            return self._queue.finish(job.id, state, message, hint, at_step, took_s)
         except HistoryError as error:  # the next start finds it running and marks it interrupted
             log.warning("how job %d ended could not be written down: %s", job.id, error)
             return replace(job, state=state, message=message, hint=hint)
 
-    def _draw(self, job: Job, cancel: threading.Event) -> None:
+    def _draw(self, job: Job, saving: Saving, cancel: threading.Event) -> None:
         engine = self._ready_engine()
         model = self._find_model(job.request.model)
         seeds = self._queue.remaining(job.id)
         if not seeds:
             return
         self._repeat_switches(job, engine)
-        drawing = _Drawing(self, job, self._hashing_of(model))
+        self._hashing_of(model)
         fitted = self._fit(job.request, model, cancel) if self._fit is not None else model
-        engine.generate(job.request, fitted, seeds, job.batch_size, drawing.on_event, cancel)
-        if drawing.not_saved is not None:
-            raise drawing.not_saved
+
+        def on_event(event: EngineEvent) -> None:
+            self._mailbox.post(self.job_event.emit, JobEvent(job.id, event))
+            saving.take(event)
+            if isinstance(event, StepDone) and time.monotonic() - self._status_at > STATUS_EVERY_S:
+                self._tell_status()
+
+        engine.generate(job.request, fitted, seeds, job.batch_size, on_event, cancel)
+        if saving.not_saved is not None:
+            raise saving.not_saved
+
+    def _saving(self, counted_to: int | None, job: Job) -> Saving:
+        return Saving(
+            self._history, self._unsaved, counted_to, job.parent_id,
+            lambda: self._hashing.short() if self._hashing is not None else "",
+            lambda entry: self._mailbox.post(self.picture_saved.emit, entry), self._tell_unsaved,
+        )  # fmt: skip
+
+    def _leave(self, job: Job) -> None:
+        """Hold what a cancelled job was drawing."""
+        unfinished = self._engine.take_unfinished() if self._engine is not None else None
+        if unfinished is not None:
+            self._unfinished.add(job.id, unfinished)
+
+    def _keep(self, job: Job, desk: Desk, cancel: threading.Event) -> tuple[Entry, ...]:
+        unfinished = self._unfinished.get(job.id)
+        if unfinished is None:
+            raise StudioError(f"Job = {job.id}: what it was drawing is no longer in memory.", "Run it again.")
+        self._hashing_of(self._find_model(job.request.model))
+        saving = self._saving(None, job)
+        desk.redrawer.keep(unfinished, saving.take, cancel)
+        if saving.not_saved is not None:
+            raise saving.not_saved
+        self._unfinished.forget(job.id)
+        return tuple(saving.entries)
 
     def _repeat_switches(self, job: Job, engine: Engine) -> None:
         """Draw a re-run with its picture's own memory switches, which shift pixels; the next job has the settings."""
@@ -346,6 +384,9 @@ class Worker(QThread):
         self._engine_settings = settings
         return self._engine
 
+    def _tell_unsaved(self) -> None:
+        self._mailbox.post(self.unsaved_changed.emit, self.unsaved)
+
     def _tell_status(self) -> None:
         self._status_at = time.monotonic()
         if self._engine is not None:
@@ -354,39 +395,3 @@ class Worker(QThread):
     def _report(self, error: Exception, job: Job | None) -> None:
         log.error("unexpected error", exc_info=error)
         self._mailbox.post(self.crashed.emit, report_text(error, job, self._engine.status() if self._engine else None))
-
-
-class _Drawing:
-    """What comes up from the engine during one job: passed on, and pictures saved."""
-
-    def __init__(self, worker: Worker, job: Job, hashing: HashInBackground) -> None:
-        self._worker = worker
-        self._job = job
-        self._hashing = hashing
-        self.not_saved: StudioError | None = None
-
-    def on_event(self, event: EngineEvent) -> None:
-        """Take an event, on the worker's thread."""
-        worker = self._worker
-        if isinstance(event, StepDone) and self.not_saved is not None:
-            raise self.not_saved  # its batch is finished; no further one, there is nowhere to put it
-        worker._mailbox.post(worker.job_event.emit, JobEvent(self._job.id, event))
-        if isinstance(event, ImageMade):
-            self._save(event)
-        elif isinstance(event, StepDone) and time.monotonic() - worker._status_at > STATUS_EVERY_S:
-            worker._tell_status()
-
-    def _save(self, made: ImageMade) -> None:
-        worker, job = self._worker, self._job
-        recipe = made.recipe
-        if not recipe.model_hash:
-            recipe = recipe.model_copy(update={"model_hash": self._hashing.short()})
-        try:
-            entry = worker._history.save(made.pixels, recipe, job.id, job.parent_id)
-        except SaveFailed as error:
-            self.not_saved = error
-            with worker._lock:
-                worker._unsaved.append(UnsavedPicture(made.pixels, recipe, job.id, job.parent_id, error))
-            worker._mailbox.post(worker.unsaved_changed.emit, worker.unsaved)
-            return
-        worker._mailbox.post(worker.picture_saved.emit, entry)

@@ -104,7 +104,7 @@ class QueuePanel(QWidget):
             row = QueueRow(job)
             row.cancel_pressed.connect(self._on_cancel_pressed)
             row.retry_pressed.connect(self._on_retry_pressed)
-            row.remove_pressed.connect(self._controller.remove)
+            row.remove_pressed.connect(lambda job_id: self._controller.take_off([job_id]))
             found = self._rows[job.id] = (self.view.insert_card(at, row), row)
         found[1].update_job(job, waiting_before)
 

@@ -38,6 +38,9 @@ def recipe_rows(entry: Entry) -> list[tuple[str, str]]:
             rows.append(("Settings not used", "\n".join(f"{name}: {text}" for name, text in origin.not_mapped.items())))
         if origin.assumed:
             rows.append(("Not recorded", ", ".join(origin.assumed)))
+    if recipe.unfinished is not None:
+        step, total = recipe.unfinished
+        rows.insert(0, ("Unfinished", f"Cancelled at step {step} of {total}; Re-run draws it to the end"))
     if recipe.blocked:
         rows.insert(0, ("Blocked", recipe.blocked))
     return rows

@@ -68,6 +68,19 @@ def test_what_has_no_value_or_means_the_default_is_left_out():
     assert "Clip skip: 2, RNG: CPU" in infotext(recipe(clip_skip=2))
 
 
+def test_a_cancelled_picture_says_its_step_and_no_reader_takes_it_for_a_parameter():
+    made = recipe(steps=60).model_copy(update={"made_with": {"unfinished": {"step": 13, "of": 60}}})
+    text = infotext(made)
+    assert "Steps: 60," in text
+    assert "Unfinished: step 13 of 60, Version" in text
+    read = split_infotext(text)
+    assert read.values["steps"] == 60
+    assert read.leftovers["Unfinished"] == "step 13 of 60"
+    assert "Unfinished" not in infotext(recipe(steps=60))
+    for told in ({"step": "13", "of": 60}, {"step": 13}, [13, 60], None):
+        assert made.model_copy(update={"made_with": {"unfinished": told}}).unfinished is None
+
+
 @pytest.mark.parametrize("name", ["v1,5", "a: b", "two\nlines", '"quoted"', "naïve 猫, ✓"])
 def test_values_with_commas_colons_and_newlines_are_quoted(name):
     text = infotext(recipe(model_name=name))

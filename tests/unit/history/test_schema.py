@@ -116,6 +116,8 @@ def test_an_old_database_becomes_todays_with_its_rows(tmp_path, version):
             found = db.execute("SELECT rowid FROM entries_text WHERE entries_text MATCH '\"hear\"'").fetchall()
             assert [row[0] for row in found] == [1]
             assert db.execute("SELECT count(*) FROM jobs").fetchone()[0] == 2
+            groups = [tuple(row) for row in db.execute("SELECT group_id, cleared FROM jobs ORDER BY id")]
+            assert groups == [(1, 1), (2, 0)], "what was done was on no list"
             ends = "SELECT prompt LIKE '%' || char(10, 10) FROM entries_text"
             assert [row[0] for row in db.execute(ends)] == [1, 1]
             assert [row[0] for row in db.execute("SELECT model_title FROM entries")] == ["Starter", "Starter"]

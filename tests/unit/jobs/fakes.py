@@ -19,6 +19,7 @@ from sdstudio.core.events import (
     ModelLoading,
     PreviewFrame,
     StepDone,
+    Unfinished,
 )
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.request import GenerationRequest, Recipe
@@ -39,6 +40,8 @@ class ScriptedEngine:
         self.asked: list[tuple[str, tuple[int, ...], int]] = []
         self.closed = False
         self.recording = False
+        self.unfinished: Unfinished | None = None
+        self.stop_at = 0  # a script may set it: at this step somebody presses Cancel
 
     def configure(self, settings: Settings) -> None:
         self.settings.append(settings)
@@ -60,14 +63,29 @@ class ScriptedEngine:
             batch = seeds[first : first + batch_size]
             for step in range(1, request.steps + 1):
                 if cancel.is_set():
+                    if step > 1:  # as the engine, which looks before the next step
+                        self.unfinished = Unfinished(request, model, tuple(batch), step - 1, request.steps, None)
                     raise Cancelled
                 preview = PreviewFrame(1, 1, bytes((step, 0, 0)))
                 if self.recording:
                     on_event(guidance_step(step, request.steps))
                 on_event(StepDone(step, request.steps, first, len(batch), len(seeds), 0.01, preview))
+                if step == self.stop_at:
+                    self.stop_at = 0
+                    cancel.set()
             for place, seed in enumerate(batch):
                 on_event(Decoding(first + place, len(seeds)))
                 on_event(ImageMade(first + place, picture(request, seed), recipe(request, seed)))
+
+    def take_unfinished(self) -> Unfinished | None:
+        unfinished, self.unfinished = self.unfinished, None
+        return unfinished
+
+    def keep(self, unfinished: Unfinished, on_event: EventSink, cancel: threading.Event) -> None:
+        for place, seed in enumerate(unfinished.seeds):
+            made_with = {"unfinished": {"step": unfinished.step, "of": unfinished.total}}
+            told = recipe(unfinished.request, seed).model_copy(update={"made_with": made_with})
+            on_event(ImageMade(place, picture(unfinished.request, seed), told))
 
     def record(self, on: bool) -> None:
         self.recording = on
@@ -92,6 +110,15 @@ def guidance_step(step: int, total: int) -> GuidanceStep:
     flat = np.zeros((8, 8, 3), np.float32)
     uncond, cond = flat + np.float32([0, step / total, 0]), flat + np.float32([step / total, 0, 0])
     return GuidanceStep(step, total, flat + np.float32(0.5), uncond, cond, uncond + 7 * (cond - uncond))
+
+
+def cancelled_at(step: int) -> Script:
+    """Return a script: somebody presses Cancel at this step of the first picture."""
+
+    def act(engine: ScriptedEngine, _cancel: threading.Event) -> None:
+        engine.stop_at = step
+
+    return act
 
 
 def until_cancelled(_engine: ScriptedEngine, cancel: threading.Event) -> None:

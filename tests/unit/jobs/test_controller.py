@@ -11,6 +11,7 @@ from sdstudio.core.request import Recipe, RunOptions
 from sdstudio.core.writing import Share
 from sdstudio.jobs.queue import JobQueue, JobState
 from tests.unit.jobs.conftest import request
+from tests.unit.jobs.fakes import until_cancelled
 
 
 def test_submit_draws_seeds_and_records_them(build):
@@ -59,9 +60,14 @@ def test_all_that_waits_or_failed_is_cleared_however_much_it_is(build):
     jobs = floor.queue.submit_all([(request(), (n,)) for n in range(300)])
     for job in jobs[:250]:
         floor.queue.finish(job.id, JobState.FAILED if job.id % 2 else JobState.INTERRUPTED)
-    floor.controller.clear()
-    assert [job.id for job in floor.queue.jobs(limit=1000)] == [job.id for job in reversed(jobs[250:])]
-    assert {job.state for job in floor.queue.jobs()} == {JobState.CANCELLED}
+    before = floor.controller.jobs()
+    taken = floor.controller.clear()
+    assert floor.controller.jobs() == ()
+    assert floor.queue.get(jobs[-1].id).state is JobState.CANCELLED
+    with floor.qtbot.waitSignal(floor.controller.queue_changed) as told:
+        floor.controller.put_back(taken)
+    assert told.args[0] == before
+    assert len(before) == 300
 
 
 def test_submit_holds_the_request_against_its_model(build):
@@ -120,22 +126,90 @@ def test_the_queue_starts_running_when_nothing_waits(build, home):
 
 
 def test_a_running_job_cannot_be_removed_and_a_done_one_not_retried(floor):
-    from tests.unit.jobs.fakes import until_cancelled
-
     floor.scripts["endless"] = until_cancelled
     job = floor.submit("endless")
     floor.until(lambda: "job_started" in floor.heard.names)
-    with pytest.raises(StudioError, match="running"):
-        floor.controller.remove(job.id)
+    assert floor.controller.take_off([job.id]) == []
     floor.controller.cancel(job.id)
     floor.wait_for_end(job)
     done = floor.submit()
     floor.wait_for_end(done)
     with pytest.raises(StudioError, match="only one that failed or was stopped"):
         floor.controller.retry(done.id)
-    floor.controller.remove(done.id)
-    floor.controller.clear_ended()
+    floor.controller.take_off([done.id])
+    floor.controller.clear_finished()
     assert floor.controller.jobs() == ()
+
+
+def test_clearing_what_waited_from_last_time_lets_the_queue_run_and_undoing_that_does_not_run_it(build):
+    first = build()
+    old = [first.submit(str(n)) for n in range(2)]
+    floor = build(history=first.history)
+    assert floor.controller.paused
+    taken = floor.controller.take_off([old[0].id])
+    assert floor.controller.paused, "one of them waits still"
+    with floor.qtbot.waitSignal(floor.controller.paused_changed) as told:
+        taken += floor.controller.clear()
+    assert told.args == [False]
+    floor.worker.start()
+    new = floor.submit("new")
+    floor.wait_for_end(new)
+    floor.controller.put_back(taken)
+    assert floor.controller.paused
+    assert [job.id for job in floor.controller.jobs() if job.is_waiting] == [job.id for job in old]
+    floor.controller.resume()
+    floor.wait_for_end(*old)
+
+
+def test_clearing_a_queue_that_the_user_paused_leaves_it_paused(build):
+    floor = build()
+    floor.submit()
+    floor.controller.pause()
+    floor.controller.clear()
+    assert floor.controller.paused
+
+
+def test_the_end_of_a_group_and_of_all_work_is_told_once(floor):
+    groups, ends = [], []
+    floor.controller.group_ended.connect(groups.append)
+    floor.controller.queue_ended.connect(lambda: ends.append(len(groups)))
+    floor.controller.pause()
+    shares = [Share(request(word), (n, n + 1)) for n, word in enumerate("ab")]
+    together = floor.controller.submit_shares(shares)
+    alone = floor.submit("c")
+    floor.controller.resume()
+    floor.wait_for_end(*together, alone)
+    floor.until(lambda: ends == [2])
+    assert [(group.id, group.made, group.state) for group in groups] == [
+        (together[0].id, 4, JobState.DONE), (alone.id, 1, JobState.DONE),
+    ]  # fmt: skip
+    assert groups[0].duration_s > 0
+
+
+def test_one_cancel_stops_a_group_and_leaves_the_others(floor):
+    floor.scripts["endless"] = until_cancelled
+    shares = [Share(request(word), (n,)) for n, word in enumerate(("endless", "b", "c"))]
+    together = floor.controller.submit_shares(shares)
+    floor.until(lambda: "job_started" in floor.heard.names)
+    alone = floor.submit("d")
+    with floor.qtbot.waitSignal(floor.controller.group_ended) as told:
+        floor.controller.cancel_group(together[0].group_id)
+    assert told.args[0].state is JobState.CANCELLED
+    floor.wait_for_end(alone)
+    assert {floor.queue.get(job.id).state for job in together} == {JobState.CANCELLED}
+    assert floor.queue.get(alone.id).state is JobState.DONE
+
+
+def test_a_duplicate_has_new_seeds_unless_the_seed_was_fixed(build):
+    floor = build()
+    random, fixed = floor.submit(count=3), floor.submit(seed=5, count=2)
+    (again,), (same,) = floor.controller.duplicate(random.group_id), floor.controller.duplicate(fixed.group_id)
+    assert again.request == random.request
+    assert len(again.seeds) == 3
+    assert not set(again.seeds) & set(random.seeds)
+    assert same.seeds == fixed.seeds
+    with pytest.raises(StudioError, match="no longer there"):
+        floor.controller.duplicate(99)
 
 
 def test_pausing_twice_tells_once(build):

@@ -7,7 +7,7 @@ import pytest
 
 from sdstudio.core.errors import HistoryDamaged, HistoryError
 from sdstudio.history.store import History
-from sdstudio.jobs.queue import JobQueue, JobState
+from sdstudio.jobs.queue import JobQueue, JobState, TakenOff, groups_of
 from tests.unit.jobs.conftest import request
 from tests.unit.jobs.fakes import picture, recipe
 
@@ -112,24 +112,92 @@ def test_removing_a_job_keeps_its_pictures(queue, home):
     history = History(home, trash=lambda _path: None)
     entry = history.save(picture(job.request, 1), recipe(job.request, 1), job.id)
     queue.start(job.id)
-    assert not queue.remove(job.id), "a running job stays"
+    assert queue.take_off([job.id]) == [], "a running job stays"
     queue.finish(job.id, JobState.DONE)
-    assert queue.remove(job.id)
-    assert not queue.remove(job.id)
-    assert history.get(entry.id).job_id is None
+    assert queue.take_off([job.id]) == [TakenOff(job.id, JobState.DONE)]
+    assert queue.take_off([job.id]) == []
+    assert queue.jobs() == []
+    assert history.get(entry.id).job_id == job.id
     assert entry.path.is_file()
-    late = history.save(picture(job.request, 2), recipe(job.request, 2), job.id)
-    assert history.get(late.id).job_id is None
     history.close()
 
 
-def test_clearing_waiting_and_ended_jobs(queue):
-    ids = [queue.submit(request(), [1]).id for _ in range(4)]
+def test_what_was_taken_off_comes_back_with_its_number_its_place_and_its_state(queue):
+    ids = [queue.submit(request(str(i)), [i]).id for i in range(6)]
     queue.start(ids[0])
-    queue.finish(ids[1], JobState.FAILED)
-    assert queue.clear_waiting() == 2
-    assert queue.clear_ended() == 3
+    queue.finish(ids[1], JobState.FAILED, "no", "yes")
+    queue.finish(ids[2], JobState.DONE)
+    queue.arrange([ids[5], ids[3], ids[4]])
+    before = queue.jobs()
+    finished = queue.take_finished_off()
+    assert [one.job_id for one in finished] == [ids[2]]
+    taken = queue.take_all_off()
     assert [job.id for job in queue.jobs()] == [ids[0]]
+    assert queue.next() is None
+    queue.put_back(taken)
+    queue.put_back(finished)
+    queue.put_back(finished)
+    assert queue.jobs() == before
+    assert [job.id for job in before] == [ids[0], ids[5], ids[3], ids[4], ids[2], ids[1]]
+
+
+def test_jobs_run_in_the_order_they_were_arranged_in_and_it_is_on_disk(queue, home):
+    ids = [queue.submit(request(str(i)), [i]).id for i in range(4)]
+    queue.start(ids[0])
+    queue.arrange([ids[3], 99, ids[0], ids[1]])
+    other = JobQueue(home)
+    assert [job.id for job in other.jobs()] == [ids[0], ids[3], ids[2], ids[1]], "they share the places they had"
+    assert other.next().id == ids[3]
+    late = other.submit(request("late"), [9])
+    assert other.jobs()[-1].id == late.id
+    other.close()
+
+
+def test_jobs_submitted_together_are_a_group(queue):
+    first, second, third = queue.submit_all([(request(word), [1, 2]) for word in "abc"])
+    alone = queue.submit(request("d"), [1])
+    assert [group.id for group in groups_of(queue.jobs())] == [first.id, alone.id]
+    group = queue.group(second.id - 1)
+    assert (group.count, group.made, group.state, group.ended) == (6, 0, JobState.QUEUED, False)
+    queue.start(first.id)
+    queue.finish(first.id, JobState.DONE, duration_s=2.5)
+    queue.start(second.id)
+    queue.take_off([third.id])
+    assert [job.id for job in queue.group(first.id).jobs] == [first.id, second.id], "it never ran"
+    queue.cancel_group(first.id)
+    ended = queue.finish(second.id, JobState.CANCELLED, at_step=(13, 60), duration_s=1.0)
+    assert (ended.step, ended.step_count) == (13, 60)
+    queue.take_off([first.id])
+    group = queue.group(first.id)
+    assert (group.count, group.state, group.duration_s, group.ended) == (4, JobState.CANCELLED, 3.5, True)
+    assert queue.group(99) is None
+
+
+def test_a_group_that_is_cancelled_stays_on_the_list_and_waits_no_more(queue):
+    jobs = queue.submit_all([(request(word), [1]) for word in "ab"])
+    other = queue.submit(request("c"), [1])
+    queue.cancel_group(jobs[0].group_id)
+    assert [(job.id, job.state) for job in queue.jobs()] == [
+        (other.id, JobState.QUEUED), (jobs[1].id, JobState.CANCELLED), (jobs[0].id, JobState.CANCELLED),
+    ]  # fmt: skip
+
+
+def test_jobs_that_replace_a_group_take_its_place(queue):
+    ids = [queue.submit(request(str(i)), [i]).id for i in range(3)]
+    new, taken = queue.replace(ids[1], [(request("x"), [7]), (request("y"), [8])])
+    assert [job.id for job in queue.jobs()] == [ids[0], new[0].id, new[1].id, ids[2]]
+    assert taken == [TakenOff(ids[1], JobState.QUEUED)]
+    queue.start(ids[0])
+    late, none = queue.replace(ids[0], [(request("z"), [9])])
+    assert none == [], "it runs already"
+    assert queue.jobs()[-1].id == late[0].id
+
+
+def test_ended_groups_are_listed_whole_and_only_the_newest(queue):
+    groups = [queue.submit_all([(request(), [1]), (request(), [2])]) for _ in range(3)]
+    for job in [job for group in groups for job in group]:
+        queue.finish(job.id, JobState.DONE)
+    assert [job.id for job in queue.jobs(limit=2)] == [6, 5, 4, 3]
 
 
 def test_a_job_that_is_not_there_is_named(queue):
@@ -140,7 +208,7 @@ def test_a_job_that_is_not_there_is_named(queue):
 
 def test_job_ids_are_never_given_twice(queue):
     job = queue.submit(request(), [1])
-    queue.remove(job.id)
+    queue.take_off([job.id])
     assert queue.submit(request(), [1]).id > job.id
 
 

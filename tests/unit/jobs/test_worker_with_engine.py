@@ -98,6 +98,32 @@ def test_a_cancelled_job_is_felt_at_once_and_the_next_has_the_same_pixels(floor)
     assert floor.queue.get(long.id).state is JobState.CANCELLED
 
 
+def test_what_a_cancelled_job_was_drawing_is_kept_verified_and_drawn_to_its_end_by_a_re_run(floor):
+    floor.worker.job_event.connect(
+        lambda told: floor.controller.cancel(told.job_id)
+        if isinstance(told.event, StepDone) and told.event.total == 150 and told.event.step >= 2 else None
+    )  # fmt: skip
+    long = floor.submit("a frog", seed=9, model=floor.key, steps=150, width=256, height=256)
+    floor.wait_for_end(long)
+    ended = floor.queue.get(long.id)
+    assert (ended.state, ended.step_count) == (JobState.CANCELLED, 150)
+    assert 2 <= ended.step < 150
+    with floor.qtbot.waitSignal(floor.worker.kept, timeout=60_000) as told:
+        floor.controller.keep(long.id)
+    (entry,) = told.args[0].entries
+    assert entry.recipe.unfinished == (ended.step, 150)
+    assert read_recipe(entry.path) == entry.recipe
+    assert len(entry.recipe.model_hash) == 10
+    verifier = Verifier(floor.worker)
+    with floor.qtbot.waitSignal(verifier.verified, timeout=60_000) as told:
+        verifier.verify([entry])
+    assert told.args[0].verdict.outcome is Outcome.IDENTICAL
+    fewer = entry.recipe.request.model_copy(update={"steps": 5})
+    wait_for_end(floor, floor.controller.submit(fewer, RunOptions(), entry.id))
+    again = floor.history.entries(limit=1)[0]
+    assert (again.recipe.unfinished, again.parent_id) == (None, entry.id)
+
+
 def test_a_job_that_begins_from_a_picture_is_drawn_verified_and_explained_without_its_file(build, tiny_models, home):
     library = Library(home, [tiny_models["sd1"].parent])
     fitting = Fitting(library)

@@ -1,0 +1,110 @@
+"""From the engine's events to saved pictures: each is saved as it comes, and what cannot be saved stays in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from sdstudio.core.errors import SaveFailed, StudioError
+from sdstudio.core.events import EngineEvent, ImageMade, StepDone
+from sdstudio.core.request import Recipe
+from sdstudio.history.store import Entry, History
+
+
+@dataclass(frozen=True, slots=True)
+class UnsavedPicture:
+    """A picture that could not be saved and is kept in memory."""
+
+    pixels: Image.Image
+    recipe: Recipe
+    job_id: int | None
+    parent_id: int | None
+    error: StudioError
+
+
+class Unsaved:
+    """The pictures that could not be saved. Every method may be called from any thread."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._lock = threading.Lock()
+        self._pictures: list[UnsavedPicture] = []
+
+    @property
+    def pictures(self) -> tuple[UnsavedPicture, ...]:
+        """They, oldest first."""
+        with self._lock:
+            return tuple(self._pictures)
+
+    def add(self, picture: UnsavedPicture) -> None:
+        """Keep one."""
+        with self._lock:
+            self._pictures.append(picture)
+
+    def save(self, picture: UnsavedPicture, folder: Path | None) -> Entry:
+        """Save one, in a folder or in the history's own. Raises: SaveFailed, and it stays."""
+        entry = self._history.save(picture.pixels, picture.recipe, picture.job_id, picture.parent_id, out=folder)
+        with self._lock:
+            self._pictures.remove(picture)
+        return entry
+
+
+class Saving:
+    """What comes up from the engine for some pictures: they are saved, and how far the steps came is noted.
+
+    Args:
+        history: Where pictures go.
+        unsaved: Where those go that cannot be saved.
+        job_id: The job they are counted to; ``None`` for none.
+        parent_id: The entry they are re-runs of.
+        short_hash: Returns the model's hash as recipes hold it, "" while it is not known.
+        saved: Hears of each entry.
+        failed: Hears that one could not be saved.
+
+    Attributes:
+        not_saved: Why a picture could not be saved.
+        at_step: The last step that was done, of how many.
+        entries: What was saved.
+    """
+
+    def __init__(
+        self, history: History, unsaved: Unsaved, job_id: int | None, parent_id: int | None,
+        short_hash: Callable[[], str], saved: Callable[[Entry], object], failed: Callable[[], object],
+    ) -> None:  # fmt: skip
+        self._history = history
+        self._unsaved = unsaved
+        self._job_id = job_id
+        self._parent_id = parent_id
+        self._short_hash = short_hash
+        self._saved = saved
+        self._failed = failed
+        self.not_saved: StudioError | None = None
+        self.at_step = (0, 0)
+        self.entries: list[Entry] = []
+
+    def take(self, event: EngineEvent) -> None:
+        """Take an event. Raises the error of a picture that was not saved when further ones would be drawn."""
+        if isinstance(event, StepDone):
+            if self.not_saved is not None:
+                raise self.not_saved  # its batch is finished; no further one, there is nowhere to put it
+            self.at_step = event.step, event.total
+        elif isinstance(event, ImageMade):
+            self._save(event)
+
+    def _save(self, made: ImageMade) -> None:
+        recipe = made.recipe
+        if not recipe.model_hash:
+            recipe = recipe.model_copy(update={"model_hash": self._short_hash()})
+        try:
+            entry = self._history.save(made.pixels, recipe, self._job_id, self._parent_id)
+        except SaveFailed as error:
+            self.not_saved = error
+            self._unsaved.add(UnsavedPicture(made.pixels, recipe, self._job_id, self._parent_id, error))
+            self._failed()
+            return
+        self.entries.append(entry)
+        self._saved(entry)
