@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -9,11 +11,12 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from sdstudio.history.store import Entry
 from sdstudio.ui.theme import GRID, tokens
 
-SIDE_PX = 56
+SIDE_PX: Final = 56
+LOW_SIDE_PX: Final = 36
 
 
 class BatchStrip(QWidget):
-    """Thumbnails to choose from; hidden for a job of one picture."""
+    """Thumbnails to choose from; for a job of one picture their place stays empty, so that nothing moves."""
 
     #: One of the job's pictures was chosen; carries its `Entry`.
     chosen = Signal(object)
@@ -24,11 +27,15 @@ class BatchStrip(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
+        self.side_px = SIDE_PX
         self._count = 0
         self._entries: list[Entry] = []
         self._pixmaps: list[QPixmap] = []
         self._current = -1
         self.job_id: int | None = None
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
         self.hide()
 
     @property
@@ -40,6 +47,14 @@ class BatchStrip(QWidget):
     def current(self) -> int:
         """Index of the chosen picture, -1 for none."""
         return self._current
+
+    def set_low(self, is_low: bool) -> None:
+        """Draw it smaller where there is little room."""
+        side = LOW_SIDE_PX if is_low else SIDE_PX
+        if side != self.side_px:
+            self.side_px = side
+            self.updateGeometry()
+            self.update()
 
     def begin(self, count: int, job_id: int | None = None) -> None:
         """Keep places for a new job's pictures."""
@@ -70,6 +85,15 @@ class BatchStrip(QWidget):
         self.setVisible(self._count > 1)
         self.update()
 
+    def renew(self, entry: Entry) -> None:
+        """Take a picture whose marks changed."""
+        self._entries = [entry if each.id == entry.id else each for each in self._entries]
+
+    def mark(self, entry_id: int) -> None:
+        """Frame a picture as the one that is shown."""
+        self._current = next((at for at, each in enumerate(self._entries) if each.id == entry_id), -1)
+        self.update()
+
     def finish(self) -> None:
         """Give up the places of pictures that will not come."""
         self._count = len(self._entries)
@@ -85,17 +109,17 @@ class BatchStrip(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """One row."""
-        return QSize(SIDE_PX * 3, SIDE_PX + GRID * 2)
+        return QSize(self.side_px * 3, self.side_px + GRID * 2)
 
     def slot_rect(self, at: int) -> QRectF:
         """Return where place ``at`` is drawn: centred while all fit, else scrolled so that the current one is seen."""
-        pitch = SIDE_PX + GRID
+        pitch = self.side_px + GRID
         total = self._count * pitch - GRID
         left = (self.width() - total) / 2
         if total > self.width() - 2 * GRID:
             wanted = self.width() / 2 - (max(self._current, 0) + 0.5) * pitch
             left = min(GRID, max(wanted, self.width() - total - GRID))
-        return QRectF(left + at * pitch, GRID, SIDE_PX, SIDE_PX)
+        return QRectF(left + at * pitch, GRID, self.side_px, self.side_px)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw the places."""

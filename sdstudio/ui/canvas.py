@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QDrag, QImage, QPixmap, QResizeEvent
+from PySide6.QtGui import QDrag, QImage, QKeyEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -24,15 +22,24 @@ from sdstudio.jobs.queue import Job
 from sdstudio.ui.batch_strip import BatchStrip
 from sdstudio.ui.dragged import mime_of
 from sdstudio.ui.empty_state import EmptyState
-from sdstudio.ui.entry_actions import ENTRY_ACTIONS, EntryActions
+from sdstudio.ui.entry_actions import EntryActions
+from sdstudio.ui.entry_keys import pressed_key
+from sdstudio.ui.hover_bar import HoverBar
+from sdstudio.ui.picture_caption import PictureCaption
 from sdstudio.ui.picture_view import PictureView
-from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.theme import GRID, set_icon
+
+_LEAST_PX: Final = GRID * 12
+"""The canvas gives way before the prompt does, whose buttons must not be cut."""
+_LOW_PX: Final = 320
+"""A canvas lower than this has smaller thumbnails in its strip."""
 
 
 class Canvas(QWidget):
     """Shows one thing: nothing yet, the running job, or an entry of the history.
 
-    A running job is followed until the user looks at something else; `follow` goes back to it.
+    A running job is followed until the user looks at something else; `follow` goes back to it. When a job leaves no
+    picture, the one before it is shown again. Strip and caption keep their places: nothing moves when they come.
     """
 
     #: An example prompt was pressed; carries it.
@@ -51,6 +58,7 @@ class Canvas(QWidget):
         self.mime_of: Callable[[Sequence[Entry]], QMimeData] = mime_of
         self._job: Job | None = None
         self._made: list[Entry] = []
+        self._before: tuple[Entry, tuple[Entry, ...]] | None = None
         self._doing = ""
         self._followed = True
         self._last_event: EngineEvent | None = None
@@ -60,23 +68,32 @@ class Canvas(QWidget):
         self.empty.chosen.connect(self.example_chosen)
         self.view = PictureView(self)
         self.view.setAccessibleName("Picture")
+        self.view.setMinimumSize(160, GRID)
         self.view.drag_out_started.connect(self._on_drag_out_started)
         self.view.menu_requested.connect(self._on_menu_requested)
         self.view.zoom_changed.connect(self._on_zoom_changed)
         self.strip = BatchStrip(self)
         self.strip.chosen.connect(self._on_strip_chosen)
+        self.caption = PictureCaption(actions, self)
+        self.caption.menu_requested.connect(self._on_menu_requested)
+        self._filled = QWidget(self)
+        filled = QVBoxLayout(self._filled)
+        filled.setContentsMargins(0, 0, 0, 0)
+        filled.setSpacing(0)
+        filled.addWidget(self.view, 1)
+        filled.addWidget(self.strip)
+        filled.addWidget(self.caption)
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self.empty)
-        self._stack.addWidget(self.view)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(0)
-        self._column.addWidget(self._stack, 1)
-        self._column.addWidget(self.strip)
-        self._bar = _HoverBar(actions, self)
+        self._stack.addWidget(self._filled)
+        self._stack.setMinimumHeight(_LEAST_PX)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._stack)
+        self._bar = HoverBar(actions, self)
         self._live = QPushButton("Back to the live view", self)
+        self._live.setObjectName("liveViewButton")
         self._live.setAccessibleName("Back to the live view")
-        mark(self._live, "chip", True)
         set_icon(self._live, "play", "accent_text", 14)
         self._live.clicked.connect(self.follow)
         self._live.hide()
@@ -146,7 +163,7 @@ class Canvas(QWidget):
             if self._made:
                 self._show(self._made[-1])
             else:
-                self.show_nothing()
+                self._show_before()
         self._update_live()
 
     def follow(self) -> None:
@@ -171,17 +188,40 @@ class Canvas(QWidget):
         """Show the examples."""
         self.view.clear()
         self.strip.begin(0)
+        self._before = None
         self._stack.setCurrentWidget(self.empty)
         self._set_entry(None)
         self._place_overlays()
 
-    def forget(self, ids: Sequence[int]) -> None:
-        """Entries were deleted."""
+    def show_at_start(self, entry: Entry, picture: QImage) -> bool:
+        """Show the picture the user saw last, unless there is something to see already; say whether it is shown."""
+        if self._job is not None or self._stack.currentWidget() is not self.empty:
+            return False
+        self._show(entry, picture)
+        return True
+
+    def renew(self, entries: Sequence[Entry]) -> None:
+        """Marks of these entries changed."""
+        for entry in entries:
+            self.strip.renew(entry)
+            self._made = [entry if made.id == entry.id else made for made in self._made]
+            if self._entry is not None and self._entry.id == entry.id:
+                self._set_entry(entry)
+
+    def forget(self, ids: Sequence[int], instead: Entry | None = None) -> None:
+        """Entries were deleted; ``instead`` takes the place of the one shown, where its job left no other."""
         for entry_id in ids:
             self.strip.remove(entry_id)
+        self._made = [made for made in self._made if made.id not in ids]
+        if self._before is not None:
+            left = tuple(each for each in self._before[1] if each.id not in ids)
+            shown = self._before[0] if self._before[0].id not in ids else left[-1] if left else None
+            self._before = None if shown is None else (shown, left)
         if self._entry is not None and self._entry.id in ids:
             if self.strip.entries:
                 self.strip.choose(self.strip.current)
+            elif instead is not None:
+                self.show_entry(instead)
             else:
                 self.show_nothing()
 
@@ -190,9 +230,11 @@ class Canvas(QWidget):
     def _show_place(self) -> None:
         assert self._job is not None
         request = self._job.request
+        if self._entry is not None:
+            self._before = self._entry, self.strip.entries
         self._set_entry(None)
         self.strip.begin(len(self._job.seeds), self._job.id)
-        self._stack.setCurrentWidget(self.view)
+        self._stack.setCurrentWidget(self._filled)
         self.view.reserve(QSize(request.width, request.height), self._doing)
         first = self.first_look(request)
         if first is not None:
@@ -219,9 +261,21 @@ class Canvas(QWidget):
             case _:
                 pass
 
-    def _show(self, entry: Entry) -> None:
-        image = QImage(str(entry.path))
-        self._stack.setCurrentWidget(self.view)
+    def _show_before(self) -> None:
+        """Show what was seen before the job that left nothing."""
+        if self._before is None:
+            self.show_nothing()
+            return
+        shown, siblings = self._before
+        self.strip.begin(len(siblings), shown.job_id)
+        for entry in siblings:
+            self.strip.add(entry, choose=False)
+        self.strip.mark(shown.id)
+        self._show(shown)
+
+    def _show(self, entry: Entry, picture: QImage | None = None) -> None:
+        image = QImage(str(entry.path)) if picture is None else picture
+        self._stack.setCurrentWidget(self._filled)
         if entry.recipe.blocked:
             self.view.reserve(QSize(entry.recipe.request.width, entry.recipe.request.height))
             hint = "The filter can be changed in the settings under Safety."
@@ -242,6 +296,7 @@ class Canvas(QWidget):
     def _set_entry(self, entry: Entry | None) -> None:
         self._entry = entry
         self._bar.set_entry(entry)
+        self.caption.show_entry(entry)
         self.entry_changed.emit(entry)
 
     def _update_live(self) -> None:
@@ -253,7 +308,7 @@ class Canvas(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Show the hover bar while the pointer is over the picture."""
         if event.type() in (QEvent.Type.Enter, QEvent.Type.MouseMove) and self._bar.isHidden():
-            self._bar.setVisible(self._entry is not None)
+            self._bar.setVisible(self._bar.suits(self.view.picture_rect()))
             self._place_overlays()
         elif event.type() == QEvent.Type.Leave and watched is self.view and not self._bar.underMouse():
             self._bar.hide()
@@ -262,10 +317,13 @@ class Canvas(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Keep the overlays in their corners."""
         super().resizeEvent(event)
+        self.strip.set_low(self.height() < _LOW_PX)
         self._place_overlays()
 
     def _place_overlays(self) -> None:
         area = self._stack.geometry()
+        if self._stack.currentWidget() is self._filled:
+            area.setHeight(self.view.height())
         self._bar.fit_into(area.width() - 2 * GRID)
         for overlay in (self._bar, self._live, self._zoom_label):
             overlay.adjustSize()
@@ -285,6 +343,12 @@ class Canvas(QWidget):
         self._place_overlays()
 
     # the hand
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """The keys that the menu prints do what they say, wherever in the canvas the focus is."""
+        key = pressed_key(event)
+        if self._entry is None or not key or not self._actions.press(key, [self._entry]):
+            super().keyPressEvent(event)
 
     def _on_strip_chosen(self, entry: Entry) -> None:
         self._followed = self._job is None
@@ -307,47 +371,3 @@ class Canvas(QWidget):
             QPixmap(str(self._entry.thumbnail)).scaledToHeight(96, Qt.TransformationMode.SmoothTransformation)
         )
         drag.exec(Qt.DropAction.CopyAction)
-
-
-class _HoverBar(QFrame):
-    """The most used actions, over the picture."""
-
-    def __init__(self, actions: EntryActions, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("hoverBar")
-        self.setProperty("card", True)
-        self._entry: Entry | None = None
-        self._worded: list[QToolButton] = []
-        row = QHBoxLayout(self)
-        row.setContentsMargins(GRID // 2, GRID // 2, GRID // 2, GRID // 2)
-        row.setSpacing(GRID // 2)
-        for spec in ENTRY_ACTIONS:
-            if spec.bar:
-                button = QToolButton(self)
-                button.setObjectName(f"hover_{spec.key}")
-                button.setAccessibleName(spec.title.rstrip("…"))
-                button.setToolTip(spec.about)
-                button.setText(f" {spec.title.rstrip('…')}")
-                if spec.key in ("rerun", "variations"):
-                    self._worded.append(button)
-                mark(button, "ghost", True)
-                set_icon(button, spec.icon)
-                button.clicked.connect(
-                    lambda _checked=False, key=spec.key: actions.ask(key, [self._entry] if self._entry else [])
-                )
-                row.addWidget(button)
-        self.hide()
-
-    def fit_into(self, width: int) -> None:
-        """Say the first two actions in words where there is room for it."""
-        for style in (Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly):
-            for button in self._worded:
-                button.setToolButtonStyle(style)
-            if self.sizeHint().width() <= width:
-                return
-
-    def set_entry(self, entry: Entry | None) -> None:
-        """Act on this entry from now on."""
-        self._entry = entry
-        if entry is None:
-            self.hide()

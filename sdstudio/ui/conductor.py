@@ -174,6 +174,11 @@ class Conductor(QObject):
         self._players.editor.restore_prompts(request.prompt, request.negative_prompt)
         self.attention_wanted.emit()
 
+    def offer_examples(self) -> None:
+        """Offer example prompts at the prompt: there is a picture where they stood on the canvas."""
+        model = self._players.panel.model
+        self._players.editor.set_examples(model.examples if model else ())
+
     def tell_aside(self, text: str) -> None:
         """Say how far work beside the drawing is, where no picture is being made; "" when it has ended."""
         if self._running is None:
@@ -287,8 +292,7 @@ class Conductor(QObject):
     def _on_picture_saved(self, entry: Entry) -> None:
         self._players.model.insert([entry])
         self._players.canvas.add_picture(entry)
-        model = self._players.panel.model
-        self._players.editor.set_examples(model.examples if model else ())  # until now they stood on the canvas
+        self.offer_examples()
         if entry.recipe.request.seed is not None:
             self._players.panel.set_last_seed(entry.recipe.request.seed)
 

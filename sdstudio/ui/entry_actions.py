@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from sdstudio.history.listing import Entries
 from sdstudio.history.store import Entry
+from sdstudio.ui.entry_keys import COPY, DELETE
 from sdstudio.ui.theme import icon
 
 
@@ -28,7 +29,7 @@ class EntryAction:
         bar: Whether the canvas' hover bar has a button for it.
         shortcut: Key sequence of the menu bar's action, "" for none.
         group: Menus draw a line between groups.
-        grid_key: A key that does it in the grid of the history, "" for none.
+        grid_key: A key that does it on the canvas and in the grid of the history, "" for none.
         menu: Title of the submenu it stands in, "" for none.
         pair: Whether it is about two pictures.
         several: Whether it is about two pictures or more.
@@ -98,7 +99,7 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
         "explain", "Explain this picture", "graduation-cap", "Draw it again and look at its steps on the Learn page",
         group=1,
     ),
-    EntryAction("copy", "Copy picture", "copy", "Copy the picture", bar=True, group=2),
+    EntryAction("copy", "Copy picture", "copy", "Copy the picture", bar=True, group=2, grid_key=COPY),
     EntryAction("copy_prompt", "Copy prompt", "pencil", "Copy its prompt as text", group=2),
     EntryAction("save_as", "Save as…", "save", "Save a copy of the picture", bar=True, shortcut="Ctrl+S", group=2),
     EntryAction(
@@ -119,7 +120,10 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
         "collect", "Collections…", "folder", "Put it into collections, or take it out", many=True, group=3,
         grid_key="c",
     ),
-    EntryAction("delete", "Move to trash", "trash-2", "Move the picture to the system's trash", many=True, group=4),
+    EntryAction(
+        "delete", "Move to trash", "trash-2", "Move the picture to the system's trash", many=True, group=4,
+        grid_key=DELETE,
+    ),
 )  # fmt: skip
 
 ENTRY_ACTION_BY_KEY = {row.key: row for row in ENTRY_ACTIONS}
@@ -148,11 +152,13 @@ class EntryActions(QObject):
             some = entries if isinstance(entries, Entries) else tuple(entries)
             self.wished.emit(EntryWish(key, some if row.many or row.pair else (entries[0],)))
 
-    def press(self, grid_key: str, entries: Sequence[Entry]) -> None:
-        """Ask for what a key stands for in the grid, if for anything."""
+    def press(self, grid_key: str, entries: Sequence[Entry]) -> bool:
+        """Ask for what a key stands for on pictures; False where it stands for nothing."""
         for row in ENTRY_ACTIONS:
             if row.grid_key == grid_key:
                 self.ask(row.key, entries)
+                return True
+        return False
 
     def menu(self, entries: Sequence[Entry], parent: QWidget) -> QMenu:
         """Return a context menu for these pictures."""

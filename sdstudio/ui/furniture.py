@@ -26,6 +26,7 @@ from sdstudio.ui.history_browser import HistoryBrowser
 from sdstudio.ui.history_desk import HistoryDesk
 from sdstudio.ui.history_model import HistoryModel
 from sdstudio.ui.input_desk import InputDesk
+from sdstudio.ui.last_picture import LastPicture
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.pages import Pages
 from sdstudio.ui.parameter_panel import ParameterPanel
@@ -96,6 +97,9 @@ class Furniture:
         players = Players(editor, desk, panel, canvas, browser, model, queue_panel, status_line, message)
         conductor = Conductor(players, actions, rooms.controller, rooms.history, window)
         conductor.grant(history_desk.wishes)
+        last_picture = LastPicture(canvas, rooms.history, rooms.tasks, conductor.offer_examples, window)
+        window.when_shown(last_picture.bring)
+        desk.stopped.connect(last_picture.stop)
         _generate_forever(players, conductor, rooms.controller, window)
         explain_desk = ExplainDesk(
             Explainer(rooms.controller.worker, window), rooms.history, rooms.library.find, rooms.tasks, window

@@ -199,6 +199,8 @@ class HistoryDesk(QObject):
 
     def _show_marks(self, ids: Sequence[int]) -> None:
         self._model.refresh(ids)
+        shown = {entry.id for entry in (self._canvas.entry, *self._canvas.strip.entries) if entry is not None}
+        self._canvas.renew(self._history.listing.entries(sorted(shown.intersection(ids))))
         self.marked.emit(ids)
 
     def compare(self, entries: Sequence[Entry]) -> None:
@@ -232,16 +234,20 @@ class HistoryDesk(QObject):
     def _on_deleted(self, gone: list[int], error: StudioError | None) -> None:
         for browser in self._browsers:
             browser.bar.dismiss()
+        shown = self._canvas.entry
+        was_shown = shown.id if shown is not None and shown.id in gone else None
         self._take_out(gone, error)
         if gone:
             said = f"{_pictures(gone)} moved to the trash"
-            self.tell(Change(said, lambda: self._bring_back(gone), lambda: self._delete_again(gone)))
+            self.tell(Change(said, lambda: self._bring_back(gone, was_shown), lambda: self._delete_again(gone)))
 
     def _take_out(self, gone: list[int], error: StudioError | None) -> None:
         if error is not None:
             self._message.say(str(error), "error")
+        shown = self._canvas.entry
+        row = self._model.index_of(shown.id).row() if shown is not None and shown.id in gone else -1
         self._model.remove(gone)
-        self._canvas.forget(gone)
+        self._canvas.forget(gone, self._in_place_of(row))
 
     def _delete_again(self, ids: Sequence[int]) -> None:
         if len(ids) <= AT_ONCE:
@@ -253,13 +259,22 @@ class HistoryDesk(QObject):
             lambda told: self._take_out(*told),
         )
 
-    def _bring_back(self, ids: Sequence[int]) -> None:
+    def _in_place_of(self, row: int) -> Entry | None:
+        """Return what stands in a row from which a picture was taken, the last of all where it was the last."""
+        left = self._model.rowCount()
+        return self._model.entry(self._model.index(min(row, left - 1))) if row >= 0 and left else None
+
+    def _bring_back(self, ids: Sequence[int], was_shown: int | None = None) -> None:
         if len(ids) <= AT_ONCE:
             try:
-                self._model.insert(self._history.restore(ids))
+                back = self._history.restore(ids)
             except StudioError:
                 self._model.reload()
                 raise
+            self._model.insert(back)
+            for entry in back:
+                if entry.id == was_shown and self._canvas.entry is not None:  # not over a picture that is being drawn
+                    self._canvas.show_entry(entry)
             return
         self._tasks.run(
             "Bringing pictures back",

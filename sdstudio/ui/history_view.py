@@ -35,6 +35,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QToolTip, QWidget
 
 from sdstudio.ui.bare_copies import BARE_MAXIMUM
+from sdstudio.ui.entry_keys import pressed_key
 from sdstudio.ui.history_cell import GAP_PX, Cell, draw_cell
 from sdstudio.ui.history_model import HistoryModel
 
@@ -286,8 +287,8 @@ class HistoryView(QAbstractItemView):
         elif plain and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             if before.isValid():
                 self.used.emit(before)
-        elif plain and event.text().isalnum():
-            self.key_pressed.emit(event.text().lower())
+        elif pressed_key(event):
+            self.key_pressed.emit(pressed_key(event))
         else:
             super().keyPressEvent(event)
         reached = self.currentIndex()

@@ -7,6 +7,7 @@ from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, QSizeF, Qt, QVariantA
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
+    QFocusEvent,
     QImage,
     QMouseEvent,
     QPainter,
@@ -21,6 +22,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from sdstudio.core.events import PreviewFrame
+from sdstudio.ui.theme import tokens
 
 MARGIN_PX = 24
 CORNER_PX = 6
@@ -48,7 +50,7 @@ class PictureView(QWidget):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(160, 120)
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self._place = QSize()
         self._picture = QImage()
@@ -220,6 +222,11 @@ class PictureView(QWidget):
         painter.setClipping(False)
         if self._picture.isNull() or self._dimmed:
             self._draw_place(painter, where)
+        if self.hasFocus():
+            ring = where.intersected(QRectF(self.rect()).adjusted(4, 4, -4, -4)).adjusted(-2.5, -2.5, 2.5, 2.5)
+            painter.setPen(QPen(QColor(tokens().accent_text), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(ring, CORNER_PX + 2, CORNER_PX + 2)
         painter.end()
 
     def _draw_picture(self, painter: QPainter, where: QRectF) -> None:
@@ -257,6 +264,16 @@ class PictureView(QWidget):
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._caption)
 
     # the hand
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Draw the ring that says where the keys go."""
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Take the ring away."""
+        super().focusOutEvent(event)
+        self.update()
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
         """Zoom about the cursor."""

@@ -26,7 +26,7 @@ def recipe_rows(entry: Entry) -> list[tuple[str, str]]:
     rows += [
         ("Model", recipe.model_name or request.model),
         ("Size", f"{request.width} × {request.height}"),
-        ("Sampler", f"{_sampler_title(request)}, {request.steps} steps"),
+        ("Sampler", f"{sampler_title(request)}, {request.steps} steps"),
         ("Guidance", f"{request.guidance_scale:g}"),
         ("Seed", str(request.seed)),
         ("Made", f"{entry.created.astimezone():%d %B %Y, %H:%M}{took}"),
@@ -55,7 +55,8 @@ def recipe_html(entry: Entry) -> str:
     return f"<table style='max-width:360px'>{cells}</table>"
 
 
-def _sampler_title(request: GenerationRequest) -> str:
+def sampler_title(request: GenerationRequest) -> str:
+    """Return the sampler as people call it, with its schedule where one was chosen."""
     spec, schedule = SCHEDULER_BY_KEY.get(request.scheduler), SCHEDULE_BY_KEY.get(request.schedule)
     title = spec.title if spec else request.scheduler
     return title if schedule is None or schedule.key == AUTOMATIC else f"{title} {schedule.title}"

@@ -14,12 +14,17 @@ _SIDE_PX = 20
 
 
 class Stars(QWidget):
-    """Shows a rating and asks for another."""
+    """Shows a rating and asks for another.
+
+    Args:
+        parent: As Qt has it.
+        side_px: Of one star.
+    """
 
     #: Another rating is wanted; carries 0 to 5.
     rated = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, side_px: int = _SIDE_PX) -> None:
         super().__init__(parent)
         self.setObjectName("ratingStars")
         self.setAccessibleName("Rating")
@@ -27,6 +32,7 @@ class Stars(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self._side_px = side_px
         self._stars = 0
         self._under_pointer = 0
 
@@ -43,7 +49,7 @@ class Stars(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the room of five stars."""
-        return QSize(RATING_MAXIMUM * (_SIDE_PX + GRID // 2), _SIDE_PX + GRID)
+        return QSize(RATING_MAXIMUM * (self._side_px + GRID // 2), self._side_px + GRID)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw full and empty stars; those up to the pointer are promised."""
@@ -52,10 +58,9 @@ class Stars(QWidget):
         for at in range(RATING_MAXIMUM):
             icon = "star-full" if at < shown else "star"
             color = (STAR if tokens().is_dark else "warning") if at < shown else "muted"
-            star = pixmap(icon, color, _SIDE_PX, self.devicePixelRatioF())
-            painter.drawPixmap(
-                QRectF(at * (_SIDE_PX + GRID // 2), GRID // 2, _SIDE_PX, _SIDE_PX), star, QRectF(star.rect())
-            )
+            star = pixmap(icon, color, self._side_px, self.devicePixelRatioF())
+            place = QRectF(at * (self._side_px + GRID // 2), GRID // 2, self._side_px, self._side_px)
+            painter.drawPixmap(place, star, QRectF(star.rect()))
         if self.hasFocus():
             painter.setPen(tokens().accent_text)
             painter.drawRoundedRect(self.rect().adjusted(0, 0, -1, -1), 4, 4)
@@ -88,4 +93,4 @@ class Stars(QWidget):
             super().keyPressEvent(event)
 
     def _at(self, event: QMouseEvent) -> int:
-        return min(max(int(event.position().x()) // (_SIDE_PX + GRID // 2) + 1, 1), RATING_MAXIMUM)
+        return min(max(int(event.position().x()) // (self._side_px + GRID // 2) + 1, 1), RATING_MAXIMUM)

@@ -1,0 +1,128 @@
+"""The line below the picture: how it was made in a few numbers, and its stars, heart and trash to press.
+
+Its place is kept while there is no picture, so that nothing moves when one comes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
+
+from sdstudio.history.store import Entry
+from sdstudio.ui.editor import small_button
+from sdstudio.ui.entry_actions import EntryActions
+from sdstudio.ui.recipe_text import recipe_html, sampler_title
+from sdstudio.ui.stars import Stars
+from sdstudio.ui.theme import GRID, mark, set_icon, tokens
+
+HEIGHT_PX: Final = GRID * 4
+_ICON_PX: Final = 16
+
+
+def facts_of(entry: Entry) -> str:
+    """Return how a picture was made in one line, the most asked first: the end is what is left out."""
+    request, recipe = entry.recipe.request, entry.recipe
+    steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
+    model = recipe.model_name or request.model
+    parts = (f"Seed {request.seed}", f"{request.width} × {request.height}", steps, sampler_title(request), model)
+    return "  ·  ".join(part for part in parts if part)
+
+
+class PictureCaption(QFrame):
+    """Facts of the shown picture, and its marks.
+
+    Args:
+        actions: Where wishes go.
+        parent: As Qt has it.
+    """
+
+    #: The menu of the picture is wanted at this global position.
+    menu_requested = Signal(QPoint)
+
+    def __init__(self, actions: EntryActions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("pictureCaption")
+        self.setFixedHeight(HEIGHT_PX)
+        self._actions = actions
+        self._entry: Entry | None = None
+        self.facts = Facts(self)
+        self.stars = Stars(self, _ICON_PX)
+        self.stars.setObjectName("captionStars")
+        self.stars.rated.connect(lambda stars: self._ask(f"rate_{stars}"))
+        self.heart = self._button("heart", "Favourite", "captionHeartButton", "Make it a favourite, or no longer (F)")
+        self.heart.clicked.connect(lambda: self._ask("favourite"))
+        self.trash = self._button("trash-2", "Move to trash", "captionTrashButton", "Move it to the trash (Del)")
+        self.trash.clicked.connect(lambda: self._ask("delete"))
+        self.more = self._button("ellipsis", "More actions", "captionMoreButton", "What else can be done with it")
+        self.more.clicked.connect(
+            lambda: self.menu_requested.emit(self.more.mapToGlobal(QPoint(0, self.more.height())))
+        )
+        row = QHBoxLayout(self)
+        row.setContentsMargins(GRID, 0, 0, 0)
+        row.setSpacing(GRID // 2)
+        row.addWidget(self.facts, 1)
+        row.addWidget(self.stars)
+        for button in (self.heart, self.trash, self.more):
+            row.addWidget(button)
+        self.show_entry(None)
+
+    def show_entry(self, entry: Entry | None) -> None:
+        """Tell of this picture; ``None`` leaves the line empty."""
+        self._entry = entry
+        for part in (self.facts, self.stars, self.heart, self.trash, self.more):
+            part.setVisible(entry is not None)
+        if entry is None:
+            return
+        self.facts.say(facts_of(entry), recipe_html(entry))
+        self.stars.set_stars(entry.rating)
+        look = ("heart-full", "danger") if entry.favourite else ("heart", "muted")
+        set_icon(self.heart, *look, _ICON_PX)
+        self.heart.setAccessibleDescription("yes" if entry.favourite else "no")
+
+    def _ask(self, key: str) -> None:
+        self._actions.ask(key, [self._entry] if self._entry else [])
+
+    def _button(self, icon_name: str, accessible: str, name: str, tip: str) -> QToolButton:
+        button = small_button(icon_name, accessible, tip)
+        button.setParent(self)
+        button.setObjectName(name)
+        set_icon(button, icon_name, "muted", _ICON_PX)
+        mark(button, "ghost", True)
+        return button
+
+
+class Facts(QWidget):
+    """One line of text that ends in … where it does not fit; the pointer shows all of the recipe."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("pictureFacts")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._text = ""
+
+    @property
+    def text(self) -> str:
+        """The whole line."""
+        return self._text
+
+    def say(self, text: str, more: str) -> None:
+        """Show a line; ``more`` is what the tooltip says."""
+        self._text = text
+        self.setAccessibleName(text)
+        self.setToolTip(more)
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Room for the whole line."""
+        return QSize(self.fontMetrics().horizontalAdvance(self._text), self.fontMetrics().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
+        """Write what fits."""
+        painter = QPainter(self)
+        painter.setPen(QColor(tokens().muted))
+        shown = self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown)
+        painter.end()
