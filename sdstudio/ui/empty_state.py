@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
@@ -10,9 +10,12 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
 
+Way = tuple[str, str, Callable[[], object]]
+"""What is on a button that leads elsewhere, its icon, and what it does."""
+
 
 class EmptyState(QWidget):
-    """An icon, a heading, a sentence and suggestions."""
+    """An icon, a heading, a sentence, suggestions and ways to elsewhere."""
 
     #: A suggestion was pressed; carries its text.
     chosen = Signal(str)
@@ -35,6 +38,7 @@ class EmptyState(QWidget):
         self._text.setWordWrap(True)
         self._text.setProperty("role", "muted")
         self._chips: list[QPushButton] = []
+        self._ways: list[QPushButton] = []
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(GRID * 2, GRID * 2, GRID * 2, GRID * 2)
         self._column.setSpacing(GRID)
@@ -61,10 +65,29 @@ class EmptyState(QWidget):
             chip.deleteLater()
         self._chips = [self._chip(text, icon_name) for text in suggestions]
         for at, chip in enumerate(self._chips):
-            self._column.insertWidget(self._column.count() - 1, chip, 0, Qt.AlignmentFlag.AlignHCenter)
+            place = self._column.count() - 1 - len(self._ways)
+            self._column.insertWidget(place, chip, 0, Qt.AlignmentFlag.AlignHCenter)
             chip.setObjectName(f"suggestion{at}")
             chip.show()
         self._fit()
+
+    def lead(self, ways: Sequence[Way]) -> None:
+        """Offer ways to elsewhere, below the suggestions."""
+        for button in self._ways:
+            self._column.removeWidget(button)
+            button.hide()
+            button.deleteLater()
+        self._ways = [self._way(*way) for way in ways]
+        for at, button in enumerate(self._ways):
+            self._column.insertWidget(self._column.count() - 1, button, 0, Qt.AlignmentFlag.AlignHCenter)
+            button.setObjectName(f"way{at}")
+            button.show()
+        self._fit()
+
+    @property
+    def ways(self) -> list[QPushButton]:
+        """The buttons that lead elsewhere."""
+        return list(self._ways)
 
     @property
     def suggestions(self) -> list[QPushButton]:
@@ -81,11 +104,14 @@ class EmptyState(QWidget):
         return QSize(super().minimumSizeHint().width(), 4 * GRID + self._heading.sizeHint().height())
 
     def _fit(self) -> None:
-        """Leave out first the icon, then the sentence, then the last suggestions."""
+        """Leave out first the icon, then the sentence, then suggestions but the first, then what leads elsewhere."""
         width = self.width() - 4 * GRID
         heights = {
             part: GRID + (part.heightForWidth(width) if part.hasHeightForWidth() else part.sizeHint().height())
-            for part in (self._heading, self._icon, self._text, *reversed(self._chips))
+            for part in (
+                self._heading, self._icon, self._text, *reversed(self._chips[1:]), *reversed(self._ways),
+                *self._chips[:1],
+            )
         }
         needed = 4 * GRID + sum(heights.values())
         for part in list(heights)[1:]:
@@ -102,6 +128,14 @@ class EmptyState(QWidget):
             set_icon(chip, icon_name, "accent_text", 14)
         chip.clicked.connect(lambda: self.chosen.emit(text))
         return chip
+
+    def _way(self, title: str, icon_name: str, act: Callable[[], object]) -> QPushButton:
+        button = QPushButton(f" {title}", self)
+        button.setAccessibleName(title)
+        mark(button, "ghost", True)
+        set_icon(button, icon_name)
+        button.clicked.connect(lambda: act())
+        return button
 
     def _on_theme_changed(self) -> None:
         self._icon.setPixmap(pixmap(self._icon_name, "muted", self._icon_px, self.devicePixelRatioF()))

@@ -86,6 +86,7 @@ class LibraryDesk(QObject):
     def close(self) -> None:
         """End the threads."""
         self._hash_soon.stop()
+        self.models.close()
         self.watch.stop()
         self.hasher.stop()
 

@@ -1,8 +1,12 @@
-"""Serves the box that names the model: what its list shows is read in the background, before it is opened."""
+"""Serves the box that names the model: what its list shows is read in the background, before it is opened.
+
+Where there is no model but the built-in one, the empty canvas shows the ways to others.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -11,11 +15,16 @@ from PySide6.QtCore import QObject, Signal
 from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.events import EngineStatus
+from sdstudio.core.model_titles import BUILT_IN
 from sdstudio.history.usage import Newest
+from sdstudio.jobs.tasks import Task
+from sdstudio.library.neighbours import Neighbour, neighbours
 from sdstudio.library.sidecar import pictures_beside
 from sdstudio.ui.covers import Covers
 from sdstudio.ui.editors import ChoiceEditor
+from sdstudio.ui.empty_state import Way
 from sdstudio.ui.model_box import ModelBox
+from sdstudio.ui.model_picker import DOWNLOAD, USE_ANOTHER, ModelPicker
 from sdstudio.ui.model_rows import Known, ModelRow, rows_of
 from sdstudio.ui.undo import Change
 
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
     from sdstudio.library.library import Library
     from sdstudio.ui.furniture import Rooms
     from sdstudio.ui.main_window import MainWindow
-    from sdstudio.ui.model_picker import ModelPicker
+    from sdstudio.ui.programs_dialog import ProgramsDialog
 
 _CPU: Final = "CPU"
 
@@ -44,6 +53,8 @@ class ModelDesk(QObject):
         self._tasks = rooms.tasks
         self._window = window
         self._known = Known()
+        self._programs: ProgramsDialog | None = None
+        self._looking: Task | None = None
         self.picker: ModelPicker | None = None
         editor = window.panel.field("model").editor
         assert isinstance(editor, ChoiceEditor)
@@ -54,6 +65,7 @@ class ModelDesk(QObject):
 
     def renew(self) -> None:
         """Read again what is known of the models."""
+        self._show_ways()
         self._tasks.run(
             "Reading what is known of the models", lambda _task: known_of(self._library, self._history), self._on_known
         )
@@ -61,13 +73,68 @@ class ModelDesk(QObject):
     def open(self, typed: str = "") -> None:
         """Open the list, with what was typed as the beginning of a search."""
         if self.picker is None:
-            from sdstudio.ui.model_picker import ModelPicker  # noqa: PLC0415 (not needed to show the window)
-
             self.picker = ModelPicker(Covers(self._tasks, self), self._window)
             self.picker.chosen.connect(self._on_chosen)
             self.picker.favourite_toggled.connect(self._on_favourite_toggled)
             self.picker.download_wanted.connect(self.download_wanted)
+            self.picker.programs_wanted.connect(self.open_programs)
         self.picker.open_below(self._box, self._rows(), typed)
+
+    def open_programs(self) -> None:
+        """Open the dialog with other programs' folders, and look for them."""
+        if self._programs is None:
+            from sdstudio.ui.programs_dialog import ProgramsDialog  # noqa: PLC0415 (not needed to show the window)
+
+            self._programs = ProgramsDialog(self._window)
+            self._programs.folder_chosen.connect(self._on_folder_chosen)
+        self._programs.show_looking()
+        self._programs.show()
+        self._programs.raise_()
+        self._programs.activateWindow()
+        if self._looking is None:
+            self._looking = self._tasks.run(
+                "Looking for other programs", lambda task: neighbours(cancel=task.cancelled_event), self._on_found,
+                self._on_not_found,
+            )  # fmt: skip
+
+    def close(self) -> None:
+        """Stop looking."""
+        if self._looking is not None:
+            self._looking.cancel()
+        if self._programs is not None:
+            self._programs.close()
+
+    def _on_found(self, found: tuple[Neighbour, ...]) -> None:
+        self._looking = None
+        if self._programs is not None:
+            self._programs.show_found(found, self._window.settings.model_folders)
+
+    def _on_not_found(self, error: StudioError) -> None:
+        self._looking = None
+        self._window.say(str(error), "error")
+
+    def _on_folder_chosen(self, folder: Path) -> None:
+        """Look for models there from now on."""
+        before = self._window.settings.model_folders
+        if folder not in before:
+            self._take_folders((*before, folder))
+            said = f"Models of {folder.name} are used"
+            self._window.history_desk.undos.push(Change(said, lambda: self._without(folder)))
+
+    def _without(self, folder: Path) -> None:
+        self._take_folders(tuple(each for each in self._window.settings.model_folders if each != folder))
+
+    def _take_folders(self, folders: tuple[Path, ...]) -> None:
+        self._window.take_settings(self._window.settings.model_copy(update={"model_folders": folders}))
+        if self._programs is not None:
+            self._programs.show_used(folders)
+
+    def _show_ways(self) -> None:
+        others = any(model.is_usable and model.key != BUILT_IN for model in self._library.models())
+        ways: list[Way] = [
+            (USE_ANOTHER, "folder-plus", self.open_programs), (DOWNLOAD, "download", self.download_wanted.emit)
+        ]  # fmt: skip
+        self._window.canvas.empty.lead([] if others else ways)
 
     def _rows(self) -> tuple[ModelRow, ...]:
         current = self._window.panel.model

@@ -25,6 +25,9 @@ from sdstudio.ui.model_list import ROW_ROLE, ModelListModel, ModelRowDelegate, h
 from sdstudio.ui.model_rows import ModelRow
 from sdstudio.ui.theme import GRID, icon, mark, set_icon
 
+USE_ANOTHER: Final = "Use models of another program…"
+DOWNLOAD: Final = "Download a model…"
+
 _LEAST_WIDTH_PX: Final = 528
 _HEIGHT_PX: Final = 560
 _LEAST_HEIGHT_PX: Final = 240
@@ -45,6 +48,8 @@ class ModelPicker(QFrame):
     favourite_toggled = Signal(str)
     #: A model is to be downloaded.
     download_wanted = Signal()
+    #: Models of another program are to be used.
+    programs_wanted = Signal()
 
     def __init__(self, covers: Covers, parent: QWidget | None = None) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
@@ -63,7 +68,8 @@ class ModelPicker(QFrame):
         self._none = QLabel("No model of this name.", self)
         self._none.setProperty("role", "muted")
         self._none.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.download_button = self._foot_button("pickerDownloadButton", "Download a model…", "download")
+        self.programs_button = self._foot_button("pickerProgramsButton", USE_ANOTHER, "folder-plus")
+        self.download_button = self._foot_button("pickerDownloadButton", DOWNLOAD, "download")
         self._lay_out()
         self.search_edit.textChanged.connect(self._on_typed)
         self.search_edit.returnPressed.connect(self._on_entered)
@@ -73,6 +79,8 @@ class ModelPicker(QFrame):
         self.list.letter_typed.connect(self._on_letter)
         self.download_button.clicked.connect(self.close)
         self.download_button.clicked.connect(self.download_wanted)
+        self.programs_button.clicked.connect(self.close)
+        self.programs_button.clicked.connect(self.programs_wanted)
         covers.made.connect(self.list.viewport().update)
         favourite = QShortcut(QKeySequence("Ctrl+D"), self)
         favourite.activated.connect(lambda: self._toggle(self.list.currentIndex()))
@@ -121,6 +129,7 @@ class ModelPicker(QFrame):
     def _lay_out(self) -> None:
         self._foot = QHBoxLayout()
         self._foot.setSpacing(GRID)
+        self._foot.addWidget(self.programs_button)
         self._foot.addWidget(self.download_button)
         self._foot.addStretch(1)
         column = QVBoxLayout(self)
