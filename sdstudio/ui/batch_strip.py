@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from sdstudio.history.store import Entry
+from sdstudio.ui.entry_keys import LOOK, pressed_key
 from sdstudio.ui.theme import GRID, tokens
 
 SIDE_PX: Final = 56
@@ -20,6 +21,10 @@ class BatchStrip(QWidget):
 
     #: One of the job's pictures was chosen; carries its `Entry`.
     chosen = Signal(object)
+    #: One of the job's pictures is to be looked at large; carries its `Entry`.
+    opened = Signal(object)
+    #: A picture was made; carries its `Entry`.
+    added = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,6 +78,7 @@ class BatchStrip(QWidget):
         if choose:
             self._current = len(self._entries) - 1
         self.update()
+        self.added.emit(entry)
 
     def remove(self, entry_id: int) -> None:
         """Take a deleted picture out."""
@@ -146,18 +152,29 @@ class BatchStrip(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Choose what was pressed."""
-        for at in range(len(self._entries)):
-            if self.slot_rect(at).contains(event.position()):
-                self.choose(at)
-                return
+        at = self._at(event.position())
+        if at is not None:
+            self.choose(at)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Ask for a large look at what was pressed."""
+        at = self._at(event.position())
+        if at is not None:
+            self.choose(at)
+            self.opened.emit(self._entries[at])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """Left and right choose the neighbour."""
+        """Left and right choose the neighbour, Space and Enter ask for a large look."""
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()), 0)
         if step:
             self.choose(self._current + step)
+        elif pressed_key(event) == LOOK and self._current >= 0:
+            self.opened.emit(self._entries[self._current])
         else:
             super().keyPressEvent(event)
+
+    def _at(self, position: QPointF) -> int | None:
+        return next((at for at in range(len(self._entries)) if self.slot_rect(at).contains(position)), None)
 
 
 def _cropped(picture: QPixmap) -> QRectF:

@@ -72,7 +72,9 @@ class Canvas(QWidget):
         self.view.drag_out_started.connect(self._on_drag_out_started)
         self.view.menu_requested.connect(self._on_menu_requested)
         self.view.zoom_changed.connect(self._on_zoom_changed)
+        self.view.double_clicked.connect(lambda _where: self._open())
         self.strip = BatchStrip(self)
+        self.strip.opened.connect(lambda _entry: self._open())
         self.strip.chosen.connect(self._on_strip_chosen)
         self.caption = PictureCaption(actions, self)
         self.caption.menu_requested.connect(self._on_menu_requested)
@@ -349,6 +351,10 @@ class Canvas(QWidget):
         key = pressed_key(event)
         if self._entry is None or not key or not self._actions.press(key, [self._entry]):
             super().keyPressEvent(event)
+
+    def _open(self) -> None:
+        if self._entry is not None:
+            self._actions.ask("look", [self._entry])
 
     def _on_strip_chosen(self, entry: Entry) -> None:
         self._followed = self._job is None

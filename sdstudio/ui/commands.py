@@ -62,7 +62,7 @@ class Commands(QObject):
             "actual_size": lambda: view.zoom_to(1.0),
             "zoom_in": lambda: view.zoom_by(1.25),
             "zoom_out": lambda: view.zoom_by(0.8),
-            "full_screen": self.toggle_full_screen,
+            "full_screen": self.show_full_screen,
             "reset_layout": window.create_page.reset_layout,
             "generate": window.editor.generate_button.click,
             "forever": window.editor.forever_button.click,
@@ -79,6 +79,10 @@ class Commands(QObject):
 
     def ask(self, key: str) -> None:
         """Do something with the selected pictures where the history is open or has the focus, else the canvas's one."""
+        looked_at = self._window.loupe_desk.entry
+        if looked_at is not None:
+            self._window.actions_on_entries.ask(key, [looked_at])
+            return
         shown = self._window.canvas.entry
         selected = self._window.pages.browser.selected() if self._means_history else ()
         if selected:
@@ -89,6 +93,8 @@ class Commands(QObject):
     @property
     def count(self) -> int:
         """How many pictures `ask` means."""
+        if self._window.loupe_desk.entry is not None:
+            return 1
         selected = self._window.pages.browser.view.selected_count if self._means_history else 0
         return selected or int(self._window.canvas.entry is not None)
 
@@ -112,7 +118,9 @@ class Commands(QObject):
         return in_history or self._window.canvas.entry is None
 
     def escape(self) -> None:
-        """Leave the full screen, else stop the running job."""
+        """Leave the loupe or the full screen, else stop the running job."""
+        if self._window.loupe_desk.leave():
+            return
         if self.is_full_screen:
             self.leave_full_screen()
         else:
@@ -121,6 +129,11 @@ class Commands(QObject):
     def leave_full_screen(self) -> None:
         """Bring back all that the canvas covers."""
         if self.is_full_screen:
+            self.toggle_full_screen()
+
+    def show_full_screen(self) -> None:
+        """Give the whole screen to the chosen picture, to the canvas where none is chosen, or take it back."""
+        if self.is_full_screen or not self._window.loupe_desk.toggle_full_screen():
             self.toggle_full_screen()
 
     def toggle_full_screen(self) -> None:

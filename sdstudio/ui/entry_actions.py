@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from sdstudio.history.listing import Entries
 from sdstudio.history.store import Entry
-from sdstudio.ui.entry_keys import COPY, DELETE
+from sdstudio.ui.entry_keys import COPY, DELETE, LOOK
 from sdstudio.ui.theme import icon
 
 
@@ -66,6 +66,9 @@ def _rating(stars: int) -> EntryAction:
 
 
 ENTRY_ACTIONS: tuple[EntryAction, ...] = (
+    EntryAction(
+        "look", "View large", "maximize", "Look at it large, and at those around it", grid_key=LOOK, group=-1
+    ),
     EntryAction("restore", "Use all parameters", "sliders-horizontal", "Put all it was made with into the panel"),
     EntryAction("restore_prompt", "Use only the prompt", "pencil", "Put its prompts into the editor"),
     EntryAction(

@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence
 
 DELETE = "del"
 COPY = "ctrl+c"
+LOOK = " "
 
 
 def pressed_key(event: QKeyEvent) -> str:
@@ -17,4 +18,6 @@ def pressed_key(event: QKeyEvent) -> str:
         return ""
     if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
         return DELETE
+    if event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        return LOOK
     return event.text().lower() if event.text().isalnum() else ""

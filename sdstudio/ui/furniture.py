@@ -27,6 +27,7 @@ from sdstudio.ui.history_desk import HistoryDesk
 from sdstudio.ui.history_model import HistoryModel
 from sdstudio.ui.input_desk import InputDesk
 from sdstudio.ui.last_picture import LastPicture
+from sdstudio.ui.loupe_desk import LoupeDesk, Shown
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.pages import Pages
 from sdstudio.ui.parameter_panel import ParameterPanel
@@ -75,6 +76,7 @@ class Furniture:
     pages: Pages
     conductor: Conductor
     history_desk: HistoryDesk
+    loupe_desk: LoupeDesk
     commands: Commands
     exchange: Exchange
 
@@ -125,6 +127,9 @@ class Furniture:
         provenance.title_changed.connect(conductor.title_changed)
         pages = Pages(create_page, browser, model, actions, rooms.history, rooms.tasks, rooms.paths.models, window)
         pages.learn_added.connect(explain_desk.add_page)
+        shown = Shown(pages, canvas, browser, model)
+        loupe_desk = LoupeDesk(shown, actions, history_desk, rooms.history, rooms.tasks)
+        conductor.grant({"look": loupe_desk.look})
         explain_desk.page_wanted.connect(lambda: pages.open("Learn"))
         return cls(
             actions_on_entries=actions,
@@ -142,6 +147,7 @@ class Furniture:
             pages=pages,
             conductor=conductor,
             history_desk=history_desk,
+            loupe_desk=loupe_desk,
             commands=Commands(window, rooms.paths),
             exchange=exchange,
         )

@@ -1,4 +1,4 @@
-"""The history to look through: search while typing, click to see, double click to use again, delete with undo."""
+"""The history to look through: search while typing, click to see, double click to see it large, delete with undo."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class HistoryBrowser(QWidget):
         self.view.setObjectName(view_name)
         self.view.setAccessibleName("History")
         self.view.clicked.connect(self._on_clicked)
-        self.view.used.connect(lambda index: self._actions.ask("restore", [self._model.entry(index)]))
+        self.view.opened.connect(lambda index: self._actions.ask("look", [self._model.entry(index)]))
         self.view.customContextMenuRequested.connect(self._on_menu_requested)
         self.view.delete_pressed.connect(lambda: self._actions.ask("delete", self.selected()))
         self.view.walked_to.connect(self._on_clicked)

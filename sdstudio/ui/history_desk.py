@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QCursor
-from PySide6.QtWidgets import QInputDialog
+from PySide6.QtWidgets import QApplication, QInputDialog
 
 from sdstudio.core.errors import StudioError
 from sdstudio.history.listing import ids_of
@@ -22,7 +22,6 @@ from sdstudio.history.marks import Undo
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.canvas import Canvas
-from sdstudio.ui.history_browser import HistoryBrowser
 from sdstudio.ui.history_model import HistoryModel
 from sdstudio.ui.mark_popup import MarkKind, MarkPopup
 from sdstudio.ui.message_bar import MessageBar
@@ -35,6 +34,15 @@ AT_ONCE: Final = 20
 """More pictures than this go to the trash in the background."""
 
 Wish = Callable[[Sequence[Entry]], object]
+
+
+class Teller(Protocol):
+    """Where pictures are seen: says what was done to them, and offers to take it back."""
+
+    bar: MessageBar
+
+    def offer_undo(self, said: str, undo: Callable[[], object]) -> None:
+        """Say what was done and how to take it back."""
 
 
 class HistoryDesk(QObject):
@@ -53,7 +61,7 @@ class HistoryDesk(QObject):
         self._canvas = canvas
         self._message = message
         self._tasks = tasks
-        self._browsers: list[HistoryBrowser] = []
+        self._browsers: list[Teller] = []
         self._waiting: deque[tuple[str, Callable[[], Undo], Sequence[int]]] = deque()
         self._writing = False
         self._popup: MarkPopup | None = None
@@ -76,7 +84,7 @@ class HistoryDesk(QObject):
             "delete": self.delete,
         }
 
-    def add_browser(self, browser: HistoryBrowser) -> None:
+    def add_browser(self, browser: Teller) -> None:
         """Let another view of the history tell what was done."""
         self._browsers.append(browser)
 
@@ -155,7 +163,7 @@ class HistoryDesk(QObject):
             return
         if self._popup is not None:
             self._popup.close()
-        self._popup = MarkPopup(kind, [name for name, _ in offered], held, len(ids))
+        self._popup = MarkPopup(kind, [name for name, _ in offered], held, len(ids), self._message.window())
         self._popup.toggled.connect(lambda name, on: self.set_mark(kind, entries, name, on))
         self._popup.open_at(where if where is not None else QCursor.pos())
 
@@ -207,7 +215,8 @@ class HistoryDesk(QObject):
         """Open a window that compares two pictures. Raises: HistoryError."""
         from sdstudio.ui.compare_window import CompareWindow  # noqa: PLC0415 (not needed to show the window)
 
-        CompareWindow(list(entries), self._tasks, self._message.window()).show()
+        over = QApplication.activeWindow() or self._message.window()  # the loupe may have the whole screen
+        CompareWindow(list(entries), self._tasks, over).show()
 
     # the trash
 

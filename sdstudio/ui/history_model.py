@@ -58,6 +58,8 @@ class HistoryModel(QAbstractListModel):
     completed = Signal()
     #: Pictures were deleted; carries their ids as a frozenset.
     entries_gone = Signal(object)
+    #: Pictures were made, or came back from the trash; carries their ids as a frozenset.
+    entries_back = Signal(object)
 
     def __init__(
         self, history: History, thumbnails: Thumbnails, tasks: TaskRunner, parent: QObject | None = None
@@ -194,6 +196,10 @@ class HistoryModel(QAbstractListModel):
         for entry in entries:
             self.thumbnails.forget(entry)
             self._entries.pop(entry.id, None)
+        self._put(entries)
+        self.entries_back.emit(frozenset(entry.id for entry in entries))
+
+    def _put(self, entries: Sequence[Entry]) -> None:
         if not self._look.is_default or self._filling or len(entries) > _ONE_BY_ONE:
             self.reload()
             return

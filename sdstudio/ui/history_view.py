@@ -35,7 +35,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QToolTip, QWidget
 
 from sdstudio.ui.bare_copies import BARE_MAXIMUM
-from sdstudio.ui.entry_keys import pressed_key
+from sdstudio.ui.entry_keys import LOOK, pressed_key
 from sdstudio.ui.history_cell import GAP_PX, Cell, draw_cell
 from sdstudio.ui.history_model import HistoryModel
 
@@ -54,8 +54,8 @@ class HistoryView(QAbstractItemView):
     delete_pressed = Signal()
     #: A key that stands for an action was pressed on the selection; carries the key as text, "3" or "f".
     key_pressed = Signal(str)
-    #: Enter was pressed on an entry, or it was double clicked; carries its index.
-    used = Signal(QModelIndex)
+    #: Space or Enter was pressed on an entry, or it was double clicked; carries its index.
+    opened = Signal(QModelIndex)
     #: The keys led to another entry; carries its index.
     walked_to = Signal(QModelIndex)
 
@@ -78,7 +78,7 @@ class HistoryView(QAbstractItemView):
         self.setModel(model)
         for changed in (model.rowsInserted, model.rowsRemoved):  # the base class looks only at what it holds itself
             changed.connect(self.updateGeometries)
-        self.doubleClicked.connect(self.used)
+        self.doubleClicked.connect(self.opened)
 
     def selected_rows(self) -> list[int]:
         """Return the selected rows in ascending order; thousands are no list of indexes."""
@@ -284,9 +284,10 @@ class HistoryView(QAbstractItemView):
         deleting = event.matches(QKeySequence.StandardKey.Delete) or event.key() == Qt.Key.Key_Backspace
         if deleting:
             self.delete_pressed.emit()
-        elif plain and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            if before.isValid():
-                self.used.emit(before)
+        elif pressed_key(event) == LOOK:
+            chosen = self.selected_rows()
+            if before.isValid() or chosen:
+                self.opened.emit(before if before.isValid() else self._rows.index(chosen[0]))
         elif pressed_key(event):
             self.key_pressed.emit(pressed_key(event))
         else:

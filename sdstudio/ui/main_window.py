@@ -39,12 +39,7 @@ _KEEP_DELAY_MS: Final = 1500
 
 
 class MainWindow(QMainWindow):
-    """Top bar, pages, status line.
-
-    Args:
-        rooms: What it works with.
-        settings: As they were loaded.
-    """
+    """Top bar, pages, status line."""
 
     #: The window is on the screen for the first time; heavy work may begin.
     shown = Signal()
@@ -185,6 +180,7 @@ class MainWindow(QMainWindow):
             self._memory.keep_bytes("geometry", bytes(self.saveGeometry().data()))
             self._memory.keep_bytes("layout", self.create_page.layout_state())
         self._memory.keep_json("window", {"page": self.pages.name, "theme": self._settings.theme})
+        self._memory.keep_json("loupe", self.loupe_desk.state())
         self._memory.keep_json("panel", self.panel.state())
         self._memory.keep_json("editor", self.editor.state())
         self._memory.write()
@@ -249,6 +245,7 @@ class MainWindow(QMainWindow):
         self.pages = made.pages
         self.conductor = made.conductor
         self.history_desk = made.history_desk
+        self.loupe_desk = made.loupe_desk
         self.commands = made.commands
         self.exchange = made.exchange
 
@@ -292,6 +289,7 @@ class MainWindow(QMainWindow):
         self.panel.words_wanted.connect(self.editor.append_prompt)
         self.editor.changed.connect(self._keep_soon.start)
         self.canvas.entry_changed.connect(self.commands.show_possible)
+        self.loupe_desk.toggled.connect(self.commands.show_possible)
         self.browser.view.selectionModel().selectionChanged.connect(self.commands.show_possible)
         self.pages.history_added.connect(self._on_history_added)
         self.exchange.connect_to(self.conductor)
@@ -308,6 +306,7 @@ class MainWindow(QMainWindow):
     def _restore_state(self) -> None:
         if self._has_place:
             self.create_page.restore_layout(self._memory.bytes_of("layout"))
+        self.loupe_desk.restore_state(self._memory.json_of("loupe"))
         self.panel.restore_state(self._memory.json_of("panel"))
         self.editor.restore_state(self._memory.json_of("editor"))
         self._on_model_chosen(self._model_key)
@@ -339,6 +338,7 @@ class MainWindow(QMainWindow):
         rooms.workshop.made.connect(lambda _report: self.rescan())
 
     def _on_attention_wanted(self) -> None:
+        self.loupe_desk.leave()
         self.commands.leave_full_screen()
         self.pages.open("Create")
 

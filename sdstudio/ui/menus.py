@@ -77,7 +77,7 @@ MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("actual_size", "&100 %", "Ctrl+1", "image"),
         Command("zoom_in", "Zoom &in", "Ctrl++", "zoom-in", also="Ctrl+="),
         Command("zoom_out", "Zoom &out", "Ctrl+-", "zoom-out"),
-        Command("full_screen", "Full screen &canvas", "F11", "maximize", 1),
+        Command("full_screen", "F&ull screen", "F11", "maximize", 1),
         Command("reset_layout", "&Reset layout", "", "rotate-ccw", 3),
     ),
     "&Picture": _entry_commands(),

@@ -22,12 +22,18 @@ HEIGHT_PX: Final = GRID * 4
 _ICON_PX: Final = 16
 
 
-def facts_of(entry: Entry) -> str:
-    """Return how a picture was made in one line, the most asked first: the end is what is left out."""
+def facts_of(entry: Entry, size: tuple[int, int] | None = None) -> str:
+    """Return how a picture was made in one line, the most asked first: the end is what is left out.
+
+    Args:
+        entry: The picture.
+        size: Its width and height where they are known; default: what was asked for.
+    """
     request, recipe = entry.recipe.request, entry.recipe
+    width, height = size or (request.width, request.height)
     steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
     model = recipe.model_name or request.model
-    parts = (f"Seed {request.seed}", f"{request.width} × {request.height}", steps, sampler_title(request), model)
+    parts = (f"Seed {request.seed}", f"{width} × {height}", steps, sampler_title(request), model)
     return "  ·  ".join(part for part in parts if part)
 
 

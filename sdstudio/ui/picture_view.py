@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, QSizeF, Qt, QVariantAnimation, Signal
 from PySide6.QtGui import (
@@ -22,6 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from sdstudio.core.events import PreviewFrame
+from sdstudio.ui.pixels import as_pillow, as_qimage
 from sdstudio.ui.theme import tokens
 
 MARGIN_PX = 24
@@ -45,6 +48,8 @@ class PictureView(QWidget):
     drag_out_started = Signal()
     #: The context menu is wanted at this global position.
     menu_requested = Signal(QPoint)
+    #: It was double clicked at this place; `toggle_zoom` is what most want then.
+    double_clicked = Signal(QPointF)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,6 +59,8 @@ class PictureView(QWidget):
         self.setMouseTracking(True)
         self._place = QSize()
         self._picture = QImage()
+        self._smaller: tuple[QImage, ...] = ()
+        self._is_draft = False
         self._preview = QImage()
         self._caption = ""
         self._dimmed = False
@@ -107,6 +114,7 @@ class PictureView(QWidget):
     def lay_under(self, picture: QImage) -> None:
         """Show what the picture begins from, dimmed and as large as the reserved place, until there is a preview."""
         self._picture = picture
+        self._smaller, self._is_draft = (), False
         self._dimmed = True
         self.update()
 
@@ -129,19 +137,36 @@ class PictureView(QWidget):
         small = Image.frombytes("RGB", (frame.width, frame.height), frame.rgb)
         factor = max(1, _PREVIEW_SIDE_PX // max(frame.width, frame.height))
         soft = small.resize((frame.width * factor, frame.height * factor), Image.Resampling.BICUBIC)
-        self._preview = _as_qimage(soft)
+        self._preview = as_qimage(soft)
         self._picture = QImage()
         self._dimmed = False
         self._caption = ""
         self.update()
 
-    def set_picture(self, picture: QImage, keep_zoom: bool = False) -> None:
-        """Show a finished picture; after a preview it is faded in."""
+    def set_draft(self, small: QImage, size: QSize) -> None:
+        """Show a small copy of a picture of ``size`` pixels in its place until it is read; the zoom is kept."""
+        self.set_picture(small, keep_zoom=True, size=size)
+        self._is_draft = True
+
+    def set_picture(
+        self, picture: QImage, keep_zoom: bool = False, smaller: Sequence[QImage] = (), size: QSize | None = None
+    ) -> None:
+        """Show a finished picture; after a preview it is faded in.
+
+        Args:
+            picture: It.
+            keep_zoom: Keep zoom and place when it is as large as the one before.
+            smaller: Copies, each half as large as the one before, of one that is larger than screens.
+            size: Its size where ``picture`` is a copy of another.
+        """
         came_from_preview = self.has_preview
-        if not keep_zoom or picture.size() != self._place:
+        size = size or picture.size()
+        if not keep_zoom or size != self._place:
             self._zoom = None
-        self._place = picture.size()
+        self._place = size
         self._picture = picture
+        self._smaller = tuple(smaller)
+        self._is_draft = False
         self._dimmed = False
         self._caption = ""
         if came_from_preview and self.isVisible():
@@ -187,6 +212,13 @@ class PictureView(QWidget):
         else:
             self.zoom_to(wanted, about)
 
+    def toggle_zoom(self, about: QPointF | None = None) -> None:
+        """Change between fitted and 100 %."""
+        if self.is_fitted:
+            self.zoom_to(1.0, about)
+        else:
+            self.fit()
+
     def picture_rect(self) -> QRectF:
         """Return where the picture, or its reserved place, lies in the view."""
         size = QSizeF(self._place) * self._logical(self.zoom)
@@ -231,6 +263,9 @@ class PictureView(QWidget):
 
     def _draw_picture(self, painter: QPainter, where: QRectF) -> None:
         scale = self.zoom
+        if self._is_draft or (self._smaller and self._zoom is not None and scale < 1):
+            self._draw_part(painter, where)
+            return
         if self._zoom is not None and scale >= 1:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < 2)
             painter.drawImage(where, self._picture)
@@ -238,16 +273,28 @@ class PictureView(QWidget):
         target = (where.size() * self.devicePixelRatioF()).toSize()
         painter.drawPixmap(where, self._resampled(target), QRectF(QPointF(), QSizeF(target)))
 
+    def _draw_part(self, painter: QPainter, where: QRectF) -> None:
+        """Draw what is in sight out of the smallest copy that has enough pixels: its cost is that of the view."""
+        source = self._source_for(round(where.width() * self.devicePixelRatioF()))
+        seen = where & QRectF(self.rect())
+        across, down = source.width() / where.width(), source.height() / where.height()
+        corner = seen.topLeft() - where.topLeft()
+        part = QRectF(corner.x() * across, corner.y() * down, seen.width() * across, seen.height() * down)
+        painter.drawImage(seen, source, part)
+
+    def _source_for(self, width: int) -> QImage:
+        return next((copy for copy in reversed(self._smaller) if copy.width() >= width), self._picture)
+
     def _resampled(self, target: QSize) -> QPixmap:
         """Return the picture at this size: Lanczos upwards (the painter's bilinear shows diamonds), area downwards."""
         key = (self._picture.cacheKey(), target.width(), target.height())
         if self._scaled is None or self._scaled[0] != key:
             upwards = target.width() > self._picture.width()
             if upwards and max(target.width(), target.height()) <= _LANCZOS_MAXIMUM_PX:
-                source = _as_pillow(self._picture).resize((target.width(), target.height()), Image.Resampling.LANCZOS)
-                image = _as_qimage(source)
+                source = as_pillow(self._picture).resize((target.width(), target.height()), Image.Resampling.LANCZOS)
+                image = as_qimage(source)
             else:
-                image = self._picture.scaled(
+                image = self._source_for(target.width()).scaled(
                     target, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
                 )
             self._scaled = (key, QPixmap.fromImage(image))
@@ -312,11 +359,8 @@ class PictureView(QWidget):
         self.unsetCursor()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        """Toggle between fitted and 100 %."""
-        if self.is_fitted:
-            self.zoom_to(1.0, event.position())
-        else:
-            self.fit()
+        """Tell of it."""
+        self.double_clicked.emit(event.position())
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
         """Ask for the menu."""
@@ -348,16 +392,3 @@ class PictureView(QWidget):
             min(max(self._centre.x(), 0.0), float(self._place.width())),
             min(max(self._centre.y(), 0.0), float(self._place.height())),
         )
-
-
-def _as_qimage(picture: Image.Image) -> QImage:
-    rgb = picture.convert("RGB")
-    data = rgb.tobytes()
-    return QImage(data, rgb.width, rgb.height, rgb.width * 3, QImage.Format.Format_RGB888).copy()
-
-
-def _as_pillow(image: QImage) -> Image.Image:
-    rgb = image.convertToFormat(QImage.Format.Format_RGB888)
-    return Image.frombuffer(
-        "RGB", (rgb.width(), rgb.height()), bytes(rgb.constBits()), "raw", "RGB", rgb.bytesPerLine(), 1
-    )

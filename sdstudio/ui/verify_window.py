@@ -73,6 +73,7 @@ class VerifyWindow(QDialog):
         self.list = QListWidget()
         self._head = QLabel()
         self._picture = PictureView()
+        self._picture.double_clicked.connect(self._picture.toggle_zoom)
         self._views = QButtonGroup(self)
         self._causes_part = QFrame()
         self._causes = QFormLayout(self._causes_part)

@@ -89,7 +89,7 @@ def test_a_prompt_is_drawn_watched_kept_restored_and_drawn_again(studio, window,
     steps_before = window.panel.value("steps")
     QTest.mouseClick(history(window).viewport(), Qt.MouseButton.LeftButton, pos=middle(window, 1))
     assert window.canvas.entry.id == first.id
-    QTest.mouseDClick(history(window).viewport(), Qt.MouseButton.LeftButton, pos=middle(window, 1))
+    window.commands.ask("restore")
     assert window.editor.prompt == "red heart"
     assert window.findChild(QLineEdit, "seedEdit").text() == "123"
     assert window.panel.value("steps") == steps_before

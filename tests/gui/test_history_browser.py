@@ -1,4 +1,4 @@
-"""The history on screen: read as it scrolls, searched while typing, used again with two clicks."""
+"""The history on screen: read as it scrolls, searched while typing, seen large with two clicks."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ class TestBrowser:
         assert browser.view.viewport().width() - rects[1].right() < 24
         assert browser.view.horizontalScrollBar().maximum() == 0
 
-    def test_a_click_chooses_and_a_double_click_asks_for_all_parameters(self, show, model, save, actions, qtbot):
+    def test_a_click_chooses_and_a_double_click_asks_for_a_large_look(self, show, model, save, actions, qtbot):
         save("older")
         entry = save("newer")
         model.reload()
@@ -311,7 +311,7 @@ class TestBrowser:
         assert chosen.args[0].id == entry.id
         with qtbot.waitSignal(actions.wished) as wished:
             QTest.mouseDClick(browser.view.viewport(), Qt.MouseButton.LeftButton, pos=middle(browser, 0))
-        assert (wished.args[0].key, wished.args[0].entries[0].id) == ("restore", entry.id)
+        assert (wished.args[0].key, wished.args[0].entries[0].id) == ("look", entry.id)
 
     def test_the_arrow_keys_choose(self, show, model, save, qtbot):
         for number in range(3):

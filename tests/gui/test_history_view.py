@@ -141,18 +141,19 @@ def test_keys_that_stand_for_actions_are_told_and_others_lead_on(view, qtbot):
         press(view, Qt.Key.Key_Delete)
 
 
-def test_enter_uses_the_entry_as_a_double_click_does(view, qtbot):
+def test_enter_and_space_open_the_entry_as_a_double_click_does(view, qtbot):
     view.setCurrentIndex(view.model().index(3))
     for use in (
         lambda: press(view, Qt.Key.Key_Return),
+        lambda: press(view, Qt.Key.Key_Space),
         lambda: press(view, Qt.Key.Key_Enter, Qt.KeyboardModifier.KeypadModifier),
         lambda: QTest.mouseDClick(
             view.viewport(), Qt.MouseButton.LeftButton, pos=view.visualRect(view.model().index(3)).center()
         ),
     ):
-        with qtbot.waitSignal(view.used) as used:
+        with qtbot.waitSignal(view.opened) as opened:
             use()
-        assert used.args[0].row() == 3
+        assert opened.args[0].row() == 3
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Home, Qt.Key.Key_Left, Qt.Key.Key_Up])

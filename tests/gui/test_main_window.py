@@ -84,10 +84,6 @@ def click_row(studio, row: int) -> None:
     QTest.mouseClick(view(studio).viewport(), Qt.MouseButton.LeftButton, pos=at_row(studio, row))
 
 
-def double_click_row(studio, row: int) -> None:
-    QTest.mouseDClick(view(studio).viewport(), Qt.MouseButton.LeftButton, pos=at_row(studio, row))
-
-
 def trigger(studio, key: str) -> None:
     find(studio, QAction, f"action_{key}").trigger()
 
@@ -325,14 +321,14 @@ class TestSaidWhereItIsAbout:
 
 
 class TestHistory:
-    def test_a_double_click_restores_everything(self, studio, qtbot):
+    def test_use_all_parameters_restores_everything(self, studio, qtbot):
         make_picture(studio, qtbot, "red heart", seed="18446744073709551615")
         write(studio, "something else")
         find(studio, QLineEdit, "seedEdit").setText("")
         set_number(studio, "widthSpinBox", 256)
         set_number(studio, "stepsSpinBox", 9)
         studio.window.panel.field("scheduler").set_value("euler")
-        double_click_row(studio, 0)
+        trigger(studio, "entry_restore")
         entry = studio.window.canvas.entry
         restored = studio.window.panel.request(studio.window.editor.prompt, studio.window.editor.negative_prompt)
         assert restored == entry.recipe.request
