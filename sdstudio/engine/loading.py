@@ -8,7 +8,6 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,11 +25,11 @@ from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, Model
 from sdstudio.core.events import EventSink, ModelLoading, Notice
 from sdstudio.core.model import ModelInfo, ModelLayout
 from sdstudio.core.model_folder import LIBRARIES, ModelIndex, check_drawable, check_pipeline
-from sdstudio.engine.aligned import MappedFile, align, mapped_file
+from sdstudio.engine.aligned import align
 from sdstudio.engine.attached import Attached, refuse_pickles
 from sdstudio.engine.cancel import CancelChecks
 from sdstudio.engine.devices import Device
-from sdstudio.engine.files import HINT, Component, ModelFiles, check_files, stamp_of, weight_paths
+from sdstudio.engine.files import HINT, Component, ModelFiles, check_files, stamp_of
 from sdstudio.engine.interrupt import interruptible
 from sdstudio.engine.memory import MemoryPlan, is_out_of_memory
 from sdstudio.engine.own_vae import load_vae
@@ -203,7 +202,7 @@ def load_component(
         dtype: In which number format.
         cancel: Set by anyone to stop.
         reader: Of a single file.
-        on_cpu: Whether the CPU computes with it: its weights then lie as `engine.aligned` says.
+        on_cpu: Whether the CPU computes with it: `engine.aligned` then sees to where its weights lie.
 
     Raises:
         ModelError: It would not load.
@@ -217,8 +216,7 @@ def load_component(
     finally:
         torch.set_default_dtype(default_dtype)  # transformers changes it while it loads, and may have been broken off
     if on_cpu and isinstance(loaded, nn.Module):
-        mapped = reader.mapped if reader is not None else functools.partial(_mapped, files, part, loaded)
-        said_as_model_error(files, cancel, lambda: align(loaded, mapped()), part.name)
+        align(loaded)
     return loaded
 
 
@@ -231,13 +229,6 @@ def _read(cls: Any, part: Component, dtype: torch.dtype) -> Any:
         if part.variant:
             options["variant"] = part.variant
     return cls.from_pretrained(str(part.folder), **options)
-
-
-def _mapped(files: ModelFiles, part: Component, network: nn.Module) -> list[MappedFile]:
-    """Return the files that a network of a folder lies in."""
-    paths = [] if part.pickled else weight_paths(files, part)
-    tensors = dict(chain(network.named_parameters(), network.named_buffers()))
-    return [found for path in paths if (found := mapped_file(path, tensors)) is not None]
 
 
 def component_class(files: ModelFiles, part: Component) -> Any:

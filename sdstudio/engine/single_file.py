@@ -38,7 +38,6 @@ from sdstudio.core.model_folder import LIBRARIES
 from sdstudio.core.paths import resources
 from sdstudio.core.quantised import packed_as, scales_of
 from sdstudio.core.safetensors_header import Header, read_header
-from sdstudio.engine.aligned import MappedFile, mapped_file
 from sdstudio.engine.files import HINT, Component, FileParts, ModelFiles, stamp_of
 from sdstudio.engine.part_config import check_config
 from sdstudio.engine.pickles import PICKLED, read_pickled
@@ -137,12 +136,6 @@ class SingleFileReader:
         else:
             network = cls.from_single_file(given, dtype=dtype, **options)
         return network.eval()
-
-    def mapped(self) -> list[MappedFile]:
-        """Return where the file lies in memory; empty for a pickle."""
-        path = self._files.folder
-        found = None if self._single.pickled else mapped_file(path, self._read())
-        return [] if found is None else [found]
 
     def copy_tokenizer(self, name: str, folder: Path) -> None:
         """Copy a tokenizer's files into a folder."""

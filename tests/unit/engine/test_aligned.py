@@ -6,7 +6,6 @@ import shutil
 import struct
 import threading
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 import pytest
@@ -18,12 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sdstudio.core.adapters import EMBEDDING, LORA, VAE, Adapter
-from sdstudio.core.errors import ModelLoadFailed
 from sdstudio.core.model import ModelInfo, ModelLayout
 from sdstudio.core.model_work import ConvertOrder
 from sdstudio.core.settings import Settings
-from sdstudio.engine import loading
-from sdstudio.engine.aligned import align, aligned, mapped_file
+from sdstudio.engine.aligned import align, aligned, is_single
 from sdstudio.engine.convert import convert
 from sdstudio.engine.devices import KIND_BY_KEY, Device
 from sdstudio.engine.memory import MemoryPlan, apply
@@ -51,12 +48,7 @@ def pad(path, count):
 
 
 def misaligned(network):
-    named = chain(network.named_parameters(), network.named_buffers())
-    return [name for name, weight in named if weight.device.type == "cpu" and weight.data_ptr() % 64]
-
-
-def lying_badly(pipe):
-    return [f"{part} {name}" for part in PARTS if hasattr(pipe, part) for name in misaligned(getattr(pipe, part))]
+    return [name for name, weight in network.named_parameters() if weight.data_ptr() % 64]
 
 
 def adapter(kind, path):
@@ -121,13 +113,15 @@ def layouts(studio, tiny_models, single_files, tmp_path):
 
 def numbers(here, *adapters, **values):
     """Draw a picture, and return what its decoder made: the picture before it was rounded to 256 levels."""
-    seen = []
+    seen, single_rows = [], []
     plain = here.model
     here.model = replace(plain, adapters=(*plain.adapters, *adapters))
 
-    def look(module, _args, output):
+    def look(module, args, output):
         if isinstance(module, Decoder):
             seen.append(output.clone())
+        elif isinstance(module, nn.Linear | nn.Conv2d) and is_single(module, args[0]):
+            single_rows.append(module.weight.data_ptr() % 64)
 
     hook = nn.modules.module.register_module_forward_hook(look)
     try:
@@ -136,6 +130,7 @@ def numbers(here, *adapters, **values):
         hook.remove()
         here.model = plain
     (picture,) = seen
+    assert set(single_rows) == {0}
     return picture
 
 
@@ -153,7 +148,6 @@ def test_one_model_laid_out_in_many_ways_draws_the_same_picture_with_any_number_
     finally:
         torch.set_num_threads(threads)
     assert wrong == []
-    assert {name: bad for name, here in layouts.items() if (bad := lying_badly(here.pipe))} == {}
 
 
 def test_what_is_attached_draws_the_same_wherever_its_file_puts_it(studio, tmp_path, tiny_models):
@@ -201,57 +195,103 @@ def test_an_upscaler_lies_aligned_and_enlarges_the_same_wherever_its_file_puts_i
     assert all(np.array_equal(one, enlarged[0]) for one in enlarged)
 
 
-def test_a_mapped_file_is_found_in_memory_and_what_lies_elsewhere_is_not(tmp_path):
-    path = tmp_path / "some.safetensors"
-    save_file({"a": torch.arange(5.0), "b.c": torch.arange(12.0).view(3, 4)}, path)
-    tensors = load_file(path)
-    found = mapped_file(path, tensors)
-    assert found is not None
-    whole = path.read_bytes()
-    for tensor in tensors.values():
-        place = found.place_of(tensor)
-        assert place is not None
-        assert whole[place : place + tensor.nbytes] == tensor.numpy().tobytes()
-    assert found.place_of(tensors["b.c"].t()) is None  # its values are not in a row
-    assert found.place_of(torch.zeros(3)) is None
-    assert mapped_file(path, {"c": tensors["b.c"]}) == found
-    assert mapped_file(path, {name: tensor.clone() for name, tensor in tensors.items()}) is None
-    assert mapped_file(path, {name: tensor.half() for name, tensor in tensors.items()}) is None
-
-
-def test_a_file_that_becomes_shorter_while_it_is_read_is_told(studio, own_copy, monkeypatch):
-    path = own_copy("sd1")
-    pad(path / "unet" / VAE_FILE, 4)
-    real = loading.align
-
-    def shortened(network, files):
-        files = list(files)
-        for file in files:
-            if file.path.parent.name == "unet":
-                copy = file.path.with_name("shorter")
-                copy.write_bytes(file.path.read_bytes()[:-100])
-                files = [replace(file, path=copy)]
-        real(network, files)
-
-    monkeypatch.setattr(loading, "align", shortened)
-    here = studio("sd1", QUIET, path)
-    with pytest.raises(ModelLoadFailed, match="unet would not load: shorter has become shorter"):
-        here.make()
-
-
-def test_weights_that_share_their_memory_go_on_to_and_those_that_lie_well_stay(tmp_path):
-    row = torch.arange(100.0)
-    network = nn.Module()
-    network.first = nn.Parameter(row[1:17])
-    network.second = nn.Parameter(row[1:17])
-    network.third = nn.Parameter(row[16:32])
-    network.register_buffer("fourth", row[33:49].view(4, 4).t())
+def test_weights_stay_where_they_are_until_a_single_row_is_multiplied_with_them():
+    row = torch.arange(3000.0)
+    linear, conv, own = nn.Linear(16, 8), nn.Conv2d(4, 4, 3), nn.Module()
+    linear.weight.data = row[1:129].view(8, 16)
+    conv.weight.data = row[1:145].view(4, 4, 3, 3)
+    own.first = own.second = nn.Parameter(row[1:17].view(4, 4))
+    own.third = nn.Parameter(row[16:32].view(4, 4))
+    network = nn.ModuleList([linear, conv, own])
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    stays = network.third.data_ptr()
+    places = [linear.weight.data_ptr(), conv.weight.data_ptr(), own.third.data_ptr()]
     align(network)
-    assert misaligned(network) == []
-    assert network.first.data_ptr() == network.second.data_ptr()
-    assert network.third.data_ptr() == stays
+    assert own.first.data_ptr() % 64 == 0  # nobody knows how such a layer reads its weights
+    linear(torch.ones(2, 16))
+    conv(torch.ones(1, 4, 8, 8))
+    assert [linear.weight.data_ptr(), conv.weight.data_ptr(), own.third.data_ptr()] == places
+    made = linear(torch.ones(1, 1, 16))
+    assert linear.weight.data_ptr() % 64 == 0
+    moved = linear.weight.data_ptr()
+    assert torch.equal(linear(torch.ones(1, 1, 16)), made)
+    assert linear.weight.data_ptr() == moved
+    assert own.first is own.second
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
-    assert network.fourth.stride() == (1, 4)
     assert aligned(row[16:20]).data_ptr() == row[16:20].data_ptr()
+
+
+LAYERS = {
+    "Linear, 2 rows": (lambda: nn.Linear(320, 1280), (2, 320)),
+    "Linear, 3 odd rows": (lambda: nn.Linear(40, 24), (1, 3, 40)),
+    "Linear, 77 tokens": (lambda: nn.Linear(768, 320, bias=False), (1, 77, 768)),
+    "Conv2d 3x3": (lambda: nn.Conv2d(40, 80, 3, padding=1), (1, 40, 8, 8)),
+    "Conv2d 3x3, wide": (lambda: nn.Conv2d(320, 320, 3, padding=1), (1, 320, 8, 8)),
+    "Conv2d 3x3, 1 x 2 positions": (lambda: nn.Conv2d(320, 320, 3, padding=1), (2, 320, 1, 2)),
+    "Conv2d 1x1, 2 x 1 positions": (lambda: nn.Conv2d(320, 320, 1), (1, 320, 2, 1)),
+    "Conv2d 3x3, halved to 2 positions": (lambda: nn.Conv2d(72, 72, 3, padding=1, stride=2), (1, 72, 3, 2)),
+    "Conv2d, 4 channels": (lambda: nn.Conv2d(4, 320, 3, padding=1), (1, 4, 8, 8)),
+    "GroupNorm": (lambda: nn.GroupNorm(8, 40), (2, 40, 8, 8)),
+    "LayerNorm": (lambda: nn.LayerNorm(72), (1, 77, 72)),
+}
+"""Layers as networks have them, and what they are given."""
+
+SINGLE = {
+    "Linear, 1 row": (lambda: nn.Linear(320, 1280), (1, 320)),
+    "Linear, 1 token": (lambda: nn.Linear(40, 24), (1, 1, 40)),
+    "Conv2d 1x1, 1 position": (lambda: nn.Conv2d(72, 40, 1), (1, 72, 1, 1)),
+    "Conv2d 1x1, 1 position each": (lambda: nn.Conv2d(72, 40, 1), (2, 72, 1, 1)),
+    "Conv2d 3x3, 1 position": (lambda: nn.Conv2d(72, 40, 3, padding=1), (1, 72, 1, 1)),
+    "Conv2d 3x3, halved to 1 position": (lambda: nn.Conv2d(72, 72, 3, padding=1, stride=2), (1, 72, 2, 2)),
+    "Conv2d 2x2, 1 position": (lambda: nn.Conv2d(72, 72, 2), (1, 72, 2, 2)),
+    "Conv1d, 1 position": (lambda: nn.Conv1d(72, 72, 1), (1, 72, 1)),
+}
+"""Layers that multiply with a single vector: their weight is moved."""
+
+
+def changed_by_places(layers, see_to_it):
+    """Return which layers give another result with their weights at other places within 64 bytes."""
+    torch.manual_seed(3)
+    changed = []
+    for name, (make, shape) in layers.items():
+        layer, values = make(), torch.randn(shape)
+        weights = [weight.data for weight in layer.parameters()]
+        with torch.no_grad():
+            expected = layer(values)
+            for places in range(1, 16, 2):
+                for weight, data in zip(layer.parameters(), weights, strict=True):
+                    weight.data = torch.cat([torch.empty(places), data.reshape(-1)])[places:].view(data.shape)
+                assert layer.weight.data_ptr() % 64 == 4 * places
+                see_to_it(layer)
+                if not torch.equal(layer(values), expected):
+                    changed.append(f"{name}, {4 * places} bytes")
+    return changed
+
+
+@pytest.fixture
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("threads", THREADS, indirect=True)
+def test_nothing_but_products_with_a_single_vector_depends_on_where_weights_lie(threads):
+    assert changed_by_places(LAYERS, lambda layer: None) == []
+
+
+@pytest.mark.parametrize("threads", THREADS, indirect=True)
+def test_products_with_a_single_vector_are_the_same_wherever_the_weights_lay(threads):
+    assert changed_by_places(SINGLE, align) == []
+
+
+def test_single_is_what_has_one_row_or_comes_out_at_one_position():
+    for layers, wanted in ((LAYERS, False), (SINGLE, True)):
+        for name, (make, shape) in layers.items():
+            layer = make()
+            if isinstance(layer, nn.GroupNorm | nn.LayerNorm):
+                continue
+            given = torch.zeros(shape)
+            made = layer(given)
+            positions = made[0, 0].numel() if name.startswith("Conv") else made.numel() // made.shape[-1]
+            assert (positions == 1) is wanted is is_single(layer, given), name
