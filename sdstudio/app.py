@@ -14,7 +14,16 @@ from sdstudio.core.desktop import display_problem
 from sdstudio.core.errors import HistoryDamaged, LockedByOther, StudioError
 from sdstudio.core.files import is_utf8
 from sdstudio.core.paths import StudioPaths, studio_paths
-from sdstudio.process import close_on_signals, failed, keep_log, report_errors, take_down, tell_in_a_window
+from sdstudio.process import (
+    close_on_signals,
+    collect_again,
+    collect_later,
+    failed,
+    keep_log,
+    report_errors,
+    take_down,
+    tell_in_a_window,
+)
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -134,6 +143,7 @@ class _Visit:
         except Exception as error:
             log.exception("the window could not be furnished")
             self.problem = f"Something unexpected happened at the start: {error!r}. See {self._entrance.paths.logs}."
+        collect_again()
         if self._studio is None:
             self._entrance.app.exit(1)
         else:
@@ -204,6 +214,7 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
     from sdstudio.jobs.workshop import Workshop  # noqa: PLC0415
     from sdstudio.library.fitting import Fitting  # noqa: PLC0415
     from sdstudio.library.library import Library  # noqa: PLC0415
+    from sdstudio.ui.first_paint import paint_now, without_style_sheet  # noqa: PLC0415
     from sdstudio.ui.furniture import Rooms  # noqa: PLC0415
     from sdstudio.ui.theme import apply_theme  # noqa: PLC0415
 
@@ -220,8 +231,12 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         )
         controller = JobController(worker, queue, library.find, check=fitting.check, parent_of=fitting.parent_of)
         tasks = TaskRunner()
+        tasks.hold()
         workshop = Workshop(tasks, library.hash_asset, _real_works, tasks)
-        window.furnish(Rooms(paths, library, history, controller, tasks, workshop), settings)
+        with without_style_sheet(entrance.app):
+            window.furnish(Rooms(paths, library, history, controller, tasks, workshop), settings)
+        paint_now(window)
+        tasks.release()
     except BaseException:
         instance.close()
         raise
@@ -248,6 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, also when a window that was open already was brought forward; 1 after one line on stderr.
     """
+    collect_later()
     problem = display_problem()
     if problem:
         return failed(problem)

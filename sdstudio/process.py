@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import logging
 import logging.handlers
 import signal
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOG_BYTES: Final = 1_000_000
+
+
+def collect_later() -> None:
+    """Look for garbage no more until `collect_again`: nothing that a start makes is any."""
+    gc.disable()
+
+
+def collect_again() -> None:
+    """Look for garbage again, but not among what the start has made: it stays as long as the program runs."""
+    gc.freeze()
+    gc.enable()
 
 
 def keep_log(folder: Path) -> None:

@@ -4,15 +4,17 @@ import sys
 
 from sdstudio.app import Studio, furnished, open_entrance
 from sdstudio.bench.shown import READY, tell_when_shown
+from sdstudio.process import collect_again, collect_later
 
 if __name__ == "__main__":
+    collect_later()
     entrance = open_entrance()
     kept: list[Studio] = []
 
     def furnish() -> None:
         """Go on as the program does, and tell when everything has been drawn."""
         kept.append(furnished(entrance))
-        entrance.window.repaint()
+        collect_again()
         sys.stdout.write(READY + "\n")
         sys.stdout.flush()
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdstudio.core.paths import StudioPaths
-from sdstudio.history.backup import BackupReport, back_up
-from sdstudio.history.checkup import CheckReport, Checkup
 from sdstudio.history.files import OnProgress, never, unheard
 from sdstudio.history.schema import Database
+
+if TYPE_CHECKING:
+    from sdstudio.history.backup import BackupReport
+    from sdstudio.history.checkup import CheckReport
 
 
 class Care:
@@ -27,6 +30,8 @@ class Care:
         self, target: Path, on_progress: OnProgress = unheard, cancelled: Callable[[], bool] = never
     ) -> BackupReport:
         """Write a backup, whole or not at all. Raises: SaveFailed, HistoryError, Cancelled."""
+        from sdstudio.history.backup import back_up  # noqa: PLC0415 (rarely wanted, and the window opens before)
+
         return back_up(self._database, self._paths, target, on_progress, cancelled)
 
     def check(
@@ -37,6 +42,8 @@ class Care:
         cancelled: Callable[[], bool] = never,
     ) -> CheckReport:
         """Compare pictures and rows, and put right what can be. Raises: HistoryError."""
+        from sdstudio.history.checkup import Checkup  # noqa: PLC0415 (as above)
+
         checkup = Checkup(
             self._database, self._paths, self._settle, self._trash, repair, deep, on_progress, cancelled
         )

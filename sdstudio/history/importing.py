@@ -17,7 +17,8 @@ from typing import Final
 from sdstudio.core.errors import HistoryError, PictureUnreadable, SaveFailed
 from sdstudio.core.pictures import ENDINGS, shown
 from sdstudio.history.files import Failure, OnProgress, never, unheard
-from sdstudio.history.foreign.reading import Reading, examine_picture
+from sdstudio.history.foreign.origin import Reading
+from sdstudio.history.foreign.reading import examine_picture
 from sdstudio.history.store import Entry, History
 
 SAYS_NOTHING: Final = "no generation parameters found"

@@ -17,7 +17,6 @@ from sdstudio.core.pictures import ENDINGS, shown
 from sdstudio.core.request import Recipe
 from sdstudio.history.carry_over import carry_over_jobs, carry_over_marks
 from sdstudio.history.files import SAVING_LOCK, saving_lock
-from sdstudio.history.foreign.reading import recipe_of
 from sdstudio.history.marks_copy import keep_marks
 from sdstudio.history.moved import moved_pictures, reunite
 from sdstudio.history.names import number_of
@@ -98,13 +97,19 @@ def recover_now(database: Database, paths: StudioPaths) -> Recovery:
     restored = _undo_cut_off_deletions(database, paths)
     known = {row["path"] for row in database.read("SELECT path FROM entries")}
     orphans = [(number, file) for number, file in _numbered(paths) if stored_path(paths, file) not in known]
-    recipes = {file: recipe for _, file in orphans if (recipe := recipe_of(file)) is not None}
+    recipes = {file: recipe for _, file in orphans if (recipe := _recipe_of(file)) is not None}
     moved = moved_pictures(database, paths, recipes)
     reunite(database, paths, moved)
     found = set(moved.values())
     adopted = adopt_files(database, paths, [each for each in orphans if each[1] not in found])
     marked = carry_over_marks(database, adopted)
     return Recovery(finished + len(adopted), dropped, swept, restored, len(moved), marked)
+
+
+def _recipe_of(file: Path) -> Recipe | None:
+    from sdstudio.history.foreign.reading import recipe_of  # noqa: PLC0415 (long to import; the window opens before)
+
+    return recipe_of(file)
 
 
 def _sweep(paths: StudioPaths) -> int:
@@ -121,7 +126,7 @@ def _finish_pending(database: Database, paths: StudioPaths) -> tuple[int, int]:
     finished = dropped = 0
     for row in database.read("SELECT id, path, recipe FROM entries WHERE state = 'pending' ORDER BY id"):
         file = paths.home / row["path"]
-        found = recipe_of(file) if row["path"] else None
+        found = _recipe_of(file) if row["path"] else None
         # Outside the data folder a name says nothing: the file may be an older picture that was to be replaced.
         ours = found is not None and (file.is_relative_to(paths.images) or found == stored_recipe(row["recipe"]))
         with database.transaction() as db:
@@ -166,7 +171,7 @@ def adopt_files(database: Database, paths: StudioPaths, files: Sequence[tuple[in
     adopted: list[int] = []
     with database.transaction() as db:
         for number, file in sorted(files, key=lambda each: (each[0] is None, each)):
-            recipe = recipe_of(file)
+            recipe = _recipe_of(file)
             if recipe is None:
                 continue
             wanted = None if number in ids else number

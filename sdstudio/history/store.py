@@ -32,7 +32,6 @@ from sdstudio.history.listing import Listing
 from sdstudio.history.look import Look
 from sdstudio.history.marks import Marks
 from sdstudio.history.names import check_out, file_name, free_path
-from sdstudio.history.pnginfo import write_png
 from sdstudio.history.recovery import Recovery, made_at, recover
 from sdstudio.history.rows import COLUMNS, Entry, entry_of, insert_entry, remove_row, stored_path, thumbnail_path
 from sdstudio.history.schema import DAMAGED_HINT, VISIBLE, Database
@@ -109,6 +108,8 @@ class History:
             SaveFailed: Disk full, folder not writable, name impossible, database not writable. Nothing is left behind,
                 and the pixels are still the caller's: save them again, elsewhere if need be.
         """
+        from sdstudio.history.pnginfo import write_png  # noqa: PLC0415 (not needed to list what there is)
+
         check_out(out)
         created = datetime.now().astimezone()
         return self._keep(

@@ -18,7 +18,7 @@ from PIL import Image
 from sdstudio.core.errors import HistoryError
 from sdstudio.core.params import parameters
 from sdstudio.core.request import GenerationRequest, Recipe
-from sdstudio.history.foreign.reading import origin_of
+from sdstudio.history.foreign.origin import origin_of
 
 NEAR_MEAN: Final = 1.0
 """Mean difference in grey levels up to which two pictures are near.

@@ -112,6 +112,7 @@ class TaskRunner(QObject):
         self._urgent_pool = ThreadPoolExecutor(URGENT_THREADS, thread_name_prefix="sdstudio-task-urgent")
         self._numbers = itertools.count()
         self._running: dict[int, tuple[Task, TaskWork]] = {}
+        self._held: list[Callable[[], object]] | None = None
         self._told.connect(self._on_told, Qt.ConnectionType.QueuedConnection)
         self._ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
 
@@ -141,8 +142,25 @@ class TaskRunner(QObject):
         self._running[number] = (task, work)
         held = [work]
         pool = self._urgent_pool if urgent else self._pool
-        pool.submit(lambda: self._ended.emit(number, *_outcome(title, held, context)))
+
+        def begin() -> None:
+            pool.submit(lambda: self._ended.emit(number, *_outcome(title, held, context)))
+
+        if self._held is None:
+            begin()
+        else:
+            self._held.append(begin)
         return task
+
+    def hold(self) -> None:
+        """Begin nothing until `release`: other threads take the time that this one needs to show the window."""
+        self._held = []
+
+    def release(self) -> None:
+        """Begin what was held."""
+        waiting, self._held = self._held or [], None
+        for begin in waiting:
+            begin()
 
     @Slot(int, float)
     def _on_told(self, number: int, fraction: float) -> None:

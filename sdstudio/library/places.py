@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from sdstudio.catalog.kinds import OTHER
 from sdstudio.catalog.programs import FOLDER_KINDS, PROGRAMS, Program
 
@@ -109,6 +107,8 @@ def _inside(root: Path, name: str) -> Path | None:
 
 def _listed(path: Path, kind: str, troubles: list[Trouble]) -> list[Place]:
     """Return the folders a program's list names; a list that cannot be read is a trouble, not an end."""
+    import yaml  # noqa: PLC0415 (most folders have no such list)
+
     load: Callable[[bytes], Any] = json.loads if kind == "fooocus" else yaml.safe_load
     try:
         if path.stat().st_size > _LIST_MAXIMUM_BYTES:

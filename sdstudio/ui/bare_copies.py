@@ -11,7 +11,6 @@ from typing import Final
 from PySide6.QtCore import QMimeData
 
 from sdstudio.core.errors import SaveFailed
-from sdstudio.history.export import ExportOptions, export_folder
 from sdstudio.history.store import Entry
 from sdstudio.ui.dragged import BareFiles
 
@@ -29,6 +28,8 @@ class BareCopies:
 
     def written(self, entries: Sequence[Entry]) -> list[Path]:
         """Write copies. Raises: SaveFailed: None could be written."""
+        from sdstudio.history.export import ExportOptions, export_folder  # noqa: PLC0415 (the window opens before)
+
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="sdstudio-copies-")
         report = export_folder(entries, Path(self._folder.name), ExportOptions(metadata=False))

@@ -14,8 +14,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 from sdstudio.core.errors import InvalidRequest, StudioError
 from sdstudio.core.events import EngineStatus, Notice, StepDone
 from sdstudio.core.request import Recipe, RunOptions
-from sdstudio.history.foreign.reading import Reading, origin_of, read_picture
-from sdstudio.history.foreign.unused import unused_settings
+from sdstudio.history.foreign.origin import Reading, origin_of
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.controller import JobController
 from sdstudio.jobs.queue import Job, JobState
@@ -146,6 +145,8 @@ class Conductor(QObject):
 
     def restore_from_file(self, path: Path) -> None:
         """Put what a picture was made with into panel and prompts."""
+        from sdstudio.history.foreign.reading import read_picture  # noqa: PLC0415 (brings in every program's reader)
+
         try:
             reading = read_picture(path)
         except StudioError as error:
@@ -158,6 +159,8 @@ class Conductor(QObject):
 
     def use_reading(self, reading: Reading) -> None:
         """Put what was read from a picture into panel and prompts, and say what could not be used."""
+        from sdstudio.history.foreign.unused import unused_settings  # noqa: PLC0415 (not needed to show the window)
+
         self._use(reading.recipe)
         self._players.status.rest(f"Using the parameters of a picture made with {reading.program or 'SD Studio'}")
         if reading.not_mapped and not self._players.message.message:

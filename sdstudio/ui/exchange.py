@@ -17,8 +17,7 @@ from sdstudio.core.model import ModelInfo
 from sdstudio.core.pictures import ENDINGS, shown
 from sdstudio.core.request import Recipe
 from sdstudio.core.settings import Settings
-from sdstudio.history.export import FORMAT_BY_SUFFIX, ExportOptions, save_as
-from sdstudio.history.foreign.reading import Reading, examine_picture
+from sdstudio.history.foreign.origin import Reading
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.library.library import Library
@@ -116,6 +115,8 @@ class Exchange(QObject):
         """Read one picture, and show what it tells."""
 
         def work(_task: object) -> tuple[Reading | None, Image.Image]:
+            from sdstudio.history.foreign.reading import examine_picture  # noqa: PLC0415 (brings in all readers)
+
             return examine_picture(path)
 
         self._tasks.run("Reading a picture", work, partial(self._on_read, path), self._on_unreadable)
@@ -223,6 +224,8 @@ class Exchange(QObject):
 
     def save_copy(self, entry: Entry, target: Path) -> None:
         """Save a copy in the format that its name says, with what it was made with where copies tell it."""
+        from sdstudio.history.export import FORMAT_BY_SUFFIX, ExportOptions, save_as  # noqa: PLC0415 (as above)
+
         try:
             row = FORMAT_BY_SUFFIX.get(target.suffix.lower())
             if row is None:

@@ -23,7 +23,7 @@ from sdstudio.core.model import ModelInfo
 from sdstudio.core.params import Kind, parameters
 from sdstudio.core.pictures import shown
 from sdstudio.core.request import GenerationRequest
-from sdstudio.history.foreign.reading import Reading
+from sdstudio.history.foreign.origin import Reading
 from sdstudio.ui.buttons import fill, push_button
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.theme import GRID, mark

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
@@ -11,14 +12,15 @@ from PySide6.QtWidgets import QWidget
 from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.request import RunOptions
 from sdstudio.history.store import Entry
-from sdstudio.history.xy_grid import Cell
 from sdstudio.jobs.controller import JobController
 from sdstudio.jobs.mailbox import JobEvent
 from sdstudio.jobs.tasks import TaskRunner
-from sdstudio.jobs.verifying import Verifier
-from sdstudio.ui.grid_window import GridWindow
 from sdstudio.ui.progress import progress_of
-from sdstudio.ui.verify_window import VerifyWindow
+
+if TYPE_CHECKING:
+    from sdstudio.history.xy_grid import Cell
+    from sdstudio.ui.grid_window import GridWindow
+    from sdstudio.ui.verify_window import VerifyWindow
 
 
 class Provenance(QObject):
@@ -57,6 +59,9 @@ class Provenance(QObject):
     def verify(self, entries: Sequence[Entry]) -> VerifyWindow:
         """Make pictures again and tell whether they are the same."""
         if self._verify is None:
+            from sdstudio.jobs.verifying import Verifier  # noqa: PLC0415 (not needed to show the window)
+            from sdstudio.ui.verify_window import VerifyWindow  # noqa: PLC0415 (as above)
+
             verifier = Verifier(self._controller.worker, self)
             verifier.progressed.connect(self._on_progressed)
             verifier.finished.connect(self._on_verified)
@@ -68,6 +73,8 @@ class Provenance(QObject):
     def lay_out(self, entries: Sequence[Entry]) -> GridWindow:
         """Lay pictures out by two parameters."""
         if self._grid is None:
+            from sdstudio.ui.grid_window import GridWindow  # noqa: PLC0415 (as above)
+
             self._grid = GridWindow(self._tasks, self._window)
             self._grid.make_wanted.connect(self._on_make_wanted)
             self._grid.entry_wanted.connect(self.entry_wanted)

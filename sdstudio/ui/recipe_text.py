@@ -9,7 +9,7 @@ from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY
 from sdstudio.core.params import Parameter, parameters
 from sdstudio.core.request import IMPORTED, GenerationRequest, Recipe
-from sdstudio.history.foreign.reading import origin_of
+from sdstudio.history.foreign.origin import origin_of
 from sdstudio.history.store import Entry
 
 PROMPTS: Final = ("prompt", "negative_prompt")

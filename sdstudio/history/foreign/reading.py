@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, Final
@@ -21,6 +20,7 @@ from sdstudio.core.params import parameters
 from sdstudio.core.pictures import load_whole, opened_picture
 from sdstudio.core.request import IMPORTED, GenerationRequest, Recipe
 from sdstudio.history.foreign.found import Found
+from sdstudio.history.foreign.origin import INPUT_PICTURE, Reading, origin_of
 from sdstudio.history.foreign.programs import PROGRAMS
 from sdstudio.history.foreign.stealth import stealth_texts
 from sdstudio.history.pnginfo import own_recipe, read_pairs
@@ -32,27 +32,8 @@ log = logging.getLogger(__name__)
 VALUE_MAXIMUM: Final = 400
 """Longest value kept of what was not taken over, in characters."""
 LEFTOVERS_MAXIMUM: Final = 60
-INPUT_PICTURE: Final = "Input picture"
-"""Under this name one text is enough."""
 _SAID_ELSEWHERE: Final = frozenset({"Model", "Model hash", "Version"})
 _TOLD_FIELDS: Final = ("steps", "guidance_scale", "scheduler", "seed", "width", "height")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a picture tells about how it was made.
-
-    Attributes:
-        program: Who made it: "ComfyUI"; "" for the studio itself.
-        recipe: As far as the studio can do it.
-        not_mapped: What it has no field for, or holds a value it does not allow: name -> text.
-        assumed: Titles of fields that the picture does not tell and that have the studio's default.
-    """
-
-    program: str
-    recipe: Recipe
-    not_mapped: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    assumed: tuple[str, ...] = ()
 
 
 def read_picture(path: Path | BinaryIO) -> Reading | None:
@@ -89,21 +70,6 @@ def recipe_of(path: Path) -> Recipe | None:
         log.info("no recipe: %s", error)
         return None
     return reading.recipe if reading else None
-
-
-def origin_of(recipe: Recipe) -> Reading | None:
-    """Return what was read when an imported picture's recipe was made, ``None`` for pictures of the studio."""
-    kept = recipe.made_with.get(IMPORTED)
-    if not isinstance(kept, Mapping):
-        return None
-    left = kept.get("not_mapped")
-    assumed = kept.get("assumed")
-    return Reading(
-        str(kept.get("program", "")),
-        recipe,
-        {str(name): str(text) for name, text in left.items()} if isinstance(left, Mapping) else {},
-        tuple(str(name) for name in assumed) if isinstance(assumed, list | tuple) else (),
-    )
 
 
 def _late_reading(image: Image.Image) -> Reading | None:

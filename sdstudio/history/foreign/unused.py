@@ -7,7 +7,7 @@ from typing import Final
 
 from sdstudio.core.params import parameters
 from sdstudio.core.request import GenerationRequest
-from sdstudio.history.foreign.reading import INPUT_PICTURE
+from sdstudio.history.foreign.origin import INPUT_PICTURE
 from sdstudio.history.pnginfo import keys_of
 
 _VALUE_SHOWN: Final = 40

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sdstudio.history.a1111_text import parse_pairs
-from sdstudio.history.foreign.reading import Reading, read_picture
+from sdstudio.history.foreign.origin import Reading
+from sdstudio.history.foreign.reading import read_picture
 from tests.unit.history.foreign.pictures import png, with_comment
 
 LINE = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 512x768, Model hash: 6ce0161689, Model: foo"

@@ -13,7 +13,7 @@ from PIL import Image
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.paths import StudioPaths
 from sdstudio.history import store
-from sdstudio.history.foreign.reading import origin_of
+from sdstudio.history.foreign.origin import origin_of
 from sdstudio.history.importing import SAYS_NOTHING, find_pictures, import_pictures
 from sdstudio.history.pnginfo import write_png
 from sdstudio.history.recovery import Recovery

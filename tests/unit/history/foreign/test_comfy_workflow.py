@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.foreign.comfy.workflow import NODES_MAXIMUM, graph_of
-from sdstudio.history.foreign.reading import Reading, read_picture
+from sdstudio.history.foreign.origin import Reading
+from sdstudio.history.foreign.reading import read_picture
 from tests.unit.history.foreign.pictures import png
 
 Links = dict[str, tuple[str, int]]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.foreign.found import Found, model_title
+from sdstudio.history.foreign.origin import Reading, origin_of
 from sdstudio.history.foreign.programs import PROGRAMS
-from sdstudio.history.foreign.reading import Reading, origin_of, read_picture
+from sdstudio.history.foreign.reading import read_picture
 from sdstudio.history.pnginfo import NOT_THE_SAME
 from tests.unit.history.foreign.pictures import (
     A1111,

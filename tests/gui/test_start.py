@@ -1,0 +1,76 @@
+"""How the window comes up: what is read before its content stands on the screen, and that all of it stands at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton
+
+from sdstudio.app import furnished, open_entrance
+from sdstudio.jobs.tasks import TaskRunner
+from tests.unit.jobs.fakes import ScriptedEngine
+
+LATER = (
+    "torch", "diffusers", "transformers", "tokenizers", "numpy", "yaml", "httpx",
+    "sdstudio.history.backup", "sdstudio.history.checkup", "sdstudio.history.export", "sdstudio.history.importing",
+    "sdstudio.history.foreign.programs", "sdstudio.history.foreign.reading", "sdstudio.history.foreign.stealth",
+    "sdstudio.history.pnginfo", "sdstudio.history.verdict", "sdstudio.history.xy_grid",
+    "sdstudio.jobs.verifying", "sdstudio.ui.grid_window", "sdstudio.ui.history_page", "sdstudio.ui.learn_page",
+    "sdstudio.ui.model_manager", "sdstudio.ui.settings_dialog", "sdstudio.ui.verify_window",
+)  # fmt: skip
+"""What the first sight of the window does not need."""
+
+
+def test_nothing_is_imported_that_the_first_sight_of_the_window_does_not_need(home):
+    code = f"""
+import os, sys
+from sdstudio.app import furnished, open_entrance
+import sdstudio.app, sdstudio.jobs.tasks
+entrance = open_entrance()
+entrance.window.show()
+entrance.app.processEvents()
+sdstudio.jobs.tasks.TaskRunner.release = lambda _self: None  # as until here: other threads begin afterwards
+furnished(entrance)
+print([name for name in {LATER} if name in sys.modules], flush=True)
+os._exit(0)
+"""
+    environment = {"SDSTUDIO_HOME": str(home.home), "QT_QPA_PLATFORM": "offscreen", "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_everything_is_laid_out_and_painted_before_any_other_event(home, qtbot, qapp):
+    entrance = open_entrance(home.home)
+    entrance.window.show()
+    qtbot.waitExposed(entrance.window)
+    studio = furnished(entrance, lambda settings: ScriptedEngine(settings, {}))
+    try:
+        window = studio.window
+        generate = window.findChild(QPushButton, "generateButton")
+        assert generate.isVisible()
+        assert generate.isEnabled()
+        assert window.findChild(QPlainTextEdit, "promptEdit").isVisible()
+        places = {button.objectName(): button.geometry() for button in window.findChildren(QPushButton)}
+        for _ in range(20):
+            QApplication.sendPostedEvents()
+        assert {button.objectName(): button.geometry() for button in window.findChildren(QPushButton)} == places
+        assert qapp.styleSheet(), "the style sheet is back"
+    finally:
+        studio.close()
+        studio.delete()
+
+
+def test_work_that_is_held_begins_when_it_is_released(qtbot):
+    tasks, begun = TaskRunner(), []
+    tasks.hold()
+    tasks.run("Held", lambda _task: begun.append("held"))
+    qtbot.wait(50)
+    assert begun == []
+    tasks.release()
+    qtbot.waitUntil(lambda: begun == ["held"])
+    tasks.run("At once", lambda _task: begun.append("at once"))
+    qtbot.waitUntil(lambda: begun == ["held", "at once"])
+    tasks.close()
