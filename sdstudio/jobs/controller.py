@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from PySide6.QtCore import QObject, Signal
 
-from sdstudio.core.errors import ModelDamaged, StudioError
+from sdstudio.core.errors import HistoryError, ModelDamaged, StudioError
 from sdstudio.core.model import ModelInfo, parameters_of
 from sdstudio.core.params import Parameter
 from sdstudio.core.request import SEED_MAXIMUM, GenerationRequest, RunOptions, seeds_for
@@ -59,7 +60,8 @@ class JobController(QObject):
         self._find_model = find_model
         self._check = check
         self._parent_of = parent_of
-        queue.take_finished_off()
+        with suppress(HistoryError):  # a data folder that is read-only is looked at all the same
+            queue.take_finished_off()
         self._waiting_before = frozenset(job.id for job in queue.jobs(limit=0))
         self._paused_for_them = bool(self._waiting_before)
         if self._paused_for_them:
