@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QUrl
-from PySide6.QtGui import QAction, QDesktopServices
+from PySide6.QtGui import QAction, QDesktopServices, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from sdstudio.core.paths import StudioPaths
 from sdstudio.ui.editing import Editing
 from sdstudio.ui.entry_actions import ENTRY_ACTIONS
+from sdstudio.ui.escape import escape
 from sdstudio.ui.exchange import PICTURES
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Commands(QObject):
             "reset_layout": window.create_page.reset_layout,
             "generate": window.editor.generate_button.click,
             "forever": window.editor.forever_button.click,
-            "cancel": self.escape,
+            "cancel": window.conductor.cancel,
             "pause": window.queue_panel.toggle_pause,
             "clear_queue": window.queue_panel.clear,
             "learn": lambda: window.pages.open("Learn"),
@@ -103,6 +104,7 @@ class Commands(QObject):
         self._actions = actions
         self.editing.serve(actions)
         self.editing.moved.connect(self.show_possible)
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self._window).activated.connect(self.escape)
 
     def show_possible(self, *_: object) -> None:
         """Enable what can be done with the pictures that are meant now, and with what has the focus."""
@@ -118,13 +120,13 @@ class Commands(QObject):
         return in_history or self._window.canvas.entry is None
 
     def escape(self) -> None:
-        """Leave the loupe or the full screen, else stop the running job."""
+        """Leave the loupe or the full screen, else do what Esc does where the focus is."""
         if self._window.loupe_desk.leave():
             return
         if self.is_full_screen:
             self.leave_full_screen()
         else:
-            self._window.conductor.cancel()
+            escape(self._window)
 
     def leave_full_screen(self) -> None:
         """Bring back all that the canvas covers."""

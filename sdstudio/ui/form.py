@@ -27,6 +27,7 @@ from sdstudio.ui.model_box import ModelBox
 from sdstudio.ui.number_editor import NUMBER_WIDTH, NumberEditor
 from sdstudio.ui.picture_editor import PictureEditor
 from sdstudio.ui.theme import GRID, mark
+from sdstudio.ui.window_words import in_window
 
 MARK_PX: Final = 16
 _TITLED: Final = frozenset({Kind.TOGGLE, Kind.PICTURE})
@@ -157,6 +158,7 @@ class Field(QWidget):
 
     def show_error(self, text: str, hint: str = "") -> None:
         """Show a message under the editor until its value is edited; numbers in the hint can be clicked."""
+        hint = in_window(hint)
         said = html.escape(hint)
         if self.row.kind in (Kind.INTEGER, Kind.NUMBER, Kind.SEED):
             colour = theme.tokens().accent_text

@@ -22,6 +22,7 @@ class Command:
         title: What is read, with its mnemonic.
         shortcut: Key sequence, "" for none.
         also: Another key sequence for it, "" for none.
+        elsewhere: Whether its key is only printed: what it does depends on where it is pressed.
         icon: Name of its icon, "" for none.
         group: A line is drawn between groups.
         menu: Title of the submenu it stands in, "" for none.
@@ -34,6 +35,7 @@ class Command:
     group: int = 0
     menu: str = ""
     also: str = ""
+    elsewhere: bool = False
 
 
 _USING: Final = frozenset({"restore", "restore_prompt", "restore_written", "restore_seed", "remix"})
@@ -84,7 +86,7 @@ MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
     "&Generate": (
         Command("generate", "&Generate", "Ctrl+Return", "play", also="Ctrl+Enter"),
         Command("forever", "Generate &forever, or stop that", "Ctrl+Shift+Return", "infinity"),
-        Command("cancel", "&Cancel", "Esc", "x"),
+        Command("cancel", "&Cancel", "Esc", "x", elsewhere=True),
         Command("pause", "&Pause or start the queue", "Ctrl+P", "pause", 1),
         Command("clear_queue", "C&lear the queue", "", "trash-2", 1),
     ),
@@ -126,7 +128,10 @@ def build_menus(window: QMainWindow, do: Mapping[str, Callable[[], object]]) -> 
 def _action(window: QMainWindow, menu: QMenu, command: Command, act: Callable[[], object]) -> QAction:
     action = QAction(command.title, window)
     action.setObjectName(f"action_{command.key}")
-    action.setShortcuts([QKeySequence(keys) for keys in (command.shortcut, command.also) if keys])
+    if command.elsewhere:
+        action.setText(f"{command.title}\t{QKeySequence(command.shortcut).toString()}")
+    else:
+        action.setShortcuts([QKeySequence(keys) for keys in (command.shortcut, command.also) if keys])
     if command.icon:
         set_icon(action, command.icon)
     action.triggered.connect(lambda _checked=False: act())

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
+from sdstudio.ui.window_words import in_window
 
 Tone = Literal["info", "warning", "error"]
 MessageAction = tuple[str, Callable[[], object]]
@@ -79,6 +80,11 @@ class MessageBar(QFrame):
         """What it says, "" when it is hidden."""
         return "" if self.isHidden() else self._text.text()
 
+    @property
+    def tone(self) -> Tone:
+        """How what it says is meant."""
+        return self._tone
+
     def say(
         self, text: str, tone: Tone = "info", actions: Sequence[MessageAction] = (), dismiss_after_s: float = 0.0
     ) -> None:
@@ -91,7 +97,7 @@ class MessageBar(QFrame):
             dismiss_after_s: Hide it by itself after so long; 0 keeps it.
         """
         self._timer.stop()
-        self._text.setText(text)
+        self._text.setText(in_window(text))
         self._tone = tone
         self._on_theme_changed()
         for button in self._buttons:

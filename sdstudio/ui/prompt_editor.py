@@ -27,6 +27,7 @@ from sdstudio.ui.prompt_text import ExampleChips, PromptText
 from sdstudio.ui.prompt_tools import PromptTools
 from sdstudio.ui.style_chips import BelowPrompt, StyleChips
 from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.window_words import in_window
 
 MessageRole = Literal["error", "warning", "success", "caption"]
 PROMPT_LINES: Final = (3, 8)
@@ -43,7 +44,7 @@ class PromptEditor(QWidget):
 
     #: Generate was pressed or Ctrl+Enter typed.
     generate_requested = Signal()
-    #: Cancel was pressed, or Esc typed while something runs.
+    #: Cancel was pressed.
     cancel_requested = Signal()
     #: After every change of either prompt or of the styles.
     changed = Signal()
@@ -74,7 +75,6 @@ class PromptEditor(QWidget):
         self.completions = tuple(CompletionList(edit) for edit in edits)
         self._chunks: tuple[ChunkCount, ...] = ()
         self._guidance_scale = 7.0
-        self._running = False
         self._frame = QFrame()
         self._message_row = QWidget()
         self._message = QLabel()
@@ -196,7 +196,6 @@ class PromptEditor(QWidget):
 
     def set_running(self, is_running: bool) -> None:
         """Say whether there is something to cancel."""
-        self._running = is_running
         self.cancel_button.setVisible(is_running)
         self.cancel_button.setEnabled(is_running)
 
@@ -208,7 +207,7 @@ class PromptEditor(QWidget):
 
     def show_message(self, text: str, hint: str = "", role: MessageRole = "error") -> None:
         """Show a message about the job until it is closed or the prompt edited."""
-        self._message.setText(f"{text} {hint}".strip())
+        self._message.setText(in_window(f"{text} {hint}".strip()))
         mark(self._message, "role", role)
         self._message_row.show()
 
@@ -276,8 +275,6 @@ class PromptEditor(QWidget):
                 self.change_weight(1)
             case Qt.Key.Key_Down if control:
                 self.change_weight(-1)
-            case Qt.Key.Key_Escape if self._running:
-                self.cancel_requested.emit()
             case _:
                 return False
         return True
@@ -366,6 +363,8 @@ class PromptEditor(QWidget):
 
     def _on_generate(self) -> None:
         self.clear_message()
+        if self.generate_button.hasFocus():  # what is typed next is the next prompt
+            self.prompt_edit.setFocus(Qt.FocusReason.OtherFocusReason)
         self.generate_requested.emit()
 
     def _on_fold_clicked(self, is_open: bool) -> None:

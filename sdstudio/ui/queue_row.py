@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ModelLoading, StepDone
 from sdstudio.jobs.queue import Job, JobState
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon, tokens
+from sdstudio.ui.window_words import in_window
 
 _ICONS: dict[JobState, tuple[str, str]] = {  # icon, field of `Tokens`
     JobState.RUNNING: ("play", "accent_text"),
@@ -97,7 +98,7 @@ class QueueRow(QFrame):
         if broken:
             failed = job.state is JobState.FAILED
             mark(self._message, "role", "error" if failed else "warning")
-            self._message.setText(f"{job.message} {job.hint}".strip())
+            self._message.setText(in_window(f"{job.message} {job.hint}".strip()))
             self._retry.setText("Retry" if failed else "Run again")
             self._retry.setAccessibleName(self._retry.text())
         self._close.setToolTip("Cancel" if running else "Remove from the queue")

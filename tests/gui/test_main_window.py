@@ -653,7 +653,7 @@ class TestPagesAndMenus:
         assert not studio.window.top_bar.isVisible()
         assert not studio.window.editor.isVisible()
         assert studio.window.canvas.isVisible()
-        trigger(studio, "cancel")
+        QTest.keyClick(studio.window.canvas.view, Qt.Key.Key_Escape)
         assert not studio.window.isFullScreen()
         assert studio.window.top_bar.isVisible()
         assert studio.window.editor.isVisible()
