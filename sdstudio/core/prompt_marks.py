@@ -104,6 +104,28 @@ def marks(text: str, known: Known) -> tuple[Mark, ...]:
     return tuple(found)
 
 
+def mend(text: str, wrong: Mark, known: Known) -> tuple[int, int, str] | None:
+    """Return what closes a bracket that is never closed or takes away one that closes nothing, ``None`` if that fails.
+
+    Returns:
+        Where the text to be replaced begins and ends, and what stands there then.
+    """
+    sign = text[wrong.start : wrong.end]
+    if sign in ("(", "[", "{"):
+        end = len(text.rstrip().rstrip(","))
+        change = (end, end, {"(": ")", "[": "]", "{": "}"}[sign])
+    elif sign in (")", "]", "}"):
+        change = (wrong.start, wrong.end, "")
+    else:
+        return None
+    mended = text[: change[0]] + change[2] + text[change[1] :]
+    return change if _errors(mended, known) < _errors(text, known) else None
+
+
+def _errors(text: str, known: Known) -> int:
+    return sum(mark.kind is MarkKind.ERROR for mark in marks(text, known))
+
+
 def pieces(text: str) -> Iterator[Piece]:
     """Yield what of a prompt goes to the encoder, in order, with its places."""
     bare, places = _without_cuts(text)
@@ -259,8 +281,6 @@ def _end_of_embedding(text: str, at: int, name: str) -> int:
 
 def _choices(text: str) -> Iterator[Mark]:
     """Yield braces and the bars between them; bars outside of braces are another grammar's."""
-    if "{" not in text or "}" not in text:
-        return
     problem = brace_problem(text)
     depth = 0
     for match in _BRACES.finditer(text):
@@ -268,7 +288,7 @@ def _choices(text: str) -> Iterator[Mark]:
         if sign.startswith("\\"):
             continue
         depth += sign.startswith("{")
-        if depth > 0 or sign == "}":
+        if sign != "|" or depth > 0:
             yield Mark(match.start(), match.end(), MarkKind.CHOICE)
         depth -= sign == "}" and depth > 0
     if problem is not None:

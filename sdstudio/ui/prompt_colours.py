@@ -10,11 +10,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
-from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtGui import QColor, QHelpEvent, QTextCharFormat, QTextCursor
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QHelpEvent, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QToolTip
 
-from sdstudio.core.prompt_marks import Known, Mark, MarkKind, marks
+from sdstudio.core.prompt_marks import Known, Mark, MarkKind, marks, mend
 from sdstudio.library.prompt_tokens import ChunkCount
 from sdstudio.ui.theme import Tokens, current_theme, tokens
 
@@ -104,7 +104,9 @@ class PromptColours(QObject):
         self._soon.start(LONG_DELAY_MS if long else 0)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
-        """Say what is wrong where the pointer rests on it."""
+        """Say what is wrong where the pointer rests on it, and offer there to mend it."""
+        if isinstance(event, QContextMenuEvent):
+            return self._offer_to_mend(event)
         if isinstance(event, QHelpEvent):
             message = self.message_at(self._edit.cursorForPosition(event.pos()).position())
             if message:
@@ -114,9 +116,42 @@ class PromptColours(QObject):
 
     def message_at(self, position: int) -> str:
         """Return what is wrong at a cursor's position, "" when nothing is."""
+        wrong = self._wrong_at(position)
+        return "" if wrong is None else wrong.message
+
+    def _wrong_at(self, position: int) -> Mark | None:
         units = _Units(self._edit.toPlainText())
         near = (mark for mark in self._marks if mark.message and units[mark.start] <= position <= units[mark.end])
-        return next((mark.message for mark in near), "")
+        return next(near, None)
+
+    def _offer_to_mend(self, event: QContextMenuEvent) -> bool:
+        by_key = event.reason() is QContextMenuEvent.Reason.Keyboard
+        cursor = self._edit.textCursor() if by_key else self._edit.cursorForPosition(event.pos())
+        wrong, text = self._wrong_at(cursor.position()), self._edit.toPlainText()
+        change = None if wrong is None else mend(text, wrong, self._known)
+        if change is None:
+            return False
+        menu = self._edit.createStandardContextMenu(event.pos())
+        menu.setObjectName("mendMenu")
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        title = f"Close it with {change[2]}" if change[2] else "Take it out"
+        first = menu.actions()[0]
+        act = QAction(title, menu)
+        act.setObjectName("mendAction")
+        act.triggered.connect(lambda: self._change(*change))
+        menu.insertAction(first, act)
+        menu.insertSeparator(first)
+        where = self._edit.viewport().mapToGlobal(self._edit.cursorRect().bottomLeft()) if by_key else event.globalPos()
+        menu.popup(where)
+        return True
+
+    def _change(self, start: int, end: int, replacement: str) -> None:
+        """Change the text, as one step that undo takes back."""
+        units = _Units(self._edit.toPlainText())
+        cursor = self._edit.textCursor()
+        cursor.setPosition(units[start])
+        cursor.setPosition(units[end], QTextCursor.MoveMode.KeepAnchor)
+        cursor.insertText(replacement)
 
     def _shade(self, chunk: ChunkCount, units: _Units, colours: Tokens) -> QTextEdit.ExtraSelection:
         look = QTextCharFormat()

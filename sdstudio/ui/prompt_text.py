@@ -5,12 +5,15 @@ from __future__ import annotations
 from math import ceil
 from typing import Final
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, Signal
-from PySide6.QtGui import QResizeEvent, QTextCursor
+from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QPlainTextEdit, QPushButton, QWidget
 
 from sdstudio.ui.prompt_weights import reweighted
 from sdstudio.ui.theme import GRID, mark
+
+_PARTS: Final = frozenset(" ,\t\u2029")
+"""What stands between words; undo takes back what was typed from one to the next."""
 
 LOW_PX: Final = 640
 """In a window of at most this height a prompt scrolls sooner."""
@@ -33,7 +36,9 @@ class PromptText(QPlainTextEdit):
         self.setFrameShape(QFrame.Shape.NoFrame)
         mark(self, "bare", True)
         self._lines = lines
+        self._is_typed = False
         self.textChanged.connect(self._fit)
+        self.textChanged.connect(self._on_changed)
         self._fit()
 
     def replace_text(self, text: str) -> None:
@@ -58,6 +63,26 @@ class PromptText(QPlainTextEdit):
         cursor.setPosition(_units(text, edit.select_start))
         cursor.setPosition(_units(text, edit.select_end), QTextCursor.MoveMode.KeepAnchor)
         self.setTextCursor(cursor)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 (Qt's name)
+        """Let undo take back a word at a time: Qt would take back all that was typed in one go."""
+        place, is_back = self.textCursor().position(), event.key() == Qt.Key.Key_Backspace
+        is_command = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+        is_letter = bool(event.text()) and event.text().isprintable() and not is_command
+        is_between = place == 0 or self.document().characterAt(place - 1) in _PARTS
+        if is_between and (is_back or (is_letter and not event.text().isspace())):
+            self._end_step()
+        self._is_typed = is_letter or is_back
+        super().keyPressEvent(event)
+        self._is_typed = False
+
+    def _on_changed(self) -> None:
+        if not self._is_typed:  # a suggestion, another weight, pasted text: what is typed next is no part of it
+            self._end_step()
+
+    def _end_step(self) -> None:
+        """Keep what comes next apart in undo: Qt joins what is typed to what was typed only in a modified document."""
+        self.document().setModified(False)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:  # noqa: N802 (Qt's name)
         """Files are for the window, also when they are dropped here: their names are no prompt."""

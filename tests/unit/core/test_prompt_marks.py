@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sdstudio.core.extra_networks import cut_networks
 from sdstudio.core.prompt_grammar import parse
-from sdstudio.core.prompt_marks import Known, MarkKind, marks, pieces
+from sdstudio.core.prompt_marks import Known, MarkKind, marks, mend, pieces
 from sdstudio.core.wildcards import Wildcards
 
 K = MarkKind
@@ -43,7 +43,7 @@ def test_words_that_weigh_more_or_less_are_told_with_their_nesting(known):
         ("a :1.2)", [(6, "This ) closes nothing.")]),
         (r"a \(b \[c", []),
         ("(a [b) c]", []),
-        ("{a|b", []),
+        ("{a|b", [(0, "The brace { at character 1 is never closed.")]),
         ("{a|{b} c", [(0, "The brace { at character 1 is never closed.")]),
         ("<lora:ink:0.8> <lora:other:1>", [(15, "There is no LoRA of the name “other”.")]),
         ("<lora:ink:heavy>", [(0, "Its weight is no number: <lora:name:0.8>.")]),
@@ -148,3 +148,20 @@ def test_a_name_in_angles_that_is_no_embedding_is_wrong_in_compels_syntax(known)
 def test_a_wildcard_behind_a_hash_counts_where_there_are_no_comments(known):
     assert _said("# __colour__", replace(known, syntax="comfyui"), K.WILDCARD) == [("__colour__", K.WILDCARD)]
     assert _said("# __colour__", known, K.WILDCARD) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ("a (b, ", "a (b), "),
+        ("a [b", "a [b]"),
+        ("{red|blue fox", "{red|blue fox}"),
+        ("a b) c", "a b c"),
+        ("a (b # (note", None),  # the end is a comment: what is put there closes nothing
+        ("<lora:nope:1>", None),
+    ],
+)
+def test_a_bracket_without_a_partner_is_mended_where_that_helps(text, mended, known):
+    wrong = next(mark for mark in marks(text, known) if mark.kind is K.ERROR)
+    change = mend(text, wrong, known)
+    assert (None if change is None else text[: change[0]] + change[2] + text[change[1] :]) == mended
