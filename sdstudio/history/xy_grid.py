@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,11 +33,13 @@ class Cell:
         entry: The newest picture with both values.
         request: What it was, or would be, made from.
         like: The picture that a missing one is derived from.
+        count: How many pictures have both values.
     """
 
     entry: Entry | None
     request: GenerationRequest
     like: Entry
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,15 @@ def axes(entries: Sequence[Entry]) -> list[Parameter]:
     return [row for row in parameters(GenerationRequest) if len(set(_values(entries, row))) > 1]
 
 
+def unshown(entries: Sequence[Entry], x: Parameter, y: Parameter | None) -> list[Parameter]:
+    """Return the parameters in which pictures differ that come to lie at one place."""
+    places: dict[tuple[Any, Any], list[Entry]] = {}
+    for entry in entries:
+        places.setdefault((_value(entry, y), _value(entry, x)), []).append(entry)
+    several = [there for there in places.values() if len(there) > 1]
+    return [row for row in axes(entries) if any(len(set(_values(there, row))) > 1 for there in several)]
+
+
 def laid_out(entries: Sequence[Entry], x: Parameter, y: Parameter | None) -> Grid:
     """Lay pictures out by one or two parameters. Of several at one place, the newest is shown.
 
@@ -81,13 +93,14 @@ def laid_out(entries: Sequence[Entry], x: Parameter, y: Parameter | None) -> Gri
     columns = _sorted(x, newest_last)
     rows = _sorted(y, newest_last) if y is not None else (None,)
     there = {(_value(entry, y), _value(entry, x)): entry for entry in newest_last}
+    counts = Counter((_value(entry, y), _value(entry, x)) for entry in newest_last)
     by_row = {_value(entry, y): entry for entry in reversed(newest_last)}
     by_column = {_value(entry, x): entry for entry in reversed(newest_last)}
 
     def cell(row: Any, column: Any) -> Cell:
         entry = there.get((row, column))
         if entry is not None:
-            return Cell(entry, entry.recipe.request, entry)
+            return Cell(entry, entry.recipe.request, entry, counts[row, column])
         like = by_row.get(row) or by_column.get(column) or newest_last[0]
         change = {x.name: column, "written": None} | ({} if y is None else {y.name: row})
         return Cell(None, like.recipe.request.model_copy(update=change), like)

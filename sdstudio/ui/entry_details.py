@@ -26,11 +26,13 @@ from PySide6.QtWidgets import (
 
 from sdstudio.core.errors import HistoryError
 from sdstudio.history.store import Entry, History
+from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.editor import wrapped
 from sdstudio.ui.empty_state import EmptyState
 from sdstudio.ui.entry_actions import ENTRY_ACTION_BY_KEY, EntryActions
 from sdstudio.ui.flow_layout import FlowLayout
 from sdstudio.ui.mark_popup import MarkKind
+from sdstudio.ui.picture_loader import PictureLoader, size_like
 from sdstudio.ui.picture_view import PictureView
 from sdstudio.ui.recipe_text import every_fact, recipe_rows
 from sdstudio.ui.stars import Stars
@@ -50,6 +52,7 @@ class EntryDetails(QFrame):
     Args:
         actions: Where wishes go.
         history: Knows its tags and collections.
+        tasks: Where the picture is read.
         parent: As Qt has it.
     """
 
@@ -60,14 +63,19 @@ class EntryDetails(QFrame):
     #: Tags or collections are to be chosen: kind, the entries, where on the screen.
     popup_wished = Signal(str, object, QPoint)
 
-    def __init__(self, actions: EntryActions, history: History, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, actions: EntryActions, history: History, tasks: TaskRunner, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("entryDetails")
         self.setFixedWidth(_PANE_PX)
         self.entry: Entry | None = None
         self._actions = actions
         self._history = history
+        self._loader = PictureLoader(tasks, self)
+        self._loader.loaded.connect(lambda _id: self._show_loaded())
         self._picture = PictureView(self)
+        self._picture.double_clicked.connect(lambda _where: self._ask("look"))
         self._picture.setAccessibleName("Chosen picture")
         self._picture.setMinimumHeight(GRID * 12)
         self._picture.setMaximumHeight(_PANE_PX - GRID * 4)
@@ -95,7 +103,7 @@ class EntryDetails(QFrame):
         self._sections = QVBoxLayout()
         self._sections.setSpacing(GRID)
         self._empty = EmptyState(
-            "image", "Nothing selected", "Click a picture to see how it was made; double click to use its parameters.",
+            "image", "Nothing selected", "Click a picture to see how it was made; double click to see it large.",
             self, 32,
         )  # fmt: skip
         self._filled = QWidget(self)
@@ -137,13 +145,27 @@ class EntryDetails(QFrame):
                 self.show_entry(entry)
 
     def _show_picture(self, entry: Entry) -> None:
-        request = entry.recipe.request
-        image = QImage(str(entry.path))
-        if entry.recipe.blocked or image.isNull():
-            self._picture.reserve(QSize(request.width, request.height))
-            self._picture.set_blank("Blocked" if entry.recipe.blocked else "The file is gone")
+        size = QSize(entry.recipe.request.width, entry.recipe.request.height)
+        self._loader.want([] if entry.recipe.blocked else [entry])
+        draft = QImage() if entry.recipe.blocked else QImage(str(entry.thumbnail))
+        if draft.isNull():
+            self._picture.clear()
+            self._picture.reserve(size)
+            self._picture.set_blank("Blocked" if entry.recipe.blocked else "")
         else:
-            self._picture.set_picture(image)
+            self._picture.fit()
+            self._picture.set_draft(draft, size_like(draft, size))
+
+    def _show_loaded(self) -> None:
+        loaded = self._loader.get(self.entry.id) if self.entry is not None else None
+        if loaded is None:
+            return
+        if loaded.image.isNull():
+            self._picture.clear()
+            self._picture.reserve(QSize(1, 1))
+            self._picture.set_blank(loaded.problem)
+        else:
+            self._picture.set_picture(loaded.image, smaller=loaded.smaller)
 
     def _show_marks(self, entry: Entry) -> None:
         self.stars.set_stars(entry.rating)

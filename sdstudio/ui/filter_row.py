@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from PySide6.QtCore import QItemSelectionModel, QPoint, Signal
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, Signal
 from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QSlider, QWidget
 
 from sdstudio.history.look import FACET_BY_KEY, FACETS, SORT_BY_KEY, SORTS, Facet, Look
 from sdstudio.history.store import History
@@ -17,6 +17,8 @@ from sdstudio.ui.flow_layout import FlowLayout
 from sdstudio.ui.history_model import HistoryModel
 from sdstudio.ui.theme import GRID, mark, set_icon
 
+THUMBNAIL_PX: Final = (96, 384)
+"""Least and largest side of a thumbnail's cell."""
 _CHIP_CHARACTERS: Final = 40
 _NONE: Final = {"tag": "No tags yet: press T on a picture", "collection": "No collections yet: press C on a picture"}
 
@@ -77,6 +79,8 @@ class FilterRow(QWidget):
     collection_unwanted = Signal(str)
     #: A collection is to get another name; carries the one it has.
     new_name_wished = Signal(str)
+    #: Thumbnails of another size are wanted; carries their least side in pixels.
+    size_chosen = Signal(int)
 
     def __init__(
         self, model: HistoryModel, history: History, tasks: TaskRunner, parent: QWidget | None = None
@@ -105,11 +109,14 @@ class FilterRow(QWidget):
         self._count = QLabel(self)
         self._count.setObjectName("historyCount")
         self._count.setProperty("role", "caption")
+        self.size_slider = _size_slider(self)
+        self.size_slider.valueChanged.connect(self.size_chosen)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID)
         row.addWidget(flow_holder, 1)
         row.addWidget(self._count)
+        row.addWidget(self.size_slider)
         row.addWidget(self._sort)
         model.look_changed.connect(self._show)
         for changed in (model.modelReset, model.rowsInserted, model.rowsRemoved, model.completed):
@@ -197,6 +204,18 @@ class FilterRow(QWidget):
 
     def _popup(self, menu: QMenu, button: QPushButton) -> None:
         menu.popup(button.mapToGlobal(QPoint(0, button.height() + 2)))
+
+
+def _size_slider(parent: QWidget) -> QSlider:
+    slider = QSlider(Qt.Orientation.Horizontal, parent)
+    slider.setObjectName("thumbnailSizeSlider")
+    slider.setAccessibleName("Size of the thumbnails")
+    slider.setToolTip("Size of the thumbnails (Ctrl and the wheel)")
+    slider.setRange(*THUMBNAIL_PX)
+    slider.setSingleStep(GRID * 2)
+    slider.setPageStep(GRID * 6)
+    slider.setFixedWidth(GRID * 12)
+    return slider
 
 
 def _is_switch(facet: Facet) -> bool:

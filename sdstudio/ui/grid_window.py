@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QPixmap
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -29,10 +29,10 @@ from sdstudio.core.files import write_whole
 from sdstudio.core.params import Parameter
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.store import Entry
-from sdstudio.history.xy_grid import CELLS_MAXIMUM, Cell, Grid, axes, drawn, label, laid_out
+from sdstudio.history.xy_grid import CELLS_MAXIMUM, Cell, Grid, axes, drawn, label, laid_out, unshown
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.first_size import open_at
-from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.theme import GRID, RADIUS, SMALL_PX, mark, set_icon
 
 SIZE: Final = QSize(960, 700)
 CELL_PX: Final = 144
@@ -67,6 +67,8 @@ class GridWindow(QDialog):
         self._said = QLabel()
         self.make_button = QPushButton()
         self.export_button = QPushButton("Export…")
+        self.axis_button = QPushButton()
+        self._unshown: Parameter | None = None
         self._start()
         self._lay_out()
         for combo in (self.x_combo, self.y_combo):
@@ -75,6 +77,7 @@ class GridWindow(QDialog):
         self.table.cellClicked.connect(self._on_clicked)
         self.make_button.clicked.connect(lambda: self._make(self.grid.missing() if self.grid else []))
         self.export_button.clicked.connect(self._ask_where)
+        self.axis_button.clicked.connect(self._use_axis)
         open_at(self, SIZE)
 
     def show_entries(self, entries: Sequence[Entry]) -> None:
@@ -117,6 +120,7 @@ class GridWindow(QDialog):
         if cells > CELLS_MAXIMUM:
             self.grid = None
         self._fill()
+        self._offer_axis(x, y)
         missing = len(self.grid.missing()) if self.grid else 0
         to_make = len(self._new(self.grid.missing())) if self.grid else 0
         self.make_button.setText("Make the missing one" if to_make == 1 else f"Make the {to_make} missing")
@@ -128,6 +132,21 @@ class GridWindow(QDialog):
             self._say("These pictures differ in no parameter: choose others.", "warning")
         else:
             self._say(f"{len(self._entries)} pictures" + (f" · {missing} missing" if missing else ""), "caption")
+
+    def _offer_axis(self, x: Parameter | None, y: Parameter | None) -> None:
+        """Offer as an axis what several pictures at one place differ in."""
+        rows = unshown(self._entries, x, y) if self.grid is not None and x is not None else []
+        self._unshown = rows[-1] if rows else None
+        self.axis_button.setVisible(self._unshown is not None)
+        if self._unshown is not None:
+            self.axis_button.setText(f"Use {self._unshown.title.lower()} as axis")
+            self.axis_button.setAccessibleName(f"Use {self._unshown.title.lower()} as axis")
+
+    def _use_axis(self) -> None:
+        if self._unshown is not None:
+            combo = self.y_combo if self.y_combo.currentData() is None else self.x_combo
+            combo.setCurrentIndex(combo.findData(self._unshown.name))
+            self._show()
 
     def _fill(self) -> None:
         grid = self.grid
@@ -156,9 +175,13 @@ class GridWindow(QDialog):
         picture = QPixmap(str(cell.entry.thumbnail))
         if picture.isNull():
             picture = QPixmap(str(cell.entry.path))
+        if cell.count > 1:
+            picture = _counted(picture, cell.count)
         item.setIcon(QIcon(picture))
-        item.setToolTip(f"Picture {cell.entry.id}: double click to see it")
-        item.setData(Qt.ItemDataRole.AccessibleTextRole, f"Picture {cell.entry.id}")
+        several = f"{cell.count} pictures have these values; the newest, picture" if cell.count > 1 else "Picture"
+        item.setToolTip(f"{several} {cell.entry.id}: double click to see it")
+        said = f"Picture {cell.entry.id}" + (f", ×{cell.count}" if cell.count > 1 else "")
+        item.setData(Qt.ItemDataRole.AccessibleTextRole, said)
         return item
 
     def _say(self, text: str, role: str) -> None:
@@ -251,6 +274,8 @@ class GridWindow(QDialog):
         self.make_button.setObjectName("gridMakeButton")
         self.make_button.setAccessibleName("Make what is missing")
         set_icon(self.make_button, "play")
+        self.axis_button.setObjectName("gridAxisButton")
+        self.axis_button.setToolTip("Several pictures lie at one place: give them places of their own")
         self.export_button.setObjectName("gridExportButton")
         self.export_button.setAccessibleName("Export the grid as one picture")
         set_icon(self.export_button, "save")
@@ -265,6 +290,7 @@ class GridWindow(QDialog):
             head.addWidget(words)
             head.addWidget(combo)
             head.addSpacing(GRID)
+        head.addWidget(self.axis_button)
         head.addStretch(1)
         foot = QHBoxLayout()
         foot.setSpacing(GRID)
@@ -277,6 +303,30 @@ class GridWindow(QDialog):
         column.addLayout(head)
         column.addWidget(self.table, 1)
         column.addLayout(foot)
+
+
+def _counted(picture: QPixmap, count: int) -> QPixmap:
+    """Return a picture, as large as a cell shows it, with the number of those behind it in its corner."""
+    side = (CELL_PX - GRID) * 2
+    shown = picture.scaled(
+        side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    )
+    painter = QPainter(shown)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    font = painter.font()
+    font.setPixelSize(SMALL_PX * 2)
+    font.setWeight(QFont.Weight.DemiBold)
+    painter.setFont(font)
+    text = f"×{count:,}"
+    room = painter.fontMetrics().boundingRect(text).adjusted(-GRID, -GRID // 2, GRID, GRID // 2)
+    room.moveBottomRight(shown.rect().bottomRight() - QPoint(GRID, GRID))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(0, 0, 0, 190))
+    painter.drawRoundedRect(room, RADIUS * 2, RADIUS * 2)
+    painter.setPen(QColor(Qt.GlobalColor.white))
+    painter.drawText(room, Qt.AlignmentFlag.AlignCenter, text)
+    painter.end()
+    return shown
 
 
 def _heading(text: str) -> QTableWidgetItem:

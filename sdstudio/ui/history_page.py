@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from typing import Final
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.tasks import TaskRunner
@@ -13,7 +15,11 @@ from sdstudio.ui.filter_row import FilterRow
 from sdstudio.ui.history_browser import HistoryBrowser
 from sdstudio.ui.history_model import HistoryModel
 from sdstudio.ui.lineage_strip import LineageStrip
+from sdstudio.ui.selection_summary import SelectionSummary
 from sdstudio.ui.theme import GRID
+
+FIRST_PX: Final = 176
+_SUMMARY_DELAY_MS: Final = 80
 
 
 class HistoryPage(QWidget):
@@ -34,16 +40,29 @@ class HistoryPage(QWidget):
         super().__init__(parent)
         self.setObjectName("historyPage")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.browser = HistoryBrowser(model, actions, "historyGrid", "historyGridSearchEdit", 176, self)
+        self.browser = HistoryBrowser(model, actions, "historyGrid", "historyGridSearchEdit", FIRST_PX, self)
         self.filters = FilterRow(model, history, tasks, self)
+        self.filters.size_slider.setValue(FIRST_PX)
+        self.filters.size_chosen.connect(self.browser.view.set_least_side)
+        self.browser.view.resize_wished.connect(self._step_size)
         self.filters.follow(self.browser.view.selectionModel())
         self.browser.add_row(self.filters)
         self.setFocusProxy(self.browser.view)
-        self.details = EntryDetails(actions, history, self)
+        self.details = EntryDetails(actions, history, tasks, self)
         self.family = LineageStrip(history.lineage, self)
         self.details.add_section(self.family)
         self.details.shown.connect(self.family.show_entry)
         self.family.entry_wanted.connect(self._go_to)
+        self.summary = SelectionSummary(actions, tasks, self)
+        self._beside = QStackedWidget(self)
+        self._beside.addWidget(self.details)
+        self._beside.addWidget(self.summary)
+        self._beside.setFixedWidth(self.details.width())
+        self._count_soon = QTimer(self)
+        self._count_soon.setSingleShot(True)
+        self._count_soon.setInterval(_SUMMARY_DELAY_MS)
+        self._count_soon.timeout.connect(self._show_summary)
+        self.browser.view.selectionModel().selectionChanged.connect(self._follow_selection)
         self.browser.setContentsMargins(0, GRID, 0, 0)
         self.browser.entry_chosen.connect(self.details.show_entry)
         self._model = model
@@ -53,7 +72,35 @@ class HistoryPage(QWidget):
         row.setContentsMargins(GRID, 0, 0, 0)
         row.setSpacing(GRID)
         row.addWidget(self.browser, 1)
-        row.addWidget(self.details)
+        row.addWidget(self._beside)
+
+    def set_thumbnail_px(self, side_px: int) -> None:
+        """Show thumbnails of this size."""
+        self.filters.size_slider.setValue(side_px)
+
+    def _step_size(self, steps: int) -> None:
+        slider = self.filters.size_slider
+        slider.setValue(slider.value() + steps * slider.singleStep())
+
+    def _follow_selection(self, *_: object) -> None:
+        """Show the selected picture beside the grid, or what can be said of several."""
+        rows = self.browser.view.selected_rows()
+        if len(rows) > 1:
+            self._count_soon.start()
+            return
+        self._count_soon.stop()
+        self.summary.stop()
+        was_several = self._beside.currentWidget() is self.summary
+        self._beside.setCurrentWidget(self.details)
+        if rows:
+            self.details.show_entry(self._model.entry(self._model.index(rows[0])))
+        elif was_several:
+            self.details.show_entry(None)
+
+    def _show_summary(self) -> None:
+        if self.browser.view.selected_count > 1:
+            self.summary.show_entries(self.browser.selected())
+            self._beside.setCurrentWidget(self.summary)
 
     def _go_to(self, entry: Entry) -> None:
         self.browser.show_current(entry.id)  # where the list does not hold it, the details show it all the same

@@ -31,6 +31,7 @@ from PySide6.QtGui import (
     QPixmap,
     QRegion,
     QResizeEvent,
+    QWheelEvent,
 )
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QToolTip, QWidget
 
@@ -56,6 +57,8 @@ class HistoryView(QAbstractItemView):
     key_pressed = Signal(str)
     #: Space or Enter was pressed on an entry, or it was double clicked; carries its index.
     opened = Signal(QModelIndex)
+    #: Larger or smaller thumbnails are wanted (Ctrl and the wheel); carries by how many steps.
+    resize_wished = Signal(int)
     #: The keys led to another entry; carries its index.
     walked_to = Signal(QModelIndex)
 
@@ -66,6 +69,8 @@ class HistoryView(QAbstractItemView):
         self._hovered = -1
         self.side_px = least_side_px
         self.columns = 1
+        self._anchor = (0, 0)
+        self._is_keeping = False
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -76,9 +81,14 @@ class HistoryView(QAbstractItemView):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setMouseTracking(True)
         self.setModel(model)
-        for changed in (model.rowsInserted, model.rowsRemoved):  # the base class looks only at what it holds itself
-            changed.connect(self.updateGeometries)
+        model.rowsInserted.connect(lambda _parent, first, last: self._on_rows_changed(first, last - first + 1))
+        model.rowsRemoved.connect(lambda _parent, first, last: self._on_rows_changed(first, first - last - 1))
         self.doubleClicked.connect(self.opened)
+
+    def set_least_side(self, least_side_px: int) -> None:
+        """Show thumbnails at least so large; what is at the top stays there."""
+        self._least_side_px = least_side_px
+        self.updateGeometries()
 
     def selected_rows(self) -> list[int]:
         """Return the selected rows in ascending order; thousands are no list of indexes."""
@@ -168,7 +178,22 @@ class HistoryView(QAbstractItemView):
     def scrollContentsBy(self, dx: int, dy: int) -> None:  # noqa: N802
         """Move what is drawn, so that only what came into sight is painted."""
         self._hover(-1)
+        if not self._is_keeping:
+            line, within = divmod(self.verticalOffset(), self.side_px)
+            self._anchor = line * self.columns, within
         self.viewport().scroll(dx, dy)
+
+    def _on_rows_changed(self, first: int, more: int) -> None:
+        """Keep in sight what is seen, though rows came or went in front of it; at the very top, show what comes."""
+        row, within = self._anchor
+        if self.verticalOffset() and first <= row:
+            self._anchor = max(first, row + more), within
+        self._is_keeping = True
+        self.updateGeometries()  # the base class looks only at what it holds itself
+        if self.verticalOffset():
+            line = self._anchor[0] // self.columns
+            self.verticalScrollBar().setValue(line * self.side_px + min(within, self.side_px - 1))
+        self._is_keeping = False
 
     # selection
 
@@ -271,6 +296,14 @@ class HistoryView(QAbstractItemView):
         if event.type() == QEvent.Type.Leave:
             self._hover(-1)
         return super().viewportEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        """Scroll; with Ctrl, ask for another size."""
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.resize_wished.emit(1 if event.angleDelta().y() > 0 else -1)
+            event.accept()
+        else:
+            super().wheelEvent(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """A double click counts also when the first click went to what lay there before a picture was put on top."""

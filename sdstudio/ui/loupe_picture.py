@@ -12,7 +12,7 @@ from sdstudio.history.store import Entry
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.dragged import mime_of
 from sdstudio.ui.entry_actions import EntryActions
-from sdstudio.ui.picture_loader import PictureLoader
+from sdstudio.ui.picture_loader import PictureLoader, size_like
 from sdstudio.ui.picture_view import PictureView
 
 _DRAGGED_PX = 96
@@ -65,7 +65,7 @@ class LoupePicture(QObject):
             self._show()
             return
         draft = QImage(str(entry.thumbnail))
-        size = _size_like(draft, QSize(entry.recipe.request.width, entry.recipe.request.height))
+        size = size_like(draft, QSize(entry.recipe.request.width, entry.recipe.request.height))
         if draft.isNull():
             self.view.clear()
             self.view.reserve(size, "Reading the picture…")
@@ -121,12 +121,3 @@ class LoupePicture(QObject):
         if not small.isNull():
             drag.setPixmap(small.scaledToHeight(_DRAGGED_PX, Qt.TransformationMode.SmoothTransformation))
         drag.exec(Qt.DropAction.CopyAction)
-
-
-def _size_like(small: QImage, said: QSize) -> QSize:
-    """Return the size of a picture of which there is a small copy: as it was asked for, or at least of its shape."""
-    if small.isNull() or abs(small.width() * said.height() - small.height() * said.width()) <= max(
-        said.width(), said.height()
-    ):
-        return said
-    return small.size() * max(1, max(said.width(), said.height()) // max(small.width(), small.height()))

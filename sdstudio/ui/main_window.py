@@ -181,6 +181,7 @@ class MainWindow(QMainWindow):
             self._memory.keep_bytes("layout", self.create_page.layout_state())
         self._memory.keep_json("window", {"page": self.pages.name, "theme": self._settings.theme})
         self._memory.keep_json("loupe", self.loupe_desk.state())
+        self._memory.keep_json("pages", self.pages.state())
         self._memory.keep_json("panel", self.panel.state())
         self._memory.keep_json("editor", self.editor.state())
         self._memory.write()
@@ -307,6 +308,7 @@ class MainWindow(QMainWindow):
         if self._has_place:
             self.create_page.restore_layout(self._memory.bytes_of("layout"))
         self.loupe_desk.restore_state(self._memory.json_of("loupe"))
+        self.pages.restore_state(self._memory.json_of("pages"))
         self.panel.restore_state(self._memory.json_of("panel"))
         self.editor.restore_state(self._memory.json_of("editor"))
         self._on_model_chosen(self._model_key)

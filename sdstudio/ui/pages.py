@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,7 @@ class Pages(QStackedWidget):
         self._history = history
         self._tasks = tasks
         self._models_folder = models_folder
+        self._thumbnail_px = 0
         self._built: dict[str, QWidget] = {"Create": create}
         self.addWidget(create)
 
@@ -93,12 +95,28 @@ class Pages(QStackedWidget):
                 dock.setVisible(name == "Create")
         self.opened.emit(name)
 
+    def state(self) -> dict[str, int]:
+        """Return what is to be remembered of the pages for the next start."""
+        return {"thumbnail_px": self._thumbnail_px}
+
+    def restore_state(self, state: Mapping[str, object]) -> None:
+        """Take what was remembered, where it makes sense."""
+        side_px = state.get("thumbnail_px")
+        if isinstance(side_px, int) and side_px > 0:
+            self._thumbnail_px = side_px
+
+    def _keep_size(self, side_px: int) -> None:
+        self._thumbnail_px = side_px
+
     def _build(self, name: str) -> QWidget:
         if name == "History":
             from sdstudio.ui.history_page import HistoryPage  # noqa: PLC0415 (not needed to show the window)
 
             page = HistoryPage(self._model, self._actions, self._history, self._tasks, self)
             self._page_browser = page.browser
+            if self._thumbnail_px:
+                page.set_thumbnail_px(self._thumbnail_px)
+            page.filters.size_chosen.connect(self._keep_size)
             self.history_added.emit(page)
             return page
         if name == "Library":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from PIL import Image
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QSize, Signal
 from PySide6.QtGui import QImage, QImageReader
 
 from sdstudio.core.pictures import PIXELS_MAXIMUM
@@ -140,3 +140,12 @@ def _half(image: QImage) -> QImage:
     whole = Image.frombuffer("RGBX", (image.width(), image.height()), bits, "raw", "RGBX", 0, 1)
     small = whole.reduce(2)
     return QImage(small.tobytes(), small.width, small.height, small.width * 4, image.format()).copy()
+
+
+def size_like(small: QImage, said: QSize) -> QSize:
+    """Return the size of a picture of which there is a small copy: as it was asked for, or at least of its shape."""
+    if small.isNull() or abs(small.width() * said.height() - small.height() * said.width()) <= max(
+        said.width(), said.height()
+    ):
+        return said
+    return small.size() * max(1, max(said.width(), said.height()) // max(small.width(), small.height()))

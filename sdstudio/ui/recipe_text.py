@@ -19,7 +19,6 @@ def recipe_rows(entry: Entry) -> list[tuple[str, str]]:
     """Return what a reader wants to know about a picture, as (name, value), the most asked first."""
     recipe = entry.recipe
     request = recipe.request
-    took = f" in {recipe.duration_s:.1f}\u00a0s" if recipe.duration_s else ""
     rows = [("Prompt", request.prompt or "(none)")]
     if request.negative_prompt:
         rows.append(("Negative", request.negative_prompt))
@@ -29,8 +28,10 @@ def recipe_rows(entry: Entry) -> list[tuple[str, str]]:
         ("Sampler", f"{sampler_title(request)}, {request.steps} steps"),
         ("Guidance", f"{request.guidance_scale:g}"),
         ("Seed", str(request.seed)),
-        ("Made", f"{entry.created.astimezone():%d %B %Y, %H:%M}{took}"),
+        ("Made", f"{entry.created.astimezone():%d %B %Y, %H:%M}"),
     ]
+    if recipe.duration_s:
+        rows.append(("Took", f"{recipe.duration_s:.1f} s"))
     origin = origin_of(recipe)
     if origin is not None:
         rows.append(("Made with", origin.program))

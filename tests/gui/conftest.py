@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,15 @@ from sdstudio.app import Studio, build_studio
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.history.store import Entry, History
+from sdstudio.ui import history_model
+from tests.conftest import MEMORY
 from tests.unit.jobs.fakes import ScriptedEngine
 
 MODEL_KEY = "tiny"
+COUNT = 230
+"""Pictures of `full_studio`."""
+FIRST = 100
+"""Rows that it reads at once."""
 
 
 @pytest.fixture
@@ -66,3 +73,35 @@ def save(history: History) -> Callable[..., Entry]:
         return history.save(pixels, recipe)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data folder with more pictures than the history reads at once, in memory where that is to be had."""
+    within = MEMORY if MEMORY.is_dir() else tmp_path_factory.getbasetemp()
+    folder = tempfile.mkdtemp(prefix="sdstudio-test-", dir=within)
+    home = StudioPaths(Path(folder) / "home").create()
+    history = History(home, lambda path: path)
+    for number in range(1, COUNT + 1):
+        side = (96, 64) if number % 2 else (64, 96)
+        request = GenerationRequest(width=side[0], height=side[1], prompt=f"picture {number}", seed=number)
+        recipe = Recipe(app="test", request=request, model_name="Starter", model_family="sd1")
+        history.save(Image.new("RGB", side, (number % 256, 40, 90)), recipe)
+    history.close()
+    yield home.home
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def full_studio(
+    build: Callable[..., Studio], filled: Path, home: StudioPaths, monkeypatch: pytest.MonkeyPatch
+) -> Studio:
+    """The window on a data folder with many pictures, as large as it is on most screens."""
+    shutil.rmtree(home.images)
+    shutil.copytree(filled / home.images.relative_to(home.home), home.images)
+    for file in filled.glob(f"{home.database.name}*"):
+        shutil.copy2(file, home.home / file.name)
+    monkeypatch.setattr(history_model, "FIRST", FIRST)
+    made = build()
+    made.window.resize(1200, 800)
+    return made

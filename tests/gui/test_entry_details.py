@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QToolButton
 
 from sdstudio.core.params import parameters
 from sdstudio.core.request import GenerationRequest
+from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.entry_actions import EntryActions
 from sdstudio.ui.entry_details import EntryDetails
 from sdstudio.ui.recipe_text import PROMPTS, every_fact
@@ -27,12 +28,14 @@ def actions():
 @pytest.fixture
 def details(qapp, qtbot, history, actions):
     apply_theme(qapp, "dark")
-    made = EntryDetails(actions, history)
+    tasks = TaskRunner()
+    made = EntryDetails(actions, history, tasks)
     qtbot.addWidget(made)
     made.resize(320, 800)
     with qtbot.waitExposed(made):
         made.show()
-    return made
+    yield made
+    tasks.close()
 
 
 def words(details) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -69,6 +70,25 @@ def test_axes_are_chosen_and_never_twice_the_same(lay_out, entry):
     assert window.y_combo.currentText() == "None"
     assert texts(window) == [["", ""]]
     assert not window.make_button.isVisible()
+
+
+def test_a_place_of_several_pictures_says_how_many_and_offers_what_they_differ_in(lay_out, entry):
+    places = [(steps, guidance) for steps in (3, 4) for guidance in (5.0, 7.0)]
+    window = lay_out(*(entry(*place, seed) for place in places for seed in range(6)))
+    assert (window.x_combo.currentText(), window.y_combo.currentText()) == ("Steps", "Guidance scale")
+    item = window.table.item(0, 0)
+    assert item.data(Qt.ItemDataRole.AccessibleTextRole).endswith(", ×6")
+    assert item.toolTip().startswith("6 pictures have these values")
+    shown = item.icon().pixmap(136, 136).toImage()
+    alone = window.grid.cells[0][0].entry.thumbnail
+    plain = QImage(str(alone)).scaled(shown.size(), mode=Qt.TransformationMode.SmoothTransformation)
+    corner = shown.width() - 20, shown.height() - 16
+    assert shown.pixelColor(*corner).lightness() != plain.pixelColor(*corner).lightness()
+    assert window.axis_button.text() == "Use seed as axis"
+    QTest.mouseClick(window.axis_button, Qt.MouseButton.LeftButton)
+    assert window.x_combo.currentText() == "Seed"
+    assert window.table.columnCount() == 6
+    assert window.axis_button.text() == "Use steps as axis"
 
 
 def test_what_is_missing_is_made_at_its_place_as_a_child(lay_out, entry, studio, qtbot):

@@ -2,64 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QAction, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPlainTextEdit, QPushButton, QToolButton, QWidget
 
-from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.history.look import Look
-from sdstudio.history.store import History
-from sdstudio.ui import history_model
 from sdstudio.ui.compare_window import CompareWindow
 from sdstudio.ui.loupe import Loupe
 from sdstudio.ui.loupe_actions import LOUPE_ACTIONS
 from sdstudio.ui.mark_popup import MarkPopup
 from sdstudio.ui.picture_view import PictureView
 from sdstudio.ui.stars import Stars
-from tests.conftest import MEMORY
+from tests.gui.conftest import COUNT
 
 WAIT_MS = 20_000
-COUNT = 230
-FIRST = 100
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory) -> Iterator[Path]:
-    """A data folder with more pictures than the history reads at once, in memory where that is to be had."""
-    within = MEMORY if MEMORY.is_dir() else tmp_path_factory.getbasetemp()
-    folder = tempfile.mkdtemp(prefix="sdstudio-test-", dir=within)
-    home = StudioPaths(Path(folder) / "home").create()
-    history = History(home, lambda path: path)
-    for number in range(1, COUNT + 1):
-        side = (96, 64) if number % 2 else (64, 96)
-        request = GenerationRequest(width=side[0], height=side[1], prompt=f"picture {number}", seed=number)
-        recipe = Recipe(app="test", request=request, model_name="Starter", model_family="sd1")
-        history.save(Image.new("RGB", side, (number % 256, 40, 90)), recipe)
-    history.close()
-    yield home.home
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
-def studio(build, filled, home, monkeypatch):
-    """The window on a data folder with many pictures, as large as it is on most screens."""
-    shutil.rmtree(home.images)
-    shutil.copytree(filled / home.images.relative_to(home.home), home.images)
-    for file in filled.glob(f"{home.database.name}*"):
-        shutil.copy2(file, home.home / file.name)
-    monkeypatch.setattr(history_model, "FIRST", FIRST)
-    made = build()
-    made.window.resize(1200, 800)
-    return made
+def studio(full_studio):
+    return full_studio
 
 
 @pytest.fixture
