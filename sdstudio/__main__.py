@@ -16,9 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if not arguments:
-            from sdstudio import app  # noqa: PLC0415 (Qt only when there is to be a window)
+            from sdstudio import app, process  # noqa: PLC0415 (Qt only when there is to be a window)
 
-            return app.main(arguments)
+            process.end_at_once(app.main(arguments))
         from sdstudio import cli  # noqa: PLC0415 (not for the window)
 
         return cli.main(arguments, _bench)

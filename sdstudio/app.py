@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from sdstudio.process import (
     close_on_signals,
     collect_again,
     collect_later,
+    end_at_once,
     failed,
     keep_log,
     report_errors,
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 MakeEngine = Callable[["Settings"], "Engine"]
 
 CLOSE_PATIENCE_S: Final = 8.0
+LEAVE_PATIENCE_S: Final = 0.5
+"""How long the program waits for its threads when the window is gone; nobody sees it, and the process is to end."""
 READ_ONLY: Final = (
     "Data folder = {}: it is read-only. "
     "Pictures can be looked at, searched, exported and backed up; nothing new can be kept."
@@ -65,20 +68,28 @@ class Studio:
     instance: SingleInstance
     _closed: bool = False
 
-    def close(self) -> bool:
-        """End the threads and close the files; False when a thread did not end in time."""
+    def close(self, patience_s: float = CLOSE_PATIENCE_S) -> bool:
+        """End the threads and close the files.
+
+        Returns:
+            Whether all threads ended in time. If not, the process has to end: whatever they do is cut off between two
+            pictures, and the files are closed as far as nobody uses them.
+        """
         if self._closed:
             return True
         self._closed = True
+        until = time.monotonic() + patience_s
         self.instance.stop_listening()
-        self.window.close()
-        ended = self.worker.stop(CLOSE_PATIENCE_S)
-        self.tasks.close()
-        if ended:
+        self.window.leave()
+        ended = self.worker.stop(patience_s)
+        if not ended:
+            self.worker.abandon(CLOSE_PATIENCE_S)
+        tasks_ended = self.tasks.close(max(0.0, until - time.monotonic()))
+        if tasks_ended:
             self.queue.close()
             self.history.close()
         self.instance.close()
-        return ended
+        return self.window.closing.end_threads(max(0.0, until - time.monotonic())) and tasks_ended and ended
 
     def delete(self) -> None:
         """Delete what was built, the window first, after `close`."""
@@ -154,7 +165,7 @@ class _Visit:
         if self._studio is None:
             self._entrance.instance.close()
             take_down(self._entrance.window, self._entrance.instance)
-        elif not self._studio.close():
+        elif not self._studio.close(LEAVE_PATIENCE_S):
             return False
         else:
             self._studio.delete()
@@ -281,16 +292,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     notifier = close_on_signals(entrance.window)
     visit = _Visit(entrance)
     entrance.window.when_shown(visit.furnish)
+    entrance.app.setQuitOnLastWindowClosed(False)  # work may go on without one
+    entrance.window.left.connect(lambda: entrance.app.exit(0))
     entrance.window.show()
     code = entrance.app.exec()
     notifier.setEnabled(False)
     if visit.problem:
         tell_in_a_window(visit.problem)
         return failed(visit.problem)
-    if not visit.close():  # a thread sits in one long call of a driver; the next start finds the job interrupted
-        log.error("the worker did not end in time")
-        logging.shutdown()
-        os._exit(code)
+    if not visit.close():
+        log.warning("a thread did not end in time, and ends with the process")
+        end_at_once(code)
     return code
 
 

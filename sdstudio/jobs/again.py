@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -12,7 +13,10 @@ from sdstudio.core.events import EngineEvent, EngineStatus, EventSink, ImageMade
 from sdstudio.core.model import ModelInfo, parameters_of
 from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
+from sdstudio.history.store import History
 from sdstudio.jobs.hashing import SHORT, ModelHash
+
+log = logging.getLogger(__name__)
 
 FindModel = Callable[[str], ModelInfo]
 """Request's model -> model; raises ModelError."""
@@ -114,3 +118,23 @@ class Redrawer:
             return self.draw(recipe, on_event, cancel)
         finally:
             self._engine.record(False)
+
+
+def as_recorded(
+    history: History, parent_id: int, request: GenerationRequest, settings: Settings, device: str
+) -> Settings:
+    """Return the settings to draw with: a picture's own memory switches, which shift pixels, when it is made again.
+
+    Args:
+        history: Holds the picture.
+        parent_id: The picture's entry.
+        request: What is drawn; another one than the picture's is drawn with today's settings.
+        settings: Today's.
+        device: Title of the device in use.
+    """
+    try:
+        recipe = history.get(parent_id).recipe
+    except HistoryError as error:
+        log.warning("a re-run of entry %d is drawn with today's settings: %s", parent_id, error)
+        return settings
+    return settings.as_recorded(recipe.made_with, device) if recipe.request == request else settings

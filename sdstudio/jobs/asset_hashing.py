@@ -96,9 +96,15 @@ class AssetHasher(QObject):
             self._leaving.append(self._thread)
             self._thread = None
         if wait:
-            for thread in self._leaving:
-                thread.join()
+            self.join()
+
+    def join(self, patience_s: float | None = None) -> bool:
+        """Wait for what was stopped, ``None`` for as long as it takes; False when it did not end in time."""
+        until = None if patience_s is None else time.monotonic() + patience_s
+        for thread in self._leaving:
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
         self._leaving = [thread for thread in self._leaving if thread.is_alive()]
+        return not self._leaving
 
     def _run(self, waiting: Sequence[Asset], cancel: threading.Event) -> None:
         whole = sum(asset.size_bytes for asset in waiting) or 1

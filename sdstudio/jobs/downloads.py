@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -116,6 +117,11 @@ class Downloads(QObject):
         """Return all that are listed, the oldest first."""
         return tuple(self._rows.values())
 
+    @property
+    def under_way(self) -> tuple[Download, ...]:
+        """Return those that nobody has to start: being fetched, or waiting for their turn."""
+        return tuple(row for row in self._rows.values() if row.state in (DownloadState.WAITING, DownloadState.RUNNING))
+
     def take_up_leftovers(self) -> int:
         """List what an earlier run left, paused; return how many."""
         known = {staged.folder for staged in self._staged.values()}
@@ -174,14 +180,30 @@ class Downloads(QObject):
         if row is not None and row.state is DownloadState.CANCELLED:
             self._set(row, state=DownloadState.PAUSED)
 
-    def close(self) -> None:
-        """Stop everything; what has arrived stays for the next start, unless it was cancelled."""
+    def stop(self) -> None:
+        """Stop everything, and wait for nothing."""
         for number in list(self._tasks):
             self._stop(number)
-        self._asking.close()
-        self._fetching.close()
+        self._asking.stop()
+        self._fetching.stop()
+
+    def close(self, patience_s: float | None = None) -> bool:
+        """Stop everything; what has arrived stays for the next start, unless it was cancelled.
+
+        Args:
+            patience_s: How long to wait for a server, ``None`` for as long as it takes.
+
+        Returns:
+            Whether everything has ended.
+        """
+        self.stop()
+        until = None if patience_s is None else time.monotonic() + patience_s
+        ended = True
+        for runner in (self._asking, self._fetching):
+            ended &= runner.close(None if until is None else max(0.0, until - time.monotonic()))
         for number in list(self._rows):
             self._delete(number, closing=True)
+        return ended
 
     def _new(
         self, wish: Wish | None, state: DownloadState, plan: Plan | None = None, is_leftover: bool = False

@@ -29,7 +29,15 @@ class Desk:
 
 
 class Errand(Protocol):
-    """One thing to do."""
+    """One thing to do.
+
+    Attributes:
+        title: What it is, for messages: "Verifying a picture".
+        is_kept: Whether what comes of it is kept where no window shows it.
+    """
+
+    title: str
+    is_kept: bool
 
     def run(self, desk: Desk, cancel: threading.Event) -> None:
         """Do it, on the worker's thread. May raise anything."""
@@ -64,6 +72,13 @@ class Errands:
         """The one begun has ended."""
         with self._lock:
             self._current = None
+
+    @property
+    def all(self) -> tuple[Errand, ...]:
+        """The one that is being done, and those that wait."""
+        with self._lock:
+            current = (self._current,) if self._current is not None else ()
+            return (*current, *self._waiting)
 
     def cancel(self, errand: Errand) -> bool:
         """Stop one, or take it out; True when it waited and will never be begun nor told to have ended."""

@@ -80,6 +80,9 @@ class Explainer(QObject):
 class _Run:
     """One picture, an errand."""
 
+    title = "Explaining a picture"
+    is_kept = False
+
     def __init__(self, explainer: Explainer, entry: Entry) -> None:
         self.explanation: Explanation | None = None
         self._explainer = explainer

@@ -57,3 +57,27 @@ class HashInBackground:
     def stop(self) -> None:
         """Let the computation end soon."""
         self._cancel.set()
+
+
+class LatestHash:
+    """The hash of the model that is drawn with; one that is being computed goes on with the next job of that model."""
+
+    def __init__(self, compute: ModelHash) -> None:
+        self._compute = compute
+        self._of: HashInBackground | None = None
+
+    def begin(self, model: ModelInfo) -> None:
+        """Compute a model's, unless it is being computed."""
+        if self._of is not None and self._of.model == model and self._of.running:
+            return
+        self.stop()
+        self._of = HashInBackground(self._compute, model)
+
+    def short(self) -> str:
+        """Return the hash as recipes hold it, "" while it is not known."""
+        return self._of.short() if self._of is not None else ""
+
+    def stop(self) -> None:
+        """Let the computation end soon."""
+        if self._of is not None:
+            self._of.stop()

@@ -74,6 +74,9 @@ class Keeping:
         told: Hears, on the main thread, what came of it.
     """
 
+    title = "Saving a cancelled picture"
+    is_kept = True
+
     def __init__(
         self, job_id: int, decode: Callable[[Desk, threading.Event], tuple[Entry, ...]],
         told: Callable[[KeptPictures], object],

@@ -72,7 +72,7 @@ class LongWork(QObject):
         """Begin, once."""
         self._began_s = time.monotonic()
         self._running = True
-        task = self._tasks.run(self._title, self._run, self._on_done, self._on_failed)
+        task = self._tasks.run(self._title, self._run, self._on_done, self._on_failed, asked_for=True)
         task.cancelled.connect(self._on_stopped)
 
     def stop(self) -> None:

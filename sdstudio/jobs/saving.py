@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class Unsaved:
     def __init__(self, history: History) -> None:
         self._history = history
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._pictures: list[UnsavedPicture] = []
 
     @property
@@ -47,10 +49,21 @@ class Unsaved:
 
     def save(self, picture: UnsavedPicture, folder: Path | None) -> Entry:
         """Save one, in a folder or in the history's own. Raises: SaveFailed, and it stays."""
-        entry = self._history.save(picture.pixels, picture.recipe, picture.job_id, picture.parent_id, out=folder)
+        with self.writing():
+            entry = self._history.save(picture.pixels, picture.recipe, picture.job_id, picture.parent_id, out=folder)
         with self._lock:
             self._pictures.remove(picture)
         return entry
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Bring pictures to the disk only in here; see `end`."""
+        with self._writing:
+            yield
+
+    def end(self, patience_s: float) -> bool:
+        """Wait for the picture that is being saved, and let none be begun any more; False when that took too long."""
+        return self._writing.acquire(timeout=patience_s)  # and never given back
 
 
 class Saving:
@@ -100,7 +113,8 @@ class Saving:
         if not recipe.model_hash:
             recipe = recipe.model_copy(update={"model_hash": self._short_hash()})
         try:
-            entry = self._history.save(made.pixels, recipe, self._job_id, self._parent_id)
+            with self._unsaved.writing():
+                entry = self._history.save(made.pixels, recipe, self._job_id, self._parent_id)
         except SaveFailed as error:
             self.not_saved = error
             self._unsaved.add(UnsavedPicture(made.pixels, recipe, self._job_id, self._parent_id, error))

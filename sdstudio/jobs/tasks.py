@@ -7,7 +7,8 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from typing import Any, Final
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
@@ -53,9 +54,10 @@ class Task(QObject):
     #: It was cancelled.
     cancelled = Signal()
 
-    def __init__(self, title: str, context: TaskContext) -> None:
+    def __init__(self, title: str, context: TaskContext, asked_for: bool = False) -> None:
         super().__init__()
         self.title = title
+        self.asked_for = asked_for
         self._context = context
 
     @property
@@ -113,6 +115,7 @@ class TaskRunner(QObject):
         self._numbers = itertools.count()
         self._running: dict[int, tuple[Task, TaskWork]] = {}
         self._held: list[Callable[[], object]] | None = None
+        self._futures: set[Future[None]] = set()
         self._told.connect(self._on_told, Qt.ConnectionType.QueuedConnection)
         self._ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
 
@@ -123,6 +126,7 @@ class TaskRunner(QObject):
         on_done: Callable[[Any], None] | None = None,
         on_failed: Callable[[StudioError], None] | None = None,
         urgent: bool = False,
+        asked_for: bool = False,
     ) -> Task:
         """Begin a piece of work.
 
@@ -132,10 +136,11 @@ class TaskRunner(QObject):
             on_done: Called on this thread with what the work returned.
             on_failed: Called on this thread with the error; without it, `failed` of the runner tells.
             urgent: Someone looks at the place it will fill, and it takes moments: it does not wait for longer work.
+            asked_for: Somebody waits for what comes of it: the window does not close over it without a question.
         """
         number = next(self._numbers)
         context = TaskContext(lambda fraction: self._told.emit(number, fraction))
-        task = Task(title, context)
+        task = Task(title, context, asked_for)
         if on_done is not None:
             task.succeeded.connect(on_done)
         task.failed.connect(on_failed if on_failed is not None else self.failed)
@@ -144,7 +149,8 @@ class TaskRunner(QObject):
         pool = self._urgent_pool if urgent else self._pool
 
         def begin() -> None:
-            pool.submit(lambda: self._ended.emit(number, *_outcome(title, held, context)))
+            future = pool.submit(lambda: self._ended.emit(number, *_outcome(title, held, context)))
+            self._futures = {waiting for waiting in self._futures if not waiting.done()} | {future}
 
         if self._held is None:
             begin()
@@ -162,6 +168,11 @@ class TaskRunner(QObject):
         for begin in waiting:
             begin()
 
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        """The titles of what somebody waits for, the oldest first."""
+        return tuple(task.title for task, _work in self._running.values() if task.asked_for)
+
     @Slot(int, float)
     def _on_told(self, number: int, fraction: float) -> None:
         if number in self._running:
@@ -173,10 +184,28 @@ class TaskRunner(QObject):
         if ended is not None:
             ended[0].end(result, error)
 
-    def close(self) -> None:
-        """Cancel everything and wait for what is running; no signal comes afterwards."""
+    def stop(self) -> None:
+        """Cancel everything, and wait for nothing."""
         for task, _work in self._running.values():
             task.cancel()
         for pool in (self._pool, self._urgent_pool):
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self, patience_s: float | None = None) -> bool:
+        """Cancel everything and wait for what is running; no signal comes afterwards.
+
+        Args:
+            patience_s: How long, ``None`` for as long as it takes.
+
+        Returns:
+            Whether everything has ended.
+        """
+        self.stop()
+        # A future that was cancelled in its queue is done, but never told to be, and `wait` would wait for that.
+        running = [future for future in self._futures if not future.done()]
+        ended = not wait_for(running, patience_s).not_done
+        if ended:
+            for pool in (self._pool, self._urgent_pool):
+                pool.shutdown(wait=True)
         self._running.clear()
+        return ended

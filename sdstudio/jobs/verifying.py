@@ -77,6 +77,9 @@ class Verifier(QObject):
 class _Verification:
     """One picture's verification, an errand."""
 
+    title = "Verifying a picture"
+    is_kept = False
+
     def __init__(self, verifier: Verifier, entry: Entry) -> None:
         self.entry = entry
         self._verifier = verifier

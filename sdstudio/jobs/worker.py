@@ -18,9 +18,9 @@ from sdstudio.core.events import EngineEvent, StepDone
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import Entry, History
-from sdstudio.jobs.again import Draws, Fit, Redrawer
+from sdstudio.jobs.again import Draws, Fit, Redrawer, as_recorded
 from sdstudio.jobs.errands import Desk, Errand, Errands
-from sdstudio.jobs.hashing import HashInBackground, ModelHash
+from sdstudio.jobs.hashing import LatestHash, ModelHash
 from sdstudio.jobs.interrupted import CLOSED, interrupted_message
 from sdstudio.jobs.kept import Keeping, Kept, KeptPictures
 from sdstudio.jobs.mailbox import JobEvent, Mailbox
@@ -108,7 +108,7 @@ class Worker(QThread):
         self._paused = False
         self._engine: Engine | None = None  # the worker's thread alone, as the rest
         self._engine_settings: Settings | None = None
-        self._hashing: HashInBackground | None = None
+        self._hash = LatestHash(model_hash)
         self._status_at = 0.0
 
     def wake(self) -> None:
@@ -131,6 +131,11 @@ class Worker(QThread):
     def withdraw(self, errand: Errand) -> bool:
         """Stop an errand; True when it had not been begun, and `Errand.ended` will not be called."""
         return self._errands.cancel(errand)
+
+    @property
+    def errands(self) -> tuple[Errand, ...]:
+        """The errand that is being done, and those that wait."""
+        return self._errands.all
 
     def configure(self, settings: Settings) -> None:
         """Take other settings, from the next job on."""
@@ -195,6 +200,16 @@ class Worker(QThread):
         self._mailbox.close()
         return self.wait(int(patience_s * 1000))
 
+    def abandon(self, patience_s: float) -> None:
+        """Leave a thread that `stop` has not ended to the end of the process: no picture is half saved then."""
+        if not self._unsaved.end(patience_s):
+            log.error("a picture is still being saved")
+        with self._lock:
+            job_id = self._current[0] if self._current is not None else None
+        if job_id is not None:
+            with contextlib.suppress(HistoryError):  # the next start finds it running, and marks it then
+                self._queue.finish(job_id, JobState.INTERRUPTED, *self._interrupted(self._queue.get(job_id)))
+
     def run(self) -> None:
         """The thread: the engine, then job after job. Nothing that is raised in here ends it."""
         with contextlib.suppress(StudioError):  # told already; the first job tries again
@@ -218,8 +233,7 @@ class Worker(QThread):
                 patience = QUEUE_AGAIN_S
             if not self._stopping.is_set():
                 self._wake.wait(patience)
-        if self._hashing is not None:
-            self._hashing.stop()
+        self._hash.stop()
         if self._engine is not None:
             self._engine.close()
 
@@ -285,12 +299,14 @@ class Worker(QThread):
         at_step, took_s = saving.at_step, time.monotonic() - begun
         try:
             if state is JobState.INTERRUPTED:
-                made = job.count - len(self._queue.remaining(job.id))
-                message, hint = interrupted_message(CLOSED, made, job.count)
+                message, hint = self._interrupted(job)
             return self._queue.finish(job.id, state, message, hint, at_step, took_s)
         except HistoryError as error:  # the next start finds it running and marks it interrupted
             log.warning("how job %d ended could not be written down: %s", job.id, error)
             return replace(job, state=state, message=message, hint=hint)
+
+    def _interrupted(self, job: Job) -> tuple[str, str]:
+        return interrupted_message(CLOSED, job.count - len(self._queue.remaining(job.id)), job.count)
 
     def _draw(self, job: Job, saving: Saving, cancel: threading.Event) -> None:
         engine = self._ready_engine()
@@ -299,7 +315,7 @@ class Worker(QThread):
         if not seeds:
             return
         self._repeat_switches(job, engine)
-        self._hashing_of(model)
+        self._hash.begin(model)
         fitted = self._fit(job.request, model, cancel) if self._fit is not None else model
 
         def on_event(event: EngineEvent) -> None:
@@ -315,8 +331,7 @@ class Worker(QThread):
     def _saving(self, counted_to: int | None, job: Job) -> Saving:
         return Saving(
             self._history, self._unsaved, counted_to, job.parent_id,
-            lambda: self._hashing.short() if self._hashing is not None else "",
-            lambda entry: self._mailbox.post(self.picture_saved.emit, entry), self._tell_unsaved,
+            self._hash.short, lambda entry: self._mailbox.post(self.picture_saved.emit, entry), self._tell_unsaved,
         )  # fmt: skip
 
     def _leave(self, job: Job) -> None:
@@ -329,7 +344,7 @@ class Worker(QThread):
         unfinished = self._unfinished.get(job.id)
         if unfinished is None:
             raise StudioError(f"Job = {job.id}: what it was drawing is no longer in memory.", "Run it again.")
-        self._hashing_of(self._find_model(job.request.model))
+        self._hash.begin(self._find_model(job.request.model))
         saving = self._saving(None, job)
         desk.redrawer.keep(unfinished, saving.take, cancel)
         if saving.not_saved is not None:
@@ -339,28 +354,12 @@ class Worker(QThread):
 
     def _repeat_switches(self, job: Job, engine: Engine) -> None:
         """Draw a re-run with its picture's own memory switches, which shift pixels; the next job has the settings."""
-        if job.parent_id is None:
+        if job.parent_id is None or self._engine_settings is None:
             return
-        try:
-            recipe = self._history.get(job.parent_id).recipe
-        except HistoryError as error:
-            log.warning("job %d is drawn with today's settings: %s", job.id, error)
-            return
-        if recipe.request != job.request or self._engine_settings is None:
-            return
-        settings = self._engine_settings.as_recorded(recipe.made_with, engine.status().device)
+        settings = as_recorded(self._history, job.parent_id, job.request, self._engine_settings, engine.status().device)
         if settings != self._engine_settings:
             engine.configure(settings)
             self._engine_settings = settings
-
-    def _hashing_of(self, model: ModelInfo) -> HashInBackground:
-        """Return what computes the model's hash; one that a job before began goes on."""
-        if self._hashing is not None and self._hashing.model == model and self._hashing.running:
-            return self._hashing
-        if self._hashing is not None:
-            self._hashing.stop()
-        self._hashing = HashInBackground(self._model_hash, model)
-        return self._hashing
 
     def _ready_engine(self) -> Engine:
         """Return the engine with the newest settings, made when there is none. Raises: StudioError."""

@@ -50,4 +50,4 @@ class Workshop(QObject):
 
         # Failures are told where the order was given, and only there.
         title = f"{'Merging' if isinstance(order, MergeOrder) else 'Converting'} to {order.target.name}"
-        return self._tasks.run(title, work, self.made.emit, lambda _error: None)
+        return self._tasks.run(title, work, self.made.emit, lambda _error: None, asked_for=True)

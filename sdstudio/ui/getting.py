@@ -76,10 +76,19 @@ class Getting(QObject):
         if self._page is not None:
             self._page.open_view(VIEW)
 
-    def close(self) -> None:
-        """Stop the downloads; the next start offers to go on with them."""
+    @property
+    def under_way(self) -> tuple[Download, ...]:
+        """The downloads that run or wait for their turn."""
+        return self._downloads.under_way if self._downloads is not None else ()
+
+    def stop(self) -> None:
+        """Stop the downloads, and wait for nothing; the next start offers to go on with them."""
         if self._downloads is not None:
-            self._downloads.close()
+            self._downloads.stop()
+
+    def close(self, patience_s: float) -> bool:
+        """Stop the downloads; False when one did not end in time."""
+        return self._downloads is None or self._downloads.close(patience_s)
 
     def _offer_leftovers(self) -> None:
         """Tell of downloads that an earlier run left, if there are any; looking costs one listing of a folder."""

@@ -83,12 +83,17 @@ class LibraryDesk(QObject):
         self.tidying.said.connect(self._say)
         self.tidying.failed.connect(self._say_error)
 
-    def close(self) -> None:
-        """End the threads."""
+    def stop(self) -> None:
+        """Begin nothing more, and let what runs end by itself."""
         self._hash_soon.stop()
         self.models.close()
         self.watch.stop()
-        self.hasher.stop()
+        self.hasher.stop(wait=False)
+
+    def close(self, patience_s: float) -> bool:
+        """End the threads; False when one did not end in time."""
+        self.stop()
+        return self.hasher.join(patience_s)
 
     def on_scanned(self) -> None:
         """The disk was looked at: watch what was found, hash what is to be named in pictures, show all."""

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from sdstudio.ui.history_page import HistoryPage
     from sdstudio.ui.message_bar import Tone
     from sdstudio.ui.model_manager import ModelManager
-    from sdstudio.ui.settings_dialog import SettingsDialog
     from sdstudio.ui.work_desk import WorkDesk
 
 TITLE: Final = "SD Studio"
@@ -43,6 +42,8 @@ class MainWindow(QMainWindow):
 
     #: The window is on the screen for the first time; heavy work may begin.
     shown = Signal()
+    #: The window was closed for good, and no work goes on without it.
+    left = Signal()
     #: The user changed the settings; carries the new `Settings`.
     settings_changed = Signal(object)
 
@@ -57,7 +58,6 @@ class MainWindow(QMainWindow):
         self._has_place = self.restoreGeometry(QByteArray(self._memory.bytes_of("geometry")))
         self._is_furnished = False
         self._was_shown = False
-        self._settings_dialog: SettingsDialog | None = None
         self._work_desk: WorkDesk | None = None
         self._keep_soon = QTimer(self)
         self._keep_soon.setSingleShot(True)
@@ -89,11 +89,13 @@ class MainWindow(QMainWindow):
             rooms: What it works with.
             settings: As they were loaded.
         """
+        from sdstudio.ui.closing import Closing  # noqa: PLC0415 (not needed to show the window)
         from sdstudio.ui.furniture import Furniture  # noqa: PLC0415 (brings in every widget)
         from sdstudio.ui.getting import Getting  # noqa: PLC0415 (as above)
         from sdstudio.ui.library_desk import LibraryDesk  # noqa: PLC0415 (as above)
         from sdstudio.ui.menus import build_menus  # noqa: PLC0415
         from sdstudio.ui.mnemonics import give_mnemonics  # noqa: PLC0415 (as above)
+        from sdstudio.ui.settings_desk import SettingsDesk  # noqa: PLC0415
 
         self._rooms = rooms
         self._settings = settings
@@ -110,6 +112,9 @@ class MainWindow(QMainWindow):
         self.getting = Getting(rooms, self)
         self.getting.model_chosen.connect(self._on_library_model_chosen)
         self.getting.told.connect(self.conductor.tell_aside)
+        self.settings_desk = SettingsDesk(settings, self)
+        self.settings_desk.changed.connect(self.take_settings)
+        self.closing = Closing(rooms, self)
         self._is_furnished = True
         self.show_models(rooms.library.models())
         self._restore_state()
@@ -142,17 +147,15 @@ class MainWindow(QMainWindow):
         self.raise_()
         self.activateWindow()
 
+    def leave(self) -> None:
+        """Close without a question; see `end_threads`."""
+        if self._is_furnished:
+            self.closing.ask_nothing()
+        self.close()
+
     def open_settings(self) -> None:
         """Open the settings, or bring them forward."""
-        from sdstudio.ui.settings_dialog import SettingsDialog  # noqa: PLC0415 (not needed to show the window)
-
-        if self._settings_dialog is None:
-            self._settings_dialog = SettingsDialog(self._settings, self)
-            self._settings_dialog.settings_changed.connect(self.take_settings)
-        if self._settings_dialog.isVisible():
-            self._settings_dialog.raise_()
-        self._settings_dialog.show()
-        self._settings_dialog.activateWindow()
+        self.settings_desk.open()
 
     def take_settings(self, settings: Settings) -> None:
         """Use changed settings and tell everyone."""
@@ -160,8 +163,7 @@ class MainWindow(QMainWindow):
         app = QApplication.instance()
         if settings.theme != before.theme and isinstance(app, QApplication):
             apply_theme(app, settings.theme)
-        if self._settings_dialog is not None and self._settings_dialog.settings != settings:
-            self._settings_dialog.set_settings(settings)
+        self.settings_desk.take(settings)
         self.settings_changed.emit(settings)
 
     def rescan(self) -> None:
@@ -203,15 +205,15 @@ class MainWindow(QMainWindow):
         return done
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
-        """Remember everything."""
+        """Ask where work would be broken off; else remember everything."""
         if self._is_furnished:
+            if not self.closing.lets_go():
+                event.ignore()
+                return
             self.keep_state()
-            self.getting.close()
-            self.library_desk.close()
-            self.desk.stop()
-        if self._settings_dialog is not None:
-            self._settings_dialog.close()
+            self.closing.take_leave()
         super().closeEvent(event)
+        self.left.emit()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Take pictures that come from elsewhere."""
