@@ -7,12 +7,14 @@ interpreter's lock while SQLite works.
 from __future__ import annotations
 
 import json
+import sqlite3
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final, overload
 
 from sdstudio.core.errors import HistoryError
 from sdstudio.core.paths import StudioPaths
+from sdstudio.core.request import IMPORTED, UNFINISHED
 from sdstudio.history.look import FACET_BY_KEY, Look, ids_sql
 from sdstudio.history.rows import COLUMNS, Entry, entry_of
 from sdstudio.history.schema import Database
@@ -20,6 +22,9 @@ from sdstudio.history.search import Asked, asked
 
 _PIECE: Final = 350_000
 """Characters of the ids' text that are read at once: a few milliseconds of the interpreter's lock."""
+_LATELY: Final = 5000
+_PICTURES_TIMED: Final = 8
+"""Among so many of the newest pictures, so many tell how long a step takes."""
 _AT_ONCE: Final = 500
 """Ids in one statement; SQLite allows 32,766 values."""
 
@@ -52,6 +57,26 @@ class Listing:
             for row in self._database.read(sql, some):
                 found[row["id"]] = entry_of(row, self._paths)
         return [found[entry_id] for entry_id in ids if entry_id in found]
+
+    def of_jobs(self, job_ids: Sequence[int]) -> list[Entry]:
+        """Return the pictures that jobs made, the oldest first."""
+        sql = (
+            f"SELECT {COLUMNS} FROM entries WHERE job_id IN (SELECT value FROM json_each(?)) AND state = 'done'"
+            " AND deleted_at IS NULL ORDER BY id"
+        )
+        return [entry_of(row, self._paths) for row in self._database.read(sql, (json.dumps(list(job_ids)),))]
+
+    def seconds_per_step(self, model: str, width: int, height: int) -> float | None:
+        """Return how long a step took lately for a picture of this model and size; ``None`` when none was made."""
+        sql = (
+            "SELECT json_extract(recipe, '$.duration_s') AS took, request_steps AS steps, recipe FROM entries"
+            " WHERE id IN (SELECT id FROM entries WHERE state = 'done' AND deleted_at IS NULL"
+            " AND id > (SELECT max(id) FROM entries) - ? AND request_model = ? AND request_width = ?"
+            " AND request_height = ? ORDER BY id DESC LIMIT ?)"
+        )
+        rows = self._database.read(sql, (_LATELY, model, width, height, _PICTURES_TIMED))
+        each = [row["took"] / row["steps"] for row in rows if _was_drawn_here(row)]
+        return sum(each) / len(each) if each else None
 
     def words(self, ids: Sequence[int]) -> list[tuple[int, str, str]]:
         """Return prompt and negative prompt of these pictures, with their ids, in this order.
@@ -127,6 +152,13 @@ class Entries(Sequence[Entry]):
 def ids_of(entries: Sequence[Entry]) -> Sequence[int]:
     """Return the ids of entries, without reading any where that can be avoided."""
     return entries.ids if isinstance(entries, Entries) else [entry.id for entry in entries]
+
+
+def _was_drawn_here(row: sqlite3.Row) -> bool:
+    """Whether a picture's duration is that of all its steps; another program's says nothing."""
+    made_with = json.loads(row["recipe"]).get("made_with")
+    left_out = isinstance(made_with, dict) and (IMPORTED in made_with or UNFINISHED in made_with)
+    return bool(row["took"] and row["steps"] and not left_out)
 
 
 def _numbers(text: str) -> array[int]:

@@ -164,16 +164,15 @@ class JobController(QObject):
             self.worker.cancel(job.id)
         self._told()
 
-    def retry(self, job_id: int) -> Job:
-        """Let a job that failed, was cancelled or interrupted wait again, for the pictures it still lacks.
+    def retry(self, group_id: int) -> None:
+        """Let what failed, was cancelled or interrupted of a group wait again, for the pictures it still lacks.
 
         Raises:
-            StudioError: It has not ended, or made all its pictures.
+            StudioError: Nothing of it has ended so.
         """
-        if not self._queue.retry(job_id):
-            raise StudioError(f"Job = {job_id}: only one that failed or was stopped can be tried again.")
+        if not self._queue.retry(group_id):
+            raise StudioError(f"Job = {group_id}: only one that failed or was cancelled can be run again.")
         self._told()
-        return self._queue.get(job_id)
 
     def can_keep(self, job_id: int) -> bool:
         """Whether what a cancelled job was drawing is still in memory."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -134,7 +135,7 @@ _WORST_FIRST: Final = (
 )  # fmt: skip
 
 
-def groups_of(jobs: list[Job] | tuple[Job, ...]) -> list[Group]:
+def groups_of(jobs: Sequence[Job]) -> list[Group]:
     """Return jobs by their groups, each where its first job stands."""
     found: dict[int, list[Job]] = {}
     for job in jobs:

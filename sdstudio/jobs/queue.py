@@ -126,9 +126,16 @@ class JobQueue:
         """Cancel a job unless it has begun; False when it does not wait."""
         return self._move(job_id, JobState.CANCELLED, (JobState.QUEUED,))
 
-    def retry(self, job_id: int) -> bool:
-        """Let a job that ended before all its pictures were made wait again; False when it did not end."""
-        return self._move(job_id, JobState.QUEUED, _UNFINISHED)
+    def retry(self, group_id: int) -> bool:
+        """Let what ended of a group before all its pictures were made wait again; False when nothing of it did."""
+        marks = ", ".join("?" for _ in _UNFINISHED)
+        with self._database.transaction() as db:
+            cursor = db.execute(
+                "UPDATE jobs SET state = ?, message = '', hint = '' WHERE group_id = ? AND cleared = 0"
+                f" AND state IN ({marks})",
+                (JobState.QUEUED.value, group_id, *(state.value for state in _UNFINISHED)),
+            )
+        return cursor.rowcount > 0
 
     def _move(self, job_id: int, state: JobState, allowed: Sequence[JobState]) -> bool:
         with self._database.transaction() as db:

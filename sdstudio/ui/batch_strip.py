@@ -37,7 +37,7 @@ class BatchStrip(QWidget):
         self._entries: list[Entry] = []
         self._pixmaps: list[QPixmap] = []
         self._current = -1
-        self.job_id: int | None = None
+        self.group_id: int | None = None
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.setSizePolicy(policy)
@@ -61,9 +61,9 @@ class BatchStrip(QWidget):
             self.updateGeometry()
             self.update()
 
-    def begin(self, count: int, job_id: int | None = None) -> None:
+    def begin(self, count: int, group_id: int | None = None) -> None:
         """Keep places for a new job's pictures."""
-        self.job_id = job_id
+        self.group_id = group_id
         self._count = count
         self._entries.clear()
         self._pixmaps.clear()

@@ -58,6 +58,7 @@ class Canvas(QWidget):
         self.mime_of: Callable[[Sequence[Entry]], QMimeData] = mime_of
         self._job: Job | None = None
         self._made: list[Entry] = []
+        self._count = 0
         self._before: tuple[Entry, tuple[Entry, ...]] | None = None
         self._doing = ""
         self._followed = True
@@ -125,15 +126,28 @@ class Canvas(QWidget):
         self.empty.say("What shall we draw?", text)
         self.empty.suggest(list(examples)[:3], "sparkles")
 
-    def begin(self, job: Job, doing: str = "") -> None:
-        """A job has started: keep its picture's place, with what is being done written on it."""
+    def begin(self, job: Job, doing: str = "", count: int = 0, made: Sequence[Entry] = ()) -> None:
+        """A job has started: keep its picture's place, with what is being done written on it.
+
+        Args:
+            job: Of a press of Generate, which has one strip, however many jobs it is.
+            doing: What is being done.
+            count: How many pictures the press of Generate is about; default: as many as the job.
+            made: Those of them that are there already.
+        """
         self._job = job
         self._doing = doing
-        self._made = []
+        self._count = count or job.count
+        self._made = list(made)
         self._last_event = None
         if self._followed:
             self._show_place()
         self._update_live()
+
+    def go_on(self, job: Job) -> None:
+        """The next job of the same press of Generate has started: the last picture stays until there is more to see."""
+        self._job = job
+        self._last_event = None
 
     def show_event(self, job_id: int, event: EngineEvent) -> None:
         """Show how the running job goes on."""
@@ -145,10 +159,10 @@ class Canvas(QWidget):
 
     def add_picture(self, entry: Entry) -> None:
         """A picture of the running job is saved."""
-        if self._job is None or entry.job_id != self._job.id:
+        if self._job is None or entry.job_id != self._job.id or any(made.id == entry.id for made in self._made):
             return
         self._made.append(entry)
-        if self._strip_is_of(self._job.id):
+        if self._strip_is_of(self._job):
             self.strip.add(entry, choose=self._followed)
         if self._followed:
             self._show(entry)
@@ -157,7 +171,7 @@ class Canvas(QWidget):
         """A job has ended, one way or another."""
         if self._job is None or self._job.id != job.id:
             return
-        if self._strip_is_of(job.id):
+        if self._strip_is_of(job):
             self.strip.finish()
         self._job = None
         self._last_event = None
@@ -173,8 +187,6 @@ class Canvas(QWidget):
         self._followed = True
         if self._job is not None:
             self._show_place()
-            for entry in self._made:
-                self.strip.add(entry)
             if self._last_event is not None:
                 self._draw_event(self._last_event)
         self._update_live()
@@ -185,6 +197,13 @@ class Canvas(QWidget):
         self.strip.begin(0)
         self._show(entry)
         self._update_live()
+
+    def show_pictures(self, entries: Sequence[Entry]) -> None:
+        """Show pictures that came together: the last of them, all in the strip."""
+        self.show_entry(entries[-1])
+        self.strip.begin(len(entries))
+        for entry in entries:
+            self.strip.add(entry)
 
     def show_nothing(self) -> None:
         """Show the examples."""
@@ -235,7 +254,9 @@ class Canvas(QWidget):
         if self._entry is not None:
             self._before = self._entry, self.strip.entries
         self._set_entry(None)
-        self.strip.begin(len(self._job.seeds), self._job.id)
+        self.strip.begin(self._count, self._job.group_id)
+        for entry in self._made:
+            self.strip.add(entry)
         self._stack.setCurrentWidget(self._filled)
         self.view.reserve(QSize(request.width, request.height), self._doing)
         first = self.first_look(request)
@@ -269,7 +290,7 @@ class Canvas(QWidget):
             self.show_nothing()
             return
         shown, siblings = self._before
-        self.strip.begin(len(siblings), shown.job_id)
+        self.strip.begin(len(siblings))
         for entry in siblings:
             self.strip.add(entry, choose=False)
         self.strip.mark(shown.id)
@@ -292,8 +313,8 @@ class Canvas(QWidget):
         self._set_entry(entry)
         self._place_overlays()
 
-    def _strip_is_of(self, job_id: int) -> bool:
-        return self.strip.job_id == job_id
+    def _strip_is_of(self, job: Job) -> bool:
+        return self.strip.group_id == job.group_id
 
     def _set_entry(self, entry: Entry | None) -> None:
         self._entry = entry

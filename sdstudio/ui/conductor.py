@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,23 +10,23 @@ from typing import Final
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
-from sdstudio.core.errors import InvalidRequest, StudioError
-from sdstudio.core.events import EngineStatus, Notice, StepDone
+from sdstudio.core.errors import HistoryError, InvalidRequest, StudioError
+from sdstudio.core.events import EngineStatus, Notice
 from sdstudio.core.request import Recipe, RunOptions
 from sdstudio.history.foreign.origin import Reading, origin_of
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.controller import JobController
-from sdstudio.jobs.queue import Job, JobState
+from sdstudio.jobs.queue import Group, Job, JobState
 from sdstudio.jobs.worker import JobEvent, UnsavedPicture
 from sdstudio.ui.canvas import Canvas
 from sdstudio.ui.desktop import reveal
 from sdstudio.ui.entry_actions import EntryActions, EntryWish
 from sdstudio.ui.history_browser import HistoryBrowser
 from sdstudio.ui.history_model import HistoryModel
-from sdstudio.ui.job_words import ended_text
+from sdstudio.ui.job_words import ended_text, title_of
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.parameter_panel import ParameterPanel
-from sdstudio.ui.progress import Progress, progress_of
+from sdstudio.ui.progress import Progress, in_whole, progress_of
 from sdstudio.ui.prompt_desk import PromptDesk
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.queue_panel import QueuePanel
@@ -58,6 +57,8 @@ class Conductor(QObject):
     title_changed = Signal(str)
     #: The Create page should be seen now: parameters were put back, or a message stands there.
     attention_wanted = Signal()
+    #: What is written was put into the queue; carries the first Job of it.
+    generated = Signal(object)
 
     def __init__(
         self, players: Players, actions: EntryActions, controller: JobController, history: History, parent: QWidget
@@ -70,8 +71,10 @@ class Conductor(QObject):
         self._running: Job | None = None
         self._awaited: Job | None = None
         self._engine_stands = False
-        self._began_s = 0.0
-        self._last_step: StepDone | None = None
+        self._whole: Group | None = None
+        self._before = 0
+        #: Returns the group whose place in the queue the next press of Generate takes, ``None`` for the end.
+        self.replaces: Callable[[], int | None] = lambda: None
         self._loaded = ""
         self._last_words = ("", "")
         #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
@@ -113,29 +116,32 @@ class Conductor(QObject):
         Args:
             follow: Show it, whatever the canvas shows now.
         """
-        return self._submit(self._submit_written, follow)
+        job = self._submit(self._submit_written, follow)
+        if job is not None:
+            self.generated.emit(job)
+        return job
 
     def _submit_written(self) -> Job:
         """Submit what the prompts stand for: a job for each text; the first runs first."""
         panel, editor = self._players.panel, self._players.editor
         options = panel.options()
         shares = self._players.desk.shares(panel.request(editor.prompt, editor.negative_prompt), options)
-        return self._controller.submit_shares(shares, options.batch_size)[0]
+        return self._controller.submit_shares(shares, options.batch_size, self.replaces())[0]
 
     def cancel(self) -> None:
-        """Stop the running job; those that wait go on."""
+        """Stop what runs and what came with it; what else waits goes on."""
         if self._running is not None:
             self._players.status.show_cancelling()
-            row = self._players.queue.row(self._running.id)
+            row = self._players.queue.row(self._running.group_id)
             if row is not None:
                 row.show_cancelling()
-            self._controller.cancel(self._running.id)
+            self._controller.cancel_group(self._running.group_id)
             return
         # Submitted a moment ago: the worker has begun it, or is about to, and has not yet told.
         states = (JobState.RUNNING,) if self._controller.paused else (JobState.RUNNING, JobState.QUEUED)
         about_to_run = [job for job in self._controller.jobs() if job.state in states]
         if about_to_run:
-            self._controller.cancel(about_to_run[0].id)
+            self._controller.cancel_group(about_to_run[0].group_id)
 
     def restore(self, entry: Entry, with_seed: bool = True) -> None:
         """Put everything a picture was made with into panel and prompts; without its seed, each run draws a new one."""
@@ -233,7 +239,8 @@ class Conductor(QObject):
         """Keep the place of a picture that nothing else is made before, though the worker has not begun it yet."""
         if self._running is None and self._awaited is None and not self._controller.paused:
             self._awaited = job
-            self._players.canvas.begin(job, "Getting ready…" if self._engine_stands else STARTING)
+            doing = "Getting ready…" if self._engine_stands else STARTING
+            self._players.canvas.begin(job, doing, self._group_of(job).count)
 
     def _on_queue_changed(self, jobs: Sequence[Job]) -> None:
         if self._awaited is None:
@@ -269,27 +276,33 @@ class Conductor(QObject):
     def _on_job_started(self, job: Job) -> None:
         self._running = job
         self._awaited = None
-        self._began_s = time.monotonic()
-        self._last_step = None
+        goes_on = self._whole is not None and self._whole.id == job.group_id
+        self._whole = self._group_of(job)
+        # Of the job itself as it began: meanwhile it may have made some.
+        self._before = job.made + sum(one.made for one in self._whole.jobs if one.id != job.id)
         doing = "Getting ready…" if job.request.model == self._loaded else "Loading the model…"
-        self._players.canvas.begin(job, doing)
-        self._players.status.begin(doing)
+        if goes_on:
+            self._players.canvas.go_on(job)
+        else:
+            made = self._history.listing.of_jobs([one.id for one in self._whole.jobs]) if self._before else ()
+            self._players.canvas.begin(job, doing, self._whole.count, made)
+            self._players.status.begin(doing)
         self._players.editor.set_running(True)
         self.title_changed.emit("starting")
 
     def _on_job_event(self, event: JobEvent) -> None:
         if self._running is None or event.job_id != self._running.id:
             return
-        self._players.canvas.show_event(event.job_id, event.event)
-        self._players.queue.show_event(event.job_id, event.event)
-        if isinstance(event.event, StepDone):
-            self._last_step = event.event
-        elif isinstance(event.event, Notice):
-            self._players.editor.show_message(event.event.message, event.event.hint, "warning")
-        progress: Progress | None = progress_of(event.event)
+        whole = self._whole or Group((self._running,))
+        told = in_whole(event.event, self._before, whole.count)
+        self._players.canvas.show_event(event.job_id, told)
+        self._players.queue.show_event(self._running.group_id, told)
+        if isinstance(told, Notice):
+            self._players.editor.show_message(told.message, told.hint, "warning")
+        progress: Progress | None = progress_of(told)
         if progress is not None:
             self._players.status.show_progress(progress)
-            subject = " ".join(self._running.request.prompt.split())[:40]
+            subject = title_of(whole)[:40] if self._running.request.prompt.strip() else ""
             self.title_changed.emit(f"{progress.short} · {subject}" if subject else progress.short)
 
     def _on_picture_saved(self, entry: Entry) -> None:
@@ -302,17 +315,27 @@ class Conductor(QObject):
     def _on_job_finished(self, job: Job) -> None:
         if self._running is not None and self._running.id == job.id:
             self._running = None
-        self._players.canvas.finish(job)
-        self._players.editor.set_running(False)
-        self.title_changed.emit("")
-        self._players.status.rest(ended_text(job, time.monotonic() - self._began_s, self._last_step))
+        group = self._group_of(job)
+        if group.ended or self._controller.paused:
+            self._whole = None
+            self._players.canvas.finish(job)
+            self._players.editor.set_running(False)
+            self.title_changed.emit("")
+            self._players.status.rest(ended_text(group))
+            QApplication.alert(self._window)
         words = (job.request.prompt, job.request.negative_prompt)
         if job.made and words != self._last_words:
             self._last_words = words
             self._players.desk.look_around()  # its phrases may be typed again at once, without leaving the prompt
         if job.state is JobState.FAILED:
             self._players.editor.show_message(job.message, job.hint)
-        QApplication.alert(self._window)
+
+    def _group_of(self, job: Job) -> Group:
+        """Return what a job came with; the job alone where the queue cannot be read."""
+        try:
+            return self._controller.group(job.group_id) or Group((job,))
+        except HistoryError:
+            return Group((job,))
 
     def _on_engine_failed(self, error: StudioError) -> None:
         self._players.status.rest("The engine could not start")

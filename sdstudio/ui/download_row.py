@@ -13,7 +13,7 @@ from sdstudio.library.plan import Plan
 from sdstudio.library.progress import DownloadProgress
 from sdstudio.ui.asset_model import readable_size
 from sdstudio.ui.progress import readable_duration
-from sdstudio.ui.queue_row import ProgressLine
+from sdstudio.ui.progress_line import ProgressLine
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
 
 _LOOKS: Final[dict[DownloadState, tuple[str, str, str]]] = {  # icon, field of `Tokens`, what the button says

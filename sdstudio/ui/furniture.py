@@ -34,6 +34,7 @@ from sdstudio.ui.parameter_panel import ParameterPanel
 from sdstudio.ui.prompt_desk import PromptDesk
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.provenance import Provenance
+from sdstudio.ui.queue_desk import QueueDesk
 from sdstudio.ui.queue_panel import QueuePanel
 from sdstudio.ui.status_line import StatusLine
 from sdstudio.ui.thumbnails import Thumbnails
@@ -99,6 +100,8 @@ class Furniture:
         players = Players(editor, desk, panel, canvas, browser, model, queue_panel, status_line, message)
         conductor = Conductor(players, actions, rooms.controller, rooms.history, window)
         conductor.grant(history_desk.wishes)
+        queue_panel.undos = history_desk.undos
+        QueueDesk(players, conductor, rooms.controller, rooms.history, window)
         last_picture = LastPicture(canvas, rooms.history, rooms.tasks, conductor.offer_examples, window)
         window.when_shown(last_picture.bring)
         desk.stopped.connect(last_picture.stop)
@@ -162,7 +165,15 @@ def _generate_forever(
         state = panel.state()
         return None if panel.value("seed") is None else (state["model"], state["values"], editor.state())
 
-    Forever(editor.forever_button, controller, conductor.generate, written, editor.show_message, window)
+    bar = MessageBar("foreverMessage", editor)
+    editor.add_note(bar)
+
+    def free_seed() -> None:
+        panel.field("seed").set_value(None)
+
+    Forever(
+        editor.forever_button, controller, conductor.generate, written, editor.show_message, bar, free_seed, window
+    )
 
 
 def _begin_from_pictures(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ImageMade, ModelLoading, StepDone
 
@@ -48,8 +48,6 @@ def progress_of(event: EngineEvent) -> Progress | None:
 def _of_step(event: StepDone) -> Progress:
     done = event.image + event.count * event.step / event.total
     fraction = done / event.image_count
-    later_batches = math.ceil((event.image_count - event.image - event.count) / event.count)
-    steps_left = event.total - event.step + later_batches * event.total
     parts = []
     if event.image_count > 1:
         last = event.image + event.count
@@ -58,8 +56,23 @@ def _of_step(event: StepDone) -> Progress:
         )
     parts.append(f"step {event.step} of {event.total}")
     if event.seconds_per_step > 0:
-        parts += [speed(event.seconds_per_step), f"{readable_duration(steps_left * event.seconds_per_step)} left"]
+        parts += [speed(event.seconds_per_step), f"{readable_duration(seconds_left(event))} left"]
     return Progress(" · ".join(parts), fraction, f"{fraction:.0%}")
+
+
+def seconds_left(event: StepDone) -> float:
+    """Return how long the rest takes, from the steps so far; 0 when that is not known."""
+    later_batches = math.ceil((event.image_count - event.image - event.count) / event.count)
+    return (event.total - event.step + later_batches * event.total) * event.seconds_per_step
+
+
+def in_whole(event: EngineEvent, before: int, count: int) -> EngineEvent:
+    """Count a job's pictures as those of the press of Generate it belongs to: ``before`` of ``count`` are there."""
+    if isinstance(event, StepDone | Decoding):
+        return replace(event, image=event.image + before, image_count=count)
+    if isinstance(event, ImageMade):
+        return replace(event, index=event.index + before)
+    return event
 
 
 def speed(seconds_per_step: float) -> str:

@@ -266,7 +266,10 @@ class PromptDesk(QObject):
 
     def use_written(self, entries: Sequence[Entry]) -> None:
         """Put a picture's prompts and styles into the editor as they were written, wildcards and all."""
-        request = entries[0].recipe.request
+        self.use_words(entries[0].recipe.request)
+
+    def use_words(self, request: GenerationRequest) -> None:
+        """Put a request's prompts and styles into the editor as they were written."""
         written = request.written or Written(request.prompt, request.negative_prompt)
         there = {style.name for style in self._of(self.styles)}
         self._editor.restore_prompts(written.prompt, written.negative_prompt)

@@ -1,51 +1,70 @@
-"""One job in the queue as a card: what it draws, how far it is, what went wrong, and what can be done about it."""
+"""What one press of Generate put into the queue, as a card: what it draws, how far it is, what can be done about it."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import (
-    QApplication,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from typing import Final
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ModelLoading, StepDone
-from sdstudio.jobs.queue import Job, JobState
-from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon, tokens
+from sdstudio.jobs.queue import Group, Job, JobState
+from sdstudio.ui.elided_label import ElidedLabel
+from sdstudio.ui.job_words import in_history, pictures, stopped_where, title_of
+from sdstudio.ui.progress import readable_duration
+from sdstudio.ui.progress_line import ProgressLine
+from sdstudio.ui.queue_members import QueueMembers
+from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
 from sdstudio.ui.window_words import in_window
 
-_ICONS: dict[JobState, tuple[str, str]] = {  # icon, field of `Tokens`
+_ICONS: Final[dict[JobState, tuple[str, str]]] = {  # icon, field of `Tokens`
     JobState.RUNNING: ("play", "accent_text"),
     JobState.QUEUED: ("clock", "muted"),
+    JobState.DONE: ("circle-check", "muted"),
     JobState.FAILED: ("circle-alert", "danger"),
+    JobState.CANCELLED: ("square", "muted"),
     JobState.INTERRUPTED: ("triangle-alert", "warning"),
 }
+_ROLES: Final = {JobState.FAILED: "error", JobState.INTERRUPTED: "warning", JobState.CANCELLED: "muted"}
+"""States that have words of their own and can be run again, and how the words look."""
 
 
 class QueueRow(QFrame):
-    """A card that is updated in place, so that nothing flickers and the focus stays."""
+    """A card that is updated in place, so that nothing flickers and the focus stays. It can be dragged."""
 
-    #: Stop the running job, or take a waiting one out; carries its id.
+    #: Stop what runs of the group; carries its id.
     cancel_pressed = Signal(int)
-    #: Run a failed or interrupted job again; carries its id.
+    #: Run what is missing of the group again; carries its id.
     retry_pressed = Signal(int)
-    #: Take a failed or interrupted job out of the list; carries its id.
-    remove_pressed = Signal(int)
+    #: Keep what a cancelled job was drawing; carries the job's id.
+    keep_pressed = Signal(int)
+    #: Take jobs off the list; carries their ids.
+    remove_pressed = Signal(object)
+    #: Show the pictures of the group; carries its id.
+    show_pressed = Signal(int)
+    #: Move a waiting group up (-1) or down (1); carries its id and the direction.
+    move_pressed = Signal(int, int)
+    #: A menu is wanted here; carries the group's id and where on the screen.
+    menu_wanted = Signal(int, QPoint)
+    #: It is being dragged, or (True) was let go; carries its id, where on the screen, whether it was let go.
+    dragged = Signal(int, QPoint, bool)
+    #: It needs another height.
+    height_changed = Signal()
 
-    def __init__(self, job: Job, parent: QWidget | None = None) -> None:
+    def __init__(self, group: Group, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("card", True)
-        self._job = job
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._group = group
+        self._kept_job = 0
+        self._pressed: QPoint | None = None
+        self._dragging = False
         self._icon = QLabel(self)
         self._icon.setFixedSize(16, 16)
-        self._title = _ElidedLabel(self)
+        self._title = ElidedLabel(self)
+        self._place = QLabel(self)
+        self._place.setProperty("role", "caption")
         self._detail = QLabel(self)
         self._detail.setProperty("role", "caption")
         self._doing = QLabel(self)
@@ -55,59 +74,83 @@ class QueueRow(QFrame):
         self._message = QLabel(self)
         self._message.setWordWrap(True)
         self._message.setTextFormat(Qt.TextFormat.PlainText)
-        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._close = QToolButton(self)
         mark(self._close, "ghost", True)
         set_icon(self._close, "x", "muted", 14)
         self._close.clicked.connect(self._on_close_pressed)
         self._retry = QPushButton("Retry", self)
-        self._retry.clicked.connect(lambda: self.retry_pressed.emit(self._job.id))
+        self._retry.clicked.connect(lambda: self.retry_pressed.emit(self._group.id))
+        self._keep = QPushButton("Keep what there is", self)
+        self._keep.setAccessibleName("Keep what there is")
+        self._keep.setToolTip("Save the picture as far as it was drawn, marked as unfinished")
+        self._keep.clicked.connect(lambda: self.keep_pressed.emit(self._kept_job))
         self._copy = QPushButton("Copy report", self)
         self._copy.setAccessibleName("Copy report")
         self._copy.setToolTip("Copy what happened, for a bug report or a friend")
-        self._copy.clicked.connect(lambda: QApplication.clipboard().setText(report(self._job)))
+        self._copy.clicked.connect(lambda: QApplication.clipboard().setText(report(self.job)))
+        self._fold = QToolButton(self)
+        self._fold.setObjectName("queueFoldButton")
+        self._fold.setCheckable(True)
+        self._fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        mark(self._fold, "fold", True)
+        self._fold.toggled.connect(self._on_folded)
+        self._members = QueueMembers(self)
+        self._members.remove_pressed.connect(lambda job_id: self.remove_pressed.emit([job_id]))
+        self._members.hide()
         self._lay_out()
         theme = current_theme()
         if theme is not None:
             theme.changed.connect(self._draw_icon)
-        self.update_job(job, 0)
+        self.update_group(group, 0, 0)
+
+    @property
+    def group(self) -> Group:
+        """What it shows, as it was last told."""
+        return self._group
 
     @property
     def job(self) -> Job:
-        """The job as it was last told."""
-        return self._job
+        """The job of the group that says most about it: the one that runs, waits first, or went wrong."""
+        return next(job for job in self._group.jobs if job.state is self._group.state)
 
-    def update_job(self, job: Job, place: int) -> None:
-        """Show the job's state; ``place`` is how many wait before it."""
-        came = job.state is not self._job.state
-        self._job = job
-        prompt = job.request.prompt.strip().replace("\n", " ") or "No prompt"
-        self._title.set_text(prompt)
-        self.setAccessibleName(f"Job {prompt[:80]}, {job.state.name.lower()}")
-        running, broken = job.state is JobState.RUNNING, job.state in (JobState.FAILED, JobState.INTERRUPTED)
+    def update_group(self, group: Group, place: int, kept_job: int) -> None:
+        """Show how the group stands.
+
+        Args:
+            group: As it is now.
+            place: How many wait before it.
+            kept_job: The job of it whose last step can be kept, 0 for none.
+        """
+        came = group.state is not self._group.state
+        self._group, self._kept_job = group, kept_job
+        state, title = group.state, title_of(group)
+        self._title.set_text(title)
+        self.setAccessibleName(f"Job {title[:80]}, {state.name.lower()}")
+        running = state is JobState.RUNNING
         self._bar.setVisible(running)
         self._doing.setVisible(running)
-        self._detail.setVisible(not running)
+        self._place.setText("next" if place == 0 else f"#{place + 1}")
+        self._place.setVisible(state is JobState.QUEUED)
+        self._detail.setText(_detail(group))
+        self._detail.setVisible(bool(self._detail.text()))
         if not running or came:
             self._bar.set_fraction(0.0)
             self._doing.clear()
-            self._detail.setText(_detail(job, place))
-        self._message.setVisible(broken)
-        self._retry.setVisible(broken)
-        self._copy.setVisible(job.state is JobState.FAILED)
-        if broken:
-            failed = job.state is JobState.FAILED
-            mark(self._message, "role", "error" if failed else "warning")
-            self._message.setText(in_window(f"{job.message} {job.hint}".strip()))
-            self._retry.setText("Retry" if failed else "Run again")
-            self._retry.setAccessibleName(self._retry.text())
+            self._close.setEnabled(True)
+        self._show_words()
+        self._fold.setVisible(len(group.jobs) > 1)
+        self._fold.setText(f"{len(group.jobs)} prompts")
+        self._fold.setAccessibleName(f"{len(group.jobs)} prompts, {'fold away' if self._fold.isChecked() else 'show'}")
+        set_icon(self._fold, "chevron-down" if self._fold.isChecked() else "chevron-right", "muted")
+        if self._fold.isChecked():
+            self._members.show_group(group)
         self._close.setToolTip("Cancel" if running else "Remove from the queue")
         self._close.setAccessibleName("Cancel this job" if running else "Remove this job")
+        self.setCursor(Qt.CursorShape.PointingHandCursor if group.made else Qt.CursorShape.ArrowCursor)
         self._draw_icon()
 
     def show_event(self, event: EngineEvent) -> None:
-        """Show how the running job goes on."""
-        count = len(self._job.seeds)
+        """Show how the running job goes on; its pictures are counted as the group's."""
         match event:
             case ModelLoading(fraction=fraction):
                 self._doing.setText(f"loading {fraction:.0%}" if fraction < 1 else "starting")
@@ -115,7 +158,7 @@ class QueueRow(QFrame):
             case Enlarging(tile=tile, total=total):
                 self._doing.setText(f"enlarging {tile / total:.0%}")
                 self._bar.set_fraction(tile / total)
-            case StepDone(step=step, total=total, image=image, count=batch):
+            case StepDone(step=step, total=total, image=image, count=batch, image_count=count):
                 self._doing.setText(f"{step} / {total}" + (f" · {image + 1} of {count}" if count > 1 else ""))
                 self._bar.set_fraction((image + batch * step / total) / count)
             case Decoding():
@@ -128,14 +171,107 @@ class QueueRow(QFrame):
         self._doing.setText("cancelling…")
         self._close.setEnabled(False)
 
-    def _on_close_pressed(self) -> None:
-        if self._job.state in (JobState.RUNNING, JobState.QUEUED):
-            self.cancel_pressed.emit(self._job.id)
+    # the hand
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Alt with up and down moves it, Delete takes it off, Enter shows its pictures, the menu key its menu."""
+        alt = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
+        match event.key():
+            case Qt.Key.Key_Up if alt:
+                self.move_pressed.emit(self._group.id, -1)
+            case Qt.Key.Key_Down if alt:
+                self.move_pressed.emit(self._group.id, 1)
+            case Qt.Key.Key_Up:
+                self.focusPreviousChild()
+            case Qt.Key.Key_Down:
+                self.focusNextChild()
+            case Qt.Key.Key_Delete:
+                self._close.click()
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter if self._group.made:
+                self.show_pressed.emit(self._group.id)
+            case Qt.Key.Key_Menu:
+                self._ask_menu(self.rect().center())
+            case _:
+                super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
+        """Ask for the menu."""
+        self._ask_menu(event.pos())
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Show the focus."""
+        mark(self, "focused", True)
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Show that it is gone."""
+        mark(self, "focused", False)
+        super().focusOutEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Begin a click or a drag."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._pressed = event.globalPosition().toPoint()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Drag it, where it waits."""
+        if self._pressed is None or self._group.state is not JobState.QUEUED:
+            return
+        where = event.globalPosition().toPoint()
+        if self._dragging or (where - self._pressed).manhattanLength() >= QApplication.startDragDistance():
+            self._dragging = True
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+            self.dragged.emit(self._group.id, where, False)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Let it go, or show its pictures."""
+        was_pressed, was_dragging = self._pressed is not None, self._dragging
+        self._pressed, self._dragging = None, False
+        if was_dragging:
+            self.setCursor(Qt.CursorShape.ArrowCursor)
+            self.dragged.emit(self._group.id, event.globalPosition().toPoint(), True)
+        elif was_pressed and self._group.made and self.rect().contains(event.position().toPoint()):
+            self.show_pressed.emit(self._group.id)
+
+    # what is shown
+
+    def _ask_menu(self, where: QPoint) -> None:
+        self.setFocus(Qt.FocusReason.PopupFocusReason)
+        self.menu_wanted.emit(self._group.id, self.mapToGlobal(where))
+
+    def _show_words(self) -> None:
+        group, state = self._group, self._group.state
+        can_run = state in _ROLES
+        self._message.setVisible(can_run)
+        self._retry.setVisible(can_run)
+        self._keep.setVisible(state is JobState.CANCELLED and bool(self._kept_job))
+        self._copy.setVisible(state is JobState.FAILED)
+        if not can_run:
+            return
+        if state is JobState.CANCELLED:
+            made = in_history(group)
+            said = f"Cancelled {stopped_where(group)}." + (f" {made}." if made else "")
         else:
-            self.remove_pressed.emit(self._job.id)
+            said = in_window(f"{self.job.message} {self.job.hint}")
+        mark(self._message, "role", _ROLES[state])
+        self._message.setText(said.strip())
+        self._retry.setText("Retry" if state is JobState.FAILED else "Run again")
+        self._retry.setAccessibleName(self._retry.text())
+
+    def _on_folded(self, is_open: bool) -> None:
+        self._members.show_group(self._group)
+        self._members.setVisible(is_open)
+        set_icon(self._fold, "chevron-down" if is_open else "chevron-right", "muted")
+        self.height_changed.emit()
+
+    def _on_close_pressed(self) -> None:
+        if self._group.state is JobState.RUNNING:
+            self.cancel_pressed.emit(self._group.id)
+        else:
+            self.remove_pressed.emit([job.id for job in self._group.jobs])
 
     def _draw_icon(self) -> None:
-        name, color = _ICONS.get(self._job.state, ("circle-check", "muted"))
+        name, color = _ICONS[self._group.state]
         self._icon.setPixmap(pixmap(name, color, 16, self.devicePixelRatioF()))
 
     def _lay_out(self) -> None:
@@ -143,12 +279,12 @@ class QueueRow(QFrame):
         top.setSpacing(GRID)
         top.addWidget(self._icon)
         top.addWidget(self._title, 1)
-        top.addWidget(self._detail)
+        top.addWidget(self._place)
         top.addWidget(self._close)
         buttons = QHBoxLayout()
         buttons.setSpacing(GRID)
-        buttons.addWidget(self._retry)
-        buttons.addWidget(self._copy)
+        for button in (self._retry, self._keep, self._copy):
+            buttons.addWidget(button)
         buttons.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID + GRID // 2, GRID // 2, GRID // 2, GRID // 2)
@@ -157,67 +293,17 @@ class QueueRow(QFrame):
         below.setSpacing(GRID)
         below.addWidget(self._bar, 1)
         below.addWidget(self._doing)
+        facts = QHBoxLayout()
+        facts.setSpacing(GRID)
+        facts.addWidget(self._fold)
+        facts.addWidget(self._detail)
+        facts.addStretch(1)
         column.addLayout(top)
         column.addLayout(below)
+        column.addLayout(facts)
+        column.addWidget(self._members)
         column.addWidget(self._message)
         column.addLayout(buttons)
-
-
-class ProgressLine(QWidget):
-    """A thin line that fills."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._fraction = 0.0
-        self.setFixedHeight(GRID)
-
-    @property
-    def fraction(self) -> float:
-        """How much of it is filled, 0..1."""
-        return self._fraction
-
-    def set_fraction(self, fraction: float) -> None:
-        """Fill it so far."""
-        if fraction != self._fraction:
-            self._fraction = min(max(fraction, 0.0), 1.0)
-            self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Draw it."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        whole = QRectF(0, 1, self.width() - GRID, 3)
-        painter.setBrush(QColor(tokens().control))
-        painter.drawRoundedRect(whole, 1.5, 1.5)
-        painter.setBrush(QColor(tokens().accent))
-        painter.drawRoundedRect(QRectF(whole.left(), whole.top(), whole.width() * self._fraction, 3), 1.5, 1.5)
-        painter.end()
-
-
-class _ElidedLabel(QLabel):
-    """One line that ends in dots when it does not fit."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    def set_text(self, text: str) -> None:
-        """Show a text; the tooltip has all of it."""
-        self.setText(text)
-        self.setToolTip(text[:1000])
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """As narrow as wanted."""
-        return QSize(24, super().minimumSizeHint().height())
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Draw what fits."""
-        painter = QPainter(self)
-        elided = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, elided)
-        painter.end()
 
 
 def report(job: Job) -> str:
@@ -226,9 +312,7 @@ def report(job: Job) -> str:
     return f"{job.message}\n{job.hint}\n\nJob {job.id}, {made}\n{job.request.model_dump_json(indent=2)}\n"
 
 
-def _detail(job: Job, place: int) -> str:
-    count = f"{len(job.seeds)} pictures" if len(job.seeds) > 1 else ""
-    if job.state is JobState.QUEUED:
-        when = "next" if place == 0 else f"#{place + 1}"
-        return f"{count} · {when}" if count else when
-    return ""
+def _detail(group: Group) -> str:
+    if group.state is JobState.DONE:
+        return f"done · {pictures(group.made)} · {readable_duration(group.duration_s)}"
+    return pictures(group.count) if group.state is JobState.QUEUED and group.count > 1 else ""

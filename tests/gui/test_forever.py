@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QPushButton
 from sdstudio.core.errors import OutOfMemory
 from sdstudio.jobs.queue import JobState
 from sdstudio.ui.conductor import PAUSED
-from sdstudio.ui.forever import SAME
+from sdstudio.ui.forever import ASK, SAME
+from sdstudio.ui.message_bar import MessageBar
 from tests.unit.jobs.fakes import until_cancelled
 
 WAIT_MS = 20_000
@@ -124,18 +125,53 @@ def test_what_is_refused_ends_it_at_once(asked, qtbot):
     assert jobs(studio) == []
 
 
-def test_a_fixed_seed_is_drawn_once_and_again_only_when_something_changed(asked, qtbot):
+def way(studio, title: str):
+    found = studio.window.editor.findChildren(QPushButton)
+    return next(one for one in found if one.text() == title and not one.isHidden())
+
+
+def test_with_a_fixed_seed_it_asks_before_it_draws_and_draws_once_or_with_random_seeds(asked, qtbot):
     studio = asked()
-    seed = studio.window.panel.field("seed")
+    seed, bar = studio.window.panel.field("seed"), studio.window.editor.findChild(MessageBar, "foreverMessage")
     seed.set_value(7)
     write(studio, "fox")
     press(button(studio))
+    assert not button(studio).isChecked()
+    assert bar.message == ASK
+    assert jobs(studio) == []
+    press(way(studio, "Draw it once"))
     until_quiet(qtbot, studio)
-    assert len(jobs(studio, JobState.DONE)) == 1
-    assert studio.window.editor.message.startswith(SAME)
+    assert [entry.recipe.request.seed for entry in studio.history.entries()] == [7]
+    press(button(studio))
+    press(way(studio, "Use random seeds"))
+    assert bar.message == ""
+    assert seed.value() is None
+    qtbot.waitUntil(lambda: studio.history.count() >= 3, timeout=WAIT_MS)
     press(button(studio))
     until_quiet(qtbot, studio)
-    assert [entry.recipe.request.seed for entry in studio.history.entries()] == [7, 7]
+
+
+def test_a_seed_that_is_fixed_meanwhile_is_drawn_once(asked, qtbot):
+    studio = asked()
+    write(studio, "fox")
+    press(button(studio))
+    studio.window.panel.field("seed").set_value(7)
+    until_quiet(qtbot, studio)
+    assert studio.window.editor.message.startswith(SAME)
+    assert studio.history.entries()[0].recipe.request.seed == 7
+
+
+def test_taking_its_job_off_the_queue_ends_it(asked, qtbot):
+    studio = asked()
+    studio.controller.pause()
+    write(studio, "fox")
+    press(button(studio))
+    assert button(studio).isChecked()
+    studio.controller.take_off([live(studio)[0].id])
+    assert not button(studio).isChecked()
+    studio.controller.resume()
+    until_quiet(qtbot, studio)
+    assert studio.history.count() == 0
 
 
 def test_what_waits_already_is_made_first_and_a_paused_queue_is_not_filled(asked, qtbot):

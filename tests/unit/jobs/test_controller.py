@@ -134,7 +134,7 @@ def test_a_running_job_cannot_be_removed_and_a_done_one_not_retried(floor):
     floor.wait_for_end(job)
     done = floor.submit()
     floor.wait_for_end(done)
-    with pytest.raises(StudioError, match="only one that failed or was stopped"):
+    with pytest.raises(StudioError, match="only one that failed or was cancelled"):
         floor.controller.retry(done.id)
     floor.controller.take_off([done.id])
     floor.controller.clear_finished()
