@@ -12,6 +12,7 @@ from sdstudio.core.advice import Advice, Situation, advice_for
 from sdstudio.core.looks import Looks
 from sdstudio.history.store import Entry
 from sdstudio.jobs.tasks import TaskRunner
+from sdstudio.ui.acts import Acts
 from sdstudio.ui.editor import camel, small_button
 from sdstudio.ui.parameter_panel import ParameterPanel
 from sdstudio.ui.prompt_editor import PromptEditor
@@ -81,14 +82,18 @@ class Adviser(QObject):
     Args:
         panel: The parameters.
         editor: The prompts.
+        acts: What is done can be taken back.
         tasks: Where pictures are looked at.
         parent: As Qt has it.
     """
 
-    def __init__(self, panel: ParameterPanel, editor: PromptEditor, tasks: TaskRunner, parent: QObject) -> None:
+    def __init__(
+        self, panel: ParameterPanel, editor: PromptEditor, acts: Acts, tasks: TaskRunner, parent: QObject
+    ) -> None:
         super().__init__(parent)
         self._panel = panel
         self._editor = editor
+        self._acts = acts
         self._tasks = tasks
         self._stopped = False
         self._dismissed: set[str] = set()
@@ -160,12 +165,15 @@ class Adviser(QObject):
         return self._notes[field]
 
     def _on_taken(self, advice: Advice) -> None:
+        self._acts.do(advice.title, lambda: self._follow(advice))
+        self.look()
+
+    def _follow(self, advice: Advice) -> None:
         for name, value in advice.change.items():
             if name == "prompt":
                 self._editor.set_prompt(value)
             else:
                 self._panel.field(name).set_value(value)
-        self.look()
 
     def _on_dismissed(self, advice: Advice) -> None:
         self._dismissed.add(advice.key)

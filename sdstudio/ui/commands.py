@@ -173,7 +173,7 @@ class Commands(QObject):
         )
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(lambda path: self._window.conductor.restore_from_file(Path(path)))
+        dialog.fileSelected.connect(lambda path: self._window.parameters_desk.use_file(Path(path)))
         dialog.open()
 
     def add_folder(self) -> None:

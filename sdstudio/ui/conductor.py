@@ -12,8 +12,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from sdstudio.core.errors import HistoryError, InvalidRequest, StudioError
 from sdstudio.core.events import EngineStatus, Notice
-from sdstudio.core.request import Recipe, RunOptions
-from sdstudio.history.foreign.origin import Reading, origin_of
+from sdstudio.core.request import RunOptions
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.controller import JobController
 from sdstudio.jobs.queue import Group, Job, JobState
@@ -80,10 +79,6 @@ class Conductor(QObject):
         #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
         self.recall: Callable[[Entry], Entry] = lambda entry: entry
         self._wishes: dict[str, Callable[[Sequence[Entry]], object]] = {
-            "restore": lambda entries: self.restore(entries[0]),
-            "restore_prompt": lambda entries: self._restore_prompt(entries[0]),
-            "restore_seed": lambda entries: self._restore_seed(entries[0]),
-            "remix": lambda entries: self.restore(entries[0], with_seed=False),
             "rerun": lambda entries: self._submit(lambda: self._controller.rerun(self.recall(entries[0]))),
             "variations": lambda entries: self._submit(lambda: self._vary(self.recall(entries[0]))),
             "copy_prompt": lambda entries: QApplication.clipboard().setText(entries[0].recipe.request.prompt),
@@ -142,46 +137,6 @@ class Conductor(QObject):
         about_to_run = [job for job in self._controller.jobs() if job.state in states]
         if about_to_run:
             self._controller.cancel_group(about_to_run[0].group_id)
-
-    def restore(self, entry: Entry, with_seed: bool = True) -> None:
-        """Put everything a picture was made with into panel and prompts; without its seed, each run draws a new one."""
-        recipe = self.recall(entry).recipe
-        seed = recipe.request.seed if with_seed else None
-        self._use(recipe.model_copy(update={"request": recipe.request.model_copy(update={"seed": seed})}))
-
-    def restore_from_file(self, path: Path) -> None:
-        """Put what a picture was made with into panel and prompts."""
-        from sdstudio.history.foreign.reading import read_picture  # noqa: PLC0415 (brings in every program's reader)
-
-        try:
-            reading = read_picture(path)
-        except StudioError as error:
-            self._players.message.say(str(error), "warning")
-            return
-        if reading is None:
-            self._players.message.say(f"{path.name}: no generation parameters found.", "warning")
-            return
-        self.use_reading(reading)
-
-    def use_reading(self, reading: Reading) -> None:
-        """Put what was read from a picture into panel and prompts, and say what could not be used."""
-        from sdstudio.history.foreign.unused import unused_settings  # noqa: PLC0415 (not needed to show the window)
-
-        self._use(reading.recipe)
-        self._players.status.rest(f"Using the parameters of a picture made with {reading.program or 'SD Studio'}")
-        if reading.not_mapped and not self._players.message.message:
-            self._players.message.say(f"{unused_settings(reading.not_mapped)}.", "info")
-
-    def _use(self, recipe: Recipe) -> None:
-        request, panel = recipe.request, self._players.panel
-        if origin_of(recipe) is not None and not panel.offers(request.model) and panel.model is not None:
-            name = recipe.model_name or "of the picture"
-            said = f"The model {name} is not in the library: {panel.model.name} stays chosen."
-            self._players.message.say(said, "warning")
-            request = request.model_copy(update={"model": panel.model.key})
-        panel.restore(request.model_copy(update={"file_hashes": recipe.file_hashes}))
-        self._players.editor.restore_prompts(request.prompt, request.negative_prompt)
-        self.attention_wanted.emit()
 
     def offer_examples(self) -> None:
         """Offer example prompts at the prompt: there is a picture where they stood on the canvas."""
@@ -257,15 +212,6 @@ class Conductor(QObject):
     def _vary(self, entry: Entry) -> Job:
         request = entry.recipe.request.model_copy(update={"seed": None})
         return self._controller.submit(request, RunOptions(), parent_id=entry.id)
-
-    def _restore_prompt(self, entry: Entry) -> None:
-        request = entry.recipe.request
-        self._players.editor.restore_prompts(request.prompt, request.negative_prompt)
-        self.attention_wanted.emit()
-
-    def _restore_seed(self, entry: Entry) -> None:
-        self._players.panel.field("seed").set_value(entry.recipe.request.seed)
-        self.attention_wanted.emit()
 
     def _on_example_chosen(self, prompt: str) -> None:
         self._players.editor.set_prompt(prompt)

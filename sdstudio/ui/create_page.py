@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QVBoxLa
 
 from sdstudio.ui.canvas import Canvas
 from sdstudio.ui.history_browser import HistoryBrowser
-from sdstudio.ui.parameter_panel import ParameterPanel
+from sdstudio.ui.panel_head import PanelHead
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.queue_panel import QueuePanel
 from sdstudio.ui.theme import GRID
@@ -25,7 +25,7 @@ class CreatePage(QMainWindow):
     """A main window inside the main window: its docks come and go with the page."""
 
     def __init__(
-        self, canvas: Canvas, editor: PromptEditor, panel: ParameterPanel, history: HistoryBrowser, queue: QueuePanel
+        self, canvas: Canvas, editor: PromptEditor, panel: PanelHead, history: HistoryBrowser, queue: QueuePanel
     ) -> None:
         super().__init__(None, Qt.WindowType.Widget)
         self.setObjectName("createPage")

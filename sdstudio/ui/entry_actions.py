@@ -65,18 +65,26 @@ def _rating(stars: int) -> EntryAction:
     return EntryAction(f"rate_{stars}", title, "star", about, many=True, group=3, grid_key=str(stars), menu="Rating")
 
 
+USE: Final = "Use parameters"
+
 ENTRY_ACTIONS: tuple[EntryAction, ...] = (
     EntryAction(
         "look", "View large", "maximize", "Look at it large, and at those around it", grid_key=LOOK, group=-1
     ),
-    EntryAction("restore", "Use all parameters", "sliders-horizontal", "Put all it was made with into the panel"),
-    EntryAction("restore_prompt", "Use only the prompt", "pencil", "Put its prompts into the editor"),
     EntryAction(
-        "restore_written", "Use the prompt as written", "shuffle",
-        "Put its prompts and styles into the editor as they were before wildcards and styles were put in",
+        "restore", "All", "sliders-horizontal", "Put all it was made with into prompts and panel", menu=USE,
+        shortcut="Ctrl+Shift+U", grid_key="u",
     ),
-    EntryAction("restore_seed", "Use only the seed", "dices", "Put its seed into the panel"),
-    EntryAction("remix", "Use all but the seed", "sparkles", "Put all it was made with into the panel, and a new seed"),
+    EntryAction("restore_prompt", "Prompt", "pencil", "Put its prompts into the editor", menu=USE),
+    EntryAction(
+        "restore_written", "Prompt template", "shuffle",
+        "Put its prompts and styles into the editor as they were before wildcards and styles were put in", menu=USE,
+    ),
+    EntryAction("restore_seed", "Seed", "dices", "Put its seed into the panel", menu=USE),
+    EntryAction(
+        "remix", "All but the seed", "sparkles", "Put all it was made with into prompts and panel, and a new seed",
+        menu=USE,
+    ),
     EntryAction(
         "rerun", "Re-run", "repeat", "Make exactly this picture again", bar=True, shortcut="Ctrl+R", group=1
     ),
@@ -104,6 +112,9 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
     ),
     EntryAction("copy", "Copy picture", "copy", "Copy the picture", bar=True, group=2, grid_key=COPY),
     EntryAction("copy_prompt", "Copy prompt", "pencil", "Copy its prompt as text", group=2),
+    EntryAction(
+        "copy_parameters", "Copy parameters as text", "type", "Copy all it was made with as A1111 writes it", group=2
+    ),
     EntryAction("save_as", "Save as…", "save", "Save a copy of the picture", bar=True, shortcut="Ctrl+S", group=2),
     EntryAction(
         "export", "Export…", "upload", "Write it elsewhere: as PNG, JPEG, WebP, zip or contact sheet", many=True,

@@ -49,8 +49,8 @@ class Exchange(QObject):
         parent: The window.
     """
 
-    #: A picture's parameters are to be used; carries its `Reading`.
-    use_requested = Signal(object)
+    #: A picture's parameters are to be used; carries its `Reading` and what it is called.
+    use_requested = Signal(object, str)
     #: The next pictures are to begin from a file; carries its path.
     input_wanted = Signal(object)
     #: How far an import, export, backup or check is; "" when it has ended.
@@ -88,7 +88,6 @@ class Exchange(QObject):
         })  # fmt: skip
         conductor.recall = self.recalled_entry
         self.told.connect(conductor.tell_aside)
-        self.use_requested.connect(lambda reading: conductor.use_reading(self._recalled_reading(reading)))
 
     def take_settings(self, settings: Settings) -> None:
         """Use changed settings: whether copies tell how they were made."""
@@ -145,12 +144,13 @@ class Exchange(QObject):
         from sdstudio.ui.picture_dialog import PictureDialog  # noqa: PLC0415 (not needed to show the window)
 
         reading, small = came
+        name = shown(path.name)
         if reading is None:
-            said = f"{shown(path.name)}: no generation parameters found."
+            said = f"{name}: no generation parameters found."
             self._message.say(said, "warning", [("Use as input", lambda: self.input_wanted.emit(path))])
             return
         dialog = PictureDialog(path, reading, small, self.model_of(reading.recipe), self._window)
-        dialog.use_requested.connect(self.use_requested)
+        dialog.use_requested.connect(lambda reading: self.use_requested.emit(self.recalled_reading(reading), name))
         dialog.import_requested.connect(lambda chosen: self.import_paths([chosen]))
         dialog.show()
 
@@ -172,7 +172,8 @@ class Exchange(QObject):
         recipe = self.recalled(entry.recipe)
         return entry if recipe is entry.recipe else replace(entry, recipe=recipe)
 
-    def _recalled_reading(self, reading: Reading) -> Reading:
+    def recalled_reading(self, reading: Reading) -> Reading:
+        """Return a reading with its recipe `recalled`."""
         return replace(reading, recipe=self.recalled(reading.recipe))
 
     # going out

@@ -99,6 +99,8 @@ class Field(QWidget):
 
     #: After every change of the value, by hand or by program.
     changed = Signal()
+    #: The mark was clicked and the default is back; carries the value before.
+    was_reset = Signal(object)
 
     def __init__(self, row: Parameter, described: bool = False, stacked: bool = False) -> None:
         super().__init__()
@@ -115,7 +117,7 @@ class Field(QWidget):
         self._show_mark()
         self.editor.edited.connect(self._on_edited)
         self.editor.finished.connect(self.check)
-        self.mark.clicked.connect(self.reset)
+        self.mark.clicked.connect(self._on_mark_clicked)
         self.message.linkActivated.connect(self._on_fix)
 
     def value(self) -> Any:
@@ -235,6 +237,11 @@ class Field(QWidget):
         self.clear_error()
         self._show_mark()
         self.changed.emit()
+
+    def _on_mark_clicked(self) -> None:
+        before = self.value()
+        self.reset()
+        self.was_reset.emit(before)
 
     def _on_fix(self, number: str) -> None:
         self.editor.set_value(float(number) if self.row.kind is Kind.NUMBER else int(number))

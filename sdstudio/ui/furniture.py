@@ -13,6 +13,7 @@ from sdstudio.jobs.explaining import Explainer
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.jobs.workshop import Workshop
 from sdstudio.library.library import Library
+from sdstudio.ui.acts import Acts
 from sdstudio.ui.adviser import Adviser
 from sdstudio.ui.canvas import Canvas
 from sdstudio.ui.commands import Commands
@@ -30,7 +31,9 @@ from sdstudio.ui.last_picture import LastPicture
 from sdstudio.ui.loupe_desk import LoupeDesk, Shown
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.pages import Pages
+from sdstudio.ui.panel_head import PanelHead
 from sdstudio.ui.parameter_panel import ParameterPanel
+from sdstudio.ui.parameters_desk import ParametersDesk
 from sdstudio.ui.prompt_desk import PromptDesk
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.provenance import Provenance
@@ -80,6 +83,7 @@ class Furniture:
     loupe_desk: LoupeDesk
     commands: Commands
     exchange: Exchange
+    parameters_desk: ParametersDesk
 
     @classmethod
     def made(cls, rooms: Rooms, window: MainWindow) -> Furniture:
@@ -93,7 +97,8 @@ class Furniture:
         queue_panel = QueuePanel(rooms.controller, window)
         model = HistoryModel(rooms.history, Thumbnails(rooms.history, rooms.tasks, window), rooms.tasks, window)
         browser = HistoryBrowser(model, actions, parent=window)
-        create_page = CreatePage(canvas, editor, panel, browser, queue_panel)
+        panel_head = PanelHead(panel)
+        create_page = CreatePage(canvas, editor, panel_head, browser, queue_panel)
         desk = PromptDesk(editor, rooms.paths, rooms.library, rooms.history, rooms.tasks, window)
         history_desk = HistoryDesk(rooms.history, model, canvas, message, rooms.tasks, window)
         history_desk.add_browser(browser)
@@ -109,16 +114,16 @@ class Furniture:
         explain_desk = ExplainDesk(
             Explainer(rooms.controller.worker, window), rooms.history, rooms.library.find, rooms.tasks, window
         )
-        conductor.grant({
-            "explain": lambda entries: explain_desk.explain([conductor.recall(entries[0])]),
-            "restore_written": desk.use_written,
-        })  # fmt: skip
-        desk.editor_wanted.connect(conductor.attention_wanted)
+        conductor.grant({"explain": lambda entries: explain_desk.explain([conductor.recall(entries[0])])})
+        acts = Acts(panel, editor, history_desk.undos, message, window)
+        panel_head.reset_wanted.connect(lambda: acts.reset())
+        parameters_desk = _use_parameters(players, conductor, acts, window)
         input_desk = _begin_from_pictures(rooms, players, conductor, history_desk.undos, window)
         exchange = Exchange(rooms.library, rooms.history, rooms.tasks, message, status_line, window)
         exchange.input_wanted.connect(input_desk.use_file)
+        exchange.use_requested.connect(parameters_desk.use_reading)
         model.mime_of = canvas.mime_of = exchange.mime_of
-        adviser = Adviser(panel, editor, rooms.tasks, window)
+        adviser = Adviser(panel, editor, acts, rooms.tasks, window)
         rooms.controller.worker.picture_saved.connect(adviser.take_picture)
         desk.stopped.connect(adviser.stop)
         provenance = Provenance(rooms.controller, rooms.tasks, window)
@@ -153,6 +158,7 @@ class Furniture:
             loupe_desk=loupe_desk,
             commands=Commands(window, rooms.paths),
             exchange=exchange,
+            parameters_desk=parameters_desk,
         )
 
 
@@ -174,6 +180,15 @@ def _generate_forever(
     Forever(
         editor.forever_button, controller, conductor.generate, written, editor.show_message, bar, free_seed, window
     )
+
+
+def _use_parameters(players: Players, conductor: Conductor, acts: Acts, window: MainWindow) -> ParametersDesk:
+    """Build who uses what pictures were made with."""
+    desk = ParametersDesk(players.panel, players.editor, players.desk, acts, players.message, window)
+    desk.recall = lambda entry: conductor.recall(entry)
+    desk.attention_wanted.connect(conductor.attention_wanted)
+    conductor.grant(desk.wishes)
+    return desk
 
 
 def _begin_from_pictures(

@@ -251,6 +251,7 @@ class MainWindow(QMainWindow):
         self.loupe_desk = made.loupe_desk
         self.commands = made.commands
         self.exchange = made.exchange
+        self.parameters_desk = made.parameters_desk
 
     def _lay_out(self) -> None:
         self.top_bar.set_picker(self.panel.take_model_picker())

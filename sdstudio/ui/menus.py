@@ -38,16 +38,10 @@ class Command:
     elsewhere: bool = False
 
 
-_USING: Final = frozenset({"restore", "restore_prompt", "restore_written", "restore_seed", "remix"})
-"""Rows that take over what a picture was made with: many of a kind, they stand in a submenu of their own."""
-
-
 def _entry_commands() -> tuple[Command, ...]:
     """Return what can be done with the selected pictures or the one on the canvas, as `ENTRY_ACTIONS` declares it."""
-    within = {key: "Use parameters" for key in _USING}
     return tuple(
-        Command(f"entry_{row.key}", row.title, row.shortcut, row.icon, row.group, row.menu or within.get(row.key, ""))
-        for row in ENTRY_ACTIONS
+        Command(f"entry_{row.key}", row.title, row.shortcut, row.icon, row.group, row.menu) for row in ENTRY_ACTIONS
     )
 
 

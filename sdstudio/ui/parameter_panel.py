@@ -7,10 +7,12 @@ the prompts stand elsewhere (`PromptEditor`) and are handed to `ParameterPanel.r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from PySide6.QtCore import QCoreApplication, QEvent, QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import InvalidRequest
@@ -20,10 +22,11 @@ from sdstudio.core.params import Choice, Parameter, parameters
 from sdstudio.core.request import GenerationRequest, RunOptions
 from sdstudio.core.sampling import DEPENDENT, idle_fields, idle_prompt_fields, named, schedule_choices
 from sdstudio.ui.editors import ChoiceEditor, SeedEditor
+from sdstudio.ui.fold import Fold
 from sdstudio.ui.form import Field, fits
 from sdstudio.ui.lora_editor import LoraEditor, offer
 from sdstudio.ui.size_field import SizeField
-from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.theme import GRID, mark
 
 PROMPT_GROUP: Final = "Prompt"
 FOLDED_GROUPS: Final = frozenset({"Advanced"})
@@ -32,6 +35,21 @@ MIN_WIDTH: Final = 280
 
 _DECIDING = ("scheduler", "init_image", "prompt_syntax", "compatibility")
 """Fields whose values decide which others act."""
+
+
+@dataclass(frozen=True, slots=True)
+class PanelStanding:
+    """Everything the panel shows at one moment.
+
+    Attributes:
+        values: What every field says, the model's too.
+        file_hashes: What the names in them mean.
+        open_groups: Groups that are not folded.
+    """
+
+    values: Mapping[str, Any]
+    file_hashes: tuple[tuple[str, str], ...] = ()
+    open_groups: tuple[str, ...] = ()
 
 
 class ParameterPanel(QScrollArea):
@@ -45,6 +63,10 @@ class ParameterPanel(QScrollArea):
     model_chosen = Signal(str)
     #: One of the fields should be seen now; the panel may be hidden.
     wanted = Signal()
+    #: One field went back to its default by its mark: its name, and the value it had.
+    field_reset = Signal(str, object)
+    #: All fields of a group are to go back to their defaults; carries its name.
+    group_reset_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -175,12 +197,37 @@ class ParameterPanel(QScrollArea):
             if name != "model" and name in GenerationRequest.model_fields:
                 field.set_value(getattr(request, name))
 
-    def reset(self) -> None:
-        """Go back to the model's defaults."""
-        self._file_hashes = ()
+    def reset(self, group: str = "") -> None:
+        """Go back to the model's defaults, of one group or of all."""
+        if not group:
+            self._file_hashes = ()
+        for name, field in self._fields.items():
+            if name != "model" and group in ("", field.row.ui.group):
+                field.reset()
+
+    def changed_fields(self, group: str = "") -> tuple[Field, ...]:
+        """Return the fields that act and differ from the model's defaults, of one group or of all but the model."""
+        return tuple(
+            field
+            for name, field in self._fields.items()
+            if name != "model" and group in ("", field.row.ui.group) and field.is_changed and self._acts(field.row)
+        )
+
+    def standing(self) -> PanelStanding:
+        """Return everything that is shown."""
+        values = {name: field.value() for name, field in self._fields.items()}
+        opened = tuple(name for name, fold in self._folds.items() if fold.is_open)
+        return PanelStanding(values, self._file_hashes, opened)
+
+    def show_standing(self, standing: PanelStanding) -> None:
+        """Show again what `standing` returned."""
+        self.set_model(str(standing.values["model"] or ""))
+        self._file_hashes = standing.file_hashes
         for name, field in self._fields.items():
             if name != "model":
-                field.reset()
+                field.set_value(standing.values[name])
+        for name, fold in self._folds.items():
+            fold.set_open(name in standing.open_groups)
 
     def set_last_seed(self, seed: int) -> None:
         """Say which seed the last picture had, for the recall button."""
@@ -240,11 +287,13 @@ class ParameterPanel(QScrollArea):
         for name in _DECIDING:
             self._fields[name].changed.connect(self._show_acting)
         self._show_acting()
+        self.changed.connect(self._mark_groups)
 
     def _group(self, group: str, rows: Sequence[Parameter], has_line: bool) -> QWidget:
         for row in rows:
             field = self._fields[row.name] = Field(row, stacked=row.name in SIZE_FIELDS)
             field.changed.connect(self.changed)
+            field.was_reset.connect(partial(self.field_reset.emit, row.name))
             if isinstance(field.editor, LoraEditor):
                 field.editor.words_wanted.connect(self.words_wanted)
         fields: list[QWidget] = [self._fields[row.name] for row in rows if row.name not in SIZE_FIELDS]
@@ -254,6 +303,7 @@ class ParameterPanel(QScrollArea):
         fold = Fold(group, fields, foldable=group in FOLDED_GROUPS, has_line=has_line)
         if group in FOLDED_GROUPS:
             self._folds[group] = fold
+            fold.reset_wanted.connect(partial(self.group_reset_wanted.emit, group))
         return fold
 
     def _model_editor(self) -> ChoiceEditor:
@@ -277,6 +327,7 @@ class ParameterPanel(QScrollArea):
             self._model_key = key
             self.set_assets(self._assets)
             self.model_chosen.emit(key)
+        self._mark_groups()
 
     def _acts(self, row: Parameter) -> bool:
         """Whether a parameter means something to the chosen model and beside what decides that of others."""
@@ -292,59 +343,15 @@ class ParameterPanel(QScrollArea):
         assert isinstance(editor, ChoiceEditor)
         editor.set_choices(schedule_choices(str(self.value("scheduler"))))
 
+    def _mark_groups(self) -> None:
+        for group, fold in self._folds.items():
+            fold.show_changed([field.row.title for field in self.changed_fields(group)])
+
     def _raise_first(self, wrong: Sequence[InvalidRequest | None]) -> None:
         for error in wrong:
             if error is not None:
                 self.show_error(error)
                 raise error
-
-
-class Fold(QWidget):
-    """A group of fields under its name, and a line below; a foldable one shows its fields only when opened."""
-
-    def __init__(self, title: str, fields: Sequence[QWidget], foldable: bool, has_line: bool) -> None:
-        super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(GRID)
-        self._inside = QWidget()
-        inside = QVBoxLayout(self._inside)
-        inside.setContentsMargins(0, 0, 0, 0)
-        inside.setSpacing(12)
-        for field in fields:
-            inside.addWidget(field)
-        self._button: QToolButton | None = None
-        if foldable:
-            self._button = QToolButton()
-            self._button.setText(title)
-            self._button.setObjectName(f"{title.lower()}FoldButton")
-            self._button.setAccessibleName(f"{title} parameters")
-            self._button.setCheckable(True)
-            self._button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-            mark(self._button, "fold", True)
-            self._button.toggled.connect(self.set_open)
-            column.addWidget(self._button)
-            self.set_open(False)
-        elif len(fields) > 1 or isinstance(fields[0], SizeField):
-            head = QLabel(title)
-            mark(head, "role", "group")
-            column.addWidget(head)
-        column.addWidget(self._inside)
-        if has_line:
-            column.addSpacing(12 - GRID)
-            column.addWidget(_line())
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the fields are shown."""
-        return not self._inside.isHidden()
-
-    def set_open(self, is_open: bool) -> None:
-        """Show or hide the fields."""
-        if self._button is not None:
-            self._inside.setVisible(is_open)
-            self._button.setChecked(is_open)
-            set_icon(self._button, "chevron-down" if is_open else "chevron-right", "muted")
 
 
 def _with_keys(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -359,9 +366,3 @@ def _model_choice(model: ModelInfo, title: str) -> Choice:
     about = f"{model.family_row.title}. {model.problem or model.family_row.about}"
     note = "" if not model.problem else " (needs a VAE)" if model.lacks_vae else " (cannot be used)"
     return Choice(model.key, f"{title}{note}", about)
-
-
-def _line() -> QFrame:
-    line = QFrame()
-    mark(line, "separator", True)
-    return line

@@ -64,8 +64,6 @@ class PromptDesk(QObject):
         window: Dialogs belong to it.
     """
 
-    #: The editor should be seen now: prompts were put into it.
-    editor_wanted = Signal()
     #: The window closes: nothing is begun in the background any more.
     stopped = Signal()
 
@@ -264,9 +262,9 @@ class PromptDesk(QObject):
     def _open_wildcards(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._paths.wildcards)))
 
-    def use_written(self, entries: Sequence[Entry]) -> None:
+    def use_written(self, entry: Entry) -> None:
         """Put a picture's prompts and styles into the editor as they were written, wildcards and all."""
-        self.use_words(entries[0].recipe.request)
+        self.use_words(entry.recipe.request)
 
     def use_words(self, request: GenerationRequest) -> None:
         """Put a request's prompts and styles into the editor as they were written."""
@@ -274,7 +272,6 @@ class PromptDesk(QObject):
         there = {style.name for style in self._of(self.styles)}
         self._editor.restore_prompts(written.prompt, written.negative_prompt)
         self._editor.set_styles([name for name in written.styles if name in there])
-        self.editor_wanted.emit()
         gone = [name for name in written.styles if name not in there]
         if gone:
             said = f"Style = {', '.join(gone)}: there is no style of this name any more."

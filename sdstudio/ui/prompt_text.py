@@ -47,6 +47,25 @@ class PromptText(QPlainTextEdit):
             cursor = self.textCursor()
             cursor.select(QTextCursor.SelectionType.Document)
             cursor.insertText(text)
+            self.document().setModified(False)  # else Qt joins what is typed next to this step
+
+    def step_to(self, text: str) -> None:
+        """Show a text that stood there before: by a step of undo or redo where that gives it, else as a new step.
+
+        So what was typed before an act can still be undone word by word once the act is.
+        """
+        document = self.document()
+        for is_there, step, back in (
+            (document.isUndoAvailable, self.undo, self.redo),
+            (document.isRedoAvailable, self.redo, self.undo),
+        ):
+            if text == self.toPlainText():
+                return
+            if is_there():
+                step()
+                if text != self.toPlainText():
+                    back()
+        self.replace_text(text)
 
     def change_weight(self, steps: int) -> None:
         """Move the weight of the selection, or of the word at the cursor, by notches; one step of undo."""

@@ -65,16 +65,16 @@ class Undos(QObject):
             self._undone = [] if wanted.redo is None else [*self._undone, wanted]
         self.changed.emit(self.last)
 
-    def redo(self) -> None:
-        """Do again what was taken back last."""
-        if not self._undone:
+    def redo(self, change: Change | None = None) -> None:
+        """Do again what was taken back, the last one unless told otherwise; what is not there is left alone."""
+        wanted = change or self.undone
+        if wanted is None or wanted.redo is None or wanted not in self._undone:
             return
-        change = self._undone.pop()
-        assert change.redo is not None
+        self._undone.remove(wanted)
         try:
-            change.redo()
+            wanted.redo()
         except StudioError as error:
             self.failed.emit(error)
         else:
-            self._changes.append(change)
+            self._changes.append(wanted)
         self.changed.emit(self.last)
