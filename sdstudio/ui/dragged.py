@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from PySide6.QtCore import QMetaType, QMimeData, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage
 
+from sdstudio.core.pictures import ENDINGS
+
 if TYPE_CHECKING:
     from sdstudio.history.store import Entry
 
@@ -101,6 +103,21 @@ def offer_of(mime: QMimeData) -> Offer | None:
     if mime.hasImage():
         image = QImage(mime.imageData())
         return None if image.isNull() else Offer(image=image)
+    return None
+
+
+def pasted_picture(mime: QMimeData, beside_text: bool = False) -> Offer | None:
+    """Return the picture that is meant by what is on the clipboard, ``None`` when none is.
+
+    Args:
+        mime: What is on the clipboard.
+        beside_text: A picture that stands beside text is meant, too: spreadsheets and word processors offer both.
+    """
+    pictures = [path for path in files_of(mime) if path.suffix.lower() in ENDINGS]
+    if pictures:
+        return offer_of(mime)
+    if mime.hasImage() and (beside_text or not mime.hasText()) and not mime.hasUrls():
+        return offer_of(mime)
     return None
 
 

@@ -151,6 +151,7 @@ class Exchange(QObject):
             return
         dialog = PictureDialog(path, reading, small, self.model_of(reading.recipe), self._window)
         dialog.use_requested.connect(lambda reading: self.use_requested.emit(self.recalled_reading(reading), name))
+        dialog.input_requested.connect(self.input_wanted)
         dialog.import_requested.connect(lambda chosen: self.import_paths([chosen]))
         dialog.show()
 

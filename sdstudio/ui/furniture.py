@@ -34,6 +34,7 @@ from sdstudio.ui.pages import Pages
 from sdstudio.ui.panel_head import PanelHead
 from sdstudio.ui.parameter_panel import ParameterPanel
 from sdstudio.ui.parameters_desk import ParametersDesk
+from sdstudio.ui.paste_desk import PasteDesk
 from sdstudio.ui.prompt_desk import PromptDesk
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.provenance import Provenance
@@ -122,6 +123,11 @@ class Furniture:
         exchange = Exchange(rooms.library, rooms.history, rooms.tasks, message, status_line, window)
         exchange.input_wanted.connect(input_desk.use_file)
         exchange.use_requested.connect(parameters_desk.use_reading)
+        input_desk.brought.connect(parameters_desk.tell_input)
+        paste_desk = PasteDesk(create_page, editor, rooms.tasks, window)
+        paste_desk.take = input_desk.use_offer
+        paste_desk.use = lambda reading, name: parameters_desk.use_pasted(exchange.recalled_reading(reading), name)
+        desk.stopped.connect(paste_desk.stop)
         model.mime_of = canvas.mime_of = exchange.mime_of
         adviser = Adviser(panel, editor, acts, rooms.tasks, window)
         rooms.controller.worker.picture_saved.connect(adviser.take_picture)

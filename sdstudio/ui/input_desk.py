@@ -55,6 +55,8 @@ class InputDesk(QObject):
     field_wanted = Signal()
     #: A line for the status bar.
     told = Signal(str)
+    #: A picture that came from elsewhere on the page became the input picture: the `Change`, None for none, its name.
+    brought = Signal(object, str)
 
     def __init__(
         self, panel: ParameterPanel, pictures: InputPictures, history: History, undos: Undos, tasks: TaskRunner,
@@ -106,13 +108,22 @@ class InputDesk(QObject):
         """Let the next pictures begin from a file."""
         self._bring(Offer(path))
 
+    def use_offer(self, offer: Offer) -> None:
+        """Let the next pictures begin from one that was pasted elsewhere on the page."""
+        self._bring(offer)
+
     def _bring(self, offer: Offer) -> None:
         self.field_wanted.emit()
         self._panel.show_field(FIELD)
-        self.take(offer)
+        self.take(offer, is_brought=True)
 
-    def take(self, offer: Offer) -> None:
-        """Keep an offered picture, and put it into the field once it is whole."""
+    def take(self, offer: Offer, is_brought: bool = False) -> None:
+        """Keep an offered picture, and put it into the field once it is whole.
+
+        Args:
+            offer: The picture.
+            is_brought: It was given elsewhere than at the field, and what became of it is to be told.
+        """
         if offer.path is None and offer.image is None:
             self._field.show_error("Clipboard: there is no picture on it.", "Copy a picture, or its file, first.")
             return
@@ -124,7 +135,7 @@ class InputDesk(QObject):
         self._tasks.run(
             "Taking an input picture in",
             lambda _task: _kept(self._pictures, self._history, offer),
-            partial(self._on_kept, self._number, offer.count),
+            partial(self._on_kept, self._number, offer.count, is_brought),
             partial(self._on_not_kept, self._number),
             urgent=True,
         )
@@ -134,13 +145,16 @@ class InputDesk(QObject):
         seen = self._seen.get(request.init_image)
         return None if seen is None else fitted(seen.small, request.width, request.height, request.init_fit)
 
-    def _on_kept(self, number: int, count: int, came: tuple[KeptPicture, Seen]) -> None:
+    def _on_kept(self, number: int, count: int, is_brought: bool, came: tuple[KeptPicture, Seen]) -> None:
         kept, seen = came
         if number != self._number or not self._editor.is_busy:
             return  # another was offered meanwhile, or it is not wanted any more
         self._remember(kept.id, seen)
         self._editor.show_busy(False)
+        self._change = None
         self._editor.take(kept.id)
+        if is_brought:
+            self.brought.emit(self._change, seen.name)
         if count > 1:
             self.told.emit(f"{count} pictures came: the first is the input picture")
 
@@ -181,11 +195,13 @@ class InputDesk(QObject):
     # taking back
 
     def _on_left(self, before: str) -> None:
-        if before:
-            what = "replaced" if self._editor.value() else "removed"
-            self._change = Change(f"Input picture {what}", lambda: self._editor.set_value(before))
-            self._undos.push(self._change)
-            self._editor.offer_undo(True)
+        now = self._editor.value()
+        what = "removed" if not now else "replaced" if before else "added"
+        self._change = Change(
+            f"Input picture {what}", lambda: self._editor.set_value(before), lambda: self._editor.set_value(now)
+        )
+        self._undos.push(self._change)
+        self._editor.offer_undo(bool(before))
 
     # the size
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from sdstudio.ui.parameter_panel import ParameterPanel
@@ -25,6 +25,7 @@ class PanelHead(QWidget):
         self.reset_button = QToolButton()
         self.reset_button.setObjectName("resetAllButton")
         self.reset_button.setText("Reset all")
+        self.reset_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         mark(self.reset_button, "fold", True)
         set_icon(self.reset_button, "rotate-ccw", "muted", 14)
         self._row = QHBoxLayout()

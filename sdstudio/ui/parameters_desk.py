@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,8 +11,9 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
 from sdstudio.core.errors import StudioError
+from sdstudio.core.params import parameters
 from sdstudio.core.pictures import shown
-from sdstudio.core.request import Recipe
+from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.history.foreign.reading import INPUT_PICTURE, Reading, origin_of, read_picture
 from sdstudio.history.foreign.unused import unused_settings
 from sdstudio.history.pnginfo import infotext
@@ -21,6 +23,7 @@ from sdstudio.ui.message_bar import MessageAction, MessageBar, Tone
 from sdstudio.ui.parameter_panel import ParameterPanel
 from sdstudio.ui.prompt_desk import PromptDesk
 from sdstudio.ui.prompt_editor import PromptEditor
+from sdstudio.ui.undo import Change
 
 FIELD: Final = "init_image"
 _NAME_LETTERS: Final = 40
@@ -88,6 +91,18 @@ class ParametersDesk(QObject):
     def use_reading(self, reading: Reading, name: str) -> None:
         """Use what was read, and say what could not be used."""
         self._use(reading.recipe, name, "", reading)
+
+    def use_pasted(self, reading: Reading, name: str) -> None:
+        """Use what a text tells; what it does not tell stays as it is."""
+        names = {row.title: row.name for row in parameters(GenerationRequest)}
+        kept = {names[title]: self._panel.value(names[title]) for title in reading.assumed}
+        recipe = reading.recipe
+        request = recipe.request.model_copy(update=kept)
+        self.use_reading(replace(reading, recipe=recipe.model_copy(update={"request": request})), name)
+
+    def tell_input(self, change: Change | None, name: str) -> None:
+        """Say that a picture became the input picture."""
+        self._acts.tell(change, f"The next pictures begin from {name}.")
 
     # inside
 

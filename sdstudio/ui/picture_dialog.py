@@ -46,6 +46,8 @@ class PictureDialog(QDialog):
 
     #: Its parameters are to be used; carries the `Reading`.
     use_requested = Signal(object)
+    #: The next pictures are to begin from it; carries its path.
+    input_requested = Signal(object)
     #: It is to be imported; carries its path.
     import_requested = Signal(object)
 
@@ -130,17 +132,26 @@ class PictureDialog(QDialog):
             self, "importPictureButton", "Import into the history", "download", self._on_import_pressed,
             "Keep a copy with all it tells; the original stays as it is",
         )  # fmt: skip
+        begin = push_button(
+            self, "usePictureAsInputButton", "Use as input", "image", self._on_input_pressed,
+            "Use as input (img2img)",
+        )  # fmt: skip
         close = push_button(self, "closePictureButton", "Close", "", self.close)
         row = QHBoxLayout()
         row.setSpacing(GRID)
         row.addWidget(close)
         row.addStretch(1)
         row.addWidget(bring)
+        row.addWidget(begin)
         row.addWidget(use)
         return row
 
     def _on_use_pressed(self) -> None:
         self.use_requested.emit(self.reading)
+        self.close()
+
+    def _on_input_pressed(self) -> None:
+        self.input_requested.emit(self._path)
         self.close()
 
     def _on_import_pressed(self) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QPlainTextEdit, QPushButton, QWidget
 
+from sdstudio.ui.dragged import pasted_picture
 from sdstudio.ui.prompt_weights import reweighted
 from sdstudio.ui.theme import GRID, mark
 
@@ -27,6 +28,11 @@ class PromptText(QPlainTextEdit):
         lines: Lines it shows at least, and at most before it scrolls.
         placeholder: What to write into it.
     """
+
+    #: A text was pasted and stands there now; carries it.
+    text_pasted = Signal(str)
+    #: A picture was pasted, which no prompt takes; carries an `Offer`.
+    picture_pasted = Signal(object)
 
     def __init__(self, object_name: str, lines: tuple[int, int], placeholder: str) -> None:
         super().__init__()
@@ -106,6 +112,16 @@ class PromptText(QPlainTextEdit):
     def canInsertFromMimeData(self, source: QMimeData) -> bool:  # noqa: N802 (Qt's name)
         """Files are for the window, also when they are dropped here: their names are no prompt."""
         return not source.hasUrls() and super().canInsertFromMimeData(source)
+
+    def insertFromMimeData(self, source: QMimeData) -> None:  # noqa: N802 (Qt's name)
+        """Take text, and hand pictures on."""
+        offer = pasted_picture(source)
+        if offer is not None:
+            self.picture_pasted.emit(offer)
+            return
+        super().insertFromMimeData(source)
+        if source.hasText():
+            self.text_pasted.emit(source.text())
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
         """A narrower field needs more lines."""

@@ -62,6 +62,11 @@ def examine_picture(path: Path) -> tuple[Reading | None, Image.Image]:
         return reading or _late_reading(image), reduced(image)
 
 
+def read_texts_of_picture(texts: Mapping[str, str]) -> Reading | None:
+    """Return what texts tell that stand in a picture which is not at hand, ``None`` when they tell nothing."""
+    return _reading(texts, None)
+
+
 def recipe_of(path: Path) -> Recipe | None:
     """Return how a picture was made, ``None`` when it does not tell or cannot be read."""
     try:
@@ -77,7 +82,7 @@ def _late_reading(image: Image.Image) -> Reading | None:
     return _reading(texts_of(image), image.size) or _reading(stealth_texts(image), image.size)
 
 
-def _reading(texts: Mapping[str, str], size: tuple[int, int]) -> Reading | None:
+def _reading(texts: Mapping[str, str], size: tuple[int, int] | None) -> Reading | None:
     recipe = own_recipe(texts)
     if recipe is not None:
         return origin_of(recipe) or Reading("", recipe)
@@ -88,10 +93,10 @@ def _reading(texts: Mapping[str, str], size: tuple[int, int]) -> Reading | None:
     return None
 
 
-def _of(found: Found, size: tuple[int, int]) -> Reading | None:
+def _of(found: Found, size: tuple[int, int] | None) -> Reading | None:
     """Turn what was found into a recipe; without a prompt and steps it was no picture's parameters after all."""
-    own_size = "Size" not in found.pairs
-    if own_size:
+    own_size = "Size" not in found.pairs and size is not None
+    if own_size and size is not None:
         found.add_size(*size)
     read = read_pairs(found.tagged_prompt(), found.negative, found.pairs)
     if own_size:  # a size that the picture did not tell is no loss when it is not allowed
