@@ -125,8 +125,11 @@ class ParametersDesk(QObject):
             else:
                 said.append("It was made from no picture: the input picture is removed.")
                 ways.append(("Keep the input picture", lambda: panel.field(FIELD).set_value(held)))
-        if reading is not None and reading.not_mapped:
-            said.append(f"{unused_settings(reading.not_mapped)}.")
+        unused = dict(reading.not_mapped) if reading is not None else {}
+        if request.init_image:
+            unused.pop(INPUT_PICTURE, None)  # said already
+        if unused:
+            said.append(f"{unused_settings(unused)}.")
 
         def act() -> None:
             panel.restore(request.model_copy(update={"file_hashes": recipe.file_hashes}))
