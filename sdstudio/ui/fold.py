@@ -42,7 +42,7 @@ class Fold(QWidget):
             inside.addWidget(field)
         self._title = title
         self._button: QToolButton | None = None
-        self.mark = GroupMark(title)
+        self.mark = GroupMark(title, self)
         self.mark.clicked.connect(self.reset_wanted)
         if foldable:
             column.addLayout(self._head(title))
@@ -97,8 +97,8 @@ class Fold(QWidget):
 class GroupMark(QAbstractButton):
     """A dot and a number: so many of a group's values differ from their defaults; a click takes them all back."""
 
-    def __init__(self, title: str) -> None:
-        super().__init__()
+    def __init__(self, title: str, parent: QWidget) -> None:
+        super().__init__(parent)
         self.setObjectName(f"{title.lower()}ResetButton")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self._title = title

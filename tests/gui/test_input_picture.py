@@ -103,7 +103,7 @@ def test_a_picture_dropped_elsewhere_is_still_read_and_may_be_used_all_the_same(
     button = next(button for button in bar.findChildren(QPushButton) if button.text() == "Use as input")
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     wait_for(qtbot, editor, "holiday photo.png")
-    assert bar.message == ""
+    qtbot.waitUntil(lambda: "begin from holiday photo.png" in bar.message, timeout=PATIENCE_MS)
 
 
 def test_no_folder_and_no_words_can_be_dropped(studio, editor, tmp_path):
