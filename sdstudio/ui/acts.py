@@ -144,7 +144,7 @@ class Acts(QObject):
     # keys
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
-        """Do a whole act again from a prompt, too, where the last one was just taken back; else redo is of its words."""
+        """Do a whole act again from a prompt, too, where it was just taken back; else redo is of its words."""
         if (
             isinstance(event, QKeyEvent)
             and event.type() == QEvent.Type.KeyPress

@@ -106,19 +106,23 @@ def offer_of(mime: QMimeData) -> Offer | None:
     return None
 
 
-def pasted_picture(mime: QMimeData, beside_text: bool = False) -> Offer | None:
-    """Return the picture that is meant by what is on the clipboard, ``None`` when none is.
+def means_picture(mime: QMimeData | None, beside_text: bool = False) -> bool:
+    """Say whether a picture is meant by what is on the clipboard; nothing is decoded for it.
 
     Args:
         mime: What is on the clipboard.
         beside_text: A picture that stands beside text is meant, too: spreadsheets and word processors offer both.
     """
-    pictures = [path for path in files_of(mime) if path.suffix.lower() in ENDINGS]
-    if pictures:
-        return offer_of(mime)
-    if mime.hasImage() and (beside_text or not mime.hasText()) and not mime.hasUrls():
-        return offer_of(mime)
-    return None
+    if mime is None:
+        return False
+    if any(path.suffix.lower() in ENDINGS for path in files_of(mime)):
+        return True
+    return mime.hasImage() and (beside_text or not mime.hasText()) and not mime.hasUrls()
+
+
+def pasted_picture(mime: QMimeData | None, beside_text: bool = False) -> Offer | None:
+    """Return the picture that is meant by what is on the clipboard, ``None`` when none is; see `means_picture`."""
+    return offer_of(mime) if mime is not None and means_picture(mime, beside_text) else None
 
 
 def accept_as_copy(event: QDropEvent) -> None:

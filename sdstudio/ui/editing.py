@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.ui.picture_editor import PicturePlace
+from sdstudio.ui.prompt_text import PromptText
 
 if TYPE_CHECKING:
     from sdstudio.ui.main_window import MainWindow
@@ -125,8 +126,10 @@ class Editing(QObject):
         widget, text = self.target, self._text()
         if isinstance(widget, PicturePlace):
             widget.paste_pressed.emit()
-        elif text is not None:
+        elif text is not None and (isinstance(text, PromptText) or not self._window.paste_desk.paste(False)):
             text.paste()
+        elif text is None:
+            self._window.paste_desk.paste()
 
     def select_all(self) -> None:
         """Select the whole text, or everything in the list."""
@@ -147,7 +150,9 @@ class Editing(QObject):
             "redo": self._undos.undone is not None or (text is not None and _can_redo(text)),
             "cut": text is not None and not text.isReadOnly() and selects,
             "copy": selects if text is not None else self._copies(widget),
-            "paste": isinstance(widget, PicturePlace) or (text is not None and _can_paste(text)),
+            "paste": isinstance(widget, PicturePlace)
+            or (text is not None and _can_paste(text))
+            or self._window.paste_desk.can_paste(),
             "select_all": text is not None or isinstance(widget, QAbstractItemView),
         }
         for key, is_possible in enabled.items():

@@ -85,6 +85,7 @@ class Furniture:
     commands: Commands
     exchange: Exchange
     parameters_desk: ParametersDesk
+    paste_desk: PasteDesk
 
     @classmethod
     def made(cls, rooms: Rooms, window: MainWindow) -> Furniture:
@@ -165,6 +166,7 @@ class Furniture:
             commands=Commands(window, rooms.paths),
             exchange=exchange,
             parameters_desk=parameters_desk,
+            paste_desk=paste_desk,
         )
 
 

@@ -252,6 +252,7 @@ class MainWindow(QMainWindow):
         self.commands = made.commands
         self.exchange = made.exchange
         self.parameters_desk = made.parameters_desk
+        self.paste_desk = made.paste_desk
 
     def _lay_out(self) -> None:
         self.top_bar.set_picker(self.panel.take_model_picker())

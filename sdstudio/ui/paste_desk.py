@@ -16,7 +16,7 @@ from sdstudio.core.request import GenerationRequest
 from sdstudio.history.foreign.pasted import read_pasted
 from sdstudio.history.foreign.reading import Reading
 from sdstudio.jobs.tasks import TaskRunner
-from sdstudio.ui.dragged import Offer, pasted_picture
+from sdstudio.ui.dragged import Offer, means_picture, pasted_picture
 from sdstudio.ui.lying_bar import LyingBar
 from sdstudio.ui.prompt_editor import PromptEditor
 
@@ -98,13 +98,17 @@ class PasteDesk(QObject):
             return self.paste(takes_text=watched is self.parent())
         return super().eventFilter(watched, event)
 
+    def can_paste(self) -> bool:
+        """Say whether there is a picture on the clipboard and the page is seen."""
+        return self._page.isVisible() and means_picture(QApplication.clipboard().mimeData(), beside_text=True)
+
     def paste(self, takes_text: bool = True) -> bool:
         """Take what is on the clipboard, a picture or parameters; False when it is neither."""
         mime = QApplication.clipboard().mimeData()
         offer = pasted_picture(mime, beside_text=takes_text)
         if offer is not None:
             self.take(offer)
-        elif takes_text and mime.hasText():
+        elif takes_text and mime is not None and mime.hasText():
             self.look_at(mime.text())
         else:
             return False
