@@ -14,9 +14,7 @@ from sdstudio.core.errors import StudioError
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures import shown
 from sdstudio.core.request import GenerationRequest, Recipe
-from sdstudio.history.foreign.reading import INPUT_PICTURE, Reading, origin_of, read_picture
-from sdstudio.history.foreign.unused import unused_settings
-from sdstudio.history.pnginfo import infotext
+from sdstudio.history.foreign.origin import INPUT_PICTURE, Reading, origin_of
 from sdstudio.history.store import Entry
 from sdstudio.ui.acts import Acts
 from sdstudio.ui.message_bar import MessageAction, MessageBar, Tone
@@ -66,7 +64,7 @@ class ParametersDesk(QObject):
             "restore_written": lambda entries: self._use_template(entries[0]),
             "restore_seed": lambda entries: self._use_seed(entries[0]),
             "remix": lambda entries: self.use(entries[0], with_seed=False),
-            "copy_parameters": lambda entries: QApplication.clipboard().setText(infotext(entries[0].recipe)),
+            "copy_parameters": lambda entries: _copy(entries[0]),
         }
 
     def use(self, entry: Entry, with_seed: bool = True) -> None:
@@ -78,6 +76,8 @@ class ParametersDesk(QObject):
 
     def use_file(self, path: Path) -> None:
         """Use what a picture file tells."""
+        from sdstudio.history.foreign.reading import read_picture  # noqa: PLC0415 (brings in every program's reader)
+
         try:
             reading = read_picture(path)
         except StudioError as error:
@@ -129,6 +129,8 @@ class ParametersDesk(QObject):
         if request.init_image:
             unused.pop(INPUT_PICTURE, None)  # said already
         if unused:
+            from sdstudio.history.foreign.unused import unused_settings  # noqa: PLC0415 (not needed to show the window)
+
             said.append(f"{unused_settings(unused)}.")
 
         def act() -> None:
@@ -160,6 +162,12 @@ class ParametersDesk(QObject):
         change = self._acts.do(f"Use the seed of {name}", lambda: field.set_value(entry.recipe.request.seed))
         self._acts.tell(change, f"Using the seed of {name}: {entry.recipe.request.seed}.")
         self.attention_wanted.emit()
+
+
+def _copy(entry: Entry) -> None:
+    from sdstudio.history.pnginfo import infotext  # noqa: PLC0415 (not needed to show the window)
+
+    QApplication.clipboard().setText(infotext(entry.recipe))
 
 
 def name_of(entry: Entry) -> str:

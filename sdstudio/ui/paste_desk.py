@@ -13,8 +13,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 from sdstudio.core.errors import StudioError
 from sdstudio.core.params import parameters
 from sdstudio.core.request import GenerationRequest
-from sdstudio.history.foreign.pasted import read_pasted
-from sdstudio.history.foreign.reading import Reading
+from sdstudio.history.foreign.origin import Reading
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.dragged import Offer, means_picture, pasted_picture
 from sdstudio.ui.lying_bar import LyingBar
@@ -67,7 +66,7 @@ class PasteDesk(QObject):
         if len(text) < _SHORTEST or self._stopped:
             return
         self._tasks.run(
-            "Reading pasted text", lambda _task: read_pasted(text), partial(self._on_read, self._number, text), _ignore,
+            "Reading pasted text", lambda _task: _read(text), partial(self._on_read, self._number, text), _ignore,
             urgent=True,
         )  # fmt: skip
 
@@ -113,6 +112,12 @@ class PasteDesk(QObject):
         else:
             return False
         return True
+
+
+def _read(text: str) -> Reading | None:
+    from sdstudio.history.foreign.pasted import read_pasted  # noqa: PLC0415 (brings in every program's reader)
+
+    return read_pasted(text)
 
 
 def _summary(reading: Reading) -> str:

@@ -14,7 +14,8 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QPushButton, QSpinB
 
 from sdstudio.core.inputs import InputPictures
 from sdstudio.core.request import GenerationRequest, Recipe, Written
-from sdstudio.history.foreign.reading import INPUT_PICTURE, read_picture
+from sdstudio.history.foreign.origin import INPUT_PICTURE
+from sdstudio.history.foreign.reading import read_picture
 from sdstudio.history.pnginfo import infotext
 
 WAIT_MS = 20_000

@@ -9,7 +9,8 @@ from typing import Any, Final
 from sdstudio.core.params import parameters
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.foreign.found import object_in
-from sdstudio.history.foreign.reading import Reading, read_texts_of_picture
+from sdstudio.history.foreign.origin import Reading
+from sdstudio.history.foreign.reading import read_texts_of_picture
 from sdstudio.history.pnginfo import A1111_KEY, RECIPE_KEY
 
 LONGEST: Final = 400_000
