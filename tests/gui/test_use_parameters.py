@@ -143,7 +143,7 @@ def test_what_was_typed_after_an_act_comes_back_with_redo(studio):
     edit = studio.window.editor.prompt_edit
     edit.setFocus()
     QTest.keyClick(edit, Qt.Key.Key_End, CONTROL)
-    QTest.keyClicks(edit, " on a leaf")
+    QTest.keyClicks(edit, "s")
     QTest.keyClick(edit, Qt.Key.Key_Z, CONTROL)
     assert studio.window.editor.prompt == "frog", "in the prompt, undo is of what was typed"
     QTest.keyClicks(edit, " in the rain")
