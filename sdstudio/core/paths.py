@@ -54,6 +54,11 @@ class StudioPaths:
         return self.home / "negative_presets.csv"
 
     @property
+    def presets(self) -> Path:
+        """The user's presets of parameters, JSON; missing until one is saved."""
+        return self.home / "presets.json"
+
+    @property
     def remarks(self) -> Path:
         """What the user says about models, SQLite."""
         return self.home / "models.db"

@@ -25,6 +25,7 @@ PLACE: Final = "{prompt}"
 FILE_MAXIMUM_BYTES: Final = 4_000_000
 STYLES_MAXIMUM: Final = 5_000
 NAME_MAXIMUM: Final = 120
+_FIRST_LETTERS: Final = 32
 _COLUMNS: Final = ("name", "prompt", "negative_prompt")
 _DELIMITERS: Final = ",;\t"
 """A comma in A1111's files; spreadsheets of many countries write semicolons, some tabs."""
@@ -139,6 +140,19 @@ def merged(styles: Sequence[Style], others: Sequence[Style]) -> tuple[Style, ...
     by_name = {style.name: style for style in styles}
     by_name.update((style.name, style) for style in others)
     return tuple(by_name.values())
+
+
+def free_name(text: str, styles: Iterable[Style]) -> str:
+    """Return the first words of a text as a name that no style has."""
+    taken = {style.name for style in styles}
+    name = " ".join(text.split())
+    if len(name) > _FIRST_LETTERS:
+        name = name[:_FIRST_LETTERS].rsplit(" ", 1)[0]
+    name = name.strip(",.;: ") or "My style"
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name} {number}", number + 1
+    return free
 
 
 def styled(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,6 +48,23 @@ class ChunkCount:
     limit: int
     start: int
     end: int
+
+
+def within(chunks: Sequence[ChunkCount], text: str, written: str) -> tuple[ChunkCount, ...]:
+    """Return chunks of a text with the places that they have in what was written, around which styles have put words.
+
+    Args:
+        chunks: As they were counted in ``text``.
+        text: What was written, with the words of styles.
+        written: What was written.
+    """
+    bare = written.strip()
+    ahead = text.find(bare) - (len(written) - len(written.lstrip()))
+    last = len(written)
+    return tuple(
+        replace(chunk, start=min(max(chunk.start - ahead, 0), last), end=min(max(chunk.end - ahead, 0), last))
+        for chunk in chunks
+    )
 
 
 class TokenCounter:

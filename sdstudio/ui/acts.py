@@ -79,6 +79,11 @@ class Acts(QObject):
         act()
         return self._keep(said, before)
 
+    def keep(self, change: Change, text: str, more: Sequence[MessageAction] = ()) -> None:
+        """Keep what takes a change back that was made elsewhere, and say what was done."""
+        self._undos.push(change)
+        self.tell(change, text, "info", more)
+
     def tell(self, change: Change | None, text: str, tone: Tone = "info", more: Sequence[MessageAction] = ()) -> None:
         """Say what an act did, with what can be done about it."""
         undo = [("Undo", lambda: self._undos.undo(change))] if change is not None else []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sdstudio.core.inputs import InputPictures
 from sdstudio.core.paths import StudioPaths
+from sdstudio.core.presets import PresetBook
 from sdstudio.history.store import History
 from sdstudio.jobs.controller import JobController
 from sdstudio.jobs.explaining import Explainer
@@ -35,6 +36,7 @@ from sdstudio.ui.panel_head import PanelHead
 from sdstudio.ui.parameter_panel import ParameterPanel
 from sdstudio.ui.parameters_desk import ParametersDesk
 from sdstudio.ui.paste_desk import PasteDesk
+from sdstudio.ui.preset_desk import PresetDesk
 from sdstudio.ui.prompt_desk import PromptDesk
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.provenance import Provenance
@@ -119,6 +121,11 @@ class Furniture:
         conductor.grant({"explain": lambda entries: explain_desk.explain([conductor.recall(entries[0])])})
         acts = Acts(panel, editor, history_desk.undos, message, window)
         panel_head.reset_wanted.connect(lambda: acts.reset())
+        preset_desk = PresetDesk(
+            PresetBook.of(rooms.paths), panel, editor, desk.styles, acts, history_desk.undos, message, window
+        )
+        panel_head.presets_asked.connect(preset_desk.fill)
+        desk.style_kept.connect(acts.keep)
         parameters_desk = _use_parameters(players, conductor, acts, window)
         input_desk = _begin_from_pictures(rooms, players, conductor, history_desk.undos, window)
         exchange = Exchange(rooms.library, rooms.history, rooms.tasks, message, status_line, window)

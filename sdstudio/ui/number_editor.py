@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSlider, QSpinBox, QStyle, QStyleOptionSlider
 
@@ -83,9 +83,13 @@ class NumberEditor(Editor):
 class IntegerBox(QSpinBox):
     """Takes any whole number by typing; arrows and wheel keep to the bounds and to multiples."""
 
+    #: Another number was typed, or reached by arrows or wheel, never by program; carries it.
+    moved = Signal(int)
+
     def __init__(self, row: Parameter) -> None:
         super().__init__()
         self.row = row
+        self.lineEdit().textEdited.connect(lambda text: self.moved.emit(self.valueFromText(text)))
         self.setRange(-TYPED_LIMIT, TYPED_LIMIT)
         if row.ui.unit:
             self.setSuffix(f" {row.ui.unit}")
@@ -98,6 +102,7 @@ class IntegerBox(QSpinBox):
         if rest and steps < 0:
             steps += 1
         self.setValue(int(_within(self.row, value + steps * notch)))
+        self.moved.emit(self.value())
 
     def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:  # noqa: N802 (Qt's name)
         """Arrows end at the bounds."""

@@ -242,7 +242,9 @@ class ParameterPanel(QScrollArea):
         changed = {name: field.value() for name, field in self._fields.items() if name != "model" and field.is_changed}
         last = next((f.editor.last_seed for f in self._fields.values() if isinstance(f.editor, SeedEditor)), None)
         open_groups = [name for name, fold in self._folds.items() if fold.is_open]
-        return {"model": self._model_key, "values": changed, "last_seed": last, "open": open_groups}
+        locked = self._size is not None and self._size.lock.isChecked()
+        state = {"model": self._model_key, "values": changed, "last_seed": last, "open": open_groups}
+        return {**state, "aspect_locked": locked}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Show what `state` returned. What no field can show (another version's) is left at its default."""
@@ -256,6 +258,8 @@ class ParameterPanel(QScrollArea):
                 field.set_value(value)
         if isinstance(state.get("last_seed"), int):
             self.set_last_seed(state["last_seed"])
+        if self._size is not None:
+            self._size.lock.setChecked(state.get("aspect_locked") is True)
         opened = state.get("open")
         for name, fold in self._folds.items():
             fold.set_open(isinstance(opened, list) and name in opened)

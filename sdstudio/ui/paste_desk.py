@@ -74,8 +74,7 @@ class PasteDesk(QObject):
         if number != self._number or reading is None:
             return
         self._text = text
-        maker = f", made with {reading.program}" if reading.program else ""
-        said = f"The pasted text tells how a picture was made{maker}: {_summary(reading)}."
+        said = f"Parameters of a picture made with {reading.program or 'SD Studio'}: {_summary(reading)}."
         self.bar.say(said, "info", [("Use as parameters", lambda: self.use(reading, NAME))])
 
     def _on_changed(self) -> None:

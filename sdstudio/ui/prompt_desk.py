@@ -22,7 +22,7 @@ from sdstudio.core.paths import StudioPaths
 from sdstudio.core.prompt_dialects import dialect_of
 from sdstudio.core.prompt_marks import Known
 from sdstudio.core.request import GenerationRequest, RunOptions, Written
-from sdstudio.core.styles import Style, StyleBook
+from sdstudio.core.styles import Style, StyleBook, free_name, styled
 from sdstudio.core.wildcards import Wildcards
 from sdstudio.core.writing import Share, shares_of
 from sdstudio.history.look import Look
@@ -30,13 +30,14 @@ from sdstudio.history.past_prompts import PastPrompt, past_prompts, phrases
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.library.library import Library
-from sdstudio.library.prompt_tokens import ChunkCount, TokenCounter
+from sdstudio.library.prompt_tokens import ChunkCount, TokenCounter, within
 from sdstudio.ui.completion import Offer
 from sdstudio.ui.past_prompts import PastPrompts
 from sdstudio.ui.prompt_builder import PromptBuilder
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.style_dialog import StyleDialog
 from sdstudio.ui.theme import icon
+from sdstudio.ui.undo import Change
 
 COUNT_DELAY_MS = 120
 PROMPTS_READ = 1000
@@ -64,6 +65,8 @@ class PromptDesk(QObject):
         window: Dialogs belong to it.
     """
 
+    #: A prompt was kept as a style: the `Change`, what is said, and what else can be done about it.
+    style_kept = Signal(object, str, object)
     #: The window closes: nothing is begun in the background any more.
     stopped = Signal()
 
@@ -151,13 +154,21 @@ class PromptDesk(QObject):
         if counter is None or self._stopped:
             return
         self._counting += 1
-        number, texts = self._counting, (self._editor.prompt, self._editor.negative_prompt)
+        number, written = self._counting, (self._editor.prompt, self._editor.negative_prompt)
         syntax, compatibility, steps, _ = self._reading
+        styles = self._chosen_styles()
+        texts = styled(styles, *written, dialect_of(syntax, compatibility).has_comments)
 
         def counted(_task: object) -> tuple[int, list[tuple[ChunkCount, ...]]]:
-            return number, [counter.chunks(text, syntax, steps, compatibility) for text in texts]
+            counts = [counter.chunks(text, syntax, steps, compatibility) for text in texts]
+            return number, [within(*each) for each in zip(counts, texts, written, strict=True)]
 
         self._tasks.run("Counting tokens", counted, self._show_count)
+
+    def _chosen_styles(self) -> Sequence[Style]:
+        names = self._editor.styles
+        there = {style.name: style for style in self._of(self.styles)} if names else {}
+        return [there[name] for name in names if name in there]
 
     def _take_counter(self, found: tuple[str, TokenCounter | None]) -> None:
         path, counter = found
@@ -216,6 +227,33 @@ class PromptDesk(QObject):
         """Open the dialog of negative prompt presets."""
         self._dialog(self.negative_presets, "Negative prompt presets", "preset", has_prompt=False).show()
 
+    def save_style(self) -> None:
+        """Keep both prompts as a style named by its first words; it can be renamed, or taken back."""
+        editor, book = self._editor, self.styles
+        try:
+            before = book.styles
+            name = free_name(editor.prompt or editor.negative_prompt, before)
+            style = Style(name, editor.prompt, editor.negative_prompt)
+            book.add(style)
+        except StudioError as error:
+            editor.show_message(error.message, error.hint)
+            return
+        after = book.styles
+
+        def keep(styles: Sequence[Style]) -> None:
+            book.replace(styles)
+            self._on_book_saved()
+
+        def rename() -> None:
+            dialog = self._dialog(book, "Styles", "style", has_prompt=True)
+            dialog.reload()
+            dialog.show()
+            dialog.choose(style.name)
+
+        self._on_book_saved()
+        change = Change(f"Style “{style.name}” saved", lambda: keep(before), lambda: keep(after))
+        self.style_kept.emit(change, f"Style “{style.name}” is saved.", [("Rename…", rename)])
+
     def save_preset(self) -> None:
         """Open the dialog of presets with the negative prompt as a new one."""
         dialog = self._dialog(self.negative_presets, "Negative prompt presets", "preset", has_prompt=False)
@@ -240,6 +278,8 @@ class PromptDesk(QObject):
             action.setChecked(style.name in self._editor.styles)
             action.setToolTip("\n".join(part for part in (style.prompt, style.negative_prompt) if part))
         menu.addSeparator()
+        save = _added(menu, "Save this prompt as a style", self.save_style, "save")
+        save.setEnabled(bool(self._editor.prompt.strip() or self._editor.negative_prompt.strip()))
         _added(menu, "Edit styles…", self.edit_styles, "pencil")
         _added(menu, "Open the wildcards folder", self._open_wildcards, "folder-open")
 

@@ -35,7 +35,7 @@ NEGATIVE_LINES: Final = (2, 5)
 CHUNKS_SHOWN: Final = 4
 COUNTER_TIP: Final = (
     "<qt>Tokens of each chunk: words or parts of words. The model reads a chunk at a time, so words count most with "
-    "those of their own chunk; every second chunk is shaded. BREAK begins a new one.</qt>"
+    "those of their own chunk; every second chunk is shaded. BREAK begins a new one. Words of styles count, too.</qt>"
 )
 
 
@@ -374,7 +374,7 @@ class PromptEditor(QWidget):
     def _count(self) -> None:
         words = len(self.prompt.split())
         said = "" if not words else "1 word" if words == 1 else f"{words:,} words"
-        if words and self._chunks:  # until the new count comes, the one before stays: nothing flickers
+        if (words or self.styles) and self._chunks:  # until the new count comes, the one before stays: nothing flickers
             shown = self._chunks[-CHUNKS_SHOWN:]
             more = "… · " if len(shown) < len(self._chunks) else ""
             said = more + " · ".join(f"{chunk.used} / {chunk.limit}" for chunk in shown)

@@ -1,8 +1,9 @@
-"""The size of a picture: a model's presets by their aspect, width and height side by side, a button that swaps them."""
+"""The size of a picture: sizes by their shape, width and height, a swap, and a lock that keeps the shape."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import gcd
 from typing import Final
 
@@ -10,12 +11,12 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
+from sdstudio.core.sizes import RATIOS, Size, side_for, size_of
 from sdstudio.ui import theme
 from sdstudio.ui.editor import guard_wheel, small_button
 from sdstudio.ui.form import Field
-from sdstudio.ui.theme import GRID, ICON_PX
-
-Size = tuple[int, int]
+from sdstudio.ui.number_editor import IntegerBox
+from sdstudio.ui.theme import GRID, ICON_PX, set_icon
 
 ASPECTS: Final = (
     (1, 1), (5, 4), (4, 3), (7, 5), (3, 2), (5, 3), (16, 9), (2, 1), (21, 9),
@@ -36,7 +37,7 @@ def aspect_name(width: int, height: int) -> str:
 
 
 class SizeField(QWidget):
-    """Width and height with presets. The two fields check and report for themselves; this only moves them together."""
+    """Width and height with sizes to choose. Both fields check and report for themselves; this moves them together."""
 
     #: After every change of width or height.
     changed = Signal()
@@ -48,22 +49,37 @@ class SizeField(QWidget):
         self.presets = QComboBox()
         self.presets.setObjectName("sizePresetComboBox")
         self.presets.setAccessibleName("Size preset")
-        self.presets.setToolTip("Sizes this model draws well")
+        self.presets.setToolTip("Sizes this model draws well, and common shapes with as many pixels")
         self.presets.setIconSize(QSize(ICON_PX, ICON_PX))
         self.presets.setPlaceholderText("Custom size")
         guard_wheel(self.presets)
         self.swap = small_button("arrow-left-right", "Swap width and height", "Swap width and height")
         self.swap.setObjectName("swapSizeButton")
+        self.lock = small_button("lock-open", "Keep the aspect ratio", "")
+        self.lock.setObjectName("aspectLockButton")
+        self.lock.setCheckable(True)
         self._sizes: tuple[Size, ...] = ()
+        self._shape = 1.0
+        self._following = False
         self._lay_out()
-        for field in (width, height):
+        for field, other in ((width, height), (height, width)):
             field.changed.connect(self._on_size_changed)
+            box = field.editor.field
+            assert isinstance(box, IntegerBox)
+            box.moved.connect(partial(self._follow, field, other))
+        self.lock.toggled.connect(self._on_locked)
+        self._on_locked(False)
         self.presets.activated.connect(self._on_preset_chosen)
         self.swap.clicked.connect(self._on_swapped)
 
     def set_sizes(self, sizes: Sequence[Size]) -> None:
-        """Offer a model's presets."""
-        self._sizes = tuple(sizes)
+        """Offer a model's sizes, and those of common shapes with as many pixels as it draws of itself."""
+        rows = self.width_field.row, self.height_field.row
+        pixels = int(rows[0].default) * int(rows[1].default)
+        bounds = rows[0].multiple_of or 1, int(rows[0].minimum or 1), int(rows[0].maximum or pixels)
+        there = {aspect_name(*size) for size in sizes}
+        shapes = [ratio for ratio in RATIOS if f"{ratio[0]}:{ratio[1]}" not in there]
+        self._sizes = tuple(dict.fromkeys((*sizes, *(size_of(ratio, pixels, *bounds) for ratio in shapes))))
         self._fill()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
@@ -81,7 +97,11 @@ class SizeField(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID)
-        column.addWidget(self.presets)
+        top = QHBoxLayout()
+        top.setSpacing(GRID // 2)
+        top.addWidget(self.presets, 1)
+        top.addWidget(self.lock)
+        column.addLayout(top)
         column.addLayout(sides)
         for field in (self.width_field, self.height_field):
             column.addWidget(field.message)  # one line of the whole width reads better than half a column
@@ -102,7 +122,31 @@ class SizeField(QWidget):
         size = self._size()
         self.presets.setCurrentIndex(self._sizes.index(size) if size in self._sizes else -1)
 
+    def _on_locked(self, is_locked: bool) -> None:
+        set_icon(self.lock, "lock" if is_locked else "lock-open")
+        self.lock.setToolTip("The aspect ratio is kept" if is_locked else "Keep the aspect ratio")
+        self._take_shape()
+
+    def _take_shape(self) -> None:
+        width, height = self._size()
+        if width > 0 and height > 0:
+            self._shape = width / height
+
+    def _follow(self, field: Field, other: Field, side: int) -> None:
+        """Make the other side follow one that is changed by hand."""
+        if not self.lock.isChecked() or side <= 0:
+            return
+        row = other.row
+        shape = 1 / self._shape if field is self.width_field else self._shape
+        bounds = row.multiple_of or 1, int(row.minimum or 1), int(row.maximum or 1)
+        self._following = True
+        other.set_value(side_for(side, shape, *bounds))
+        self._following = False
+
     def _on_size_changed(self) -> None:
+        by_hand = any(field.editor.field.hasFocus() for field in (self.width_field, self.height_field))
+        if not self._following and not by_hand:
+            self._take_shape()  # another size was put in as a whole: its shape is kept from now on
         self._show_preset()
         self.changed.emit()
 

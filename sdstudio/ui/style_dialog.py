@@ -72,6 +72,13 @@ class StyleDialog(QDialog):
             self._message.say(str(error), "error")
         self._fill(0)
 
+    def choose(self, name: str) -> None:
+        """Choose a style, with its name selected to be written over."""
+        row = next((row for row, style in enumerate(self._styles) if style.name == name), 0)
+        self.list.setCurrentRow(row)
+        self.name_edit.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.name_edit.selectAll()
+
     def add(self, style: Style) -> None:
         """Put a style behind the others and choose it."""
         self._styles.append(Style(self._free_name(style.name), style.prompt, style.negative_prompt))

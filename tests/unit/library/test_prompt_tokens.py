@@ -12,7 +12,7 @@ from sdstudio.core.extra_networks import cut_networks
 from sdstudio.core.model import ModelInfo
 from sdstudio.core.paths import resources
 from sdstudio.core.prompt_dialects import dialect_of
-from sdstudio.library.prompt_tokens import ChunkCount, TokenCounter
+from sdstudio.library.prompt_tokens import ChunkCount, TokenCounter, within
 
 STARTER = resources() / "starter"
 WORDS = st.lists(
@@ -157,3 +157,12 @@ def test_a_single_file_is_counted_with_the_vocabulary_that_ships(tmp_path):
     counter = TokenCounter.of(_model(file))
     assert counter is not None
     assert counter.chunks("a photo of an astronaut riding a horse, trending on artstation")[0].used == 13
+
+
+def test_places_of_chunks_are_told_in_what_was_written_when_styles_stand_around_it():
+    text, written = "oil painting of a fox, thick strokes", " a fox "
+    chunks = [ChunkCount(3, 5, 0, 15), ChunkCount(2, 5, 16, 21), ChunkCount(2, 5, 23, 36)]
+    moved = within(chunks, text, written)
+    assert [(chunk.start, chunk.end) for chunk in moved] == [(0, 0), (1, 6), (7, 7)]
+    assert [chunk.used for chunk in moved] == [3, 2, 2]
+    assert written[1:6] == text[16:21]
