@@ -158,7 +158,7 @@ def test_what_was_typed_after_an_act_comes_back_with_redo(studio):
 def test_right_after_an_act_the_keys_in_the_prompt_take_it_back_whole(studio):
     edit = studio.window.editor.prompt_edit
     edit.setFocus()
-    QTest.keyClicks(edit, "a lighthouse")
+    QTest.keyClicks(edit, "lighthouse")
     before = standing(studio)
     choose(studio, saved(studio), "restore")
     edit.setFocus()
