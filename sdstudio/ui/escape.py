@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QAbstractItemView, QApplication, QDockWidget, QLin
 
 from sdstudio.ui.history_browser import HistoryBrowser
 from sdstudio.ui.message_bar import MessageBar
+from sdstudio.ui.queue_desk import QueueDesk
 
 if TYPE_CHECKING:
     from sdstudio.ui.main_window import MainWindow
@@ -53,6 +54,25 @@ def _close_message(window: MainWindow, focused: QWidget) -> bool:
     return False
 
 
+def _leave_editing(window: MainWindow, _focused: QWidget) -> bool:
+    """Leave a job of the queue that is being edited as it is."""
+    desk = window.findChild(QueueDesk)
+    if not isinstance(desk, QueueDesk) or not desk.is_editing:
+        return False
+    desk.stop_editing()
+    return True
+
+
+def _close_question(window: MainWindow, focused: QWidget) -> bool:
+    """Close what is asked above the prompt."""
+    bars = window.editor.findChildren(MessageBar) if window.editor.isAncestorOf(focused) else []
+    for bar in bars:
+        if bar.isVisible():
+            bar.dismiss()
+            return True
+    return False
+
+
 def _deselect(_window: MainWindow, focused: QWidget) -> bool:
     if not (isinstance(focused, QAbstractItemView) and focused.selectionModel() is not None):
         return False
@@ -81,7 +101,9 @@ def _cancel(window: MainWindow, focused: QWidget) -> bool:
     return True
 
 
-STEPS: Final[tuple[Step, ...]] = (_clear_field, _close_message, _deselect, _clear_filters, _cancel)
+STEPS: Final[tuple[Step, ...]] = (
+    _clear_field, _close_message, _leave_editing, _close_question, _deselect, _clear_filters, _cancel,
+)  # fmt: skip
 
 
 def _place_of(window: MainWindow, focused: QWidget) -> QWidget:

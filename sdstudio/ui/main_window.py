@@ -366,7 +366,7 @@ class MainWindow(QMainWindow):
         page.browser.view.selectionModel().selectionChanged.connect(self.commands.show_possible)
 
     def _on_queue_changed(self, jobs: tuple[Job, ...]) -> None:
-        self.editor.set_waiting(sum(job.is_waiting for job in jobs))
+        self.editor.set_waiting(len({job.group_id for job in jobs if job.is_waiting}))
 
     def _on_library_model_chosen(self, key: str) -> None:
         self.panel.set_model(key)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QToolButton
 
 from sdstudio.core.errors import StudioError
 from sdstudio.history.store import History
@@ -42,6 +43,9 @@ class QueueDesk(QObject):
         self._edited: Group | None = None
         self._before: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
         self.bar = MessageBar("editingJobMessage", players.editor)
+        close = self.bar.findChild(QToolButton, "dismissMessageButton")
+        assert isinstance(close, QToolButton)
+        close.hide()  # the line stands as long as a job is edited
         players.editor.add_note(self.bar)
         queue = players.queue
         queue.time.seconds_per_step = lambda request: history.listing.seconds_per_step(

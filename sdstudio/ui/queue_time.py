@@ -24,10 +24,8 @@ class QueueTime:
         self.seconds_per_step: Callable[[GenerationRequest], float | None] = lambda _request: None
         self._measured: dict[_Like, float] = {}
         self._running: Group | None = None
-        self._waiting_s = 0.0
         self._running_s: float | None = None
-        self._is_open = False
-        self._jobs = 0
+        self._expected: dict[int, float | None] = {}
         self._told_at = 0.0
 
     def expect(self, groups: Sequence[Group]) -> None:
@@ -36,21 +34,8 @@ class QueueTime:
         if running is None or self._running is None or running.id != self._running.id:
             self._running_s = None
         self._running = running
-        self._waiting_s, self._is_open, self._jobs = 0.0, False, len(groups)
-        known: dict[tuple[_Like, int], float | None] = {}
-        for group in groups:
-            if group is running:
-                continue
-            for job in group.jobs:
-                request = job.request
-                key = _like(request), request.steps_run
-                if key not in known:
-                    known[key] = self._of_step(request)
-                each = known[key]
-                if each is None:
-                    self._is_open = True
-                else:
-                    self._waiting_s += each * request.steps_run * (job.count - job.made)
+        known: dict[_Like, float | None] = {}
+        self._expected = {group.id: self._expected_of(group, known) for group in groups}
 
     def take(self, event: EngineEvent) -> bool:
         """Take what the running job tells; return whether `words` may say something else now."""
@@ -67,17 +52,36 @@ class QueueTime:
 
     def words(self) -> str:
         """Return "about 2 min left", "more than 2 min left" where some of it is unknown, "" for nothing or unknown."""
-        if not self._jobs:
-            return ""
-        is_open = self._is_open or (self._running is not None and self._running_s is None)
-        total = self._waiting_s + (self._running_s or 0.0)
+        measured = {self._running.id: self._running_s} if self._running is not None and self._running_s else {}
+        parts = {**self._expected, **measured}.values()
+        total = sum(part for part in parts if part is not None)
         if total < 1:
             return ""
-        return f"{'more than' if is_open else 'about'} {readable_duration(total)} left"
+        return f"{'more than' if None in parts else 'about'} {_roughly(total)} left"
+
+    def _expected_of(self, group: Group, known: dict[_Like, float | None]) -> float | None:
+        """Return how long a group takes by what is known of such pictures; ``None`` where nothing is."""
+        total = 0.0
+        for job in group.jobs:
+            if job.state.ended:
+                continue
+            like = _like(job.request)
+            if like not in known:
+                known[like] = self._of_step(job.request)
+            each = known[like]
+            if each is None:
+                return None
+            total += each * job.request.steps_run * (job.count - job.made)
+        return total
 
     def _of_step(self, request: GenerationRequest) -> float | None:
         measured = self._measured.get(_like(request))
         return measured if measured is not None else self.seconds_per_step(request)
+
+
+def _roughly(seconds: float) -> str:
+    """Return a duration no finer than it is known: "40 s", "2 min", "1 h 10 min"."""
+    return readable_duration(seconds) if seconds < 60 or seconds >= 3570 else f"{round(seconds / 60)} min"
 
 
 def _like(request: GenerationRequest) -> _Like:
