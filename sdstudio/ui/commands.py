@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QObject, Qt, QUrl
 from PySide6.QtGui import QAction, QDesktopServices, QKeySequence, QShortcut
@@ -15,9 +15,14 @@ from sdstudio.ui.editing import Editing
 from sdstudio.ui.entry_actions import ENTRY_ACTIONS
 from sdstudio.ui.escape import escape
 from sdstudio.ui.exchange import PICTURES
+from sdstudio.ui.menu_rows import menu_rows
 
 if TYPE_CHECKING:
+    from sdstudio.ui.command_palette import CommandPalette
     from sdstudio.ui.main_window import MainWindow
+
+RECENT: Final = 8
+"""So many commands that were used last stand first where commands are found by typing."""
 
 
 class Commands(QObject):
@@ -29,6 +34,9 @@ class Commands(QObject):
         self._paths = paths
         self.editing = Editing(window)
         self._actions: Mapping[str, QAction] = {}
+        self._palette: CommandPalette | None = None
+        #: Keys of the commands that were found by typing last, the newest first.
+        self.recent: tuple[str, ...] = ()
         self._hidden: list[QWidget] = []
         self._was_maximized = False
 
@@ -70,6 +78,8 @@ class Commands(QObject):
             "cancel": window.conductor.cancel,
             "pause": window.queue_panel.toggle_pause,
             "clear_queue": window.queue_panel.clear,
+            "palette": self.open_palette,
+            "shortcuts": self.open_shortcuts,
             "learn": lambda: window.pages.open("Learn"),
             "open_logs": lambda: _open(self._paths.logs),
             "about": self.show_about,
@@ -181,6 +191,25 @@ class Commands(QObject):
         self._window.pages.open("Library")
         if self._window.pages.library is not None:
             self._window.pages.library.ask_for_folder()
+
+    def open_palette(self) -> None:
+        """Let the user find a command by typing."""
+        from sdstudio.ui.command_palette import CommandPalette  # noqa: PLC0415 (not needed to show the window)
+
+        self.show_possible()
+        if self._palette is None:
+            self._palette = CommandPalette(self._window)
+            self._palette.ran.connect(self._on_ran)
+        self._palette.open_with(menu_rows(self._window.menuBar()), self.recent)
+
+    def open_shortcuts(self) -> None:
+        """Show all keys."""
+        from sdstudio.ui.shortcut_list import ShortcutList  # noqa: PLC0415 (as above)
+
+        ShortcutList(menu_rows(self._window.menuBar()), self._window).show()
+
+    def _on_ran(self, key: str) -> None:
+        self.recent = (key, *(each for each in self.recent if each != key))[:RECENT]
 
     def show_about(self) -> None:
         """Show versions and folders."""

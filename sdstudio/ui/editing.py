@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sdstudio.ui.undo import Undos
 
 Text = QLineEdit | QPlainTextEdit | QTextEdit
+_POPUP = Qt.WindowType.Popup
 _TEXTS = (QLineEdit, QPlainTextEdit, QTextEdit)
 
 
@@ -207,7 +208,8 @@ class Editing(QObject):
 
     def _is_ours(self, widget: QWidget) -> bool:
         """Say whether it is written or chosen in within this window, or within a dock that floats."""
-        if isinstance(widget, QMenu | QMenuBar) or isinstance(widget.window(), QDialog):
+        window = widget.window()
+        if isinstance(widget, QMenu | QMenuBar) or isinstance(window, QDialog) or window.windowType() == _POPUP:
             return False
         above: QWidget | None = widget
         while above is not None and above is not self._window:

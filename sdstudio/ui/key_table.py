@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sdstudio.ui.entry_actions import ENTRY_ACTIONS
+from sdstudio.ui.entry_keys import DELETE, LOOK
+from sdstudio.ui.loupe_actions import LOUPE_ACTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,26 @@ GRID_KEYS: Final = KeyTable(
         KeyRow(("Left", "Right", "Up", "Down"), "Show another picture"),
         KeyRow(("Home",), "Show the first picture"),
         KeyRow(("End",), "Show the last picture"),
-        KeyRow(("Ctrl+A",), "Select all pictures"),
-        KeyRow(("Del", "Backspace"), "Move to trash"),
-        *(
-            KeyRow((row.grid_key.upper(),), f"Rating: {row.title}" if row.menu else row.title)
-            for row in ENTRY_ACTIONS
-            if row.grid_key
-        ),
-        KeyRow(("Esc",), "Select nothing"),
+        KeyRow(("Esc",), "Select nothing, then show everything"),
+    ),
+)
+
+CANVAS_KEYS: Final = KeyTable(
+    "On the canvas",
+    (
+        KeyRow(("Left", "Right"), "Show another picture of the strip below"),
+        KeyRow(("Esc",), "Cancel the running job"),
+    ),
+)
+
+_SPELLED: Final = {DELETE: ("Del", "Backspace"), LOOK: ("Space", "Return")}
+
+PICTURE_KEYS: Final = KeyTable(
+    "On a picture, in the history and on the canvas",
+    tuple(
+        KeyRow(_SPELLED.get(row.grid_key, (row.grid_key.upper(),)), f"Rating: {row.title}" if row.menu else row.title)
+        for row in ENTRY_ACTIONS
+        if row.grid_key
     ),
 )
 
@@ -74,4 +88,8 @@ COMPARE_KEYS: Final = KeyTable(
     ),
 )
 
-KEY_TABLES: Final[tuple[KeyTable, ...]] = (PROMPT_KEYS, GRID_KEYS, COMPARE_KEYS)
+LOUPE_KEYS: Final = KeyTable("In the loupe", tuple(KeyRow(row.keys, row.title) for row in LOUPE_ACTIONS))
+
+KEY_TABLES: Final[tuple[KeyTable, ...]] = (
+    PROMPT_KEYS, PICTURE_KEYS, GRID_KEYS, CANVAS_KEYS, LOUPE_KEYS, COMPARE_KEYS,
+)  # fmt: skip

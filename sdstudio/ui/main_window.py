@@ -181,7 +181,8 @@ class MainWindow(QMainWindow):
         if not self.commands.is_full_screen:
             self._memory.keep_bytes("geometry", bytes(self.saveGeometry().data()))
             self._memory.keep_bytes("layout", self.create_page.layout_state())
-        self._memory.keep_json("window", {"page": self.pages.name, "theme": self._settings.theme})
+        kept = {"page": self.pages.name, "theme": self._settings.theme, "commands": list(self.commands.recent)}
+        self._memory.keep_json("window", kept)
         self._memory.keep_json("loupe", self.loupe_desk.state())
         self._memory.keep_json("pages", self.pages.state())
         self._memory.keep_json("panel", self.panel.state())
@@ -317,7 +318,9 @@ class MainWindow(QMainWindow):
         self.editor.restore_state(self._memory.json_of("editor"))
         self._on_model_chosen(self._model_key)
         self._on_parameters_changed()
-        self.pages.open(str(self._memory.json_of("window").get("page", "Create")))
+        kept = self._memory.json_of("window")
+        self.commands.recent = tuple(map(str, kept.get("commands", ())))
+        self.pages.open(str(kept.get("page", "Create")))
 
     # facts
 

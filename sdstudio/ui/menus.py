@@ -85,7 +85,9 @@ MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("clear_queue", "C&lear the queue", "", "trash-2", 1),
     ),
     "&Help": (
-        Command("learn", "How it &works", "F1", "graduation-cap"),
+        Command("palette", "&Find a command…", "Ctrl+Shift+P", "search"),
+        Command("shortcuts", "&Keyboard shortcuts", "F1", "keyboard", also="?"),
+        Command("learn", "How it &works", "", "graduation-cap"),
         Command("open_logs", "Open &log folder", "", "folder-open", 1),
         Command("about", "&About SD Studio", "", "info", 1),
     ),
