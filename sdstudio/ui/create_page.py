@@ -42,7 +42,8 @@ class CreatePage(QMainWindow):
         column.setSpacing(GRID // 2)
         column.addWidget(canvas, 1)
         column.addWidget(editor)
-        self.setFocusProxy(editor.prompt_edit)
+        #: Takes the keys when the page is opened. No focus proxy: Tab would go from the page to it, past all before it.
+        self.first: QWidget = editor.prompt_edit
         self.setCentralWidget(middle)
         self.panel_dock = self._dock("Parameters", "parametersDock", panel, Qt.DockWidgetArea.LeftDockWidgetArea)
         self.history_dock = self._dock("History", "historyDock", history, Qt.DockWidgetArea.RightDockWidgetArea)

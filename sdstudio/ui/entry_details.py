@@ -247,6 +247,7 @@ class EntryDetails(QFrame):
         column.addWidget(self._facts_holder)
         column.addStretch(1)
         words = QScrollArea(self)
+        words.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its fields take the focus, and are scrolled to
         words.setWidgetResizable(True)
         words.setFrameShape(QFrame.Shape.NoFrame)
         words.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

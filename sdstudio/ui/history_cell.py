@@ -52,6 +52,9 @@ def draw_cell(painter: QPainter, where: QRectF, cell: Cell) -> None:
         color = QColor(tokens().accent_text)
         painter.setPen(QPen(color, 2) if cell.is_selected else QPen(color, 1, Qt.PenStyle.DashLine))
         painter.drawRoundedRect(where, RADIUS, RADIUS)
+    if cell.is_selected and cell.is_current:  # a ring within the frame: here the keys go on from
+        painter.setPen(QPen(QColor(tokens().on_accent), 1))
+        painter.drawRoundedRect(where.adjusted(2, 2, -2, -2), RADIUS - 2, RADIUS - 2)
 
 
 def _draw_icon(painter: QPainter, where: QRectF, name: str) -> None:

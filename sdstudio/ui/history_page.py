@@ -47,7 +47,8 @@ class HistoryPage(QWidget):
         self.browser.view.resize_wished.connect(self._step_size)
         self.filters.follow(self.browser.view.selectionModel())
         self.browser.add_row(self.filters)
-        self.setFocusProxy(self.browser.view)
+        #: Takes the keys when the page is opened.
+        self.first: QWidget = self.browser.view
         self.details = EntryDetails(actions, history, tasks, self)
         self.family = LineageStrip(history.lineage, self)
         self.details.add_section(self.family)

@@ -70,7 +70,8 @@ class ModelManager(QWidget):
         self._troubles.setWordWrap(True)
         self._lay_out()
         self.models = LibraryView(self)  # after the buttons above it, for Tab goes in the order of making
-        self.setFocusProxy(self.models.list)
+        #: Takes the keys when the page is opened.
+        self.first: QWidget = self.models.list
         self.space = SpaceView(self)
         self.add_view(MODELS, "Models", "box", self.models)
         self.add_view(SPACE, "Disk usage", "hard-drive", self.space)

@@ -89,7 +89,8 @@ class Pages(QStackedWidget):
             self._built[name] = self._build(name)
             self.addWidget(self._built[name])
         self.setCurrentWidget(self._built[name])
-        self._built[name].setFocus(Qt.FocusReason.OtherFocusReason)  # or it would fall to the model's list of choices
+        first = getattr(self._built[name], "first", self._built[name])
+        first.setFocus(Qt.FocusReason.OtherFocusReason)  # or it would fall to the model's list of choices
         for dock in self.create_page.docks:  # a floating dock is a window of its own and would stay
             if dock.isFloating():
                 dock.setVisible(name == "Create")

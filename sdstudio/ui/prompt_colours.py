@@ -96,7 +96,7 @@ class PromptColours(QObject):
         shades = [self._shade(chunk, units, colours) for chunk in self._chunks[1::2] if chunk.end > chunk.start]
         wrong = [mark for mark in self._marks if mark.kind is MarkKind.ERROR][:SHOWN_MAXIMUM]
         others = [mark for mark in self._marks if mark.kind is not MarkKind.ERROR][: SHOWN_MAXIMUM - len(wrong)]
-        spots = [self._spot(mark, units, colours) for mark in (*others, *wrong)]
+        spots = [self._spot(mark, units, colours) for mark in (*wrong, *others)]  # the first of several is what is seen
         self._edit.setExtraSelections([*shades, *spots])
 
     def _on_text_changed(self) -> None:

@@ -77,13 +77,15 @@ class TopBar(QFrame):
         """Put the model picker into the middle."""
         picker.setMinimumWidth(_PICKER_PX)
         self._row.insertWidget(self._picker_place, picker)
-        self._picker = picker
+        self._picker = picker.focusProxy() or picker
+        # Handing its focus on from where it was made, it would lead Tab past all that lies between there and here.
+        picker.setFocusProxy(None)  # type: ignore[arg-type]
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Let Tab go from left to right: the model picker was made elsewhere."""
         super().showEvent(event)
         if self._picker is not None:
-            self.setTabOrder(list(self._buttons.values())[-1], self._picker.focusProxy() or self._picker)
+            self.setTabOrder(list(self._buttons.values())[-1], self._picker)
 
     def show_page(self, name: str) -> None:
         """Mark the open page."""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QMenu
 
 from sdstudio.ui.completion import Offer
 from sdstudio.ui.prompt_editor import PromptEditor
+from sdstudio.ui.prompt_text import PromptText
 from tests.gui.test_edit_menu import is_active
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -23,6 +24,14 @@ def editor(qtbot) -> PromptEditor:
         made.show()
     made.prompt_edit.setFocus()
     return made
+
+
+def reddest(edit: PromptText) -> int:
+    """Return how much redder than blue the reddest pixel of a field is: its letters are drawn with softened edges."""
+    QApplication.processEvents()
+    seen = edit.grab().toImage()
+    pixels = (seen.pixelColor(x, y) for x in range(seen.width()) for y in range(seen.height()))
+    return max(pixel.red() - pixel.blue() for pixel in pixels)
 
 
 def undo(editor: PromptEditor) -> str:
@@ -81,6 +90,7 @@ def test_a_bracket_without_a_partner_is_underlined_where_it_is_and_mended_from_i
     wave = QTextCharFormat.UnderlineStyle.WaveUnderline
     marked = [each for each in edit.extraSelections() if each.format.underlineStyle() is wave]
     assert [(each.cursor.selectionStart(), each.cursor.selectionEnd()) for each in marked] == [(at, at + 1)]
+    assert reddest(edit) > 40
     cursor = edit.textCursor()
     cursor.setPosition(at)
     edit.setTextCursor(cursor)
@@ -95,6 +105,7 @@ def test_a_bracket_without_a_partner_is_underlined_where_it_is_and_mended_from_i
     QTest.keyClick(menu, Qt.Key.Key_Return)
     assert editor.prompt == mended
     qtbot.waitUntil(lambda: not colours.problems)
+    assert reddest(edit) < 40 or "|" in text  # choices have a colour near it
     assert undo(editor) == text
 
 
