@@ -22,7 +22,8 @@ from sdstudio.core.paths import expanded
 from sdstudio.library.places import program_of
 from sdstudio.library.walk import Walk
 
-PATIENCE_S: Final = 6.0
+PATIENCE_S: Final = 15.0
+"""Alone it takes a fifth of a second here; beside a busy window, five."""
 DEPTH: Final = 4
 """``~/StabilityMatrix/Data/Packages/ComfyUI`` and ``~/pinokio/api/name/app`` lie as deep."""
 FOLDERS_MAXIMUM: Final = 20_000
@@ -73,27 +74,28 @@ def neighbours(
         return time.monotonic() > until or (cancel is not None and cancel.is_set())
 
     found: list[Neighbour] = []
-    for folder in _programs(usual_places() if places is None else places, is_over):
-        program = program_of(folder)
-        if program is not None:
-            found.append(_counted(program.title, folder, is_over))
+    seen: set[tuple[int, int]] = set()
+    for nearby in usual_places() if places is None else (places,):
+        for folder in _programs(nearby, seen, is_over):
+            program = program_of(folder)
+            if program is not None:
+                found.append(_counted(program.title, folder, is_over))
     whole = (one for one in found if one.checkpoints or one.others)
     return tuple(sorted(whole, key=lambda one: (-one.checkpoints, -one.others, str(one.folder))))
 
 
-def usual_places() -> tuple[Path, ...]:
-    """Return where to begin: caches by their variables, the home folder, other disks."""
+def usual_places() -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return where to begin: caches by their variables and the home folder; then other disks."""
     variables = [os.environ[name] for name in ("HF_HOME", "INVOKEAI_ROOT", "COMFYUI_PATH") if os.environ.get(name)]
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     drives = [f"{letter}:\\" for letter in "CDEFGH"] if sys.platform == "win32" else _DRIVES
-    named = [*variables, f"{cache}/huggingface", "~", "~/.local/share", *drives]
-    return tuple(dict.fromkeys(expanded(place) for place in named))
+    near = dict.fromkeys(map(expanded, [*variables, f"{cache}/huggingface", "~", "~/.local/share"]))
+    return tuple(near), tuple(map(Path, drives))
 
 
-def _programs(places: Iterable[Path], is_over: _Ends) -> Iterator[Path]:
+def _programs(places: Iterable[Path], seen: set[tuple[int, int]], is_over: _Ends) -> Iterator[Path]:
     """Yield folders that look like a program's, level by level below all places at once."""
     waiting = deque((place, DEPTH) for place in places)
-    seen: set[tuple[int, int]] = set()
     looked = 0
     while waiting and looked < FOLDERS_MAXIMUM and not is_over():
         folder, depth = waiting.popleft()

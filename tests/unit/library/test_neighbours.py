@@ -60,8 +60,9 @@ def test_looking_ends_when_it_is_cancelled_and_in_time(disk: Path) -> None:
 
 def test_one_begins_at_home_and_where_the_caches_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("INVOKEAI_ROOT", "COMFYUI_PATH"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", "/big/hf")
     monkeypatch.setenv("XDG_CACHE_HOME", "/big/cache")
-    places = usual_places()
-    assert places[0] == Path("/big/hf")
-    assert {tmp_path, Path("/big/cache/huggingface")} <= set(places)
+    near, _far = usual_places()
+    assert near[:3] == (Path("/big/hf"), Path("/big/cache/huggingface"), tmp_path)
