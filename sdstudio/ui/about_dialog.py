@@ -6,11 +6,12 @@ import platform
 
 from PySide6 import __version__ as pyside_version
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QDialog, QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 import sdstudio
 from sdstudio.core.events import EngineStatus
 from sdstudio.core.paths import StudioPaths
+from sdstudio.ui.dialog_foot import ALSO, CLOSE, MARGIN, dialog_foot
 from sdstudio.ui.theme import GRID, mark
 
 
@@ -43,17 +44,14 @@ class AboutDialog(QDialog):
         close = QPushButton("Close", self)
         close.setAccessibleName("Close")
         close.clicked.connect(self.close)
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        buttons.addWidget(copy)
-        buttons.addWidget(close)
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID * 3, GRID * 3, GRID * 3, GRID * 2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID * 2)
         column.addWidget(title)
         column.addWidget(about)
         column.addLayout(form)
-        column.addLayout(buttons)
+        close.setFocus()
+        column.addLayout(dialog_foot(self, [(copy, ALSO), (close, CLOSE)], close))
 
 
 def facts(paths: StudioPaths, status: EngineStatus | None) -> list[tuple[str, str]]:

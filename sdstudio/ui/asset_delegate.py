@@ -101,8 +101,9 @@ def _draw_words(painter: QPainter, where: QRectF, row: ShownAsset) -> None:
         font.setWeight(QFont.Weight.DemiBold if at == 0 else QFont.Weight.Normal)
         painter.setFont(font)
         painter.setPen(QColor(getattr(tokens(), colour)))
-        # The end of a path tells more than its beginning, the beginning of a problem more than its end.
-        mode = Qt.TextElideMode.ElideMiddle if at == 2 and not problem else Qt.TextElideMode.ElideRight
+        # The end of a name or path tells more than its middle, the beginning of a problem more than its end.
+        is_name = at == 0 or (at == 2 and not problem)
+        mode = Qt.TextElideMode.ElideMiddle if is_name else Qt.TextElideMode.ElideRight
         shown = QFontMetricsF(font).elidedText(text.replace("\n", " "), mode, where.width())
         place = QRectF(where.left(), where.top() + at * height, where.width(), height)
         painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown)

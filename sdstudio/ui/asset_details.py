@@ -32,9 +32,10 @@ from sdstudio.library.remarks import NOTES_MAXIMUM, Remark
 from sdstudio.ui.asset_delegate import cover_pixmap
 from sdstudio.ui.asset_model import ShownAsset
 from sdstudio.ui.empty_state import EmptyState
+from sdstudio.ui.library_tidying import BUILT_IN_STAYS, is_built_in
 from sdstudio.ui.theme import GRID, mark, set_icon
 
-PANE_PX: Final = 352
+PANE_PX: Final = 368
 _COVER_PX: Final = 96
 _KEEP_DELAY_MS: Final = 1200
 _TO_COPY: Final = ("AutoV3", "Hash", "SHA-256", "Location", "Base model", "Also called")
@@ -127,7 +128,7 @@ class AssetDetails(QFrame):
         """Show what is new about the chosen thing; what the user writes meanwhile stays."""
         self.shown = row
         asset = row.asset
-        self._name.setText(_breakable(asset.name))
+        self._name.setText(_breakable(row.title))
         self._facts.setText(row.facts)
         self._problem.setText(_breakable(asset.problem))
         self._problem.setVisible(bool(asset.problem))
@@ -149,6 +150,10 @@ class AssetDetails(QFrame):
         for widget in (self._triggers, self._triggers_title):
             widget.setVisible(bool(asset.triggers))
         self.hash_button.setVisible(not asset.short_hash)
+        stays = BUILT_IN_STAYS if is_built_in(asset) else ""
+        self.trash_button.setEnabled(not stays)
+        self.trash_button.setToolTip(stays)
+        self.trash_button.setAccessibleDescription(stays)
 
     def show_remark(self, remark: Remark) -> None:
         """Show what was said about the chosen thing anew."""
@@ -190,7 +195,7 @@ class AssetDetails(QFrame):
         self._form.setHorizontalSpacing(GRID * 2)
         self._form.setVerticalSpacing(GRID // 2)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._triggers_title = _label("group", "TRIGGER WORDS  ·  click to copy")
+        self._triggers_title = _label("group", "Trigger words  ·  click to copy")
         self._triggers = QListWidget(self)
         self._triggers.setObjectName("triggerView")
         self._triggers.setAccessibleName("Trigger words; press Enter to copy one")
@@ -240,18 +245,18 @@ class AssetDetails(QFrame):
         values = QHBoxLayout()
         values.addWidget(self.keep_values_button, 1)
         values.addWidget(self.forget_values_button)
-        values_title = _label("group", "DEFAULT PARAMETERS")
+        values_title = _label("group", "Default parameters")
         self._value_widgets = (values_title, self._values, self.keep_values_button, self.forget_values_button)
         for widget in (self._name, self._facts, self._problem):
             column.addWidget(widget)
         column.addLayout(head)
         column.addLayout(buttons)
-        column.addWidget(_label("group", "FACTS"))
+        column.addWidget(_label("group", "Facts"))
         column.addLayout(self._form)
         column.addWidget(self.hash_button)
         column.addWidget(self._triggers_title)
         column.addWidget(self._triggers)
-        column.addWidget(_label("group", "NOTES"))
+        column.addWidget(_label("group", "Notes"))
         column.addWidget(self.notes_edit)
         column.addWidget(values_title)
         column.addWidget(self._values)

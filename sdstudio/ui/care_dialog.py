@@ -26,6 +26,7 @@ from sdstudio.history.store import History
 from sdstudio.jobs.long_work import LongWork, Work
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.buttons import push_button
+from sdstudio.ui.dialog_foot import CLOSE, MARGIN, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.results_view import Result, ResultKind, ResultsView
 from sdstudio.ui.theme import GRID, mark
@@ -97,11 +98,9 @@ class CareDialog(QDialog):
         checking.addWidget(self.check_button)
         checking.addWidget(self.repair_button)
         close = push_button(self, "careCloseButton", "Close", "", self.close)
-        foot = QHBoxLayout()
-        foot.addStretch(1)
-        foot.addWidget(close)
+        foot = dialog_foot(self, [(close, CLOSE)], self.backup_button)  # who types where the backup goes presses Enter
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID * 3, GRID * 3, GRID * 3, GRID * 2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID + GRID // 2)
         for heading, about, row in (
             (

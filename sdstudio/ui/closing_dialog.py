@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from sdstudio.ui.buttons import push_button
+from sdstudio.ui.dialog_foot import CLOSE, DO, MARGIN, STOP, dialog_foot
 from sdstudio.ui.theme import GRID, mark
 
 LINES_MAXIMUM: Final = 6
@@ -58,7 +59,7 @@ class ClosingDialog(QDialog):
         self._works.setTextFormat(Qt.TextFormat.PlainText)
         self._works.setWordWrap(True)
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID * 3, GRID * 3, GRID * 3, GRID * 2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID * 2)
         column.addWidget(heading)
         column.addWidget(self._works)
@@ -77,19 +78,16 @@ class ClosingDialog(QDialog):
         return [f"{_BACKGROUND} {_FOREVER}" if is_forever else _BACKGROUND, _STOP]
 
     def _foot(self, can_finish: bool) -> QHBoxLayout:
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
-        foot.addStretch(1)
         stop = push_button(self, "stopAndKeepButton", "Stop and keep" if can_finish else "Close anyway", "", self._stop)
         cancel = push_button(self, "cancelClosingButton", "Cancel", "", self.reject)
+        buttons = [(stop, STOP), (cancel, CLOSE)]
+        first = cancel
         if can_finish:
             finish = push_button(self, "finishInBackgroundButton", "Finish in the background", "", self._finish)
             mark(finish, "primary", True)
-            foot.addWidget(finish)
-        foot.addWidget(stop)
-        foot.addWidget(cancel)
-        first = finish if can_finish else cancel
-        first.setDefault(True)
+            buttons.append((finish, DO))
+            first = finish
+        foot = dialog_foot(self, buttons, first)
         first.setFocus(Qt.FocusReason.OtherFocusReason)
         return foot
 

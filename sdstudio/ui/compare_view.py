@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import QColor, QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from sdstudio.ui.theme import GRID, RADIUS, SMALL_PX, tokens
@@ -140,7 +140,7 @@ class CompareView(QWidget):
     def _draw_name(self, painter: QPainter, seen: QRectF, name: str, left: bool) -> None:
         font = painter.font()
         font.setPixelSize(SMALL_PX)
-        font.setBold(True)
+        font.setWeight(QFont.Weight.DemiBold)
         painter.setFont(font)
         x = seen.left() + GRID if left else seen.right() - GRID - 22
         pill = QRectF(x, seen.top() + GRID, 22, 20)

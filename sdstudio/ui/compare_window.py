@@ -30,7 +30,7 @@ from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.compare_view import CompareMode, CompareView
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.recipe_text import PROMPTS, every_fact
-from sdstudio.ui.theme import GRID, current_theme, mark, tokens
+from sdstudio.ui.theme import GRID, STRONG, current_theme, mark, tokens
 from sdstudio.ui.word_diff import Piece, Side, of_side, word_diff
 
 _MODES: Final = (
@@ -131,7 +131,8 @@ class CompareWindow(QDialog):
 
     def _show_recipes(self, *_: object) -> None:
         differing, same = recipe_diff(self._left, self._right)
-        names = f"<tr><td></td><td><b>A</b> · {_named(self._left)}</td><td><b>B</b> · {_named(self._right)}</td></tr>"
+        left, right = f"{STRONG}A</b> · {_named(self._left)}", f"{STRONG}B</b> · {_named(self._right)}"
+        names = f"<tr><td></td><td>{left}</td><td>{right}</td></tr>"
         rows = "".join(
             f"<tr><td>{html.escape(title)}</td>{_marked(pieces, 'left')}{_marked(pieces, 'right')}</tr>"
             for title, pieces in differing

@@ -40,6 +40,7 @@ from sdstudio.jobs.long_work import LongWork, Tell
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.buttons import fill, push_button
 from sdstudio.ui.desktop import reveal
+from sdstudio.ui.dialog_foot import ALSO, CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.results_view import Result, ResultKind, ResultsView
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.work_bar import WorkBar
@@ -149,15 +150,11 @@ class ExportDialog(QDialog):
         form.addRow("", self._fields)
         form.addRow("To", where)
         close = push_button(self, "exportCloseButton", "Close", "", self.close)
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
-        foot.addStretch(1)
-        foot.addWidget(self.reveal_button)
-        foot.addWidget(self.export_button)
-        foot.addWidget(close)
         fill(self.export_button, "upload")
+        buttons = [(self.reveal_button, ALSO), (self.export_button, DO), (close, CLOSE)]
+        foot = dialog_foot(self, buttons, self.export_button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID * 3, GRID * 3, GRID * 3, GRID * 2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID * 2)
         column.addWidget(self._title)
         column.addLayout(form)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
 
 from sdstudio.core.errors import StudioError
 from sdstudio.core.model import ModelInfo
@@ -19,6 +19,7 @@ from sdstudio.history.store import History
 from sdstudio.jobs.long_work import LongWork, Tell
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.buttons import push_button
+from sdstudio.ui.dialog_foot import ALSO, CLOSE, MARGIN, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.results_view import Result, ResultKind, ResultsView
 from sdstudio.ui.theme import GRID, mark
@@ -73,13 +74,9 @@ class ImportDialog(QDialog):
         self.results = ResultsView("importResults", KINDS, self)
         self.undo_button = push_button(self, "importUndoButton", "Undo import", "undo-2", self._on_undo_pressed)
         close = self._close = push_button(self, "importCloseButton", "Close", "", self.close)
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
-        foot.addWidget(self.undo_button)
-        foot.addStretch(1)
-        foot.addWidget(close)
+        foot = dialog_foot(self, [(self.undo_button, ALSO), (close, CLOSE)], close)
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID * 3, GRID * 3, GRID * 3, GRID * 2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID * 2)
         column.addWidget(self._title)
         column.addWidget(self._about)

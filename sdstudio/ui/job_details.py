@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFormLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from sdstudio.core.params import parameters
 from sdstudio.core.request import GenerationRequest
 from sdstudio.jobs.queue import Group
+from sdstudio.ui.buttons import push_button
+from sdstudio.ui.dialog_foot import CLOSE, MARGIN, dialog_foot
 from sdstudio.ui.job_words import title_of
 from sdstudio.ui.recipe_text import shown_value
 from sdstudio.ui.theme import GRID, mark
@@ -53,7 +55,7 @@ class JobDetails(QDialog):
         self.resize(480, 520)
         facts = QWidget()
         form = QFormLayout(facts)
-        form.setContentsMargins(GRID * 2, GRID * 2, GRID * 2, GRID * 2)
+        form.setContentsMargins(0, 0, 0, 0)
         form.setHorizontalSpacing(GRID * 2)
         for name, value in job_facts(group):
             key = QLabel(name)
@@ -67,9 +69,8 @@ class JobDetails(QDialog):
         area = QScrollArea(self)
         area.setWidgetResizable(True)
         area.setWidget(facts)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
-        buttons.rejected.connect(self.reject)
+        close = push_button(self, "jobDetailsCloseButton", "Close", "", self.close)
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID, GRID, GRID, GRID)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.addWidget(area, 1)
-        column.addWidget(buttons)
+        column.addLayout(dialog_foot(self, [(close, CLOSE)], close))

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLay
 
 from sdstudio.ui.explain_view import ExplainView
 from sdstudio.ui.learn_diagram import LearnDiagram
-from sdstudio.ui.theme import GRID
+from sdstudio.ui.theme import GRID, STRONG
 
 _COLUMN_PX = 720
 
@@ -135,7 +135,8 @@ class LearnPage(QScrollArea):
 
 
 def _prose(text: str) -> QLabel:
-    label = QLabel(f"<div style='line-height: 150%'>{text}</div>")
+    strong = text.replace("<b>", STRONG)
+    label = QLabel(f"<div style='line-height: 150%'>{strong}</div>")
     label.setTextFormat(Qt.TextFormat.RichText)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 
@@ -20,6 +21,8 @@ from sdstudio.library.space import Duplicates, goes_with
 from sdstudio.ui.desktop import move_to_trash
 from sdstudio.ui.progress import readable_duration
 from sdstudio.ui.space_view import SpaceView
+
+BUILT_IN_STAYS: Final = "The built-in model stays: it is part of the program."
 
 
 class LibraryTidying(QObject):
@@ -51,7 +54,7 @@ class LibraryTidying(QObject):
     def throw_away(self, asset: Asset) -> None:
         """Move an asset to the system's trash; it can be brought back."""
         if is_built_in(asset):
-            self.said.emit("The built-in model stays: it is part of the program.")
+            self.said.emit(BUILT_IN_STAYS)
             return
         place = goes_with(asset)
         self._tasks.run(

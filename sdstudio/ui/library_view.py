@@ -122,7 +122,7 @@ class LibraryView(QWidget):
         selection = self.list.selectionModel()
         selection.currentChanged.connect(self._on_current_changed)
         self.list.use_pressed.connect(self._on_use_pressed)
-        self.list.trash_pressed.connect(lambda: self.details.trash_button.click())
+        self.list.trash_pressed.connect(self._on_trash_pressed)
 
     @property
     def current(self) -> ShownAsset | None:
@@ -204,6 +204,11 @@ class LibraryView(QWidget):
         row = self.model.row_of(index)
         if row is not None:
             self.chosen.emit(row)
+
+    def _on_trash_pressed(self) -> None:
+        row = self.current
+        if row is not None:
+            self.details.trash_pressed.emit(row.asset)  # whoever does it says why one of them stays
 
     def _on_use_pressed(self) -> None:
         row = self.current

@@ -86,7 +86,7 @@ class ModelRow:
         if not self.is_usable:
             return self.model.problem
         note = "needs a VAE" if self.model.lacks_vae else ""
-        return "  ·  ".join(part for part in (self.facts, note, self.need) if part)
+        return "  ·  ".join(part for part in (note, self.need, self.facts) if part)
 
 
 def memory_need(model: ModelInfo, status: EngineStatus | None) -> int:
@@ -119,7 +119,7 @@ def rows_of(
         loaded = status is not None and status.model == model.key
         free = f", {readable_size(free_bytes)} free" if free_bytes else ""
         variant = VARIANT_BY_KEY[model.variant].title if model.variant else ""
-        facts = (variant, readable_size(model.size_bytes))
+        facts = (readable_size(model.size_bytes), variant)
         title = titles[model.key]
         return ModelRow(
             title,
@@ -159,7 +159,7 @@ def _group(title: str, rows: Sequence[ModelRow]) -> Iterator[ModelRow]:
 
 def _with_family(row: ModelRow) -> ModelRow:
     assert row.model is not None
-    return replace(row, facts=f"{row.model.family_row.title}  ·  {row.facts}")
+    return replace(row, facts=f"{row.facts}  ·  {row.model.family_row.title}")
 
 
 def _key(row: ModelRow) -> str:

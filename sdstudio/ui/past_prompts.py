@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QDialog,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -18,6 +17,8 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.history.past_prompts import PastPrompt
+from sdstudio.ui.buttons import push_button
+from sdstudio.ui.dialog_foot import ALSO, CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.theme import GRID, mark
 
@@ -59,7 +60,7 @@ class PastPrompts(QDialog):
         self._soon.timeout.connect(self.refresh)
         self.search.textChanged.connect(self._soon.start)
         self.list.currentItemChanged.connect(self._on_current_changed)
-        self.list.itemActivated.connect(lambda _item: self._replace.click())
+        self.list.itemDoubleClicked.connect(lambda _item: self._replace.click())
         self._insert.clicked.connect(lambda: self.insert_requested.emit(self.chosen))
         self._replace.clicked.connect(lambda: self.replace_requested.emit(self.chosen))
         self._on_current_changed()
@@ -120,22 +121,17 @@ class PastPrompts(QDialog):
         for button, name in ((self._insert, "Insert"), (self._replace, "Replace")):
             button.setObjectName(f"pastPrompts{name}Button")
             button.setAccessibleName(f"{name} the prompt")
-            button.setAutoDefault(False)
         self._insert.setToolTip("Put the prompt where the cursor stands")
         self._replace.setToolTip("Put both prompts in place of those there; Undo brings them back")
         mark(self._replace, "primary", True)
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
-        foot.addWidget(self._said)
-        foot.addStretch(1)
-        foot.addWidget(self._insert)
-        foot.addWidget(self._replace)
+        close = push_button(self, "pastPromptsCloseButton", "Close", "", self.close)
+        buttons = [(self._replace, DO), (self._insert, ALSO), (close, CLOSE)]
         column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 12)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID)
         column.addWidget(self.search)
         column.addWidget(self.list, 1)
-        column.addLayout(foot)
+        column.addLayout(dialog_foot(self, buttons, self._replace, [self._said]))
 
 
 def _item(past: PastPrompt) -> QListWidgetItem:

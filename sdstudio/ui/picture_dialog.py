@@ -25,6 +25,7 @@ from sdstudio.core.pictures import shown
 from sdstudio.core.request import GenerationRequest
 from sdstudio.history.foreign.origin import Reading
 from sdstudio.ui.buttons import fill, push_button
+from sdstudio.ui.dialog_foot import ALSO, CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.theme import GRID, mark
 
@@ -95,7 +96,7 @@ class PictureDialog(QDialog):
         body.addWidget(self._picture)
         body.addWidget(words, 1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID * 3, GRID * 3, GRID * 3, GRID * 2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID * 2)
         column.addWidget(title)
         column.addLayout(body, 1)
@@ -137,14 +138,7 @@ class PictureDialog(QDialog):
             "Use as input (img2img)",
         )  # fmt: skip
         close = push_button(self, "closePictureButton", "Close", "", self.close)
-        row = QHBoxLayout()
-        row.setSpacing(GRID)
-        row.addWidget(close)
-        row.addStretch(1)
-        row.addWidget(bring)
-        row.addWidget(begin)
-        row.addWidget(use)
-        return row
+        return dialog_foot(self, [(use, DO), (begin, ALSO), (bring, ALSO), (close, CLOSE)], use)
 
     def _on_use_pressed(self) -> None:
         self.use_requested.emit(self.reading)

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from sdstudio.core.errors import StudioError
 from sdstudio.core.folding import folded
 from sdstudio.ui.buttons import fill, push_button
+from sdstudio.ui.dialog_foot import CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.theme import GRID, mark
@@ -227,7 +228,7 @@ class PresetDialog(QDialog):
         middle.addLayout(left)
         middle.addLayout(right, 1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(12)
         column.addLayout(middle, 1)
         column.addWidget(self._message)
@@ -244,13 +245,11 @@ class PresetDialog(QDialog):
             ("Close", "Close", self.close, ""),
             ("Use", "Use preset", self._use, "Put its values into prompts and panel"),
         )
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
         for key, title, act, about in rows:
-            button = push_button(self, f"preset{key}Button", title, "", act, about)
-            self._buttons[key] = button
-            if key == "Close":
-                foot.addStretch(1)
-            foot.addWidget(button)
-        fill(self._buttons["Use"], "check")
+            self._buttons[key] = push_button(self, f"preset{key}Button", title, "", act, about)
+        use, close = self._buttons["Use"], self._buttons["Close"]
+        fill(use, "check")
+        foot = dialog_foot(self, [(use, DO), (close, CLOSE)], use)
+        for at, key in enumerate(("Import", "Export", "Delete", "Rename", "Update")):
+            foot.insertWidget(at, self._buttons[key])
         return foot

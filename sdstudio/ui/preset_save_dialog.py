@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from sdstudio.core.presets import NAME_MAXIMUM
 from sdstudio.ui.buttons import fill, push_button
+from sdstudio.ui.dialog_foot import CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.theme import GRID, mark
 
@@ -123,16 +124,11 @@ class PresetSaveDialog(QDialog):
         cancel = push_button(self, "presetSaveCancelButton", "Cancel", "", self.reject)
         self._save = push_button(self, "presetSaveButton", "Save", "", self._on_save)
         fill(self._save, "save")
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
-        foot.addStretch(1)
-        foot.addWidget(cancel)
-        foot.addWidget(self._save)
         column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID)
         column.addWidget(label)
         column.addWidget(self.name_edit)
         column.addWidget(self.tree, 1)
         column.addLayout(ticks)
-        column.addLayout(foot)
+        column.addLayout(dialog_foot(self, [(self._save, DO), (cancel, CLOSE)], self._save))

@@ -10,7 +10,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QDialog,
-    QDialogButtonBox,
     QFileDialog,
     QFrame,
     QHBoxLayout,
@@ -22,6 +21,8 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.library.neighbours import Neighbour
+from sdstudio.ui.buttons import push_button
+from sdstudio.ui.dialog_foot import ALSO, CLOSE, MARGIN, dialog_foot
 from sdstudio.ui.theme import GRID, mark
 
 TITLE: Final = "Use models of another program"
@@ -61,20 +62,15 @@ class ProgramsDialog(QDialog):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._buttons: dict[Path, QPushButton] = {}
-        box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
-        other = box.addButton("Other folder…", QDialogButtonBox.ButtonRole.ActionRole)
-        other.setObjectName("otherProgramButton")
-        other.clicked.connect(self._ask_for_folder)
-        box.rejected.connect(self.reject)
-        close = box.button(QDialogButtonBox.StandardButton.Close)
-        close.setDefault(True)
+        other = push_button(self, "otherProgramButton", "Other folder…", "", self._ask_for_folder)
+        close = push_button(self, "programsCloseButton", "Close", "", self.close)
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID * 2, GRID * 2, GRID * 2, GRID * 2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID + GRID // 2)
         for widget in (about, self.said):
             column.addWidget(widget)
         column.addWidget(area, 1)
-        column.addWidget(box)
+        column.addLayout(dialog_foot(self, [(other, ALSO), (close, CLOSE)], close))
 
     def show_looking(self) -> None:
         """Say that folders are being looked for."""

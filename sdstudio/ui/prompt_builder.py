@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QDialog,
     QFrame,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -17,6 +16,8 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.core.prompt_builder import PromptPart, built, prompt_parts
+from sdstudio.ui.buttons import push_button
+from sdstudio.ui.dialog_foot import ALSO, BACK, CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.flow_layout import FlowLayout
 from sdstudio.ui.theme import GRID, mark
@@ -70,7 +71,7 @@ class PromptBuilder(QDialog):
         inside = QWidget()
         mark(inside, "bare", True)
         column = QVBoxLayout(inside)
-        column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(2 * GRID)
         for part in self._parts:
             column.addWidget(part)
@@ -87,19 +88,13 @@ class PromptBuilder(QDialog):
         for button, name in ((self._insert, "Insert"), (self._replace, "Replace"), (self._clear, "Clear")):
             button.setObjectName(f"promptBuilder{name}Button")
             button.setAccessibleName(button.text())
-            button.setAutoDefault(False)
         mark(self._insert, "primary", True)
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
-        foot.addWidget(self._clear)
-        foot.addStretch(1)
-        foot.addWidget(self._replace)
-        foot.addWidget(self._insert)
+        close = push_button(self, "promptBuilderCloseButton", "Close", "", self.close)
+        buttons = [(self._insert, DO), (self._replace, ALSO), (self._clear, BACK), (close, CLOSE)]
         below = QVBoxLayout()
-        below.setContentsMargins(3 * GRID, 12, 3 * GRID, 12)
+        below.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         below.setSpacing(12)
         below.addWidget(self._text)
-        below.addLayout(foot)
         line = QFrame()
         mark(line, "separator", True)
         whole = QVBoxLayout(self)
@@ -108,6 +103,7 @@ class PromptBuilder(QDialog):
         whole.addWidget(scroll, 1)
         whole.addWidget(line)
         whole.addLayout(below)
+        below.addLayout(dialog_foot(self, buttons, self._insert))
 
 
 class _Part(QWidget):

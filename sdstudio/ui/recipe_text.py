@@ -11,6 +11,7 @@ from sdstudio.core.params import Parameter, parameters
 from sdstudio.core.request import IMPORTED, GenerationRequest, Recipe
 from sdstudio.history.foreign.origin import origin_of
 from sdstudio.history.store import Entry
+from sdstudio.ui.theme import STRONG
 
 PROMPTS: Final = ("prompt", "negative_prompt")
 
@@ -50,7 +51,7 @@ def recipe_rows(entry: Entry) -> list[tuple[str, str]]:
 def recipe_html(entry: Entry) -> str:
     """Return the recipe as a small table for a tooltip."""
     cells = "".join(
-        f"<tr><td style='padding-right:12px'><b>{name}</b></td><td>{_escaped(value)}</td></tr>"
+        f"<tr><td style='padding-right:12px'>{STRONG}{name}</b></td><td>{_escaped(value)}</td></tr>"
         for name, value in recipe_rows(entry)
     )
     return f"<table style='max-width:360px'>{cells}</table>"

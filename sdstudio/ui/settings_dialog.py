@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -21,12 +24,14 @@ from PySide6.QtWidgets import (
 
 from sdstudio.core.params import Kind, Parameter, parameters
 from sdstudio.core.settings import Settings
+from sdstudio.ui.dialog_foot import BACK, CLOSE, MARGIN, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.form import Field
 from sdstudio.ui.theme import GRID, mark
 
 GROUPS_WIDTH: Final = 168
 SIZE: Final = QSize(720, 560)
+_ENTERS: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class SettingsDialog(QDialog):
@@ -78,6 +83,13 @@ class SettingsDialog(QDialog):
         """Turn to a group by its title."""
         for item in self._groups.findItems(group, Qt.MatchFlag.MatchExactly):
             self._groups.setCurrentItem(item)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 (Qt's name)
+        """Enter in a field is for the field; elsewhere it presses the default button."""
+        if isinstance(self.focusWidget(), QLineEdit | QAbstractSpinBox) and event.key() in _ENTERS:
+            event.accept()
+        else:
+            super().keyPressEvent(event)
 
     def _listen(self, field: Field) -> None:
         if field.row.kind is Kind.TEXT:  # half a word is no setting: wait until it is typed
@@ -131,10 +143,8 @@ class SettingsDialog(QDialog):
         self._groups.currentRowChanged.connect(self._pages.setCurrentIndex)
         self._groups.setCurrentRow(0)
         self._reset.setObjectName("resetSettingsButton")
-        self._reset.setAutoDefault(False)
         self._reset.clicked.connect(self._on_reset)
         self._close.setObjectName("closeSettingsButton")
-        self._close.setAutoDefault(False)
         self._close.clicked.connect(self.close)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -145,13 +155,9 @@ class SettingsDialog(QDialog):
         middle.addWidget(self._pages, 1)
         column.addLayout(middle, 1)
         column.addWidget(_line())
-        foot = QHBoxLayout()
-        foot.setContentsMargins(2 * GRID, 12, 2 * GRID, 12)
-        foot.setSpacing(GRID)
-        foot.addWidget(self._reset)
-        foot.addStretch(1)
-        foot.addWidget(_said("Changes apply at once.", "caption"))
-        foot.addWidget(self._close)
+        said = _said("Changes apply at once.", "caption")
+        foot = dialog_foot(self, [(self._reset, BACK), (self._close, CLOSE)], self._close, [said])
+        foot.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.addLayout(foot)
 
     def _page(self, group: str, rows: list[Parameter]) -> QWidget:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from sdstudio.core.errors import StudioError
 from sdstudio.core.styles import NAME_MAXIMUM, Style, StyleBook, merged, read_styles
+from sdstudio.ui.dialog_foot import CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.theme import GRID, mark
@@ -215,14 +216,21 @@ class StyleDialog(QDialog):
             words.addWidget(hint)
         for edit in (self.prompt_edit, self.negative_edit):
             edit.setTabChangesFocus(True)
+        names, changes = QVBoxLayout(), QHBoxLayout()
+        for layout in (names, changes):
+            layout.setSpacing(GRID)
+        names.addWidget(self.list)
+        names.addLayout(changes)
+        for key in ("New", "Delete", "Import…"):
+            changes.addWidget(self._buttons[key])
         middle = QHBoxLayout()
         middle.setSpacing(2 * GRID)
-        middle.addWidget(self.list)
+        middle.addLayout(names)
         middle.addLayout(words, 1)
         line = QFrame()
         mark(line, "separator", True)
         column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 12)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(12)
         column.addLayout(middle, 1)
         column.addWidget(self._message)
@@ -230,14 +238,10 @@ class StyleDialog(QDialog):
         column.addLayout(self._foot())
 
     def _foot(self) -> QHBoxLayout:
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
         for key, button in self._buttons.items():
             button.setObjectName(f"{self._noun}{key.strip('…')}Button")
             button.setAccessibleName(key)
             button.setAutoDefault(False)
-            if key == "Cancel":
-                foot.addStretch(1)
-            foot.addWidget(button)
-        mark(self._buttons["Save"], "primary", True)
-        return foot
+        save, cancel = self._buttons["Save"], self._buttons["Cancel"]
+        mark(save, "primary", True)
+        return dialog_foot(self, [(save, DO), (cancel, CLOSE)], save)

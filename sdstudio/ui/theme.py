@@ -33,6 +33,8 @@ TEXT_PX: Final = 13
 SMALL_PX: Final = 11
 LARGE_PX: Final = 15
 ICON_PX: Final = 16
+STRONG: Final = "<b style='font-weight: 600'>"
+"""Begins strong words in rich text: the fonts that come along have no bolder weight, and a bolder one is smeared."""
 FONT_FAMILIES: Final = ("Inter", "Segoe UI", "SF Pro Text", "Noto Sans")
 
 

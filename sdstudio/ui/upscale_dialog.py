@@ -9,7 +9,7 @@ from typing import Final
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QCheckBox, QDialog, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QFrame, QLabel, QVBoxLayout, QWidget
 
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import StudioError
@@ -28,6 +28,7 @@ from sdstudio.jobs.upscales import (
     sizes_of,
 )
 from sdstudio.ui.buttons import fill, push_button
+from sdstudio.ui.dialog_foot import CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.form import Field
 from sdstudio.ui.lora_editor import offer
 from sdstudio.ui.theme import GRID, mark
@@ -256,13 +257,8 @@ class UpscaleDialog(QDialog):
     def _lay_out(self) -> None:
         line = QFrame(self)
         mark(line, "separator", True)
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
-        foot.addWidget(self.close_button)
-        foot.addStretch(1)
-        foot.addWidget(self.upscale_button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID * 3, GRID * 3, GRID * 3, GRID * 2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(12)
         parts = (
             self._title, self.factor, self._result, self.upscaler, line, self.redraw_box, self._about, self.strength,
@@ -272,7 +268,8 @@ class UpscaleDialog(QDialog):
             column.addWidget(part)
         column.addStretch(1)
         column.addSpacing(GRID)
-        column.addLayout(foot)
+        buttons = [(self.upscale_button, DO), (self.close_button, CLOSE)]
+        column.addLayout(dialog_foot(self, buttons, self.upscale_button))
         self._message.hide()
         self.setMinimumWidth(WIDTH)
         self.resize(WIDTH, 1)

@@ -29,6 +29,7 @@ from sdstudio.history.store import Entry
 from sdstudio.history.verdict import AMPLIFIED, Outcome
 from sdstudio.jobs.mailbox import JobEvent
 from sdstudio.jobs.verifying import Verified, Verifier
+from sdstudio.ui.dialog_foot import CLOSE, MARGIN, STOP, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.picture_view import PictureView
 from sdstudio.ui.progress import progress_of
@@ -126,6 +127,7 @@ class VerifyWindow(QDialog):
     def _on_begun(self, entry: Entry) -> None:
         if entry.id in self._items:
             self._show_state(entry.id, "running")
+            self._show_chosen()
 
     def _on_progressed(self, event: JobEvent) -> None:
         progress = progress_of(event.event)
@@ -167,7 +169,8 @@ class VerifyWindow(QDialog):
         self._bar.setVisible(bool(left))
         self.cancel_button.setVisible(bool(left))
         self._bar.setValue(round(STEPS * (done + fraction) / max(1, self._asked)))
-        doing = f"{done + 1} of {self._asked}" + (f" · {text}" if text else "")
+        place = f"{done + 1} of {self._asked}" if self._asked > 1 else ""  # of one, its state says all
+        doing = " · ".join(part for part in (place, text) if part)
         self._doing.setText(doing if left else self.summary)
 
     def _chosen(self) -> Verified | None:
@@ -277,20 +280,16 @@ class VerifyWindow(QDialog):
         body.setSpacing(GRID * 2)
         body.addWidget(self.list)
         body.addLayout(right, 1)
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
-        foot.addWidget(self._bar)
-        foot.addWidget(self._doing, 1)
-        foot.addWidget(self.cancel_button)
         close = QPushButton("Close")
         close.setObjectName("verifyCloseButton")
         close.setAccessibleName("Close")
         close.clicked.connect(self.close)
-        foot.addWidget(close)
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID * 2, GRID * 2, GRID * 2, GRID * 2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID * 2)
         column.addLayout(body, 1)
+        foot = dialog_foot(self, [(self.cancel_button, STOP), (close, CLOSE)], close, [self._doing])
+        foot.insertWidget(0, self._bar)
         column.addLayout(foot)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from sdstudio.core.asset import Asset
 from sdstudio.core.errors import InvalidRequest, StudioError
@@ -18,10 +18,11 @@ from sdstudio.jobs.tasks import Task
 from sdstudio.jobs.workshop import Workshop
 from sdstudio.ui.asset_model import readable_size
 from sdstudio.ui.desktop import reveal
+from sdstudio.ui.dialog_foot import CLOSE, DO, MARGIN, STOP, dialog_foot
 from sdstudio.ui.form import Field
 from sdstudio.ui.message_bar import MessageBar, Tone
 from sdstudio.ui.progress import readable_duration
-from sdstudio.ui.theme import GRID, mark
+from sdstudio.ui.theme import mark
 
 WIDTH: Final = 520
 _BAR_PARTS: Final = 1000
@@ -197,25 +198,19 @@ class WorkDialog(QDialog):
         button = QPushButton(title, self)
         button.setObjectName(name)
         button.setAccessibleName(title)
-        button.setAutoDefault(False)
         return button
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID * 3, GRID * 2, GRID * 3, GRID * 2)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(12)
         column.addLayout(self.fields)
         column.addWidget(self.name_field)
         column.addWidget(self.message)
         column.addStretch(1)
         column.addWidget(self.bar)
-        foot = QHBoxLayout()
-        foot.setSpacing(GRID)
-        foot.addWidget(self.state, 1)
-        foot.addStretch(1)
-        for button in (self.cancel_button, self.start_button, self.close_button):
-            foot.addWidget(button)
-        column.addLayout(foot)
+        buttons = [(self.start_button, DO), (self.cancel_button, STOP), (self.close_button, CLOSE)]
+        column.addLayout(dialog_foot(self, buttons, self.start_button, [self.state]))
 
 
 def model_field(name: str, title: str, about: str) -> Field:

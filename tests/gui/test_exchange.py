@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLabel, QPushButton, QStyleOptionViewItem
 
 from sdstudio.history.export import export_fields
 from sdstudio.history.foreign.reading import recipe_of
@@ -20,8 +20,10 @@ from sdstudio.history.importing import import_pictures
 from sdstudio.history.telling import told_by
 from sdstudio.history.texts import read_texts
 from sdstudio.ui.dragged import files_of
+from sdstudio.ui.import_dialog import KINDS
 from sdstudio.ui.picture_editor import PicturePlace
 from sdstudio.ui.recipe_text import recipe_rows
+from sdstudio.ui.results_view import Result, ResultsView
 from tests.unit.history.conftest import picture, recipe
 from tests.unit.history.foreign.pictures import A1111, INVOKE_4, comfy_nodes, hidden, png, with_comment
 
@@ -398,3 +400,15 @@ def test_every_button_and_field_of_the_dialogs_has_a_name(studio, qtbot, others)
                 inner = widget.objectName().startswith("qt_") or isinstance(widget.parent(), QAbstractSpinBox)
                 table = widget.metaObject().className() == "QTableCornerButton"
                 assert inner or table or (widget.objectName() and widget.accessibleName()), widget
+
+
+def test_long_names_in_the_list_keep_their_endings(qtbot):
+    view = ResultsView("importResults", KINDS)
+    qtbot.addWidget(view)
+    name = "a picture with a very long name that does not fit into its column 00017.png"
+    view.show_results([Result("failed", name, "it is empty")])
+    index = view.model.index(0, 0)
+    option = QStyleOptionViewItem()
+    view.view.itemDelegateForIndex(index).initStyleOption(option, index)
+    assert option.textElideMode == Qt.TextElideMode.ElideMiddle
+    assert name in index.data(Qt.ItemDataRole.ToolTipRole)

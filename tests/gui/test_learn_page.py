@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QPixmap
+from PySide6.QtGui import QFont, QPixmap, QTextDocument
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
 
@@ -166,3 +166,16 @@ def test_it_says_where_a_picture_over_an_input_begins(studio, learn, save, home,
     key = InputPictures(home).keep(tmp_path / "a.png").id
     explained(studio, learn, save("red heart", seed=5, model="tiny", init_image=key, strength=0.5), qtbot)
     assert learn._way.text().startswith("From the input picture under noise to the picture")
+
+
+def test_strong_words_have_a_weight_that_the_fonts_have(studio, learn):
+    weights = set()
+    for label in studio.window.pages.currentWidget().findChildren(QLabel):
+        text = QTextDocument()
+        text.setHtml(label.text())
+        block = text.begin()
+        while block.isValid():
+            weights |= {piece.format.fontWeight() for piece in block.textFormats()}
+            block = block.next()
+    assert QFont.Weight.DemiBold in weights
+    assert max(weights) <= QFont.Weight.DemiBold

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
 )
 from safetensors.torch import save_file
 
@@ -388,6 +389,34 @@ class TestInTheStudio:
         assert studio.library.remarks.of(path) == Remark()
         assert studio.library.find("tiny").defaults["steps"] == before
 
+    def test_the_built_in_model_stays_and_says_why(self, studio, page, qtbot):
+        path = studio.library.find("starter").path
+        self._choose(page, qtbot, path)
+        button = page.models.details.trash_button
+        assert not button.isEnabled()
+        assert button.toolTip() == library_tidying.BUILT_IN_STAYS
+        page.models.list.setFocus()
+        QTest.keyClick(page.models.list, Qt.Key.Key_Delete)
+        assert page.bar.message == library_tidying.BUILT_IN_STAYS
+        assert path.is_dir()
+        self._choose(page, qtbot, studio.paths.models / "tiny")
+        assert button.isEnabled()
+        assert button.toolTip() == ""
+
+    def test_the_built_in_model_is_called_what_it_is(self, page):
+        titles = [page.models.model.index(row).data() for row in range(page.models.model.rowCount())]
+        assert "Starter (built in, 128 px, draws simple things)" in titles
+
+    def test_nothing_of_the_details_lies_under_the_scroll_bar(self, studio, page, qtbot):
+        studio.window.resize(900, 540)
+        self._choose(page, qtbot, studio.paths.models / "tiny")
+        area = page.models.details.findChild(QScrollArea)
+        qtbot.waitUntil(lambda: area.verticalScrollBar().isVisible())
+        buttons = [each for each in area.widget().findChildren(QPushButton) if each.isVisible()]
+        assert len(buttons) >= 5
+        rights = [each.mapTo(area.viewport(), QPoint(each.width(), 0)).x() for each in buttons]
+        assert max(rights) <= area.viewport().width()
+
     def test_a_file_goes_to_the_trash_and_comes_back(self, studio, page, webui, qtbot, monkeypatch, tmp_path):
         trash = tmp_path / "trash"
         trash.mkdir()
@@ -400,15 +429,6 @@ class TestInTheStudio:
         studio.window.history_desk.undos.undo()
         qtbot.waitUntil(lambda: "style" in shown(page))
         assert path.exists()
-
-    def test_the_built_in_model_stays(self, page, qtbot):
-        starter = [row.asset.path for row in page.models.model.everything if row.asset.key == "starter"]
-        if not starter:
-            pytest.skip("the starter has not been trained yet")
-        self._choose(page, qtbot, starter[0])
-        press(page, "trashModelButton")
-        assert "built-in model stays" in page.bar.message
-        assert starter[0].exists()
 
     def test_copies_become_links_and_copies_again(self, studio, page, webui, qtbot):
         one, two, style = (webui / "models" / name for name in (

@@ -179,11 +179,11 @@ def test_each_model_says_what_it_needs_of_what_is_free() -> None:
     half = EngineStatus("GPU", "float16", 1, 16 * 10**9)
     told = [rows_of([model], Known(), "", *more)[1] for more in ((None, 0), (wide, 8 * 10**9), (half, 8 * 10**9))]
     assert [row.told for row in told] == [
-        "6.9 GB", "6.9 GB  ·  needs 13.8 GB, 8.0 GB free", "6.9 GB  ·  needs 6.9 GB, 8.0 GB free",
+        "6.9 GB", "needs 13.8 GB, 8.0 GB free  ·  6.9 GB", "needs 6.9 GB, 8.0 GB free  ·  6.9 GB",
     ]  # fmt: skip
     assert [row.is_tight for row in told] == [False, True, False]
     loaded = rows_of([model], Known(), "m", replace(half, model="m"), 10**9)[1]
-    assert (loaded.told, loaded.is_tight) == ("6.9 GB  ·  in memory now", False)
+    assert (loaded.told, loaded.is_tight) == ("in memory now  ·  6.9 GB", False)
 
 
 def test_a_thousand_models_are_there_at_once(qtbot: Any) -> None:

@@ -81,6 +81,7 @@ def test_it_is_not_modal_and_asks_for_no_ok(dialog: SettingsDialog) -> None:
 def test_text_is_applied_when_it_is_typed_to_its_end(dialog: SettingsDialog, qtbot) -> None:
     dialog.show_group("Safety")
     edit = dialog.findChild(QLineEdit, "safetyFilterEdit")
+    edit.setFocus()
     with qtbot.assertNotEmitted(dialog.settings_changed):
         QTest.keyClicks(edit, "my-filter")
     with qtbot.waitSignal(dialog.settings_changed):

@@ -125,3 +125,18 @@ def test_nothing_is_saved_and_the_canvas_stays(verify, entry, studio):
     verify(kept)
     assert studio.history.count() == 1
     assert studio.window.canvas.entry == kept
+
+
+def test_list_heading_and_foot_agree_on_what_is_being_done(verify, entry, studio, qtbot):
+    window = verify(entry(1), wait=False)
+    seen = set()
+
+    def is_done() -> bool:
+        assert verdict(window).startswith(rows(window)[0])
+        seen.add(rows(window)[0])
+        foot = [label.text() for label in window.findChildren(QLabel) if label.property("role") == "caption"]
+        assert not any("1 of 1 ·" in text or "Waiting" in text for text in foot)
+        return rows(window) == ["Identical"]
+
+    qtbot.waitUntil(is_done, timeout=20_000)
+    assert "Waiting" in seen or "Redrawing" in seen
