@@ -19,6 +19,7 @@ from sdstudio.cli.generate import add_generate
 from sdstudio.cli.history import add_history
 from sdstudio.cli.listing import add_listings
 from sdstudio.cli.models import add_models
+from sdstudio.cli.presets import add_presets
 from sdstudio.cli.styles import add_styles
 from sdstudio.cli.upscale import add_upscale
 from sdstudio.core.errors import Cancelled, InvalidRequest, StudioError
@@ -44,6 +45,7 @@ def build_parser(run_bench: RunBench | None = None) -> Parser:
     add_listings(commands)
     add_models(commands)
     add_styles(commands)
+    add_presets(commands)
     add_doctor(commands)
     if run_bench is not None:
         bench = commands.add_parser("bench", help="measure this machine", description="Measure the promises here.")

@@ -9,6 +9,7 @@ from sdstudio.cli.begin import SIZE_RULE, begun
 from sdstudio.cli.console import Console
 from sdstudio.cli.drawing import Order, add_output_flags, draw
 from sdstudio.cli.flags import add_flags, given
+from sdstudio.cli.presets import take_preset
 from sdstudio.cli.studio import Studio, add_run_flags
 from sdstudio.core.model import default_request, parameters_of
 from sdstudio.core.params import parameters
@@ -28,6 +29,7 @@ else. Every PNG carries its recipe. A parameter that is not given has the value 
   sdstudio generate "frog on a blue background" --count 4 --batch-size 2 --json
   sdstudio generate "a {{red|blue}} __animal__" --count 4
   sdstudio generate "a {{red|blue}} heart" --wildcards all --style Watercolour
+  sdstudio generate "a fox" --preset "Fast draft" --seed 7
   sdstudio generate "a blue heart" --init-image heart.png --strength 0.6
 """
 
@@ -43,6 +45,10 @@ def add_generate(commands: Any) -> None:
         "--style", metavar="NAME", action="append", default=[],
         help="set the prompts into this style, several one after the other; see `sdstudio styles list`",
     )  # fmt: skip
+    parser.add_argument(
+        "--preset", metavar="NAME", default="",
+        help="take the values of a preset, where no flag says otherwise; see `sdstudio presets list`",
+    )  # fmt: skip
     add_output_flags(parser)
     rows = [row for row in parameters(GenerationRequest) if row.name != "prompt"]
     add_flags(parser.add_argument_group("picture"), (*rows, *parameters(RunOptions)))
@@ -52,6 +58,7 @@ def add_generate(commands: Any) -> None:
 
 def _run(args: argparse.Namespace, console: Console) -> int:
     studio = Studio.open(console, args)
+    take_preset(args, studio.paths, console)
     model = studio.library.find(getattr(args, "model", STARTER_KEY))
     values = begun(given(args, parameters(GenerationRequest)), model, studio)
     values |= {"model": model.key, "prompt": args.prompt}

@@ -16,7 +16,9 @@ import pytest
 from PIL import Image, ImageChops
 
 from sdstudio import __version__
+from sdstudio.cli import main
 from sdstudio.core.paths import resources
+from sdstudio.core.presets import Preset, PresetBook
 from sdstudio.history.pnginfo import read_recipe
 
 STARTER = resources() / "starter" / "model_index.json"
@@ -203,3 +205,21 @@ def test_the_starter_draws_out_of_the_box(run, tmp_path):
     picture = Image.open(row["path"]).convert("RGB")
     assert picture.size == (row["width"], row["height"])
     assert len(picture.getcolors(maxcolors=picture.width * picture.height)) > 100
+
+
+def test_a_preset_of_the_window_gives_its_values_where_no_flag_says_otherwise(run, home, tmp_path, monkeypatch, capsys):
+    values = {
+        "model": "tiny", "steps": 2, "width": 64, "height": 96, "count": 2, "strength": 0.4, "eta_ddim": 0.0,
+        "prompt": "a fox", "negative_prompt": "fog", "styles": [], "seed": 5, "later": 1,
+    }  # fmt: skip
+    PresetBook.of(home).keep([Preset("Fast draft", values)])
+    done = run("generate", "", "--preset", "Fast draft", "--height", 64, "--json", "--out", tmp_path / "made")
+    facts = [json.loads(line) for line in done.stdout.splitlines()]
+    told = [(each["prompt"], each["negative_prompt"], each["steps"], each["height"], each["seed"]) for each in facts]
+    assert told == [("a fox", "fog", 2, 64, 5), ("a fox", "fog", 2, 64, 6)]
+    assert "does not know: later" in done.stderr
+    monkeypatch.setenv("SDSTUDIO_HOME", str(home.home))
+    assert main(["presets", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"name": "Fast draft", "values": values}
+    assert main(["generate", "x", "--preset", "Slow"]) == 1
+    assert "there is no preset of this name" in capsys.readouterr().err
