@@ -126,6 +126,7 @@ class Furniture:
         )
         panel_head.presets_asked.connect(preset_desk.fill)
         desk.style_kept.connect(acts.keep)
+        desk.do = acts.do
         parameters_desk = _use_parameters(players, conductor, acts, window)
         input_desk = _begin_from_pictures(rooms, players, conductor, history_desk.undos, window)
         exchange = Exchange(rooms.library, rooms.history, rooms.tasks, message, status_line, window)

@@ -93,6 +93,8 @@ class PromptDesk(QObject):
         self._builder: PromptBuilder | None = None
         self._phrases: tuple[list[int], Sequence[str]] | None = None
         self._stopped = False
+        #: Does something that is taken back as one: what it is called, and what does it.
+        self.do: Callable[[str, Callable[[], object]], object] = lambda _said, act: act()
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(COUNT_DELAY_MS)
@@ -344,7 +346,7 @@ class PromptDesk(QObject):
         self._editor.insert_prompt(past.prompt)
 
     def _replace_past(self, past: PastPrompt) -> None:
-        self._editor.restore_prompts(past.prompt, past.negative_prompt)
+        self.do("Use a past prompt", lambda: self._editor.restore_prompts(past.prompt, past.negative_prompt))
 
 
 def _added(menu: QMenu, title: str, act: Callable[[], object], icon_name: str = "") -> QAction:

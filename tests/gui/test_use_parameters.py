@@ -17,6 +17,7 @@ from sdstudio.core.request import GenerationRequest, Recipe, Written
 from sdstudio.history.foreign.origin import INPUT_PICTURE
 from sdstudio.history.foreign.reading import read_picture
 from sdstudio.history.pnginfo import infotext
+from sdstudio.ui.past_prompts import PastPrompts
 
 WAIT_MS = 20_000
 LEFT = Qt.MouseButton.LeftButton
@@ -225,3 +226,17 @@ def test_a_pictures_parameters_can_be_copied_as_text(studio):
     choose(studio, entry, "copy_parameters")
     assert QApplication.clipboard().text() == infotext(entry.recipe)
     assert "Negative prompt: fog\nSteps: 20" in QApplication.clipboard().text()
+
+
+def test_a_past_prompt_in_place_of_what_was_written_gives_it_back_with_its_styles(studio, qtbot):
+    before = prepare(studio)
+    saved(studio, prompt="a castle")
+    studio.window.desk.open_past_prompts()
+    dialog = studio.window.findChild(PastPrompts)
+    replace = dialog.findChild(QPushButton, "pastPromptsReplaceButton")
+    qtbot.waitUntil(replace.isEnabled, timeout=WAIT_MS)
+    QTest.mouseClick(replace, LEFT)
+    assert (studio.window.editor.prompt, studio.window.editor.styles) == ("a castle", ())
+    studio.window.canvas.view.setFocus()
+    menu_action(studio, "undo").trigger()
+    assert standing(studio) == before
