@@ -71,7 +71,7 @@ class JobQueue:
         """Put jobs at the end of the queue, in this order, all or none; when this returns they are on disk."""
         with self._database.transaction() as db:
             numbers = _inserted(db, work, batch_size, parent_id)
-        return [self.get(number) for number in numbers]
+        return self._submitted(numbers)
 
     def replace(
         self,
@@ -93,7 +93,12 @@ class JobQueue:
             if gone:
                 at = next(place for place, job_id in enumerate(before) if job_id in gone)
                 _arrange(db, [*before[:at], *numbers, *(job_id for job_id in before[at:] if job_id not in gone)])
-        return [self.get(number) for number in numbers], taken
+        return self._submitted(numbers), taken
+
+    def _submitted(self, numbers: list[int]) -> list[Job]:
+        among = "id IN (SELECT value FROM json_each(?))"
+        rows = self._database.read(f"{_SELECT} WHERE {among} ORDER BY id", (json.dumps(numbers),))
+        return [job_of(row) for row in rows]
 
     def next(self) -> Job | None:
         """Return the waiting job that stands first, ``None`` when none waits."""

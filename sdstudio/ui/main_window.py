@@ -369,7 +369,8 @@ class MainWindow(QMainWindow):
         page.browser.view.selectionModel().selectionChanged.connect(self.commands.show_possible)
 
     def _on_queue_changed(self, jobs: tuple[Job, ...]) -> None:
-        self.editor.set_waiting(len({job.group_id for job in jobs if job.is_waiting}))
+        running = {job.group_id for job in jobs if not job.is_waiting and not job.state.ended}
+        self.editor.set_waiting(len({job.group_id for job in jobs if job.is_waiting} - running))
 
     def _on_library_model_chosen(self, key: str) -> None:
         self.panel.set_model(key)

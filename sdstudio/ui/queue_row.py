@@ -6,7 +6,7 @@ from typing import Final
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent, QMouseEvent
-from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ModelLoading, StepDone
 from sdstudio.jobs.queue import Group, Job, JobState
@@ -15,6 +15,7 @@ from sdstudio.ui.job_words import in_history, pictures, stopped_where, title_of
 from sdstudio.ui.progress import readable_duration
 from sdstudio.ui.progress_line import ProgressLine
 from sdstudio.ui.queue_members import QueueMembers
+from sdstudio.ui.queue_ways import QueueWays
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
 from sdstudio.ui.window_words import in_window
 
@@ -23,11 +24,13 @@ _ICONS: Final[dict[JobState, tuple[str, str]]] = {  # icon, field of `Tokens`
     JobState.QUEUED: ("clock", "muted"),
     JobState.DONE: ("circle-check", "muted"),
     JobState.FAILED: ("circle-alert", "danger"),
-    JobState.CANCELLED: ("square", "muted"),
+    JobState.CANCELLED: ("x", "muted"),
     JobState.INTERRUPTED: ("triangle-alert", "warning"),
 }
 _ROLES: Final = {JobState.FAILED: "error", JobState.INTERRUPTED: "warning", JobState.CANCELLED: "muted"}
 """States that have words of their own and can be run again, and how the words look."""
+_MEMBERS_AT: Final = 3
+"""Below the detail, above the message."""
 
 
 class QueueRow(QFrame):
@@ -58,6 +61,7 @@ class QueueRow(QFrame):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._group = group
         self._kept_job = 0
+        self._shown: tuple[Group, int, int] | None = None
         self._pressed: QPoint | None = None
         self._dragging = False
         self._icon = QLabel(self)
@@ -78,25 +82,8 @@ class QueueRow(QFrame):
         mark(self._close, "ghost", True)
         set_icon(self._close, "x", "muted", 14)
         self._close.clicked.connect(self._on_close_pressed)
-        self._retry = QPushButton("Retry", self)
-        self._retry.clicked.connect(lambda: self.retry_pressed.emit(self._group.id))
-        self._keep = QPushButton("Keep what there is", self)
-        self._keep.setAccessibleName("Keep what there is")
-        self._keep.setToolTip("Save the picture as far as it was drawn, marked as unfinished")
-        self._keep.clicked.connect(lambda: self.keep_pressed.emit(self._kept_job))
-        self._copy = QPushButton("Copy report", self)
-        self._copy.setAccessibleName("Copy report")
-        self._copy.setToolTip("Copy what happened, for a bug report or a friend")
-        self._copy.clicked.connect(lambda: QApplication.clipboard().setText(report(self.job)))
-        self._fold = QToolButton(self)
-        self._fold.setObjectName("queueFoldButton")
-        self._fold.setCheckable(True)
-        self._fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        mark(self._fold, "fold", True)
-        self._fold.toggled.connect(self._on_folded)
-        self._members = QueueMembers(self)
-        self._members.remove_pressed.connect(lambda job_id: self.remove_pressed.emit([job_id]))
-        self._members.hide()
+        self._ways: QueueWays | None = None
+        self._members: QueueMembers | None = None
         self._lay_out()
         theme = current_theme()
         if theme is not None:
@@ -121,7 +108,10 @@ class QueueRow(QFrame):
             place: How many wait before it.
             kept_job: The job of it whose last step can be kept, 0 for none.
         """
-        came = group.state is not self._group.state
+        if self._shown == (group, place, kept_job):
+            return
+        came = self._shown is None or group.state is not self._group.state
+        self._shown = (group, place, kept_job)
         self._group, self._kept_job = group, kept_job
         state, title = group.state, title_of(group)
         self._title.set_text(title)
@@ -138,11 +128,13 @@ class QueueRow(QFrame):
             self._doing.clear()
             self._close.setEnabled(True)
         self._show_words()
-        self._fold.setVisible(len(group.jobs) > 1)
-        self._fold.setText(f"{len(group.jobs)} prompts")
-        self._fold.setAccessibleName(f"{len(group.jobs)} prompts, {'fold away' if self._fold.isChecked() else 'show'}")
-        set_icon(self._fold, "chevron-down" if self._fold.isChecked() else "chevron-right", "muted")
-        if self._fold.isChecked():
+        if len(group.jobs) > 1 and self._members is None:
+            self._members = QueueMembers(self)
+            self._members.remove_pressed.connect(lambda job_id: self.remove_pressed.emit([job_id]))
+            self._members.folded.connect(self.height_changed)
+            self._column.insertWidget(_MEMBERS_AT, self._members)
+        if self._members is not None:
+            self._members.setVisible(len(group.jobs) > 1)
             self._members.show_group(group)
         self._close.setToolTip("Cancel" if running else "Remove from the queue")
         self._close.setAccessibleName("Cancel this job" if running else "Remove this job")
@@ -243,9 +235,8 @@ class QueueRow(QFrame):
         group, state = self._group, self._group.state
         can_run = state in _ROLES
         self._message.setVisible(can_run)
-        self._retry.setVisible(can_run)
-        self._keep.setVisible(state is JobState.CANCELLED and bool(self._kept_job))
-        self._copy.setVisible(state is JobState.FAILED)
+        if self._ways is not None:
+            self._ways.setVisible(can_run)
         if not can_run:
             return
         if state is JobState.CANCELLED:
@@ -255,14 +246,13 @@ class QueueRow(QFrame):
             said = in_window(f"{self.job.message} {self.job.hint}")
         mark(self._message, "role", _ROLES[state])
         self._message.setText(said.strip())
-        self._retry.setText("Retry" if state is JobState.FAILED else "Run again")
-        self._retry.setAccessibleName(self._retry.text())
-
-    def _on_folded(self, is_open: bool) -> None:
-        self._members.show_group(self._group)
-        self._members.setVisible(is_open)
-        set_icon(self._fold, "chevron-down" if is_open else "chevron-right", "muted")
-        self.height_changed.emit()
+        if self._ways is None:
+            self._ways = QueueWays(self)
+            self._ways.retry_pressed.connect(lambda: self.retry_pressed.emit(self._group.id))
+            self._ways.keep_pressed.connect(lambda: self.keep_pressed.emit(self._kept_job))
+            self._ways.copy_pressed.connect(lambda: QApplication.clipboard().setText(report(self.job)))
+            self._column.addWidget(self._ways)
+        self._ways.offer(state, state is JobState.CANCELLED and bool(self._kept_job))
 
     def _on_close_pressed(self) -> None:
         if self._group.state is JobState.RUNNING:
@@ -281,29 +271,17 @@ class QueueRow(QFrame):
         top.addWidget(self._title, 1)
         top.addWidget(self._place)
         top.addWidget(self._close)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(GRID)
-        for button in (self._retry, self._keep, self._copy):
-            buttons.addWidget(button)
-        buttons.addStretch(1)
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(GRID + GRID // 2, GRID // 2, GRID // 2, GRID // 2)
         column.setSpacing(GRID // 2)
         below = QHBoxLayout()  # not beside the title, of which a narrow dock would leave three dots
         below.setSpacing(GRID)
         below.addWidget(self._bar, 1)
         below.addWidget(self._doing)
-        facts = QHBoxLayout()
-        facts.setSpacing(GRID)
-        facts.addWidget(self._fold)
-        facts.addWidget(self._detail)
-        facts.addStretch(1)
         column.addLayout(top)
         column.addLayout(below)
-        column.addLayout(facts)
-        column.addWidget(self._members)
+        column.addWidget(self._detail)
         column.addWidget(self._message)
-        column.addLayout(buttons)
 
 
 def report(job: Job) -> str:
