@@ -32,6 +32,8 @@ def facts_of(entry: Entry, size: tuple[int, int] | None = None) -> str:
     request, recipe = entry.recipe.request, entry.recipe
     width, height = size or (request.width, request.height)
     steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
+    if recipe.unfinished is not None:
+        steps = "unfinished, step {} of {}".format(*recipe.unfinished)
     model = recipe.model_name or request.model
     parts = (f"Seed {request.seed}", f"{width} × {height}", steps, sampler_title(request), model)
     return "  ·  ".join(part for part in parts if part)

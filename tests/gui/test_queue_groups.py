@@ -8,6 +8,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QToolButton
 
 from sdstudio.jobs.queue import JobState
+from sdstudio.ui.picture_caption import facts_of
+from sdstudio.ui.recipe_text import recipe_rows
 from tests.gui.test_queue_panel import Gate, press, rows, texts
 from tests.unit.jobs.fakes import cancelled_at, until_cancelled
 
@@ -107,7 +109,10 @@ def test_a_cancelled_picture_is_kept_shown_and_marked_and_can_be_drawn_to_its_en
     keep = next(one for one in row.findChildren(QPushButton) if one.text() == "Keep what there is")
     QTest.keyClick(keep, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: studio.window.canvas.entry is not None, timeout=WAIT_MS)
-    assert studio.window.canvas.entry.recipe.unfinished == (13, 60)
+    entry = studio.window.canvas.entry
+    assert entry.recipe.unfinished == (13, 60)
+    assert "unfinished, step 13 of 60" in facts_of(entry)
+    assert recipe_rows(entry)[0] == ("Unfinished", "Cancelled at step 13 of 60; Re-run draws it to the end")
     assert studio.window.status_line.text == "Kept: 1 picture, drawn as far as step 13 of 60"
     qtbot.waitUntil(keep.isHidden, timeout=WAIT_MS)
     scripts.clear()
