@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import Any, Final
 
 from sdstudio.cli.console import Console
 from sdstudio.core.params import Kind, parameters
@@ -12,6 +12,8 @@ from sdstudio.core.paths import StudioPaths, studio_paths
 from sdstudio.core.presets import STYLES, PresetBook
 from sdstudio.core.request import GenerationRequest, RunOptions
 from sdstudio.core.sampling import idle_fields, idle_prompt_fields
+
+_TEXTS: Final = frozenset({Kind.TEXT, Kind.MODEL, Kind.VAE, Kind.UPSCALER, Kind.CHOICE})
 
 
 def add_presets(commands: Any) -> None:
@@ -38,14 +40,20 @@ def take_preset(args: argparse.Namespace, paths: StudioPaths, console: Console) 
     args.style = args.style or ([name for name in styles if isinstance(name, str)] if isinstance(styles, list) else [])
     prompt = values.pop("prompt", "")
     args.prompt = args.prompt or (prompt if isinstance(prompt, str) else "")
-    beside = {**values, **vars(args)}
+    beside = {name: value for name, value in {**values, **vars(args)}.items() if isinstance(value, str)}
     idle = idle_fields(beside) | idle_prompt_fields(beside)
-    left = [name for name in values if name not in rows or rows[name].kind is Kind.PICTURE]
+    left = [
+        name
+        for name, value in values.items()
+        if name not in rows
+        or rows[name].kind is Kind.PICTURE
+        or (rows[name].kind in _TEXTS and not isinstance(value, str))
+    ]
     for name, value in values.items():
         if name not in left and name not in idle and not hasattr(args, name):
             setattr(args, name, value)
     if left:
-        console.note(f"note: preset {preset.name} holds what this version does not know: {', '.join(left)}")
+        console.note(f"note: preset {preset.name} holds what cannot be used: {', '.join(left)}")
 
 
 def _list(args: argparse.Namespace, console: Console) -> int:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
-from sdstudio.core.errors import StudioError
+from sdstudio.core.checks import check_bounds
+from sdstudio.core.errors import InvalidRequest, StudioError
 from sdstudio.core.params import Kind, Parameter, parameters
 from sdstudio.core.presets import STYLES, Preset, PresetBook, checked_name, merged, read_presets, write_presets
 from sdstudio.core.request import GenerationRequest
@@ -156,7 +157,7 @@ class PresetDesk(QObject):
                 left.append(f"Model {model[:60]}")
         for name, value in values.items():
             field = panel.fields.get(name)
-            if field is not None and name != "model" and field.row.kind is not Kind.PICTURE and fits(field.row, value):
+            if field is not None and name != "model" and _is_allowed(field.row, value):
                 field.set_value(value)
             elif name == "prompt" and isinstance(value, str):
                 editor.set_prompt(value)
@@ -164,8 +165,9 @@ class PresetDesk(QObject):
                 editor.set_negative_prompt(value)
             elif name == STYLES and isinstance(value, list):
                 there = {style.name for style in self._styles.styles}
-                editor.set_styles([style for style in value if style in there])
-                left += [f"style {style}" for style in value if style not in there]
+                named = [style for style in value if isinstance(style, str)]
+                editor.set_styles([style for style in named if style in there])
+                left += [f"style {style[:60]}" for style in named if style not in there]
             elif name != "model":
                 left.append(f"{field.row.title if field is not None else name} {str(value)[:40]}")
         return left
@@ -268,6 +270,15 @@ class PresetDesk(QObject):
             return
         dialog.close()
         self._acts.tell(self._last, f"Preset “{' '.join(name.split())}” is saved.")
+
+
+def _is_allowed(row: Parameter, value: Any) -> bool:
+    """Say whether a value that came from a file can be shown: no picture, of the right kind and within its bounds."""
+    try:
+        check_bounds(row, value)
+    except InvalidRequest:
+        return False
+    return row.kind is not Kind.PICTURE and fits(row, value)
 
 
 def _as_json(value: Any) -> Any:

@@ -210,14 +210,14 @@ def test_the_starter_draws_out_of_the_box(run, tmp_path):
 def test_a_preset_of_the_window_gives_its_values_where_no_flag_says_otherwise(run, home, tmp_path, monkeypatch, capsys):
     values = {
         "model": "tiny", "steps": 2, "width": 64, "height": 96, "count": 2, "strength": 0.4, "eta_ddim": 0.0,
-        "prompt": "a fox", "negative_prompt": "fog", "styles": [], "seed": 5, "later": 1,
+        "prompt": "a fox", "negative_prompt": "fog", "styles": [], "seed": 5, "later": 1, "scheduler": [1],
     }  # fmt: skip
     PresetBook.of(home).keep([Preset("Fast draft", values)])
     done = run("generate", "", "--preset", "Fast draft", "--height", 64, "--json", "--out", tmp_path / "made")
     facts = [json.loads(line) for line in done.stdout.splitlines()]
     told = [(each["prompt"], each["negative_prompt"], each["steps"], each["height"], each["seed"]) for each in facts]
     assert told == [("a fox", "fog", 2, 64, 5), ("a fox", "fog", 2, 64, 6)]
-    assert "does not know: later" in done.stderr
+    assert "cannot be used: later, scheduler" in done.stderr
     monkeypatch.setenv("SDSTUDIO_HOME", str(home.home))
     assert main(["presets", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"name": "Fast draft", "values": values}

@@ -157,7 +157,10 @@ def test_one_is_updated_renamed_and_deleted_and_each_is_taken_back(studio, qtbot
 
 
 def test_presets_are_handed_on_as_files_and_what_cannot_be_used_is_told(studio, qtbot, book, tmp_path):
-    odd = {"steps": 5, "model": "gone", "clip_skip": "many", "styles": ["Lost"], "later": 1, "loras": [["ink", 0.5]]}
+    odd = {
+        "steps": 5, "model": "gone", "clip_skip": "many", "styles": ["Lost", ["x"]], "later": 1,
+        "loras": [["ink", 0.5]], "count": 10**30, "guidance_scale": "NaN", "scheduler": [1], "prompt": 3,
+    }  # fmt: skip
     path = tmp_path / "odd.json"
     path.write_text(json.dumps({"presets": [{"name": "Odd", "values": odd}]}))
     dialog = dialog_of(studio, qtbot)
@@ -169,7 +172,7 @@ def test_presets_are_handed_on_as_files_and_what_cannot_be_used_is_told(studio, 
     assert studio.window.panel.value("steps") == 5
     assert studio.window.panel.value("loras") == (("ink", 0.5),)
     said = studio.window.message.message
-    for word in ("Model gone", "Clip skip many", "style Lost", "later 1"):
+    for word in ("Model gone", "Clip skip many", "style Lost", "later 1", "Count 1000", "Sampler [1]", "prompt 3"):
         assert word in said
     undo(studio)
     assert studio.window.panel.value("loras") == ()
