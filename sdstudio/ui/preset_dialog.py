@@ -62,7 +62,6 @@ class PresetDialog(QDialog):
         self._buttons: dict[str, QPushButton] = {}
         self._lay_out()
         self.search_edit.textChanged.connect(lambda: self.reload())
-        self.search_edit.returnPressed.connect(self._use)
         self.list.currentRowChanged.connect(lambda _row: self._show_differences())
         self.list.itemDoubleClicked.connect(lambda _item: self._use())
         desk.changed.connect(self.reload)

@@ -129,6 +129,7 @@ def test_the_dialog_tells_what_would_change_and_finds_by_typing(studio, qtbot, b
     ]
     QTest.keyClick(search, Qt.Key.Key_Return)
     assert studio.window.panel.value("steps") == 8
+    assert studio.window.message.message == "Using preset “Set 07”."
     assert table.rowCount() == 0
     assert "change nothing" in dialog.about.text()
 
