@@ -50,8 +50,8 @@ class AboutDialog(QDialog):
         column.addWidget(title)
         column.addWidget(about)
         column.addLayout(form)
-        close.setFocus()
         column.addLayout(dialog_foot(self, [(copy, ALSO), (close, CLOSE)], close))
+        close.setFocus()
 
 
 def facts(paths: StudioPaths, status: EngineStatus | None) -> list[tuple[str, str]]:

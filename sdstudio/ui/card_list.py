@@ -49,3 +49,4 @@ class CardList(QListWidget):
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
             self.fit()
+            self.doItemsLayout()  # heights that stay the same lay nothing out: cards would lie under the scroll bar
