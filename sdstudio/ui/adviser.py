@@ -6,26 +6,30 @@ from typing import Any, Final
 
 from PIL import Image
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from sdstudio.core.advice import Advice, Situation, advice_for
+from sdstudio.core.advice import ADVICE, Advice, Situation, advice_for
 from sdstudio.core.looks import Looks
 from sdstudio.history.store import Entry
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.acts import Acts
 from sdstudio.ui.editor import camel, small_button
+from sdstudio.ui.elided import ElidedText
 from sdstudio.ui.parameter_panel import ParameterPanel
 from sdstudio.ui.prompt_editor import PromptEditor
-from sdstudio.ui.prompt_text import LOW_PX
-from sdstudio.ui.theme import GRID, mark
+from sdstudio.ui.theme import GRID, mark, set_icon
 
 DELAY_MS: Final = 200
+LINE_PX: Final = 20
 _LOOKED_AT: Final = ("model", "guidance_scale", "steps", "scheduler", "init_image")
 """A picture's looks speak of these; once one of them is another, the picture says nothing about the next."""
 
 
 class AdviceNote(QWidget):
-    """One hint: the words, the button that does it, and the one that sends it away.
+    """One hint in one line: the words, the button that does it, and the one that sends it away.
+
+    Its place is kept while there is none, so that no field moves when it comes.
 
     Args:
         field: The parameter it stands beside.
@@ -40,26 +44,30 @@ class AdviceNote(QWidget):
         super().__init__()
         self.setObjectName(camel(field) + "Advice")
         self.advice: Advice | None = None
-        self._text = QLabel()
-        self._text.setWordWrap(True)
+        self._text = ElidedText()
         mark(self._text, "role", "caption")
         self._do = QPushButton()
         self._do.setObjectName(camel(field) + "AdviceButton")
+        self._do.setAccessibleName("Take the hint")
         mark(self._do, "link", True)
+        mark(self._do, "small", True)
         self._do.clicked.connect(lambda: self.taken.emit(self.advice))
-        close = small_button("x", "Dismiss the hint", "Do not say this again today")
+        close = self._close = small_button("x", "Dismiss the hint", "Do not say this again today")
         mark(close, "ghost", True)
+        mark(close, "tiny", True)
+        set_icon(close, "x", "muted", 12)
         close.setObjectName(camel(field) + "AdviceDismissButton")
         close.clicked.connect(lambda: self.dismissed.emit(self.advice))
-        words = QVBoxLayout()
-        words.setSpacing(0)
-        words.addWidget(self._text)
-        words.addWidget(self._do, 0, Qt.AlignmentFlag.AlignLeft)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID // 2)
-        row.addLayout(words, 1)
-        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self._text, 1)
+        row.addWidget(self._do)
+        row.addWidget(close)
+        self.setFixedHeight(LINE_PX)
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
         self.hide()
 
     def show_advice(self, advice: Advice | None) -> None:
@@ -70,10 +78,21 @@ class AdviceNote(QWidget):
             return
         if advice != self.advice:
             self.advice = advice
-            self._text.setText(advice.text)
-            self._do.setText(advice.title)
+            self._text.say(advice.text)
+            self._fit()
             self._do.setAccessibleName(f"{advice.title}. {advice.text}")
         self.show()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """Cut no button: its words end in … where even they do not fit."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        if self.advice is not None:
+            room = self.width() - self._close.sizeHint().width() - 2 * GRID
+            said = self._do.fontMetrics().elidedText(self.advice.title, Qt.TextElideMode.ElideRight, room)
+            self._do.setText(said)
 
 
 class Adviser(QObject):
@@ -98,7 +117,7 @@ class Adviser(QObject):
         self._stopped = False
         self._dismissed: set[str] = set()
         self._looks: tuple[dict[str, Any], Looks] | None = None
-        self._notes: dict[str, AdviceNote] = {}
+        self._notes = {field: self._note(field) for field in dict.fromkeys(row.field for row in ADVICE)}
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(DELAY_MS)
@@ -119,10 +138,8 @@ class Adviser(QObject):
         now = self._situation()
         found = advice_for(now) if now is not None else ()
         wanted = {advice.field: advice for advice in found if advice.key not in self._dismissed}
-        if self._editor.window().height() <= LOW_PX:
-            wanted.pop("prompt", None)  # there is no room for it
-        for field in wanted.keys() | self._notes.keys():
-            self._note(field).show_advice(wanted.get(field))
+        for field, note in self._notes.items():
+            note.show_advice(wanted.get(field))
 
     def take_picture(self, entry: Entry) -> None:
         """Look at a picture that was just made, in the background."""
@@ -154,15 +171,14 @@ class Adviser(QObject):
         return Situation(values, model, self._editor.chunk_count, looks)
 
     def _note(self, field: str) -> AdviceNote:
-        if field not in self._notes:
-            note = self._notes[field] = AdviceNote(field)
-            note.taken.connect(self._on_taken)
-            note.dismissed.connect(self._on_dismissed)
-            if field == "prompt":
-                self._editor.add_note(note)
-            else:
-                self._panel.add_note(field, note)
-        return self._notes[field]
+        note = AdviceNote(field)
+        note.taken.connect(self._on_taken)
+        note.dismissed.connect(self._on_dismissed)
+        if field == "prompt":
+            self._editor.add_note(note)
+        else:
+            self._panel.add_note(field, note)
+        return note
 
     def _on_taken(self, advice: Advice) -> None:
         self._acts.do(advice.title, lambda: self._follow(advice))

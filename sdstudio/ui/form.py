@@ -22,6 +22,7 @@ from sdstudio.core.params import Kind, Parameter
 from sdstudio.ui import theme
 from sdstudio.ui.editor import Editor, camel
 from sdstudio.ui.editors import ChoiceEditor, FoldersEditor, SeedEditor, TextEditor, ToggleEditor
+from sdstudio.ui.lies_over import LiesOver
 from sdstudio.ui.lora_editor import AssetEditor, LoraEditor
 from sdstudio.ui.model_box import ModelBox
 from sdstudio.ui.number_editor import NUMBER_WIDTH, NumberEditor
@@ -170,6 +171,17 @@ class Field(QWidget):
         self.message.show()
         mark(self.editor.field, "invalid", True)
 
+    def keep_line(self, note: QWidget) -> None:
+        """Keep a line below the editor for a hint; the message may lie over it."""
+        layout = self.layout()
+        assert layout is not None
+        layout.addWidget(note)
+        self._message_over.lift = note.height() + layout.spacing()
+
+    def say_below(self, anchor: QWidget) -> None:
+        """Let the message lie below something else than the field itself."""
+        self._message_over.stay_beside(anchor)
+
     def clear_error(self) -> None:
         """Take the message away."""
         if not self.message.isHidden():
@@ -194,6 +206,7 @@ class Field(QWidget):
         mark(self.title, "role", "muted")
         self.title.setToolTip(self.editor.field.toolTip())
         mark(self.message, "role", "error")
+        mark(self.message, "over", True)
         self.message.setObjectName(camel(self.row.name) + "Message")
         self.message.setTextFormat(Qt.TextFormat.RichText)
         self.message.setWordWrap(True)
@@ -230,7 +243,8 @@ class Field(QWidget):
             about.setWordWrap(True)
             mark(about, "role", "caption")
             column.addWidget(about)
-        column.addWidget(self.message)
+        self.message.setParent(self)
+        self._message_over = LiesOver(self.message, self, "below")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def _on_edited(self) -> None:

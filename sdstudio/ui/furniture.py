@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sdstudio.core.inputs import InputPictures
 from sdstudio.core.paths import StudioPaths
@@ -29,6 +29,7 @@ from sdstudio.ui.history_desk import HistoryDesk
 from sdstudio.ui.history_model import HistoryModel
 from sdstudio.ui.input_desk import InputDesk
 from sdstudio.ui.last_picture import LastPicture
+from sdstudio.ui.lies_over import LiesOver
 from sdstudio.ui.loupe_desk import LoupeDesk, Shown
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.pages import Pages
@@ -50,6 +51,10 @@ from sdstudio.ui.upscale_desk import UpscaleDesk
 
 if TYPE_CHECKING:
     from sdstudio.ui.main_window import MainWindow
+
+_WIDEST_MESSAGE_PX: Final = 560
+_DOCK_PX: Final = 300
+"""Docks are about so wide: a message of the window leaves their buttons and fields free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,7 @@ class Furniture:
         provenance.rested.connect(status_line.rest)
         provenance.title_changed.connect(conductor.title_changed)
         pages = Pages(create_page, browser, model, actions, rooms.history, rooms.tasks, rooms.paths.models, window)
+        LiesOver(message, pages, "top", _WIDEST_MESSAGE_PX, margin=_DOCK_PX)
         pages.learn_added.connect(explain_desk.add_page)
         shown = Shown(pages, canvas, browser, model)
         loupe_desk = LoupeDesk(shown, actions, history_desk, rooms.history, rooms.tasks)

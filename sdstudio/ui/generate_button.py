@@ -1,4 +1,4 @@
-"""The one filled button: its words, and smaller beside them the keys that press it; and what keeps it pressed."""
+"""The one filled button: its words, and smaller beside them its keys or what waits; and what keeps it pressed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ from sdstudio.ui.theme import GRID, SMALL_PX, TEXT_PX, mark
 SHORTCUT: Final = QKeySequence(Qt.Modifier.CTRL | Qt.Key.Key_Return)
 
 
+TITLE: Final = "Generate"
+MANY: Final = 999
+"""From here on it is said that there are more."""
+
+
+def waiting_words(count: int) -> str:
+    """Return how many jobs wait, in few words."""
+    return f"{count} waiting" if count < MANY else f"{MANY - 1}+ waiting"
+
+
 def forever_button() -> QToolButton:
     """Return the button that is down while generating goes on and on."""
     tip = "Generate forever: each time what is written then, until this is pressed again or Cancel (Ctrl+Shift+Enter)"
@@ -28,7 +38,8 @@ class GenerateButton(QPushButton):
     """Generate, with its shortcut written on it."""
 
     def __init__(self) -> None:
-        super().__init__("Generate")
+        super().__init__(TITLE)
+        self._waiting = 0
         self.setObjectName("generateButton")
         self.setAccessibleName("Generate")
         mark(self, "primary", True)
@@ -36,11 +47,16 @@ class GenerateButton(QPushButton):
         self._keys = native.replace("Return", "Enter")  # what stands on most keyboards; both keys work
         self.setToolTip(f"Make the picture, or queue it while another is made ({self._keys})")
 
+    def set_waiting(self, count: int) -> None:
+        """Say how many jobs wait already, in the place of the keys: the button stays where and as wide as it is."""
+        self._waiting = count
+        self.setText(f"{TITLE} ({count} waiting)" if count else TITLE)
+
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
-        """Room for the words, the keys and the padding."""
-        words, keys = self._fonts()
-        width = QFontMetrics(words).horizontalAdvance(self.text()) + QFontMetrics(keys).horizontalAdvance(self._keys)
-        return QSize(width + 5 * GRID, super().sizeHint().height())
+        """Room for the words, the keys or what waits, and the padding."""
+        words, keys = (QFontMetrics(font) for font in self._fonts())
+        beside = max(keys.horizontalAdvance(said) for said in (self._keys, waiting_words(MANY)))
+        return QSize(words.horizontalAdvance(TITLE) + beside + 5 * GRID, super().sizeHint().height())
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """Never cut."""
@@ -58,9 +74,10 @@ class GenerateButton(QPushButton):
         words, keys = self._fonts()
         painter.setFont(words)
         inside = QRect(2 * GRID, 0, self.width() - 4 * GRID, self.height())
-        painter.drawText(inside, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self.text())
+        painter.drawText(inside, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, TITLE)
         painter.setFont(keys)
-        painter.drawText(inside, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._keys)
+        beside = waiting_words(self._waiting) if self._waiting else self._keys
+        painter.drawText(inside, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, beside)
         painter.end()
 
     def _fonts(self) -> tuple[QFont, QFont]:

@@ -15,6 +15,7 @@ from sdstudio.ui.entry_actions import EntryActions
 from sdstudio.ui.filter_row import ChosenChips
 from sdstudio.ui.history_model import HistoryModel
 from sdstudio.ui.history_view import HistoryView
+from sdstudio.ui.lies_over import LiesOver
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.theme import GRID, icon
 
@@ -79,8 +80,8 @@ class HistoryBrowser(QWidget):
         inset.setSpacing(GRID)
         inset.addWidget(self.search_edit)
         inset.addWidget(ChosenChips(model, self))
-        inset.addWidget(self.bar)
         self._inset = inset
+        LiesOver(self.bar, self._stack, "bottom")
         rest = QVBoxLayout()
         rest.setContentsMargins(GRID, 0, 0, 0)
         rest.addWidget(self._stack)

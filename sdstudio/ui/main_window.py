@@ -263,7 +263,6 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.top_bar)
-        column.addWidget(self.message)
         column.addWidget(self.pages, 1)
         column.addWidget(self.status_line)
         self.setCentralWidget(body)

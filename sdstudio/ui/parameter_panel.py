@@ -118,10 +118,11 @@ class ParameterPanel(QScrollArea):
         return key in self._models
 
     def take_model_picker(self) -> QWidget:
-        """Hand out the model's picker to stand elsewhere; a message about the model still appears here."""
+        """Hand out the model's picker to stand elsewhere; a message about the model goes with it."""
         self._model_part.hide()
-        self._column.insertWidget(0, self._fields["model"].message)
-        return self._fields["model"].editor
+        model = self._fields["model"]
+        model.say_below(model.editor)
+        return model.editor
 
     # values
 
@@ -183,11 +184,9 @@ class ParameterPanel(QScrollArea):
         self.ensureWidgetVisible(self._fields[name])
 
     def add_note(self, name: str, note: QWidget) -> None:
-        """Put a hint below a field; below both sides of the size for one of them."""
+        """Keep the place of a hint below a field; below both sides of the size for one of them."""
         below = self._size if name in SIZE_FIELDS and self._size is not None else self._fields[name]
-        layout = below.layout()
-        assert layout is not None
-        layout.addWidget(note)
+        below.keep_line(note)
 
     def restore(self, request: GenerationRequest) -> None:
         """Show all parameters of a request, its model too; what its names mean is kept until the next."""

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import QPoint, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QToolButton, QWidget
 
 from sdstudio.history.store import Entry
 from sdstudio.ui.editor import small_button
+from sdstudio.ui.elided import ElidedText
 from sdstudio.ui.entry_actions import EntryActions
 from sdstudio.ui.recipe_text import recipe_html, sampler_title
 from sdstudio.ui.stars import Stars
-from sdstudio.ui.theme import GRID, mark, set_icon, tokens
+from sdstudio.ui.style_chips import NARROW_PX
+from sdstudio.ui.theme import GRID, mark, set_icon
 
 HEIGHT_PX: Final = GRID * 4
 _ICON_PX: Final = 16
+_LINE_PX: Final = GRID * 2
 
 
 def facts_of(entry: Entry, size: tuple[int, int] | None = None) -> str:
@@ -53,10 +56,10 @@ class PictureCaption(QFrame):
     def __init__(self, actions: EntryActions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("pictureCaption")
-        self.setFixedHeight(HEIGHT_PX)
         self._actions = actions
         self._entry: Entry | None = None
-        self.facts = Facts(self)
+        self.facts = ElidedText(self)
+        self.facts.setObjectName("pictureFacts")
         self.stars = Stars(self, _ICON_PX)
         self.stars.setObjectName("captionStars")
         self.stars.rated.connect(lambda stars: self._ask(f"rate_{stars}"))
@@ -68,14 +71,31 @@ class PictureCaption(QFrame):
         self.more.clicked.connect(
             lambda: self.menu_requested.emit(self.more.mapToGlobal(QPoint(0, self.more.height())))
         )
-        row = QHBoxLayout(self)
-        row.setContentsMargins(GRID, 0, 0, 0)
-        row.setSpacing(GRID // 2)
-        row.addWidget(self.facts, 1)
-        row.addWidget(self.stars)
-        for button in (self.heart, self.trash, self.more):
-            row.addWidget(button)
+        self._is_narrow = False
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(GRID, 0, 0, 0)
+        self._grid.setHorizontalSpacing(GRID // 2)
+        self._grid.setVerticalSpacing(0)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.addWidget(self.facts, 0, 0)
+        for at, part in enumerate((self.stars, self.heart, self.trash, self.more)):
+            self._grid.addWidget(part, 1, at + 1)
+        self._lay_out(is_narrow=False)
         self.show_entry(None)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """Give the facts a line of their own where there is little room."""
+        super().resizeEvent(event)
+        is_narrow = event.size().width() < NARROW_PX
+        if is_narrow != self._is_narrow:
+            self._lay_out(is_narrow)
+
+    def _lay_out(self, is_narrow: bool) -> None:
+        self._is_narrow = is_narrow
+        self.setFixedHeight(HEIGHT_PX + _LINE_PX * is_narrow)
+        self._grid.removeWidget(self.facts)
+        self._grid.addWidget(self.facts, 0 if is_narrow else 1, 0, 1, 5 if is_narrow else 1)
+        mark(self.facts, "role", "caption" if is_narrow else "muted")
 
     def show_entry(self, entry: Entry | None) -> None:
         """Tell of this picture; ``None`` leaves the line empty."""
@@ -101,36 +121,3 @@ class PictureCaption(QFrame):
         mark(button, "ghost", True)
         return button
 
-
-class Facts(QWidget):
-    """One line of text that ends in … where it does not fit; the pointer shows all of the recipe."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("pictureFacts")
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._text = ""
-
-    @property
-    def text(self) -> str:
-        """The whole line."""
-        return self._text
-
-    def say(self, text: str, more: str) -> None:
-        """Show a line; ``more`` is what the tooltip says."""
-        self._text = text
-        self.setAccessibleName(text)
-        self.setToolTip(more)
-        self.update()
-
-    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
-        """Room for the whole line."""
-        return QSize(self.fontMetrics().horizontalAdvance(self._text), self.fontMetrics().height())
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
-        """Write what fits."""
-        painter = QPainter(self)
-        painter.setPen(QColor(tokens().muted))
-        shown = self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, self.width())
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown)
-        painter.end()

@@ -28,6 +28,8 @@ from sdstudio.ui.pixels import as_pillow, as_qimage
 from sdstudio.ui.theme import tokens
 
 MARGIN_PX = 24
+_LOW_MARGIN_PX = 8
+_LOW_PX = 280
 CORNER_PX = 6
 ZOOM_MINIMUM = 0.05
 ZOOM_MAXIMUM = 32.0
@@ -380,8 +382,9 @@ class PictureView(QWidget):
     def _fit_scale(self) -> float:
         if self._place.isEmpty():
             return 1.0
-        across = max(1, self.width() - 2 * MARGIN_PX) / self._place.width()
-        down = max(1, self.height() - 2 * MARGIN_PX) / self._place.height()
+        margin = MARGIN_PX if self.height() >= _LOW_PX else _LOW_MARGIN_PX
+        across = max(1, self.width() - 2 * margin) / self._place.width()
+        down = max(1, self.height() - 2 * margin) / self._place.height()
         return min(across, down) * self.devicePixelRatioF()
 
     def _picture_point(self, position: QPointF) -> QPointF:

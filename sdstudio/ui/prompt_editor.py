@@ -21,6 +21,7 @@ from sdstudio.library.prompt_tokens import ChunkCount
 from sdstudio.ui.completion import CompletionList, Offer
 from sdstudio.ui.editor import small_button, tooltip
 from sdstudio.ui.generate_button import GenerateButton, forever_button
+from sdstudio.ui.lies_over import LiesOver
 from sdstudio.ui.prompt_colours import PromptColours
 from sdstudio.ui.prompt_foot import PromptFoot
 from sdstudio.ui.prompt_text import ExampleChips, PromptText
@@ -76,14 +77,14 @@ class PromptEditor(QWidget):
         self._chunks: tuple[ChunkCount, ...] = ()
         self._guidance_scale = 7.0
         self._frame = QFrame()
-        self._message_row = QWidget()
+        self._message_row = QFrame()
         self._message = QLabel()
         self._close_message = small_button("x", "Close the message", "Close the message")
         self._negative_part = QWidget()
         self._negative_button = QToolButton()
         self._negative_hint = QLabel()
         self._counter = QLabel()
-        self._notes = QVBoxLayout()
+        self._notes = QWidget()
         self._start()
         self._lay_out()
         self._connect()
@@ -191,8 +192,10 @@ class PromptEditor(QWidget):
         return len(self._chunks)
 
     def add_note(self, note: QWidget) -> None:
-        """Put a hint below the prompt."""
-        self._notes.addWidget(note)
+        """Put a hint of one line into the place that is kept for it, beside the fold of the negative prompt."""
+        layout = self._notes.layout()
+        assert layout is not None
+        layout.addWidget(note)
 
     def set_running(self, is_running: bool) -> None:
         """Say whether there is something to cancel."""
@@ -201,7 +204,7 @@ class PromptEditor(QWidget):
 
     def set_waiting(self, count: int) -> None:
         """Show on Generate how many jobs wait already."""
-        self.generate_button.setText(f"Generate ({count} waiting)" if count else "Generate")
+        self.generate_button.set_waiting(count)
 
     # messages
 
@@ -293,6 +296,8 @@ class PromptEditor(QWidget):
         self._negative_button.setCheckable(True)
         self._negative_button.setToolTip("Show or fold away what to keep out of the picture")
         mark(self._negative_button, "fold", True)
+        mark(self._message_row, "card", True)
+        self._message_row.setObjectName("promptMessageCard")
         mark(self._negative_hint, "role", "warning")
         self._negative_hint.setText("Does nothing while the guidance scale is 1.")
         self._counter.setObjectName("promptCounter")
@@ -313,8 +318,6 @@ class PromptEditor(QWidget):
         column.setContentsMargins(GRID, GRID, GRID, GRID)
         column.setSpacing(GRID // 2)
         column.addWidget(self.prompt_edit)
-        self._notes.setContentsMargins(GRID // 2, 0, 0, 0)
-        column.addLayout(self._notes)
         column.addWidget(BelowPrompt(self.style_chips, self._counter, self.tools))
         negative = QVBoxLayout(self._negative_part)
         negative.setContentsMargins(0, 0, 0, 0)
@@ -324,15 +327,18 @@ class PromptEditor(QWidget):
         negative.addWidget(line)
         negative.addWidget(self.negative_edit)
         column.addWidget(self._negative_part)
-        self._negative_hint.setIndent(GRID // 2)
-        column.addWidget(self._negative_hint)
         said = QHBoxLayout(self._message_row)
-        said.setContentsMargins(GRID // 2, 0, 0, 0)
+        said.setContentsMargins(GRID + GRID // 2, GRID // 2, GRID // 2, GRID // 2)
         said.addWidget(self._message, 1)
-        said.addWidget(self._close_message)
-        column.addWidget(self._message_row)
+        said.addWidget(self._close_message, 0, Qt.AlignmentFlag.AlignTop)
+        self._message_over = LiesOver(self._message_row, self, "above")
+        mark(self._notes, "bare", True)
+        notes = QHBoxLayout(self._notes)
+        notes.setContentsMargins(0, 0, 0, 0)
+        notes.addWidget(self._negative_hint)
         folds = (self._negative_button, self.tools.presets_button)
-        column.addWidget(PromptFoot(folds, (self.cancel_button, self.forever_button, self.generate_button)))
+        last = (self.cancel_button, self.forever_button, self.generate_button)
+        column.addWidget(PromptFoot(folds, self._notes, last))
 
     def _connect(self) -> None:
         self.prompt_edit.textChanged.connect(self._on_text_changed)

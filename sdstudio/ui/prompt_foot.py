@@ -1,4 +1,4 @@
-"""The last line of the prompts: what folds the negative prompt, and Generate; two lines where it is narrow."""
+"""The last line of the prompts: what folds the negative prompt, hints, and Generate; two lines where it is narrow."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
 from sdstudio.ui.style_chips import NARROW_PX
 from sdstudio.ui.theme import GRID, mark
 
 
 class PromptFoot(QWidget):
-    """Two groups of buttons, one at each end.
+    """Two groups of buttons, one at each end, and the place of hints between them.
 
     Args:
         first: At the left.
+        hints: Takes what is left of the line, whether it says something or not.
         last: At the right; below the first where there is little room.
     """
 
-    def __init__(self, first: Sequence[QWidget], last: Sequence[QWidget]) -> None:
+    def __init__(self, first: Sequence[QWidget], hints: QWidget, last: Sequence[QWidget]) -> None:
         super().__init__()
         mark(self, "bare", True)
         self._is_narrow = False
@@ -29,9 +30,11 @@ class PromptFoot(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(GRID)
         self._grid.setVerticalSpacing(GRID // 2)
-        self._grid.setColumnStretch(0, 1)
+        self._grid.setColumnStretch(1, 1)
+        hints.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self._grid.addWidget(self._first, 0, 0, Qt.AlignmentFlag.AlignLeft)
-        self._grid.addWidget(self._last, 0, 1)
+        self._grid.addWidget(hints, 0, 1)
+        self._grid.addWidget(self._last, 0, 2)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
         """Cut no word."""
@@ -40,7 +43,10 @@ class PromptFoot(QWidget):
         if is_narrow != self._is_narrow:
             self._is_narrow = is_narrow
             self._grid.removeWidget(self._last)
-            self._grid.addWidget(self._last, 1 if is_narrow else 0, 0 if is_narrow else 1, Qt.AlignmentFlag.AlignRight)
+            if is_narrow:
+                self._grid.addWidget(self._last, 1, 0, 1, 2, Qt.AlignmentFlag.AlignRight)
+            else:
+                self._grid.addWidget(self._last, 0, 2)
 
 
 def _row(widgets: Sequence[QWidget]) -> QWidget:

@@ -82,6 +82,10 @@ class SizeField(QWidget):
         self._sizes = tuple(dict.fromkeys((*sizes, *(size_of(ratio, pixels, *bounds) for ratio in shapes))))
         self._fill()
 
+    def keep_line(self, note: QWidget) -> None:
+        """Keep a line below both sides for a hint."""
+        self._column.addWidget(note)
+
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
         """Draw the little pictures of the presets anew in another theme."""
         super().changeEvent(event)
@@ -94,7 +98,7 @@ class SizeField(QWidget):
         sides.addWidget(self.width_field, 1)
         sides.addWidget(self.swap, 0, Qt.AlignmentFlag.AlignBottom)
         sides.addWidget(self.height_field, 1)
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID)
         top = QHBoxLayout()
@@ -104,7 +108,7 @@ class SizeField(QWidget):
         column.addLayout(top)
         column.addLayout(sides)
         for field in (self.width_field, self.height_field):
-            column.addWidget(field.message)  # one line of the whole width reads better than half a column
+            field.say_below(self)  # one line of the whole width reads better than half a column
 
     def _size(self) -> Size:
         return self.width_field.value(), self.height_field.value()

@@ -90,10 +90,11 @@ def test_cancel_is_offered_only_while_something_runs(editor: PromptEditor, qtbot
 
 
 def test_generate_says_how_many_wait(editor: PromptEditor) -> None:
-    narrow = editor.generate_button.sizeHint().width()
+    before, keys = editor.generate_button.sizeHint(), editor.generate_button.grab().toImage()
     editor.set_waiting(2)
     assert editor.generate_button.text() == "Generate (2 waiting)"
-    assert editor.generate_button.sizeHint().width() > narrow
+    assert editor.generate_button.sizeHint() == before
+    assert editor.generate_button.grab().toImage() != keys
     editor.set_waiting(0)
     assert editor.generate_button.text() == "Generate"
 
