@@ -25,6 +25,7 @@ from sdstudio.ui.empty_state import EmptyState
 from sdstudio.ui.entry_actions import EntryActions
 from sdstudio.ui.entry_keys import pressed_key
 from sdstudio.ui.hover_bar import HoverBar
+from sdstudio.ui.menu_buttons import unlit_after
 from sdstudio.ui.picture_caption import PictureCaption
 from sdstudio.ui.picture_view import PictureView
 from sdstudio.ui.theme import GRID, set_icon
@@ -337,6 +338,10 @@ class Canvas(QWidget):
             self._bar.hide()
         return super().eventFilter(watched, event)
 
+    def hasHeightForWidth(self) -> bool:  # noqa: N802
+        """Return False: the wrapped words of the empty place would claim room that the buttons below need."""
+        return False
+
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Keep the overlays in their corners."""
         super().resizeEvent(event)
@@ -384,7 +389,9 @@ class Canvas(QWidget):
 
     def _on_menu_requested(self, position: QPoint) -> None:
         if self._entry is not None:
-            self._actions.menu([self._entry], self).popup(position)
+            menu = self._actions.menu([self._entry], self)
+            unlit_after(menu, self.caption.more)
+            menu.popup(position)
 
     def _on_drag_out_started(self) -> None:
         if self._entry is None:

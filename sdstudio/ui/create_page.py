@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QDockWidget, QFrame, QMainWindow, QVBoxLayout, QWidget
 
 from sdstudio.ui.canvas import Canvas
 from sdstudio.ui.history_browser import HistoryBrowser
@@ -107,5 +107,25 @@ class CreatePage(QMainWindow):
             button = dock.findChild(QAbstractButton, f"qt_dockwidget_{part}button")
             if button is not None:
                 button.setToolTip(about)
+        edge = _Edge(dock)
+        dock.topLevelChanged.connect(edge.setVisible)
         self.addDockWidget(area, dock)
         return dock
+
+
+class _Edge(QFrame):
+    """A line around a dock that is a window of its own: not every desktop draws a frame or a shadow."""
+
+    def __init__(self, dock: QDockWidget) -> None:
+        super().__init__(dock)
+        self.setObjectName("dockEdge")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.hide()
+        dock.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
+        """Stay around it, and above what it holds."""
+        if isinstance(watched, QWidget) and event.type() in (QEvent.Type.Resize, QEvent.Type.ChildAdded):
+            self.setGeometry(watched.rect())
+            self.raise_()
+        return False

@@ -110,7 +110,9 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
         "explain", "Explain this picture", "graduation-cap", "Draw it again and look at its steps on the Learn page",
         group=1,
     ),
-    EntryAction("copy", "Copy picture", "copy", "Copy the picture", bar=True, group=2, grid_key=COPY),
+    EntryAction(
+        "copy", "Copy picture", "copy", "To the clipboard, to paste it elsewhere", bar=True, group=2, grid_key=COPY
+    ),
     EntryAction("copy_prompt", "Copy prompt", "pencil", "Copy its prompt as text", group=2),
     EntryAction(
         "copy_parameters", "Copy parameters as text", "type", "Copy all it was made with as A1111 writes it", group=2

@@ -27,7 +27,6 @@ from PySide6.QtWidgets import (
 from sdstudio.core.errors import HistoryError
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.tasks import TaskRunner
-from sdstudio.ui.editor import wrapped
 from sdstudio.ui.empty_state import EmptyState
 from sdstudio.ui.entry_actions import ENTRY_ACTION_BY_KEY, EntryActions
 from sdstudio.ui.flow_layout import FlowLayout
@@ -309,6 +308,5 @@ def _fill(form: QFormLayout, rows: Sequence[tuple[str, str]], title_px: int = 0)
         text.setTextFormat(Qt.TextFormat.PlainText)
         text.setWordWrap(True)
         text.setMinimumWidth(1)  # a word that is wider than the pane would widen all rows, and cut them
-        text.setToolTip(wrapped(value))
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         form.addRow(title, text)

@@ -15,6 +15,7 @@ from sdstudio.history.store import History
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.flow_layout import FlowLayout
 from sdstudio.ui.history_model import HistoryModel
+from sdstudio.ui.menu_buttons import unlit_after
 from sdstudio.ui.theme import GRID, mark, set_icon
 
 THUMBNAIL_PX: Final = (96, 384)
@@ -203,6 +204,7 @@ class FilterRow(QWidget):
         return self.menu
 
     def _popup(self, menu: QMenu, button: QPushButton) -> None:
+        unlit_after(menu, button)
         menu.popup(button.mapToGlobal(QPoint(0, button.height() + 2)))
 
 

@@ -23,6 +23,7 @@ from sdstudio.ui.create_page import CreatePage
 from sdstudio.ui.entry_actions import EntryActions
 from sdstudio.ui.exchange import Exchange
 from sdstudio.ui.explain_desk import ExplainDesk
+from sdstudio.ui.file_drops import FileDrops
 from sdstudio.ui.forever import Forever
 from sdstudio.ui.history_browser import HistoryBrowser
 from sdstudio.ui.history_desk import HistoryDesk
@@ -154,6 +155,8 @@ class Furniture:
         provenance.rested.connect(status_line.rest)
         provenance.title_changed.connect(conductor.title_changed)
         pages = Pages(create_page, browser, model, actions, rooms.history, rooms.tasks, rooms.paths.models, window)
+        file_drops = FileDrops(window)
+        window.when_shown(lambda: file_drops.teach(window))
         LiesOver(message, pages, "top", _WIDEST_MESSAGE_PX, margin=_DOCK_PX)
         pages.learn_added.connect(explain_desk.add_page)
         shown = Shown(pages, canvas, browser, model)

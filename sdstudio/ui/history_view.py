@@ -23,6 +23,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import (
     QCursor,
     QDrag,
+    QHelpEvent,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
@@ -43,6 +44,7 @@ from sdstudio.ui.history_model import HistoryModel
 Index = QModelIndex | QPersistentModelIndex
 
 _DRAGGED_PX = 96
+_TIP_BELOW_PX = 16
 _WALKS = frozenset(
     {Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Home, Qt.Key.Key_End}
 )
@@ -295,6 +297,9 @@ class HistoryView(QAbstractItemView):
         """Take the words away when the pointer leaves."""
         if event.type() == QEvent.Type.Leave:
             self._hover(-1)
+        if isinstance(event, QHelpEvent):
+            self._tell_below(event.pos())
+            return True
         return super().viewportEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
@@ -304,6 +309,15 @@ class HistoryView(QAbstractItemView):
             event.accept()
         else:
             super().wheelEvent(event)
+
+    def _tell_below(self, at: QPoint) -> None:
+        """Show what the tooltip says below the picture: on it stand prompt and seed."""
+        index = self.indexAt(at)
+        cell = self.visualRect(index)
+        said = str(index.data(Qt.ItemDataRole.ToolTipRole) or "") if index.isValid() else ""
+        # Qt puts a tooltip so far below the point it is given.
+        point = self.viewport().mapToGlobal(QPoint(cell.left(), cell.bottom() - _TIP_BELOW_PX + GAP_PX))
+        QToolTip.showText(point, said, self.viewport(), cell)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """A double click counts also when the first click went to what lay there before a picture was put on top."""

@@ -19,7 +19,7 @@ from sdstudio.core.prompt_marks import Known
 from sdstudio.core.request import GenerationRequest
 from sdstudio.library.prompt_tokens import ChunkCount
 from sdstudio.ui.completion import CompletionList, Offer
-from sdstudio.ui.editor import small_button, tooltip
+from sdstudio.ui.editor import small_button
 from sdstudio.ui.generate_button import GenerateButton, forever_button
 from sdstudio.ui.lies_over import LiesOver
 from sdstudio.ui.prompt_colours import PromptColours
@@ -63,7 +63,6 @@ class PromptEditor(QWidget):
         for name, edit in (("prompt", self.prompt_edit), ("negative_prompt", self.negative_edit)):
             edit.setAccessibleName(rows[name].title)
             edit.setAccessibleDescription(rows[name].description)
-            edit.setToolTip(tooltip(rows[name]))
             edit.installEventFilter(self)  # before the completion's, which is asked first
         self.generate_button = GenerateButton()
         self.forever_button = forever_button()
@@ -302,6 +301,8 @@ class PromptEditor(QWidget):
         self._negative_hint.setText("Does nothing while the guidance scale is 1.")
         self._counter.setObjectName("promptCounter")
         mark(self._counter, "role", "caption")
+        self._counter.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._counter.setMinimumWidth(GRID * 5)  # the last chunk at least: a long count moves no dock aside
         self.cancel_button.setObjectName("cancelButton")
         self.cancel_button.setAccessibleName("Cancel")
         self.cancel_button.setToolTip("Stop the picture that is being made (Esc)")

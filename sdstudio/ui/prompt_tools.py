@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
 from sdstudio.ui.editor import small_button
+from sdstudio.ui.menu_buttons import unlit_after
 from sdstudio.ui.theme import GRID, mark, set_icon
 
 
@@ -44,6 +45,7 @@ class PromptTools(QWidget):
             menu.setToolTipsVisible(True)
             menu.aboutToShow.connect(lambda menu=menu, asked=asked: self._on_about_to_show(menu, asked))
             button.setMenu(menu)
+            unlit_after(menu, button)
             button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
 
     def _on_about_to_show(self, menu: QMenu, asked: Signal) -> None:

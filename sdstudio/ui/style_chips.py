@@ -9,6 +9,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QWidget
 
+from sdstudio.ui.menu_buttons import unlit_after
 from sdstudio.ui.theme import GRID, mark, set_icon
 
 NARROW_PX: Final = 480
@@ -42,6 +43,7 @@ class StyleChips(QWidget):
         self._row.addStretch(1)
         self._chips: list[QPushButton] = []
         self._menu = QMenu(self)
+        unlit_after(self._menu, self.more_button)
         self.hide()
 
     @property
