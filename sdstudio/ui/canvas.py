@@ -9,7 +9,6 @@ from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QDrag, QImage, QKeyEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QLabel,
-    QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -24,14 +23,15 @@ from sdstudio.ui.dragged import mime_of
 from sdstudio.ui.empty_state import EmptyState
 from sdstudio.ui.entry_actions import EntryActions
 from sdstudio.ui.entry_keys import pressed_key
-from sdstudio.ui.hover_bar import HoverBar
+from sdstudio.ui.hover_bar import HoverBar, live_button
 from sdstudio.ui.menu_buttons import unlit_after
 from sdstudio.ui.picture_caption import PictureCaption
 from sdstudio.ui.picture_view import PictureView
-from sdstudio.ui.theme import GRID, set_icon
+from sdstudio.ui.theme import GRID
 
 _LEAST_PX: Final = GRID * 12
 """The canvas gives way before the prompt does, whose buttons must not be cut."""
+_HOW_TO_BEGIN: Final = "Type a prompt below: the subject first, then style, light and background."
 _LOW_PX: Final = 320
 """A canvas lower than this has smaller thumbnails in its strip."""
 
@@ -95,12 +95,8 @@ class Canvas(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._stack)
         self._bar = HoverBar(actions, self)
-        self._live = QPushButton("Back to the live view", self)
-        self._live.setObjectName("liveViewButton")
-        self._live.setAccessibleName("Back to the live view")
-        set_icon(self._live, "play", "accent_text", 14)
+        self._live = live_button(self)
         self._live.clicked.connect(self.follow)
-        self._live.hide()
         self._zoom_label = QLabel(self)
         self._zoom_label.setProperty("role", "pill")
         self._zoom_label.hide()
@@ -119,12 +115,8 @@ class Canvas(QWidget):
 
     def set_examples(self, model_name: str, examples: Sequence[str]) -> None:
         """Offer prompts that the chosen model draws well."""
-        text = (
-            f"Type a prompt below, or start from one that {model_name} draws well."
-            if examples
-            else ("Type a prompt below: the subject first, then style, light and background.")
-        )
-        self.empty.say("What shall we draw?", text)
+        offer = f"Type a prompt below, or start from one that {model_name} draws well."
+        self.empty.say("What shall we draw?", offer if examples else _HOW_TO_BEGIN)
         self.empty.suggest(list(examples)[:3], "sparkles")
 
     def begin(self, job: Job, doing: str = "", count: int = 0, made: Sequence[Entry] = ()) -> None:

@@ -32,6 +32,7 @@ from sdstudio.ui.card_list import CardList
 from sdstudio.ui.download_row import DownloadRow
 from sdstudio.ui.furniture import Rooms
 from sdstudio.ui.get_card import GetCard, Offer
+from sdstudio.ui.lies_over import LiesOver
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.theme import GRID, icon, set_icon
 from sdstudio.ui.token_panel import TokenPanel
@@ -280,10 +281,11 @@ class GetModels(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID + GRID // 2)
         column.addLayout(fields)
-        for widget in (self.bar, self.token_panel, self.downloads_view):
-            column.addWidget(widget)
+        column.addWidget(self.token_panel)
         column.addLayout(head)
         column.addWidget(self.view, 1)
+        column.addWidget(self.downloads_view)  # at the foot: a card that was pressed stays where it is
+        LiesOver(self.bar, self.view, "bottom")
 
     def _edit(self, name: str, title: str, hint: str) -> QLineEdit:
         edit = QLineEdit(self)

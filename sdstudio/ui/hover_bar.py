@@ -1,11 +1,11 @@
-"""The most used actions, over the picture while the pointer is on it; one too small to bear them is left alone."""
+"""What lies over the picture: the most used actions while the pointer is on it, unless it is too small to bear them."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from sdstudio.history.store import Entry
 from sdstudio.ui.entry_actions import ENTRY_ACTIONS, EntryActions
@@ -13,6 +13,16 @@ from sdstudio.ui.theme import GRID, mark, set_icon
 
 _SHARE: Final = 5
 """A picture bears the bar when it is so many times as high: a fifth of it is covered at most."""
+
+
+def live_button(parent: QWidget) -> QPushButton:
+    """Return the hidden button that leads back to the picture that is being made; opaque, for it lies over another."""
+    button = QPushButton("Back to the live view", parent)
+    button.setObjectName("liveViewButton")
+    button.setAccessibleName("Back to the live view")
+    set_icon(button, "play", "accent_text", 14)
+    button.hide()
+    return button
 
 
 class HoverBar(QFrame):

@@ -130,13 +130,17 @@ class LibraryView(QWidget):
         return self.model.row_of(self.list.currentIndex())
 
     def show_assets(self, rows: Sequence[ShownAsset]) -> None:
-        """Show these; what is chosen stays chosen, and in the beginning it is the model in use."""
+        """Show these; what is chosen stays chosen and what is seen in sight; in the beginning the model in use."""
+        bar = self.list.verticalScrollBar()
+        seen = bar.value()
         before = self.current
         if before is None:
             before = next((row for row in rows if row.in_use), None)
         self.model.show_assets(rows)
         self._choose(before)
         self._on_narrowed()
+        self.list.doItemsLayout()  # else there is nothing to scroll yet
+        bar.setValue(seen)
 
     def change(self, row: ShownAsset) -> None:
         """Show something new about one of them."""

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from sdstudio.library.places import Trouble
 from sdstudio.ui.desktop import reveal
 from sdstudio.ui.library_view import LibraryView
+from sdstudio.ui.lies_over import LiesOver
 from sdstudio.ui.message_bar import MessageBar
 from sdstudio.ui.space_view import SpaceView
 from sdstudio.ui.theme import GRID, mark, set_icon
@@ -184,7 +185,7 @@ class ModelManager(QWidget):
         column.setContentsMargins(GRID * 3, GRID * 3, GRID * 2, GRID * 2)
         column.setSpacing(GRID + GRID // 2)
         column.addLayout(head)
-        column.addWidget(self.bar)
+        LiesOver(self.bar, self._stack, "bottom")
         column.addWidget(self._stack, 1)
         column.addWidget(self._troubles)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import keyring
 import pytest
 from keyring.backends import fail
-from PySide6.QtCore import QObject, Qt, QUrl, Slot
+from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Slot
 from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton
@@ -102,9 +102,12 @@ def test_a_model_of_the_catalogue_arrives_and_can_be_used_at_once(view, server, 
     said = " ".join(label.text() for label in card.findChildren(QLabel))
     assert "about 2.6 GB" in said
     assert "Stability AI Community Licence" in said
+    place = card.mapTo(studio.window, QPoint())
     press(card.get_button)
     assert not card.get_button.isEnabled()
     done = wait_for(qtbot, view, DownloadState.DONE)
+    assert view.downloads_view.isVisible()
+    assert card.mapTo(studio.window, QPoint()) == place  # nothing moved under the hand
     assert (studio.paths.models / "sd-turbo" / "model_index.json").exists()
     assert "has arrived" in studio.window.message.message
     qtbot.waitUntil(lambda: card.get_button.text() == GOT)
@@ -297,6 +300,6 @@ def test_many_downloads_leave_room_for_the_catalogue_in_the_smallest_window(view
     for number in range(6):
         look_at(view, f"nonsense{number}")
     qtbot.waitUntil(lambda: view.downloads_view.count() == 6, timeout=LONG_MS)
-    qtbot.waitUntil(lambda: view.downloads_view.geometry().bottom() < view.heading.geometry().top(), timeout=LONG_MS)
+    qtbot.waitUntil(lambda: view.view.geometry().bottom() < view.downloads_view.geometry().top(), timeout=LONG_MS)
     assert view.view.height() > view.downloads_view.height() // 2
     assert view.downloads_view.height() >= 88

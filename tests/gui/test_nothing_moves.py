@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from typing import Any
 
@@ -137,3 +138,41 @@ def test_the_history_stays_where_it_was_scrolled_to_when_pictures_come(build: An
     after = window.history_model.index_of(entry_id)
     assert view.visualRect(after).top() == before
     assert view.selectionModel().isSelected(after)
+
+
+def lora(number: int) -> bytes:
+    """A file that the library takes for a LoRA, unlike the others."""
+    header = b'{"lora_unet_x.lora_down.weight":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
+    return struct.pack("<Q", len(header)) + header + bytes([number])
+
+
+def test_the_library_stays_where_it_was_scrolled_to_when_folders_are_read_again(
+    home: Any, build: Any, qtbot: Any
+) -> None:
+    (home.models / "loras").mkdir(exist_ok=True)
+    for number in range(40):
+        (home.models / "loras" / f"style-{number:02}.safetensors").write_bytes(lora(number))
+    studio = build()
+    window = studio.window
+    window.pages.open("Library")
+    window.rescan()
+    view = window.pages.library.models
+    qtbot.waitUntil(lambda: view.model.rowCount() > 40, timeout=WAIT_MS)
+    view.list.setCurrentIndex(view.model.index(2))
+    bar = view.list.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 200, timeout=WAIT_MS)
+    bar.setValue(bar.maximum() // 2)
+    chosen, seen = view.current.asset.path, bar.value()
+    (home.models / "loras" / "style-99.safetensors").write_bytes(lora(99))
+    count = view.model.rowCount()
+    window.rescan()
+    qtbot.waitUntil(lambda: view.model.rowCount() == count + 1, timeout=WAIT_MS)
+    assert view.current.asset.path == chosen
+    assert bar.value() == seen
+    press_button = window.pages.library.rescan_button
+    place = press_button.mapTo(window, QPoint())
+    listed = view.list.mapTo(window, QPoint())
+    window.pages.library.bar.say("Something was done.", "info")
+    QApplication.processEvents()
+    assert window.pages.library.bar.isVisible()
+    assert (press_button.mapTo(window, QPoint()), view.list.mapTo(window, QPoint())) == (place, listed)
