@@ -15,13 +15,15 @@ from sdstudio.history.store import Entry
 from sdstudio.jobs.tasks import TaskRunner
 from sdstudio.ui.acts import Acts
 from sdstudio.ui.editor import camel, small_button
-from sdstudio.ui.elided import ElidedText
+from sdstudio.ui.elided_label import ElidedLabel
 from sdstudio.ui.parameter_panel import ParameterPanel
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.theme import GRID, mark, set_icon
 
 DELAY_MS: Final = 200
 LINE_PX: Final = 20
+LEAST_WORDS_PX: Final = 48
+"""Where fewer of its words fit, a hint is its button alone."""
 _LOOKED_AT: Final = ("model", "guidance_scale", "steps", "scheduler", "init_image")
 """A picture's looks speak of these; once one of them is another, the picture says nothing about the next."""
 
@@ -44,7 +46,7 @@ class AdviceNote(QWidget):
         super().__init__()
         self.setObjectName(camel(field) + "Advice")
         self.advice: Advice | None = None
-        self._text = ElidedText()
+        self._text = ElidedLabel()
         mark(self._text, "role", "caption")
         self._do = QPushButton()
         self._do.setObjectName(camel(field) + "AdviceButton")
@@ -91,6 +93,8 @@ class AdviceNote(QWidget):
     def _fit(self) -> None:
         if self.advice is not None:
             room = self.width() - self._close.sizeHint().width() - 2 * GRID
+            wanted = self._do.fontMetrics().horizontalAdvance(self.advice.title)
+            self._text.setVisible(room - wanted >= LEAST_WORDS_PX)
             said = self._do.fontMetrics().elidedText(self.advice.title, Qt.TextElideMode.ElideRight, room)
             self._do.setText(said)
 

@@ -1,4 +1,4 @@
-"""One line of text that ends in dots when it does not fit."""
+"""One line of text that ends in … where it does not fit."""
 
 from __future__ import annotations
 
@@ -6,27 +6,45 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from sdstudio.ui.editor import wrapped
+
 
 class ElidedLabel(QLabel):
-    """One line that ends in dots when it does not fit."""
+    """A label whose ``text()`` stays whole; its tooltip tells all of it, or what `say` was told, only where it must."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._more = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
-    def set_text(self, text: str) -> None:
-        """Show a text; the tooltip has all of it."""
+    def say(self, text: str, more: str = "") -> None:
+        """Show a line; ``more`` is a tooltip that says more than the line."""
+        self._more = more
         self.setText(text)
-        self.setToolTip(text[:1000])
+        self.setAccessibleName(text)
+        self._show_tip()
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
+    @property
+    def shown(self) -> str:
+        """What can be read of it."""
+        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """As narrow as wanted."""
-        return QSize(24, super().minimumSizeHint().height())
+        return QSize(0, super().minimumSizeHint().height())
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Draw what fits."""
+    def resizeEvent(self, event: object) -> None:  # noqa: N802 (Qt's name)
+        """A line that fits needs no tooltip."""
+        self._show_tip()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
+        """Write what fits."""
         painter = QPainter(self)
-        elided = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
         painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, elided)
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self.shown)
         painter.end()
+
+    def _show_tip(self) -> None:
+        is_cut = self.shown != self.text()
+        self.setToolTip(self._more or (wrapped(self.text()) if is_cut else ""))

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QToolButton, QWidget
 
 from sdstudio.history.store import Entry
 from sdstudio.ui.editor import small_button
-from sdstudio.ui.elided import ElidedText
+from sdstudio.ui.elided_label import ElidedLabel
 from sdstudio.ui.entry_actions import EntryActions
 from sdstudio.ui.recipe_text import recipe_html, sampler_title
 from sdstudio.ui.stars import Stars
@@ -58,7 +58,7 @@ class PictureCaption(QFrame):
         self.setObjectName("pictureCaption")
         self._actions = actions
         self._entry: Entry | None = None
-        self.facts = ElidedText(self)
+        self.facts = ElidedLabel(self)
         self.facts.setObjectName("pictureFacts")
         self.stars = Stars(self, _ICON_PX)
         self.stars.setObjectName("captionStars")

@@ -94,7 +94,7 @@ class QueueMembers(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID)
         prompt = ElidedLabel(line)
-        prompt.set_text(job.prompt)
+        prompt.say(job.prompt)
         state = QLabel(_STATES[job.state], line)
         mark(state, "role", "caption")
         row.addWidget(prompt, 1)

@@ -114,7 +114,7 @@ class QueueRow(QFrame):
         self._shown = (group, place, kept_job)
         self._group, self._kept_job = group, kept_job
         state, title = group.state, title_of(group)
-        self._title.set_text(title)
+        self._title.say(title)
         self.setAccessibleName(f"Job {title[:80]}, {state.name.lower()}")
         running = state is JobState.RUNNING
         self._bar.setVisible(running)

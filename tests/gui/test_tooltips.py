@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sdstudio.ui.elided import ElidedText
+from sdstudio.ui.elided_label import ElidedLabel
 from sdstudio.ui.top_bar import PAGES
 
 WAIT_MS = 20_000
@@ -38,7 +38,7 @@ def words(text: str) -> str:
 def read_on(widget: QWidget) -> str:
     """What can be read on a widget."""
     match widget:
-        case ElidedText():
+        case ElidedLabel():
             return widget.text() if widget.shown == widget.text() else ""
         case QAbstractButton() | QLabel():
             icon_only = getattr(widget, "toolButtonStyle", lambda: None)() is Qt.ToolButtonStyle.ToolButtonIconOnly
