@@ -57,6 +57,11 @@ class ImportReport:
         """How many files were looked at."""
         return len(self.taken) + len(self.known) + len(self.failed)
 
+    def within(self, folder: Path) -> list[int]:
+        """Return the ids of the pictures that lie in or below a folder, those that were there already among them."""
+        held = [(taken.source, taken.entry.id) for taken in self.taken] + self.known
+        return [entry_id for source, entry_id in held if source.is_relative_to(folder)]
+
     def __str__(self) -> str:
         """Return one line for the user."""
         parts = [_pictures(len(self.taken)) + " imported"]

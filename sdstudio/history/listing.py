@@ -15,7 +15,7 @@ from typing import Final, overload
 from sdstudio.core.errors import HistoryError
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request import IMPORTED, UNFINISHED
-from sdstudio.history.look import FACET_BY_KEY, Look, ids_sql
+from sdstudio.history.look import DAYS_SQL, FACET_BY_KEY, Look, ids_sql
 from sdstudio.history.rows import COLUMNS, Entry, entry_of
 from sdstudio.history.schema import Database
 from sdstudio.history.search import Asked, asked
@@ -104,6 +104,11 @@ class Listing:
             return fixed
         rows = self._database.read(facet.listing)
         return fixed + [(str(row["value"]), row["number"]) for row in rows if row["value"] is not None]
+
+    def days(self) -> list[tuple[str, int]]:
+        """Return the days on which pictures were made, the last first, each as "2026-11-24" with its number of them."""
+        rows = self._database.read(DAYS_SQL)
+        return [(str(row["value"]), int(row["number"])) for row in rows]
 
     def _asked(self, query: str) -> Asked:
         return asked(query, self._terms)

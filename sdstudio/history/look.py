@@ -155,6 +155,9 @@ _COLLECTIONS_COUNTED: Final = f"""SELECT name AS value, count(entries.id) AS num
 _MONTHS_COUNTED: Final = f"""SELECT substr(created, 1, 7) AS value, count(*) AS number
     FROM entries INDEXED BY entries_shown WHERE {VISIBLE} GROUP BY 1 ORDER BY 1 DESC LIMIT {_LISTED}"""
 
+DAYS_SQL: Final = f"""SELECT substr(created, 1, 10) AS value, count(*) AS number
+    FROM entries INDEXED BY entries_shown WHERE {VISIBLE} GROUP BY 1 ORDER BY 1 DESC"""
+
 FACETS: Final = (
     Facet("favourite", "Favourites", lambda _: ("favourite = 1", []), fixed=("yes",), name=lambda _: "Favourites",
           by_mark=True),

@@ -95,6 +95,11 @@ class FilterRow(QWidget):
         self.menu: QMenu | None = None
         flow_holder = QWidget(self)
         flow = FlowLayout(GRID // 2, flow_holder)
+        self.places_button = _chip_button("Days and collections", "placesButton", self)
+        self.places_button.setCheckable(True)
+        self.places_button.setToolTip("Show or hide the list of days and collections")
+        set_icon(self.places_button, "list-ordered", "muted", 12)
+        flow.addWidget(self.places_button)
         for facet in FACETS:
             title = facet.title if _is_switch(facet) else f"{facet.title}  ▾"
             button = _chip_button(title, f"filter_{facet.key}", self)
@@ -112,13 +117,13 @@ class FilterRow(QWidget):
         self._count.setProperty("role", "caption")
         self.size_slider = _size_slider(self)
         self.size_slider.valueChanged.connect(self.size_chosen)
+        for low in (self._count, self.size_slider):
+            low.setFixedHeight(GRID * 3)  # that of the buttons beside them
+        for last in (self._sort, self.size_slider, self._count):
+            flow.addWidget(last)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(GRID)
         row.addWidget(flow_holder, 1)
-        row.addWidget(self._count)
-        row.addWidget(self.size_slider)
-        row.addWidget(self._sort)
         model.look_changed.connect(self._show)
         for changed in (model.modelReset, model.rowsInserted, model.rowsRemoved, model.completed):
             changed.connect(self._show_count)

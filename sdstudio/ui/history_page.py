@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from PySide6.QtCore import Qt, QTimer
@@ -14,6 +15,7 @@ from sdstudio.ui.entry_details import EntryDetails
 from sdstudio.ui.filter_row import FilterRow
 from sdstudio.ui.history_browser import HistoryBrowser
 from sdstudio.ui.history_model import HistoryModel
+from sdstudio.ui.history_places import HistoryPlaces
 from sdstudio.ui.lineage_strip import LineageStrip
 from sdstudio.ui.selection_summary import SelectionSummary
 from sdstudio.ui.theme import GRID
@@ -54,6 +56,9 @@ class HistoryPage(QWidget):
         self.details.add_section(self.family)
         self.details.shown.connect(self.family.show_entry)
         self.family.entry_wanted.connect(self._go_to)
+        self.places = HistoryPlaces(model, history, tasks, self)
+        self.places.hide()
+        self.filters.places_button.toggled.connect(self.places.setVisible)
         self.summary = SelectionSummary(actions, tasks, self)
         self._beside = QStackedWidget(self)
         self._beside.addWidget(self.details)
@@ -72,12 +77,22 @@ class HistoryPage(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(GRID, 0, 0, 0)
         row.setSpacing(GRID)
+        row.addWidget(self.places)
         row.addWidget(self.browser, 1)
         row.addWidget(self._beside)
 
-    def set_thumbnail_px(self, side_px: int) -> None:
-        """Show thumbnails of this size."""
-        self.filters.size_slider.setValue(side_px)
+    def state(self) -> dict[str, int]:
+        """Return what is to be remembered of it for the next start."""
+        return {
+            "thumbnail_px": self.filters.size_slider.value(), "places": int(self.filters.places_button.isChecked()),
+        }  # fmt: skip
+
+    def restore_state(self, state: Mapping[str, object]) -> None:
+        """Take what was remembered, where it makes sense."""
+        side_px = state.get("thumbnail_px")
+        if isinstance(side_px, int) and side_px > 0:
+            self.filters.size_slider.setValue(side_px)
+        self.filters.places_button.setChecked(bool(state.get("places")))
 
     def _step_size(self, steps: int) -> None:
         slider = self.filters.size_slider

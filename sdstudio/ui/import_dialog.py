@@ -15,6 +15,7 @@ from sdstudio.core.pictures import shown
 from sdstudio.core.request import Recipe
 from sdstudio.history.foreign.unused import unused_settings
 from sdstudio.history.importing import ImportReport, Taken, import_pictures
+from sdstudio.history.marks import tidy
 from sdstudio.history.store import History
 from sdstudio.jobs.long_work import LongWork, Tell
 from sdstudio.jobs.tasks import TaskRunner
@@ -27,6 +28,7 @@ from sdstudio.ui.work_bar import WorkBar
 
 FindModel = Callable[[Recipe], ModelInfo | None]
 
+_NAME_LENGTH: Final = 32
 FAILED, NO_MODEL, NOT_MAPPED, KNOWN = "failed", "no_model", "not_mapped", "known"
 KINDS: Final = (
     ResultKind(FAILED, "failed", "circle-alert", "danger"),
@@ -63,6 +65,7 @@ class ImportDialog(QDialog):
         self._work: LongWork | None = None
         self._imported: list[int] = []
         self._taken_back = False
+        self._folders: dict[str, list[int]] = {}
         self._title = QLabel("Nothing imported yet", self)
         mark(self._title, "role", "heading")
         self._about = QLabel(
@@ -73,8 +76,12 @@ class ImportDialog(QDialog):
         self.bar = WorkBar("import", self)
         self.results = ResultsView("importResults", KINDS, self)
         self.undo_button = push_button(self, "importUndoButton", "Undo import", "undo-2", self._on_undo_pressed)
+        self.collect_button = push_button(
+            self, "importCollectButton", "Make a collection of it", "folder-plus", self._on_collect_pressed,
+            "Pictures of a folder stay together in a collection of its name",
+        )  # fmt: skip
         close = self._close = push_button(self, "importCloseButton", "Close", "", self.close)
-        foot = dialog_foot(self, [(self.undo_button, ALSO), (close, CLOSE)], close)
+        foot = dialog_foot(self, [(self.undo_button, ALSO), (self.collect_button, ALSO), (close, CLOSE)], close)
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID * 2)
@@ -85,6 +92,7 @@ class ImportDialog(QDialog):
         column.addStretch(0)
         column.addLayout(foot)
         self.undo_button.hide()
+        self.collect_button.hide()
         self.resize(QSize(680, 200))
 
     @property
@@ -100,14 +108,20 @@ class ImportDialog(QDialog):
 
     def _begin(self) -> None:
         paths, self._waiting = self._waiting, []
-        self._imported, self._taken_back = [], False
+        self._imported, self._taken_back, self._folders = [], False, {}
         self.undo_button.hide()
+        self.collect_button.hide()
         self.results.show_results([])
         self._title.setText("Importing pictures")
 
-        def work(tell: Tell, stop: Callable[[], bool]) -> tuple[ImportReport, list[Result]]:
+        def work(tell: Tell, stop: Callable[[], bool]) -> tuple[ImportReport, list[Result], dict[str, list[int]]]:
             report = import_pictures(self._history, paths, tell, stop)
-            return report, results_of(report, self._find_model)
+            folders: dict[str, list[int]] = {}
+            for path in paths:
+                ids, name = report.within(path) if path.is_dir() else [], tidy(path.name)
+                if ids and name:
+                    folders[name] = [*folders.get(name, ()), *ids]
+            return report, results_of(report, self._find_model), folders
 
         self._watch("Importing pictures", work, self._on_imported)
 
@@ -118,14 +132,15 @@ class ImportDialog(QDialog):
         self._work.stopped.connect(self._on_stopped)
         self.bar.watch(self._work, doing)
 
-    def _on_imported(self, came: tuple[ImportReport, list[Result]]) -> None:
-        report, results = came
+    def _on_imported(self, came: tuple[ImportReport, list[Result], dict[str, list[int]]]) -> None:
+        report, results, self._folders = came
         self._work = None
         self._imported = [taken.entry.id for taken in report.taken]
         self._title.setText(str(report))
         self.results.show_results(results)
         self.undo_button.setVisible(bool(self._imported))
         self.undo_button.setText(" Undo import")
+        self._offer_collections()
         if results and self.height() < 420:
             open_at(self, QSize(max(self.width(), 760), 480))
         self._close.setFocus(Qt.FocusReason.OtherFocusReason)  # not the button that would take it all back
@@ -134,10 +149,34 @@ class ImportDialog(QDialog):
         if self._waiting:
             self._begin()
 
+    def _offer_collections(self) -> None:
+        name = next(iter(self._folders), "")
+        one = f" Make a collection “{name if len(name) <= _NAME_LENGTH else name[:_NAME_LENGTH] + '…'}”"
+        self.collect_button.setText(one if len(self._folders) == 1 else f" Make {len(self._folders)} collections")
+        self.collect_button.setAccessibleName(self.collect_button.text().strip())
+        self.collect_button.setVisible(bool(self._folders))
+
+    def _on_collect_pressed(self) -> None:
+        """Put the pictures of each folder into a collection of its name."""
+        folders, self._folders = self._folders, {}
+        self.collect_button.hide()
+        marks = self._history.marks
+
+        def done(_undo: object) -> None:
+            names = ", ".join(f"“{name}”" for name in folders)
+            self._title.setText(f"{self.said.rstrip('.')}. In the history under Collections: {names}.")
+            self.history_changed.emit()
+
+        self._tasks.run(
+            "Making collections", lambda _task: [marks.collect(ids, name) for name, ids in folders.items()], done,
+            lambda error: self._title.setText(str(error)),
+        )  # fmt: skip
+
     def _on_undo_pressed(self) -> None:
         """Take the import back, or bring it back when it was taken back."""
         if self._work is not None:
             return
+        self.collect_button.hide()
         ids, back = list(self._imported), self._taken_back
         change = self._history.restore if back else self._history.delete
 

@@ -18,6 +18,7 @@ from sdstudio.ui.history_model import HistoryModel
 from sdstudio.ui.top_bar import PAGES
 
 if TYPE_CHECKING:
+    from sdstudio.ui.history_page import HistoryPage
     from sdstudio.ui.model_manager import ModelManager
 
 
@@ -65,7 +66,8 @@ class Pages(QStackedWidget):
         self._history = history
         self._tasks = tasks
         self._models_folder = models_folder
-        self._thumbnail_px = 0
+        self._history_page: HistoryPage | None = None
+        self._history_state: Mapping[str, object] = {}
         self._built: dict[str, QWidget] = {"Create": create}
         self.addWidget(create)
 
@@ -96,28 +98,22 @@ class Pages(QStackedWidget):
                 dock.setVisible(name == "Create")
         self.opened.emit(name)
 
-    def state(self) -> dict[str, int]:
-        """Return what is to be remembered of the pages for the next start."""
-        return {"thumbnail_px": self._thumbnail_px}
+    def state(self) -> Mapping[str, object]:
+        """Return what is to be remembered of the History page for the next start."""
+        return self._history_page.state() if self._history_page is not None else self._history_state
 
     def restore_state(self, state: Mapping[str, object]) -> None:
-        """Take what was remembered, where it makes sense."""
-        side_px = state.get("thumbnail_px")
-        if isinstance(side_px, int) and side_px > 0:
-            self._thumbnail_px = side_px
-
-    def _keep_size(self, side_px: int) -> None:
-        self._thumbnail_px = side_px
+        """Take what was remembered, for when the page is built."""
+        self._history_state = state
 
     def _build(self, name: str) -> QWidget:
         if name == "History":
-            from sdstudio.ui.history_page import HistoryPage  # noqa: PLC0415 (not needed to show the window)
+            from sdstudio.ui.history_page import HistoryPage as Built  # noqa: PLC0415 (not needed to show the window)
 
-            page = HistoryPage(self._model, self._actions, self._history, self._tasks, self)
+            page = Built(self._model, self._actions, self._history, self._tasks, self)
             self._page_browser = page.browser
-            if self._thumbnail_px:
-                page.set_thumbnail_px(self._thumbnail_px)
-            page.filters.size_chosen.connect(self._keep_size)
+            page.restore_state(self._history_state)
+            self._history_page = page
             self.history_added.emit(page)
             return page
         if name == "Library":

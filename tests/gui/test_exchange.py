@@ -127,6 +127,17 @@ def test_the_offered_picture_can_be_imported_instead(studio, qtbot, others):
     assert studio.history.count() == 1
 
 
+def test_a_folder_stays_together_as_a_collection_when_that_is_wished(studio, qtbot, others):
+    assert drop(studio.window, others)
+    dialog = wait_for_import(studio, qtbot, "3 pictures imported, 1 failed.")
+    assert studio.history.marks.collections() == ()
+    assert dialog.collect_button.text().strip() == "Make a collection “others”"
+    press(qtbot, dialog, "importCollectButton")
+    wait_for_import(studio, qtbot, "In the history under Collections: “others”.")
+    assert studio.history.listing.facet("collection") == [("others", 3)]
+    assert not dialog.collect_button.isVisible()
+
+
 def test_a_folder_is_imported_with_a_list_and_taken_back_and_brought_back(studio, qtbot, others):
     studio.window.pages.open("History")
     assert drop(studio.window, others)

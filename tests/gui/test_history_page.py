@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton, QSlider
+from PySide6.QtWidgets import QApplication, QLabel, QListWidget, QPlainTextEdit, QPushButton, QSlider
 
 from sdstudio.ui.asset_model import readable_size
 from sdstudio.ui.compare_window import CompareWindow
@@ -147,3 +150,48 @@ def test_at_the_top_what_arrives_is_seen(studio, page, qtbot):
     make_one(studio, qtbot)
     assert page.browser.view.verticalScrollBar().value() == 0
     assert page.browser.view.model().entry(page.browser.view.indexAt(QPoint(20, 20))).recipe.request.prompt == "frog"
+
+
+def names(places: QListWidget) -> list[str]:
+    return [places.item(row).text().strip() for row in range(places.count())]
+
+
+def choose(places: QListWidget, name: str) -> None:
+    item = places.item(names(places).index(name))
+    places.scrollToItem(item)
+    QTest.mouseClick(places.viewport(), Qt.MouseButton.LeftButton, pos=places.visualItemRect(item).center())
+
+
+def test_days_and_collections_stand_beside_the_grid_and_one_click_shows_one(studio, page, qtbot):
+    with closing(sqlite3.connect(studio.paths.database)) as db, db:
+        db.execute("UPDATE entries SET created = '2026-03-05' || substr(created, 11) WHERE id <= 30")
+        db.execute("UPDATE entries SET created = '2026-03-07' || substr(created, 11) WHERE id BETWEEN 31 AND 40")
+    studio.history.marks.collect([3, 4, 50], "boats")
+    places, model = page.findChild(QListWidget, "historyPlaces"), studio.window.history_model
+    assert not places.isVisible()
+    QTest.mouseClick(page.findChild(QPushButton, "placesButton"), Qt.MouseButton.LeftButton)
+    assert places.isVisible()
+    qtbot.waitUntil(lambda: places.count() == 7, timeout=WAIT_MS)
+    shown = names(places)
+    assert shown[:2] == [f"All pictures  ({COUNT})", "boats  (3)"]
+    assert shown[3:] == [f"Today  ({COUNT - 40})", "March 2026  (40)", "Saturday 7  (10)", "Thursday 5  (30)"]
+    choose(places, "Thursday 5  (30)")
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == 30, timeout=WAIT_MS)
+    assert page.findChild(QPushButton, "chosen_date").text() == "Date: 05 March 2026  ×"
+    choose(places, "boats  (3)")
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == 3, timeout=WAIT_MS)
+    QTest.mouseClick(page.findChild(QPushButton, "chosen_collection"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == COUNT, timeout=WAIT_MS)
+    assert places.currentRow() == 0
+
+
+def test_the_list_of_days_counts_what_arrives_and_is_there_after_a_restart(studio, build, page, qtbot):
+    QTest.mouseClick(page.findChild(QPushButton, "placesButton"), Qt.MouseButton.LeftButton)
+    places = page.findChild(QListWidget, "historyPlaces")
+    qtbot.waitUntil(lambda: places.count() == 3, timeout=WAIT_MS)
+    make_one(studio, qtbot)
+    qtbot.waitUntil(lambda: names(places)[2] == f"Today  ({COUNT + 1})", timeout=WAIT_MS)
+    assert studio.close()
+    again = build()
+    again.window.pages.open("History")
+    assert again.window.pages.currentWidget().places.isVisible()
