@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDialog, QFormLayout, QLabel, QScrollArea, QVBoxLa
 
 from sdstudio.core.params import parameters
 from sdstudio.core.request import GenerationRequest
+from sdstudio.core.sampling import idle_fields
 from sdstudio.jobs.queue import Group
 from sdstudio.ui.buttons import push_button
 from sdstudio.ui.dialog_foot import CLOSE, MARGIN, dialog_foot
@@ -31,8 +32,9 @@ def job_facts(group: Group) -> list[tuple[str, str]]:
         prompts = [job.prompt for job in group.jobs[:_PROMPTS_SHOWN]]
         left = len(group.jobs) - len(prompts)
         rows.append((f"{len(group.jobs)} prompts", "\n".join([*prompts, *([f"and {left} more"] if left else [])])))
+    left_out = {"seed", *idle_fields(dict(first.request)), *(["prompt"] if len(group.jobs) > 1 else [])}
     for row in parameters(GenerationRequest):
-        if row.name != "seed" and not (row.name == "prompt" and len(group.jobs) > 1):
+        if row.name not in left_out:
             rows.append((row.title, shown_value(getattr(first.request, row.name), row)))
     rows += [
         ("Pictures", f"{group.made} of {group.count} made"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -159,7 +159,8 @@ class QueuePanel(QWidget):
         row.move_pressed.connect(self._move_by)
         row.menu_wanted.connect(self._open_menu)
         row.dragged.connect(self._on_dragged)
-        row.height_changed.connect(self.view.fit)
+        # Once Qt has laid out what was unfolded: until then the card does not know its height.
+        row.height_changed.connect(lambda: QTimer.singleShot(0, self.view, self.view.fit))
 
     def _open_menu(self, group_id: int, where: QPoint) -> None:
         row = self.row(group_id)

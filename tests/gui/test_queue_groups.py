@@ -91,6 +91,7 @@ def test_a_single_prompt_of_a_group_can_be_removed_on_its_card(split, qtbot):
     fold = row.findChild(QToolButton, "queueFoldButton")
     QTest.keyClick(fold, Qt.Key.Key_Space)
     assert [text for text in texts(row) if text in ("red frog", "blue heart", "blue frog")]
+    qtbot.waitUntil(lambda: row.height() >= row.layout().totalMinimumSize().height(), timeout=WAIT_MS)
     press(row, "Remove blue heart")
     gate.open()
     qtbot.waitUntil(lambda: studio.window.status_line.text.startswith("Done: 3 pictures"), timeout=WAIT_MS)

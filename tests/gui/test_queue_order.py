@@ -88,6 +88,7 @@ def test_the_menu_runs_next_duplicates_removes_and_shows_all_parameters(studio, 
     said = [label.text() for label in details.findChildren(QLabel)]
     assert said[said.index("Steps") + 1] == "2"
     assert said[said.index("Prompt") + 1] == "c"
+    assert "Denoising strength" not in said, "there is no input picture"
     details.reject()
 
 
