@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from sdstudio.ui.theme import mark, set_icon
 
 
+class DialogButton(QPushButton):
+    """A button that Enter presses while it has the focus, and never by itself: that is the default button's."""
+
+    def __init__(self, title: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(title, parent)
+        self.setAutoDefault(False)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 (Qt's name)
+        """Qt would hand Enter on to the default button, so that Cancel with the focus saves."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat():
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+
 def push_button(
     parent: QWidget, name: str, title: str, icon_name: str, act: Callable[[], object], about: str = ""
 ) -> QPushButton:
-    """Return a button that Enter does not press by itself; ``icon_name`` is "" for none."""
-    button = QPushButton(f" {title}" if icon_name else title, parent)
+    """Return a button that Enter presses with the focus alone; ``icon_name`` is "" for none."""
+    button = DialogButton(f" {title}" if icon_name else title, parent)
     button.setObjectName(name)
     button.setAccessibleName(title.rstrip("…"))
-    button.setAutoDefault(False)
     if about:
         button.setToolTip(about)
     if icon_name:

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.core.folding import folded
 from sdstudio.ui.fuzzy import fit
 from sdstudio.ui.menu_rows import MenuRow
 from sdstudio.ui.theme import GRID, ICON_PX, icon, mark, tokens
@@ -115,7 +116,7 @@ class CommandPalette(QDialog):
     def _show(self, typed: str) -> None:
         """Show what fits, the best first; without letters all, what was used last first."""
         order = {key: at for at, key in enumerate(self._recent)}
-        found = [(fit(typed, row.title), row) for row in self._rows]
+        found = [(_worth(typed, row), row) for row in self._rows]
         fitting = [(score, row) for score, row in found if score]
         fitting.sort(key=lambda pair: (-pair[0] if typed.strip() else 0, order.get(pair[1].key, len(order))))
         self.list.clear()
@@ -135,6 +136,12 @@ class CommandPalette(QDialog):
         self.close()
         self.ran.emit(row.key)
         QTimer.singleShot(0, row.action, row.action.trigger)  # when the focus is back where it was
+
+
+def _worth(typed: str, row: MenuRow) -> int:
+    """Return how well a command fits; what it is also known by counts last, and whole words alone."""
+    words = folded(typed).split()
+    return fit(typed, row.title) or int(bool(words) and all(word in folded(row.told) for word in words))
 
 
 class _RowDelegate(QStyledItemDelegate):

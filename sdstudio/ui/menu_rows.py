@@ -44,6 +44,13 @@ class MenuRow:
         return self.action.objectName() or self.title
 
     @property
+    def told(self) -> str:
+        """What else it is known by: its name in the tables, and what its row tells of it."""
+        key = self.action.objectName().removeprefix("action_").removeprefix("entry_")
+        row = ENTRY_ACTION_BY_KEY.get(key)
+        return f"{key.replace('_', ' ')} {row.about if row is not None else ''}"
+
+    @property
     def why(self) -> str:
         """Why it cannot be done now, "" when it can."""
         if self.action.isEnabled():

@@ -44,6 +44,9 @@ def test_a_command_is_found_by_a_few_letters_and_run_by_enter_and_stands_first_t
     QTest.keyClick(edit, Qt.Key.Key_Down)
     QTest.keyClick(edit, Qt.Key.Key_Up)
     assert found.currentRow() == 0
+    QTest.keyClicks(edit, "delete")
+    assert titles(found) == ["Move to trash"]  # found by what it is also known by
+    edit.clear()
     QTest.keyClicks(edit, "xyzzy")
     assert titles(found) == []
     assert not found.isVisible()
