@@ -120,6 +120,7 @@ class Field(QWidget):
         self.editor.finished.connect(self.check)
         self.mark.clicked.connect(self._on_mark_clicked)
         self.message.linkActivated.connect(self._on_fix)
+        self._error: tuple[str, str] | None = None
 
     def value(self) -> Any:
         """Return what the editor says, allowed or not."""
@@ -162,6 +163,10 @@ class Field(QWidget):
     def show_error(self, text: str, hint: str = "") -> None:
         """Show a message under the editor until its value is edited; numbers in the hint can be clicked."""
         hint = in_window(hint)
+        now = theme.current_theme()
+        if self._error is None and now is not None:  # few fields ever have one
+            now.changed.connect(self._on_theme_changed)
+        self._error = text, hint
         said = html.escape(hint)
         if self.row.kind in (Kind.INTEGER, Kind.NUMBER, Kind.SEED):
             colour = theme.tokens().accent_text
@@ -181,6 +186,10 @@ class Field(QWidget):
     def say_below(self, anchor: QWidget) -> None:
         """Let the message lie below something else than the field itself."""
         self._message_over.stay_beside(anchor)
+
+    def _on_theme_changed(self) -> None:
+        if self.error and self._error is not None:
+            self.show_error(*self._error)
 
     def clear_error(self) -> None:
         """Take the message away."""

@@ -34,7 +34,7 @@ from sdstudio.ui.furniture import Rooms
 from sdstudio.ui.get_card import GetCard, Offer
 from sdstudio.ui.lies_over import LiesOver
 from sdstudio.ui.message_bar import MessageBar
-from sdstudio.ui.theme import GRID, icon, set_icon
+from sdstudio.ui.theme import GRID, leading_icon, set_icon
 from sdstudio.ui.token_panel import TokenPanel
 
 _DOWNLOADS_MAXIMUM_PX: Final = 264
@@ -80,7 +80,7 @@ class GetModels(QWidget):
         self.bar = MessageBar("getMessage", self)
         self.token_panel = TokenPanel(tokens, rooms.tasks, self)
         self.search_edit = self._edit("getSearchEdit", "Search models", "Filter the catalogue, or search the Hub…")
-        self.search_edit.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        leading_icon(self.search_edit, "search")
         self.search_button = self._button("hubSearchButton", "Search the Hub", "search")
         self.address_edit = self._edit(
             "getAddressEdit", "Repository or address", "owner/name, or https://….safetensors"

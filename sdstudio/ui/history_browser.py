@@ -17,7 +17,7 @@ from sdstudio.ui.history_model import HistoryModel
 from sdstudio.ui.history_view import HistoryView
 from sdstudio.ui.lies_over import LiesOver
 from sdstudio.ui.message_bar import MessageBar
-from sdstudio.ui.theme import GRID, icon
+from sdstudio.ui.theme import GRID, leading_icon
 
 SEARCH_DELAY_MS = 60
 UNDO_SHOWN_S = 20.0
@@ -152,5 +152,5 @@ def _search_edit(name: str, parent: QWidget) -> QLineEdit:
     edit.setAccessibleName("Search the history")
     edit.setPlaceholderText("Search prompts, models, seeds…")
     edit.setClearButtonEnabled(True)
-    edit.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+    leading_icon(edit, "search")
     return edit

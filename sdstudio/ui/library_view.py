@@ -28,7 +28,7 @@ from sdstudio.ui.asset_delegate import AssetDelegate
 from sdstudio.ui.asset_details import AssetDetails
 from sdstudio.ui.asset_model import SORTS, UNKNOWN_FAMILY, AssetModel, ShownAsset
 from sdstudio.ui.empty_state import EmptyState
-from sdstudio.ui.theme import GRID, icon
+from sdstudio.ui.theme import GRID, leading_icon
 
 _SEARCH_LEAST_PX: Final = 112
 _SEARCH_PX: Final = 280
@@ -84,7 +84,7 @@ class LibraryView(QWidget):
         self.search_edit.setAccessibleName("Search models")
         self.search_edit.setPlaceholderText("Name, folder, trigger word, hash…")
         self.search_edit.setClearButtonEnabled(True)
-        self.search_edit.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        leading_icon(self.search_edit, "search")
         self.search_edit.setMinimumWidth(_SEARCH_LEAST_PX)
         self.search_edit.setMaximumWidth(_SEARCH_PX)
         self.kind_combo = _combo("modelKindComboBox", "Kind", self)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from sdstudio.history.store import Entry
 from sdstudio.ui.entry_actions import ENTRY_ACTIONS, EntryActions
-from sdstudio.ui.theme import icon
+from sdstudio.ui.theme import set_icon
 
 
 def use_menu(actions: EntryActions, entry: Entry | None, parent: QWidget) -> QMenu:
@@ -17,7 +17,8 @@ def use_menu(actions: EntryActions, entry: Entry | None, parent: QWidget) -> QMe
     menu.setObjectName("loupeUseMenu")
     for row in ENTRY_ACTIONS:
         if row.group == 0 and row.suits(1):
-            action = menu.addAction(icon(row.icon), row.title)
+            action = menu.addAction(row.title)
+            set_icon(action, row.icon)
             action.setObjectName(f"entry_{row.key}")
             action.triggered.connect(
                 lambda _checked=False, key=row.key: actions.ask(key, [entry] if entry is not None else [])

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from sdstudio.core.folding import folded
-from sdstudio.ui.theme import GRID, icon
+from sdstudio.ui.theme import GRID, leading_icon
 
 MarkKind = Literal["tag", "collection"]
 
@@ -50,7 +50,7 @@ class MarkPopup(QFrame):
         self.edit.setObjectName(f"{kind}Edit")
         self.edit.setAccessibleName(hint)
         self.edit.setPlaceholderText(hint)
-        self.edit.addAction(icon("plus", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        leading_icon(self.edit, "plus")
         self.edit.textChanged.connect(self._filter)
         self.edit.returnPressed.connect(self._on_entered)
         self.list = QListWidget(self)

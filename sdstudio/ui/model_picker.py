@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from sdstudio.ui.covers import Covers
 from sdstudio.ui.model_list import ROW_ROLE, ModelListModel, ModelRowDelegate, heart_rect
 from sdstudio.ui.model_rows import ModelRow
-from sdstudio.ui.theme import GRID, icon, mark, set_icon
+from sdstudio.ui.theme import GRID, leading_icon, mark, set_icon
 
 USE_ANOTHER: Final = "Use models of another program…"
 DOWNLOAD: Final = "Download a model…"
@@ -62,7 +62,7 @@ class ModelPicker(QFrame):
         self.search_edit.setAccessibleName("Search models")
         self.search_edit.setPlaceholderText("Search by name, folder or family")
         self.search_edit.setClearButtonEnabled(True)
-        self.search_edit.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
+        leading_icon(self.search_edit, "search")
         self.model = ModelListModel(self)
         self.list = _ModelListView(self.model, covers, self)
         self._none = QLabel("No model of this name.", self)

@@ -36,7 +36,7 @@ from sdstudio.ui.past_prompts import PastPrompts
 from sdstudio.ui.prompt_builder import PromptBuilder
 from sdstudio.ui.prompt_editor import PromptEditor
 from sdstudio.ui.style_dialog import StyleDialog
-from sdstudio.ui.theme import icon
+from sdstudio.ui.theme import set_icon
 from sdstudio.ui.undo import Change
 
 COUNT_DELAY_MS = 120
@@ -352,7 +352,7 @@ class PromptDesk(QObject):
 def _added(menu: QMenu, title: str, act: Callable[[], object], icon_name: str = "") -> QAction:
     action = menu.addAction(title.replace("&", "&&"))
     if icon_name:
-        action.setIcon(icon(icon_name))
+        set_icon(action, icon_name)
     action.triggered.connect(lambda _checked=False: act())
     return action
 

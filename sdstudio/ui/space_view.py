@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QStyleOptionViewItem,
     QTreeWidget,
     QTreeWidgetItem,
+    QTreeWidgetItemIterator,
     QVBoxLayout,
     QWidget,
 )
@@ -31,10 +32,11 @@ from sdstudio.library.space import Duplicates, Portion
 from sdstudio.ui.asset_delegate import KIND_ICONS
 from sdstudio.ui.asset_model import readable_size
 from sdstudio.ui.empty_state import EmptyState
-from sdstudio.ui.theme import GRID, icon, set_icon, tokens
+from sdstudio.ui.theme import GRID, current_theme, icon, set_icon, tokens
 
 _SHARE_ROLE: Final = Qt.ItemDataRole.UserRole + 1
 _ASSET_ROLE: Final = Qt.ItemDataRole.UserRole + 2
+_ICON_ROLE: Final = Qt.ItemDataRole.UserRole + 3
 _FILES_SHOWN: Final = 200
 _BAR_PX: Final = 240
 
@@ -107,6 +109,9 @@ class SpaceView(QWidget):
         self.progress = QProgressBar(self)
         self.progress.setRange(0, 1000)
         self.progress.setAccessibleName("Progress of the search")
+        theme = current_theme()
+        if theme is not None:
+            theme.changed.connect(self._renew_icons)
         self._lay_out()
         self.set_searching(False)
         self.show_duplicates((), searched=False)
@@ -177,6 +182,13 @@ class SpaceView(QWidget):
         self.progress.setValue(round(fraction * 1000))
         self.twice_said.setText(f"Reading files of one size: {fraction:.0%}{left}")
 
+    def _renew_icons(self) -> None:
+        items = QTreeWidgetItemIterator(self.tree)
+        while (item := items.value()) is not None:
+            if item.data(0, _ICON_ROLE):
+                item.setIcon(0, icon(item.data(0, _ICON_ROLE), "muted"))
+            items += 1
+
     def _wanted(self) -> tuple[Duplicates, ...]:
         """Return the chosen groups, all when none is chosen."""
         chosen = {self.twice.indexOfTopLevelItem(item.parent() or item) for item in self.twice.selectedItems()}
@@ -243,5 +255,6 @@ def _item(text: str, size_bytes: int, whole: int, icon_name: str = "") -> QTreeW
     item.setData(2, _SHARE_ROLE, size_bytes / whole)
     item.setData(2, Qt.ItemDataRole.AccessibleTextRole, f"{size_bytes / whole:.0%}")
     if icon_name:
+        item.setData(0, _ICON_ROLE, icon_name)
         item.setIcon(0, icon(icon_name, "muted"))
     return item

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QAbstractButton, QApplication, QStyle, QStyleFactory, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QStyle, QStyleFactory, QWidget
 
 from sdstudio.core.paths import resources
 
@@ -147,7 +147,7 @@ class Theme(QObject):
         self._app = app
         self._choice: ThemeChoice = "system"
         self._is_dressed = False
-        self._icons: dict[tuple[str, str, int], QIcon] = {}
+        self._icons: dict[tuple[str, str, str, int], QIcon] = {}
         app.styleHints().colorSchemeChanged.connect(self._on_desktop_changed)
 
     def choose(self, choice: ThemeChoice) -> None:
@@ -161,9 +161,9 @@ class Theme(QObject):
 
     def icon(self, name: str, color: str, size: int) -> QIcon:
         """Return the icon in a colour of the current tokens, drawn at its first use."""
-        key = (name, _colour(self.tokens, color), size)
+        key = (name, _colour(self.tokens, color), self.tokens.disabled, size)
         if key not in self._icons:
-            self._icons[key] = _drawn_icon(name, key[1], self.tokens.disabled, size)
+            self._icons[key] = _drawn_icon(*key)
         return self._icons[key]
 
     def _on_desktop_changed(self, scheme: Qt.ColorScheme) -> None:
@@ -175,9 +175,9 @@ class Theme(QObject):
             return  # a style sheet set again costs as much as another one
         self.tokens = tokens
         self._is_dressed = True
+        self._app.setStyleSheet("")  # Qt takes four times as long to put a sheet over another one
         self._app.setPalette(_palette(tokens))
         self._app.setStyleSheet(style_sheet(tokens))
-        self._icons.clear()
         for widget in self._app.allWidgets():
             for target in (widget, *widget.actions()):
                 _renew_icon(target)
@@ -227,6 +227,11 @@ def set_icon(target: QAbstractButton | QAction, name: str, color: str = "text", 
     if isinstance(target, QAbstractButton):
         target.setIconSize(QSize(size, size))
     target.setIcon(icon(name, color, size))
+
+
+def leading_icon(edit: QLineEdit, name: str) -> None:
+    """Put an icon before the words of a line edit that says what the edit is for."""
+    set_icon(edit.addAction(icon(name, "muted"), QLineEdit.ActionPosition.LeadingPosition), name, "muted")
 
 
 def pixmap(name: str, color: str | None = None, size: int = ICON_PX, ratio: float = 1.0) -> QPixmap:

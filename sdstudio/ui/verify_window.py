@@ -33,7 +33,7 @@ from sdstudio.ui.dialog_foot import CLOSE, MARGIN, STOP, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.picture_view import PictureView
 from sdstudio.ui.progress import progress_of
-from sdstudio.ui.theme import GRID, icon, mark
+from sdstudio.ui.theme import GRID, current_theme, icon, mark
 
 SIZE: Final = QSize(920, 620)
 LIST_WIDTH: Final = 264
@@ -90,6 +90,9 @@ class VerifyWindow(QDialog):
         verifier.progressed.connect(self._on_progressed)
         verifier.verified.connect(self._on_verified)
         verifier.finished.connect(self._on_finished)
+        theme = current_theme()
+        if theme is not None:
+            theme.changed.connect(self._renew_icons)
         open_at(self, SIZE)
         self._show_chosen()
 
@@ -153,6 +156,10 @@ class VerifyWindow(QDialog):
     def _state_of(self, entry_id: int) -> str:
         item = self._items.get(entry_id)
         return str(item.data(Qt.ItemDataRole.UserRole + 1)) if item is not None else ""
+
+    def _renew_icons(self) -> None:
+        for entry_id in self._items:
+            self._show_state(entry_id, self._state_of(entry_id))
 
     def _show_state(self, entry_id: int, state: str) -> None:
         word, icon_name, color = _LOOKS[state]
