@@ -173,6 +173,7 @@ class TestWindow:
     def test_other_sizes_are_said(self, compare, save, qtbot):
         window = compare(save("a"), save("b", width=128))
         qtbot.waitUntil(lambda: said(window).startswith("Of different sizes"), timeout=WAIT_MS)
+        assert "%" not in said(window), "no share of pixels is said to differ"
 
     def test_a_file_that_is_gone_or_broken_is_said_and_recipes_are_compared(self, compare, save, qtbot):
         left, right = save("a"), save("b")

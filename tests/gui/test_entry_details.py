@@ -69,6 +69,7 @@ def test_a_long_word_cuts_no_other_row(details, save, qtbot):
         return right < room.width() and label.height() >= label.heightForWidth(label.width())
 
     qtbot.waitUntil(lambda: all(is_whole(label) for label in room.findChildren(QLabel) if label.isVisible()))
+    assert sum(label.isVisible() for label in room.findChildren(QLabel)) > 5
 
 
 def test_facts_tell_what_made_it_too(save):

@@ -53,6 +53,7 @@ def test_a_job_is_cancelled_from_the_prompts_and_the_canvas(busy, qtbot, part):
     widgets[part].setFocus()
     QTest.keyClick(widgets[part], Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: not is_running(busy), timeout=WAIT_MS)
+    assert busy.history.count() == 0
 
 
 def test_elsewhere_a_job_goes_on(busy, qtbot):

@@ -216,6 +216,8 @@ def test_a_picture_that_cannot_be_used_is_one_line(studio, qtbot, tmp_path, cont
         path.write_bytes(content)
     drop(studio.window, path)
     qtbot.waitUntil(lambda: said in studio.window.message.message, timeout=PATIENCE_MS)
+    assert "\n" not in studio.window.message.message
+    assert studio.history.count() == 0
 
 
 def test_a_picture_dropped_on_the_prompt_is_for_the_window(studio, others):

@@ -217,6 +217,7 @@ def test_moving_many_can_be_stopped_and_what_went_can_come_back(desk, history, e
     qtbot.waitUntil(lambda: desk.kept[1].rowCount() == 1, timeout=WAIT_MS)
     desk.undo()
     qtbot.waitUntil(lambda: desk.kept[1].rowCount() == 3, timeout=WAIT_MS)
+    assert all(entry.path.is_file() for entry in entries)
 
 
 def test_a_deletion_that_fails_is_told_and_what_went_before_it_is_gone(desk, history, entries, monkeypatch):

@@ -89,6 +89,7 @@ def test_a_file_that_is_gone_is_told_among_several(studio, page, qtbot):
     click(page, 0)
     click(page, 2, Qt.KeyboardModifier.ShiftModifier)
     qtbot.waitUntil(lambda: label(page, "selectionSize").text().endswith(", 1 without a file"), timeout=WAIT_MS)
+    assert label(page, "selectionSize").isVisible()
 
 
 def test_the_date_in_the_details_is_whole(studio, page, qtbot):

@@ -206,6 +206,7 @@ def test_words_stand_under_the_pointer_and_go_with_it(view, qtbot):
     qtbot.waitUntil(lambda: view.viewport().grab(rect).toImage() != before, timeout=WAIT_MS)
     QTest.mouseMove(view.viewport(), away)
     qtbot.waitUntil(lambda: view.viewport().grab(rect).toImage() == before, timeout=WAIT_MS)
+    assert view.viewport().grab(rect).toImage() == before
 
 
 def test_any_place_among_thousands_is_reached_at_once_and_only_what_is_seen_is_read(qapp, qtbot, quick_folder):

@@ -78,6 +78,7 @@ def test_the_explained_picture_is_brought_to_the_top_of_what_is_seen(studio, sav
         return learn.mapTo(page.viewport(), QPoint()).y()
 
     qtbot.waitUntil(lambda: 0 <= top() < page.viewport().height() // 4, timeout=WAIT_MS)
+    assert said(learn).startswith("“red heart”")
 
 
 def test_the_strip_chooses_a_step(studio, learn, save, qtbot):
@@ -99,6 +100,7 @@ def test_nothing_of_the_steps_is_cut(studio, learn, save, qtbot, size):
     qtbot.waitUntil(lambda: button.height() >= button.iconSize().height() + button.fontMetrics().height() + 4)
     qtbot.waitUntil(lambda: said(learn).endswith("seed 2827247969"))
     qtbot.waitUntil(lambda: learn.height() >= learn.heightForWidth(learn.width()))
+    assert button.text() == "step 1"
 
 
 def test_the_focus_stays_at_the_buttons_while_it_is_drawn(studio, learn, save, qtbot):
@@ -122,6 +124,7 @@ def test_the_tokens_of_the_prompt_are_counted_and_shown(studio, learn, save, qtb
         learn.show_explanation(learn._explanation, tokens, QPixmap(8, 8))
         wanted = {f"Your prompt is {count}. The text encoder turns {each} into a vector.", *tokens}
         qtbot.waitUntil(lambda wanted=wanted: wanted <= {x.text() for x in learn.findChildren(QLabel) if x.isVisible()})
+    assert sum(label.text() == "cactus" and label.isVisible() for label in learn.findChildren(QLabel)) == 1
 
 
 def test_the_newest_picture_is_explained_with_one_button_and_none_is_told(learn, save, qtbot):

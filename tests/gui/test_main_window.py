@@ -177,6 +177,7 @@ class TestMaking:
         qtbot.waitUntil(lambda: studio.queue.jobs()[0].state is JobState.RUNNING, timeout=WAIT_MS)
         trigger(studio, "cancel")
         qtbot.waitUntil(lambda: studio.queue.jobs()[0].state is JobState.CANCELLED, timeout=WAIT_MS)
+        assert pictures(studio) == 0
 
     def test_a_job_of_several_pictures_shows_them_side_by_side(self, studio, qtbot):
         set_number(studio, "countSpinBox", 3)
@@ -194,6 +195,7 @@ class TestMaking:
             generate(studio)
         qtbot.waitUntil(lambda: studio.queue.jobs()[0].state is JobState.RUNNING, timeout=WAIT_MS)
         qtbot.waitUntil(lambda: "1 waiting" in find(studio, QPushButton, "generateButton").text())
+        assert [job.request.prompt for job in studio.queue.jobs()] == ["slow", "second"]
         studio.controller.cancel_all()
 
 
@@ -238,6 +240,8 @@ class TestSaidWhereItIsAbout:
         find(studio, QPlainTextEdit, "promptEdit").setPlainText(prompt)
         generate(studio)
         qtbot.waitUntil(lambda: pictures(studio) == 1, timeout=WAIT_MS)
+        [entry] = studio.history.entries()
+        assert entry.recipe.request.prompt == prompt.encode("utf-8", "replace").decode()
 
     def test_a_model_that_is_gone_is_told_at_the_prompt(self, studio, qtbot):
         make_picture(studio, qtbot, "red heart")
@@ -293,6 +297,7 @@ class TestSaidWhereItIsAbout:
         QTest.mouseClick(again, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: pictures(studio) == 1, timeout=WAIT_MS)
         qtbot.waitUntil(lambda: studio.window.message.message == "")
+        assert studio.controller.worker.unsaved == ()
 
     def test_a_picture_that_could_not_be_saved_can_be_kept_in_another_folder(
         self, studio, qtbot, monkeypatch, tmp_path
@@ -385,6 +390,7 @@ class TestHistory:
         for left in (2, 1, 0):
             QTest.keyClick(grid, Qt.Key.Key_Delete)
             qtbot.waitUntil(lambda left=left: pictures(studio) == left, timeout=WAIT_MS)
+        assert grid.model().rowCount() == 0
 
     def test_only_the_prompt_or_only_the_seed_can_be_taken(self, studio, qtbot):
         make_picture(studio, qtbot, "red heart", seed="42")
@@ -607,6 +613,7 @@ class TestNextStart:
         studio = build()
         write(studio, "typed and never generated")
         qtbot.waitUntil(lambda: home.window_state.is_file() and b"never generated" in home.window_state.read_bytes())
+        assert studio.controller.jobs() == ()
 
     def test_a_spoilt_memory_is_as_if_there_were_none(self, build, home):
         home.window_state.write_bytes(b"[General]\npanel=not json\ngeometry=@ByteArray(xx)\nwindow=[1]\n\xff\xfe")

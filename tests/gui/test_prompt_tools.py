@@ -335,6 +335,7 @@ def test_the_panel_says_how_prompts_are_read(studio, qtbot):
     qtbot.waitUntil(lambda: len(colours.problems) == 1, timeout=WAIT_MS)
     window.panel.field("prompt_syntax").set_value("compel")
     qtbot.waitUntil(lambda: colours.problems == (), timeout=WAIT_MS)
+    assert window.editor.prompt == "__nope__ (red heart:1.3", "what was typed stays"
 
 
 def test_everything_in_the_dialogs_has_an_accessible_name(studio):

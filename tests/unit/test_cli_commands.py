@@ -183,7 +183,8 @@ def test_an_unwritable_folder_is_found_before_the_model_is_loaded(run, monkeypat
         raise AssertionError("the engine was started")
 
     monkeypatch.setattr(drawing._Drawing, "run", never)
-    run("generate", "x", "--model", "tiny", "--out", "/proc/nothing/x.png", code=1)
+    out, err = run("generate", "x", "--model", "tiny", "--out", "/proc/nothing/x.png", code=1)
+    assert (out, err.count("\n")) == ("", 1)
 
 
 def test_the_settings_count_and_flags_go_before_them(run, studio, tmp_path):

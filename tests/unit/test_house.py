@@ -40,7 +40,7 @@ class TestSchedulerRow:
 
     def test_what_it_needs_can_be_imported(self, spec):
         if spec.needs:
-            importlib.import_module(spec.needs)
+            assert importlib.import_module(spec.needs).__name__ == spec.needs
 
     def test_every_name_of_it_leads_to_it(self, spec):
         for name in (spec.key, spec.title, *spec.aliases):

@@ -63,4 +63,6 @@ def test_lightning_for_one_step_predicts_something_else():
 def test_every_kind_begins_with_values_that_a_request_may_have():
     for row in FEW_STEPS:
         for _pattern, more in ((" ", {}), *row.special):
-            GenerationRequest.checked({**row.values, **more})
+            wanted = {**row.values, **more}
+            request = GenerationRequest.checked(wanted)
+            assert {name: getattr(request, name) for name in wanted} == wanted

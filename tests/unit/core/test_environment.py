@@ -31,4 +31,4 @@ def test_the_hubs_library_is_imported_into_a_settled_environment(first):
         "assert c.HF_HUB_DISABLE_TELEMETRY and c.HF_HUB_DISABLE_XET; assert 'torch' not in sys.modules"
     )
     environment = {name: value for name, value in os.environ.items() if name not in NAMES}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+    assert subprocess.run([sys.executable, "-c", code], check=False, env=environment, timeout=120).returncode == 0

@@ -40,7 +40,8 @@ def test_one_side_follows_from_the_other():
 @given(SIDES, SIDES, st.booleans())
 def test_any_shape_gets_a_size_that_is_allowed(width, height, keep):
     wide, high = size_like((width, height), ROWS, keep=keep)
-    GenerationRequest.checked({"width": wide, "height": high})
+    request = GenerationRequest.checked({"width": wide, "height": high})
+    assert (request.width, request.height) == (wide, high)
 
 
 @pytest.mark.parametrize("factor", [1.5, 2.0, 3.0, 4.0])

@@ -117,6 +117,7 @@ def test_a_whole_picture_passes(tmp_path):
         check_whole(tmp_path / name)
     Image.new("RGB", (8, 8)).save(tmp_path / "c.webp")
     check_whole(tmp_path / "c.webp")
+    assert {file.name for file in tmp_path.iterdir()} == {"a.png", "b.jpg", "c.webp"}
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def test_a_resume_right_after_a_pause_waits_for_the_old_run_to_end(downloads, hu
     downloads.pause(number)
     downloads.start(number)
     qtbot.waitUntil(lambda: states(downloads) == [DownloadState.DONE], timeout=LONG_MS)
+    assert [download.id for download in downloads.downloads()] == [number]
 
 
 def test_the_same_thing_twice_fails_once_and_says_why(downloads, hub_server, qtbot):

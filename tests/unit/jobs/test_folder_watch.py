@@ -48,7 +48,10 @@ def test_no_more_folders_are_watched_than_the_system_bears(watch, tmp_path, monk
 
 
 def test_nothing_is_told_after_the_end(watch, qtbot, tmp_path):
+    told = []
+    watch.changed.connect(lambda: told.append("changed"))
     watch.watch([str(tmp_path)])
     watch.stop()
-    with qtbot.assertNotEmitted(watch.changed, wait=300):
-        (tmp_path / "a").touch()
+    (tmp_path / "a").touch()
+    qtbot.wait(300)
+    assert told == []

@@ -111,6 +111,7 @@ def test_urgent_work_does_not_wait_for_longer_work(runner, qtbot):
         runner.run("Hashing", lambda _task: gate.wait(30))
     runner.run("Reading a thumbnail", lambda _task: "there", done.append, urgent=True)
     qtbot.waitUntil(lambda: done == ["there"], timeout=20_000)
+    assert not gate.is_set()
     gate.set()
 
 
@@ -132,6 +133,7 @@ def test_a_runner_that_only_an_ended_task_still_knows_goes_with_it_once(qtbot, q
     qtbot.waitUntil(lambda: len(ended) == 20)
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     qtbot.waitUntil(lambda: sorted(gone) == ["runner"] * 20 + ["task"] * 20)
+    assert ended == [1] * 20
 
 
 class Asker(QObject):

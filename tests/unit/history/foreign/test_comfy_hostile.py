@@ -177,4 +177,5 @@ def test_any_value_and_any_kind_of_node_in_the_place_of_another_is_read_to_somet
     text = json.dumps(nodes)
     found = read_picture(io.BytesIO(png({"prompt": text})))
     if found is not None:
-        GenerationRequest.model_validate(found.recipe.request.model_dump())
+        request = found.recipe.request
+        assert GenerationRequest.model_validate(request.model_dump()) == request

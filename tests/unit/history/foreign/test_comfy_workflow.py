@@ -143,4 +143,5 @@ def test_any_value_in_the_place_of_another_is_read_to_something_allowed(data):
             place[data.draw(st.integers(0, len(place) - 1))] = data.draw(anything)
     found = read_picture(io.BytesIO(png({"workflow": json.dumps(raw)})))
     if found is not None:
-        GenerationRequest.model_validate(found.recipe.request.model_dump())
+        request = found.recipe.request
+        assert GenerationRequest.model_validate(request.model_dump()) == request

@@ -376,7 +376,8 @@ LOOP = {"1": {"class_type": "KSampler", "inputs": {
 def test_nonsense_is_no_picture_or_a_recipe_that_is_allowed(texts):
     found = read_picture(io.BytesIO(png(texts)))
     if found is not None:
-        GenerationRequest.model_validate(found.recipe.request.model_dump())
+        request = found.recipe.request
+        assert GenerationRequest.model_validate(request.model_dump()) == request
 
 
 values = st.recursive(
@@ -396,4 +397,5 @@ def test_any_value_in_the_place_of_another_never_breaks_a_reader(base, data):
     }  # fmt: skip
     for program in PROGRAMS:
         for key in texts:
-            program.read({key: texts[key]})
+            found = program.read({key: texts[key]})
+            assert found is None or all(isinstance(value, str) for value in found.pairs.values())
