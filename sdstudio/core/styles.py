@@ -29,6 +29,8 @@ _FIRST_LETTERS: Final = 32
 _COLUMNS: Final = ("name", "prompt", "negative_prompt")
 _DELIMITERS: Final = ",;\t"
 """A comma in A1111's files; spreadsheets of many countries write semicolons, some tabs."""
+_BEHIND: Final = "end"
+"""A row put behind the last one of a file, to see whether it is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +216,10 @@ def _table(text: str) -> tuple[dict[str, int], list[list[str]]]:
         text = text[5:].lstrip()
     first_line = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first_line.count)
-    read = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    rows = [row for row in read if row]
+    behind = io.StringIO(f"{text}\n{_BEHIND}", newline="")
+    rows = [row for row in csv.reader(behind, delimiter=delimiter, skipinitialspace=True) if row]
+    if rows.pop() != [_BEHIND]:  # a text that begins with a quotation mark went on to the end of the file
+        raise csv.Error("a quotation mark is not closed: all that stands behind it would be one text")
     names = ["_".join(name.lower().replace("_", " ").split()) for name in rows[0]] if rows else []
     return {name: place for place, name in enumerate(names)}, rows[1:]
 

@@ -86,6 +86,16 @@ def test_what_is_no_list_of_styles_is_refused_in_one_line(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
+def test_a_quotation_mark_that_is_not_closed_is_told_in_one_line(tmp_path):
+    path = tmp_path / "styles.csv"
+    path.write_text('name,prompt,negative_prompt\nfox,"a fox,blurry\ncat,a cat,\n')
+    with pytest.raises(StudioError, match=r"styles\.csv: a quotation mark is not closed") as told:
+        read_styles(path)
+    assert "\n" not in str(told.value)
+    path.write_text('name,prompt,negative_prompt\nfox,"a fox",blurry\ncat,a 6" cat,"none\nat all"\n')
+    assert [style.prompt for style in read_styles(path)] == ["a fox", 'a 6" cat']
+
+
 def test_a_file_of_any_size_is_not_read(tmp_path):
     path = tmp_path / "large.csv"
     with path.open("wb") as stream:
