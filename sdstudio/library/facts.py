@@ -27,10 +27,10 @@ from sdstudio.core.settings import PICKLES_HINT
 from sdstudio.core.upscalers import layout_of
 from sdstudio.library.cache_file import read_cache, write_cache
 from sdstudio.library.lora_facts import lora_facts
-from sdstudio.library.pickled import family_in_pickle
+from sdstudio.library.pickled import family_in_pickle, lacks_vae
 from sdstudio.library.single_file import SingleFile, classify, variant_of_name
 
-_VERSION: Final = 9
+_VERSION: Final = 10
 """Of what is kept: raise it when `classify` or `FileFacts` change what they say of the same file."""
 
 VAE_HINT: Final = "Choose a VAE to draw with it: the VAE field, or --vae NAME."
@@ -220,7 +220,8 @@ def _beside(path: Path) -> tuple[int, ...]:
 def _pickle(path: Path, kind: str) -> FileFacts:
     """A file of Python objects is never opened to look; what the settings may allow says so."""
     family = family_in_pickle(path) if kind == CHECKPOINT else ""
-    file = SingleFile(kind, family, variant_of_name(path.stem))
+    lacks = ("vae",) if family and lacks_vae(path) else ()
+    file = SingleFile(kind, family, variant_of_name(path.stem), lacks=lacks)
     if kind in (EMBEDDING, VAE, UPSCALER) or family:
         said = f"{path} is a pickle, a format that can hold programs: such files are not opened."
         hint = "Convert it to .safetensors, once." if family else PICKLES_HINT

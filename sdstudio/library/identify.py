@@ -32,7 +32,7 @@ from sdstudio.core.model_folder import (
     weights_entry,
 )
 from sdstudio.core.safetensors_header import bits_of, read_header
-from sdstudio.library.facts import FileFacts, read_facts
+from sdstudio.library.facts import VAE_HINT, FileFacts, read_facts
 from sdstudio.library.notes import NOTES_FILE, ModelNotes, believed, read_notes
 from sdstudio.library.single_file import CHANNEL_VARIANTS, EDM_VARIANTS, variant_of_name
 
@@ -48,10 +48,17 @@ _FETCH_AGAIN: Final = "Get the model again from where it came from."
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A model that was found, and the error to raise when somebody wants to draw with it; ``None`` when it can draw."""
+    """A model that was found, and the error to raise when somebody wants to draw with it; ``None`` when it can draw.
+
+    Attributes:
+        info: The model.
+        error: Why it cannot draw.
+        lacks_vae: It holds no VAE, which counts once the error does not: a pickle that the settings let be opened.
+    """
 
     info: ModelInfo
     error: ModelError | None = None
+    lacks_vae: bool = False
 
     @classmethod
     def of(cls, info: ModelInfo, error: ModelError | None) -> Finding:
@@ -119,9 +126,15 @@ def file_finding(path: Path, facts: FileFacts, size_bytes: int) -> Finding:
         info = _carried(info) if error is None and facts.carried else _sized(info)
     except ModelError as odd:
         error = odd
-    if error is None and "vae" in file.lacks:
-        return Finding(replace(info, problem=f"{facts.message} {facts.hint}", lacks_vae=True))
-    return Finding.of(info, error)
+    lacks_vae = "vae" in file.lacks
+    if error is None and lacks_vae:
+        return without_vae(info)
+    return replace(Finding.of(info, error), lacks_vae=lacks_vae)
+
+
+def without_vae(info: ModelInfo) -> Finding:
+    """Return a model that holds no VAE, and draws with one of the request only."""
+    return Finding(replace(info, problem=f"{info.path} holds no VAE. {VAE_HINT}", lacks_vae=True), lacks_vae=True)
 
 
 def _sized(info: ModelInfo) -> ModelInfo:

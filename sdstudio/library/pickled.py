@@ -16,17 +16,27 @@ _FAMILIES: Final = (
     (b"cond_stage_model.transformer.", "sd1"),
 )
 _UNET: Final = b"model.diffusion_model.input_blocks."
+_VAE: Final = b"first_stage_model."
+
+
+def lacks_vae(path: Path) -> bool:
+    """Whether no name of a VAE's weights stands in a checkpoint."""
+    return _VAE not in _names_in(path)
 
 
 def family_in_pickle(path: Path) -> str:
     """Return the family of a checkpoint, "" when the file does not tell or is none."""
-    try:
-        names = _pickle_of(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError):
-        return ""
+    names = _names_in(path)
     if _UNET not in names:
         return ""
     return next((family for piece, family in _FAMILIES if piece in names), "")
+
+
+def _names_in(path: Path) -> bytes:
+    try:
+        return _pickle_of(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError):
+        return b""
 
 
 def _pickle_of(path: Path) -> bytes:

@@ -23,7 +23,7 @@ from sdstudio.core.model_folder import INDEX_FILE
 from sdstudio.core.model_titles import BUILT_IN
 from sdstudio.core.paths import expanded
 from sdstudio.library.facts import FactsCache, FileFacts
-from sdstudio.library.identify import Finding, examine, file_finding, is_newest_snapshot, title_of
+from sdstudio.library.identify import Finding, examine, file_finding, is_newest_snapshot, title_of, without_vae
 from sdstudio.library.places import Trouble
 from sdstudio.library.walk import Candidate, Walk
 
@@ -131,9 +131,13 @@ def _rare_collections() -> Iterator[None]:
 def with_pickles_opened(scan: Scan) -> Scan:
     """Return what was found with every pickle as something that can be drawn with."""
     pickled = {finding.info.path for finding in scan.findings if isinstance(finding.error, ModelPickled)}
-    findings = (Finding.of(row.info, None) if row.info.path in pickled else row for row in scan.findings)
-    assets = (replace(row, problem="") if row.pickled else row for row in scan.assets)
-    return replace(scan, findings=tuple(findings), assets=tuple(assets))
+    findings = tuple(
+        row if row.info.path not in pickled else without_vae(row.info) if row.lacks_vae else Finding.of(row.info, None)
+        for row in scan.findings
+    )
+    problems = {row.info.path: row.info.problem for row in findings}
+    assets = (replace(row, problem=problems.get(row.path, "")) if row.pickled else row for row in scan.assets)
+    return replace(scan, findings=findings, assets=tuple(assets))
 
 
 def with_own_values(scan: Scan, own_values: Callable[[ModelInfo], Mapping[str, Any]]) -> Scan:

@@ -15,6 +15,7 @@ from sdstudio.core.model import ModelLayout
 from sdstudio.core.request import GenerationRequest
 from sdstudio.core.safetensors_writer import SafetensorsWriter, TensorPlan
 from sdstudio.core.settings import PICKLES_TITLE
+from sdstudio.library.facts import VAE_HINT
 from sdstudio.library.fitting import Fitting
 from sdstudio.library.identify import examine
 from sdstudio.library.library import Library
@@ -109,7 +110,7 @@ def test_a_pickle_tells_its_family_without_being_opened(tmp_path, encoder, famil
 
 
 def test_a_pickle_can_be_drawn_with_only_when_the_settings_say_so(home):
-    pickle(home.models / "x.ckpt", _CONV, "cond_stage_model.transformer.y")
+    pickle(home.models / "x.ckpt", _CONV, "cond_stage_model.transformer.y", "first_stage_model.z")
     library = Library(home)
     with pytest.raises(ModelPickled, match="is a pickle"):
         library.find("x")
@@ -119,6 +120,21 @@ def test_a_pickle_can_be_drawn_with_only_when_the_settings_say_so(home):
     assert library.find("x").family == "sd1"
     assert [model.problem for model in library.models() if model.key == "x"] == [""]
     assert [asset.problem for asset in library.assets() if asset.key == "x"] == [""]
+
+
+def test_a_pickle_without_a_vae_says_so_in_the_list_once_it_may_be_opened(home):
+    pickle(home.models / "x.ckpt", _CONV, "cond_stage_model.transformer.y")
+    library = Library(home)
+    [model] = [model for model in library.models() if model.key == "x"]
+    assert "is a pickle" in model.problem
+    assert not model.is_usable
+    library.set_open_pickles(True)
+    library.rescan()
+    model = library.find("x")
+    assert model.problem.endswith(f"x.ckpt holds no VAE. {VAE_HINT}")
+    assert model.lacks_vae
+    assert model.is_usable
+    assert [asset.problem for asset in library.assets() if asset.key == "x"] == [model.problem]
 
 
 def test_embeddings_vaes_and_upscalers_that_are_pickles_ask_the_same_setting(home):
