@@ -25,6 +25,8 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, UPSCALER
+from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
+from sdstudio.catalog.schedules import SCHEDULE_BY_KEY
 from sdstudio.core.asset import Asset
 from sdstudio.core.params import parameters
 from sdstudio.core.request import GenerationRequest
@@ -347,7 +349,15 @@ def rows_of(row: ShownAsset) -> list[tuple[str, str]]:
 
 
 def _values_said(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{_TITLES[name].lower()} {value}" for name, value in values.items() if name in _TITLES)
+    shown = {_TITLES[name].lower(): _shown(name, value) for name, value in values.items() if name in _TITLES}
+    return ", ".join(f"{title} {value}" for title, value in shown.items())
+
+
+def _shown(name: str, value: Any) -> str:
+    """Return a value as the panel shows it: of a sampler its title, not its key."""
+    if name == "scheduler" and value in SCHEDULER_BY_KEY:
+        return SCHEDULER_BY_KEY[value].title
+    return SCHEDULE_BY_KEY[value].title if name == "schedule" and value in SCHEDULE_BY_KEY else str(value)
 
 
 def copy_words(words: str) -> None:

@@ -39,7 +39,7 @@ from sdstudio.ui.token_panel import TokenPanel
 
 _DOWNLOADS_MAXIMUM_PX: Final = 264
 _DOWNLOADS_MINIMUM_PX: Final = 88
-_WORTH: Final = "Worth getting"
+_WORTH: Final = "Recommended models"
 
 
 class GetModels(QWidget):

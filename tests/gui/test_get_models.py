@@ -144,7 +144,7 @@ def test_the_catalogue_is_filtered_while_typing(view):
     QTest.keyClicks(view.search_edit, " no such thing")
     assert "search the Hub" in view.heading.text()
     view.search_edit.clear()
-    assert view.heading.text() == "Worth getting"
+    assert view.heading.text() == "Recommended models"
     assert not any(item.isHidden() for item, _card in view._cards)
 
 

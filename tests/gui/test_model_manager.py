@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 )
 from safetensors.torch import save_file
 
+from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.asset import Asset
 from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
@@ -376,6 +377,9 @@ class TestInTheStudio:
         studio.window.panel.fields["steps"].set_value(9)
         press(page, "keepValuesButton")
         assert studio.library.find("tiny").defaults["steps"] == 9
+        shown = [label.text() for label in details.findChildren(QLabel) if label.text().startswith("Saved by you: ")]
+        sampler = SCHEDULER_BY_KEY[studio.window.panel.value("scheduler")].title
+        assert ["steps 9" in text and f"sampler {sampler}" in text for text in shown] == [True]
         Image.new("RGB", (80, 80), "red").save(studio.paths.home / "cover.png")
         press(page, "coverFileButton")
         dialog = page.findChild(QFileDialog)
