@@ -241,7 +241,7 @@ class TestSaidWhereItIsAbout:
         generate(studio)
         qtbot.waitUntil(lambda: pictures(studio) == 1, timeout=WAIT_MS)
         [entry] = studio.history.entries()
-        assert entry.recipe.request.prompt == prompt.encode("utf-8", "replace").decode()
+        assert entry.recipe.request.prompt == ("" if prompt == "\ud83d" else prompt)  # half a letter is none
 
     def test_a_model_that_is_gone_is_told_at_the_prompt(self, studio, qtbot):
         make_picture(studio, qtbot, "red heart")
