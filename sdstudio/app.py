@@ -203,7 +203,7 @@ def open_entrance(home: Path | None = None) -> Entrance:
     instance = SingleInstance(paths.lock, read_only=is_read_only(paths.database))
     try:
         window = MainWindow(paths.window_state)
-        apply_theme(app, window.remembered_theme)
+        apply_theme(app, window.remembered_theme, window.remembered_font)
     except BaseException:
         instance.close()
         raise
@@ -232,7 +232,7 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
     paths, instance, window = entrance.paths, entrance.instance, entrance.window
     try:
         settings, complaints = Settings.load(paths.settings)
-        apply_theme(entrance.app, settings.theme)
+        apply_theme(entrance.app, settings.theme, settings.font_size)
         history, queue, kept = _open_history(paths)
         # The user's own folders may lie on a slow disk: they are read once the window is up.
         library = Library(paths, open_pickles=settings.open_pickles)

@@ -30,11 +30,24 @@ class Settings(BaseModel):
         Field(title="Theme", description="Colours of the window; System follows the desktop."),
         Ui(group="Window"),
     ] = "system"
+    font_size: Annotated[
+        int,
+        Field(ge=8, le=20, title="Font size", description="Of all that is read in the window."),
+        Ui(group="Window", unit="pt"),
+    ] = 10
     previews: Annotated[
         bool,
         Field(title="Live preview", description="Show the picture while it forms. Costs well under 3 % of the time."),
         Ui(group="Window"),
     ] = True
+    preview_interval_ms: Annotated[
+        int,
+        Field(
+            ge=0, le=5000, title="Preview interval",
+            description="Show a new live preview at most once in so many milliseconds; 0 shows every step.",
+        ),
+        Ui(group="Window", unit="ms", step=50),
+    ] = 100
     copies_tell: Annotated[
         bool,
         Field(
@@ -146,6 +159,11 @@ class Settings(BaseModel):
         ),
         Ui(group="Safety"),
     ] = ""
+
+    @property
+    def preview_every_s(self) -> float | None:
+        """At most one live preview in this time; ``None`` for none at all."""
+        return self.preview_interval_ms / 1000 if self.previews else None
 
     def as_recorded(self, made_with: Mapping[str, Any], device: str) -> Settings:
         """Return these settings with the switches a picture was made with, so that a re-run gives its pixels.

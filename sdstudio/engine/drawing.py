@@ -59,14 +59,14 @@ class Drawing:
     """
 
     def __init__(
-        self, loaded: LoadedModel, request: GenerationRequest, seeds: tuple[int, ...], device: Device, previews: bool,
-        safety: Safety, on_event: EventSink, picture: Image.Image | None = None,
+        self, loaded: LoadedModel, request: GenerationRequest, seeds: tuple[int, ...], device: Device,
+        preview_every_s: float | None, safety: Safety, on_event: EventSink, picture: Image.Image | None = None,
     ) -> None:  # fmt: skip
         self._loaded = loaded
         self._request = request
         self._seeds = seeds
         self._device = device
-        self._previews = previews
+        self._preview_every_s = preview_every_s
         self._safety = safety
         self._on_event = on_event
         self._picture = picture
@@ -124,7 +124,8 @@ class Drawing:
 
     def _drawn(self, batch: Batch) -> Drawn:
         return sample(
-            self._loaded, self._request, batch, self.plan, self._device, self._previews, self._on_event, self._begin
+            self._loaded, self._request, batch, self.plan, self._device, self._preview_every_s, self._on_event,
+            self._begin,
         )
 
     def _finish(self, batch: Batch, drawn: Drawn, sampled_s: float) -> None:

@@ -90,7 +90,7 @@ class Engine:
             check_begins(loaded)
         self._look_at(request, loaded, on_event)
         safety = self._safety(loaded, device, on_event, cancel)
-        job = Drawing(loaded, request, tuple(seeds), device, settings.previews, safety, on_event, picture)
+        job = Drawing(loaded, request, tuple(seeds), device, settings.preview_every_s, safety, on_event, picture)
         try:
             with loaded.checks.during(cancel), self._recorder(loaded, request, device, on_event):
                 at_once = 1 if device.kind.one_by_one else max(1, batch_size)
@@ -113,7 +113,7 @@ class Engine:
         device = choose_device(settings)
         loaded = self._ready(unfinished.model, settings, device, on_event, cancel)
         safety = self._safety(loaded, device, on_event, cancel)
-        job = Drawing(loaded, unfinished.request, unfinished.seeds, device, False, safety, on_event)
+        job = Drawing(loaded, unfinished.request, unfinished.seeds, device, None, safety, on_event)
         try:
             with loaded.checks.during(cancel):
                 job.keep(unfinished)

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import Any, Final
+from typing import Any
 
 import torch
 
 from sdstudio.catalog.previews import PreviewSpec
 from sdstudio.core.events import PreviewFrame
 
-PREVIEW_EVERY_S: Final = 0.1
-
 
 class Previewer:
-    """Watches one scheduler and keeps the newest preview, at most one in 100 ms; what nobody took is replaced.
+    """Watches one scheduler and keeps the newest preview; what nobody took is replaced.
 
     Args:
         spec: Latent-to-RGB factors of the model.
         device: Where the latents are.
+        every_s: At most one in this time.
     """
 
-    def __init__(self, spec: PreviewSpec, device: torch.device) -> None:
+    def __init__(self, spec: PreviewSpec, device: torch.device, every_s: float = 0.0) -> None:
+        self._every_s = every_s
         self._factors = torch.tensor(spec.factors, dtype=torch.float32, device=device)
         self._bias = torch.tensor(spec.bias, dtype=torch.float32, device=device)
         self._due = 0.0
@@ -45,7 +45,7 @@ class Previewer:
             clean = predicted_clean(scheduler, result, model_output, timestep, sample)
             if clean is not None:
                 self._frame = self._rendered(clean[0])
-                self._due = time.monotonic() + PREVIEW_EVERY_S
+                self._due = time.monotonic() + self._every_s
             return result if wanted else (result.prev_sample,)
 
         scheduler.step = watched

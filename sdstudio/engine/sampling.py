@@ -64,8 +64,8 @@ class Batch:
 
 
 def sample(
-    loaded: LoadedModel, request: GenerationRequest, batch: Batch, plan: MemoryPlan, device: Device, previews: bool,
-    on_event: EventSink, begin: torch.Tensor | None = None,
+    loaded: LoadedModel, request: GenerationRequest, batch: Batch, plan: MemoryPlan, device: Device,
+    preview_every_s: float | None, on_event: EventSink, begin: torch.Tensor | None = None,
 ) -> Drawn:  # fmt: skip
     """Draw a batch's latents with the stock pipeline; over those of a picture, (1, C, h, w), where there is one.
 
@@ -83,7 +83,7 @@ def sample(
         begin = begin / edm.sigma_data
     if plan.autocast:
         keep_format(scheduler)
-    previewer = _previewer(loaded, device) if previews and not own_decode else None
+    previewer = None if preview_every_s is None or own_decode else _previewer(loaded, device, preview_every_s)
     if previewer is not None:
         previewer.watch(scheduler)
     last = LastStep()
@@ -207,9 +207,9 @@ def edm_of(loaded: LoadedModel, request: GenerationRequest) -> Edm | None:
     return edm
 
 
-def _previewer(loaded: LoadedModel, device: Device) -> Previewer | None:
+def _previewer(loaded: LoadedModel, device: Device, every_s: float) -> Previewer | None:
     spec = loaded.info.preview_spec
-    return Previewer(spec, device.torch_device) if spec is not None else None
+    return Previewer(spec, device.torch_device, every_s) if spec is not None else None
 
 
 class _Steps:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, UPSCALER, VAE
 from sdstudio.ui.asset_model import ASSET_ROLE, ShownAsset
-from sdstudio.ui.theme import GRID, LARGE_PX, RADIUS, SMALL_PX, TEXT_PX, pixmap, tokens
+from sdstudio.ui.theme import GRID, LARGE_PX, RADIUS, SMALL_PX, TEXT_PX, pixmap, scaled, tokens
 
 ROW_PX: Final = 80
 _PICTURE_PX: Final = 56
@@ -24,7 +24,7 @@ class AssetDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:  # noqa: N802
         """Return the height; the view knows the width."""
-        return QSize(0, ROW_PX)
+        return QSize(0, max(ROW_PX, scaled(ROW_PX)))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -97,7 +97,7 @@ def _draw_words(painter: QPainter, where: QRectF, row: ShownAsset) -> None:
     height = where.height() / len(lines)
     for at, (text, size_px, colour) in enumerate(lines):
         font = QFont(painter.font())
-        font.setPixelSize(size_px)
+        font.setPixelSize(scaled(size_px))
         font.setWeight(QFont.Weight.DemiBold if at == 0 else QFont.Weight.Normal)
         painter.setFont(font)
         painter.setPen(QColor(getattr(tokens(), colour)))
@@ -112,7 +112,7 @@ def _draw_words(painter: QPainter, where: QRectF, row: ShownAsset) -> None:
 def _draw_pill(painter: QPainter, where: QRectF, text: str) -> float:
     """Draw a word in a round frame at the right; return its width."""
     font = QFont(painter.font())
-    font.setPixelSize(SMALL_PX)
+    font.setPixelSize(scaled(SMALL_PX))
     font.setWeight(QFont.Weight.Normal)
     painter.setFont(font)
     width = QFontMetricsF(font).horizontalAdvance(text) + GRID * 2

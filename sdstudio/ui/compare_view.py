@@ -12,7 +12,7 @@ from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from sdstudio.ui.theme import GRID, RADIUS, SMALL_PX, tokens
+from sdstudio.ui.theme import GRID, RADIUS, SMALL_PX, scaled, tokens
 
 _HANDLE_PX: Final = 24
 _GAP_PX: Final = GRID
@@ -139,7 +139,7 @@ class CompareView(QWidget):
 
     def _draw_name(self, painter: QPainter, seen: QRectF, name: str, left: bool) -> None:
         font = painter.font()
-        font.setPixelSize(SMALL_PX)
+        font.setPixelSize(scaled(SMALL_PX))
         font.setWeight(QFont.Weight.DemiBold)
         painter.setFont(font)
         x = seen.left() + GRID if left else seen.right() - GRID - 22

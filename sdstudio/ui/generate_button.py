@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionButton, QStylePai
 
 from sdstudio.ui import theme
 from sdstudio.ui.editor import small_button
-from sdstudio.ui.theme import GRID, SMALL_PX, TEXT_PX, mark
+from sdstudio.ui.theme import GRID, SMALL_PX, TEXT_PX, mark, scaled
 
 SHORTCUT: Final = QKeySequence(Qt.Modifier.CTRL | Qt.Key.Key_Return)
 
@@ -82,8 +82,8 @@ class GenerateButton(QPushButton):
 
     def _fonts(self) -> tuple[QFont, QFont]:
         words, keys = QFont(self.font()), QFont(self.font())
-        words.setPixelSize(TEXT_PX)
+        words.setPixelSize(scaled(TEXT_PX))
         words.setWeight(QFont.Weight.DemiBold)
-        keys.setPixelSize(SMALL_PX)
+        keys.setPixelSize(scaled(SMALL_PX))
         keys.setWeight(QFont.Weight.Normal)
         return words, keys

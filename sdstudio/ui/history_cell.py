@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QLinearGradient, QPainter, QPainterPath, QPen, QPixmap
 
 from sdstudio.history.store import Entry
-from sdstudio.ui.theme import RADIUS, SMALL_PX, pixmap, tokens
+from sdstudio.ui.theme import RADIUS, SMALL_PX, pixmap, scaled, tokens
 
 GAP_PX: Final = 4
 _ICON_PX: Final = 24
@@ -90,7 +90,7 @@ def _draw_marks(painter: QPainter, where: QRectF, entry: Entry) -> None:
 def _draw_words(painter: QPainter, where: QRectF, entry: Entry) -> None:
     _shade(painter, where, 0.35, 210)
     font = painter.font()
-    font.setPixelSize(SMALL_PX)
+    font.setPixelSize(scaled(SMALL_PX))
     painter.setFont(font)
     metrics = QFontMetricsF(font)
     line = metrics.height()

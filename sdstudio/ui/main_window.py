@@ -15,7 +15,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QVBoxLayout, QWidget
 
 from sdstudio.ui.dragged import accept_as_copy
-from sdstudio.ui.theme import ThemeChoice, apply_theme, set_icon
+from sdstudio.ui.theme import FONT_PT, FONT_SIZES, ThemeChoice, apply_theme, set_icon
 from sdstudio.ui.window_memory import WindowMemory
 
 if TYPE_CHECKING:
@@ -69,6 +69,12 @@ class MainWindow(QMainWindow):
         """The theme of the last time, for the moment before the settings are read."""
         choices: dict[str, ThemeChoice] = {"dark": "dark", "light": "light"}
         return choices.get(str(self._memory.json_of("window").get("theme")), "system")
+
+    @property
+    def remembered_font(self) -> int:
+        """The font size of the last time, as above."""
+        size = self._memory.json_of("window").get("font")
+        return size if isinstance(size, int) and size in FONT_SIZES else FONT_PT
 
     @property
     def settings(self) -> Settings:
@@ -161,8 +167,9 @@ class MainWindow(QMainWindow):
         """Use changed settings and tell everyone."""
         before, self._settings = self._settings, settings
         app = QApplication.instance()
-        if settings.theme != before.theme and isinstance(app, QApplication):
-            apply_theme(app, settings.theme)
+        looks = settings.theme, settings.font_size
+        if looks != (before.theme, before.font_size) and isinstance(app, QApplication):
+            apply_theme(app, *looks)
         self.settings_desk.take(settings)
         self.settings_changed.emit(settings)
 
@@ -181,7 +188,8 @@ class MainWindow(QMainWindow):
         if not self.commands.is_full_screen:
             self._memory.keep_bytes("geometry", bytes(self.saveGeometry().data()))
             self._memory.keep_bytes("layout", self.create_page.layout_state())
-        kept = {"page": self.pages.name, "theme": self._settings.theme, "commands": list(self.commands.recent)}
+        looks = {"theme": self._settings.theme, "font": self._settings.font_size}
+        kept = {"page": self.pages.name, "commands": list(self.commands.recent), **looks}
         self._memory.keep_json("window", kept)
         self._memory.keep_json("loupe", self.loupe_desk.state())
         self._memory.keep_json("pages", self.pages.state())

@@ -13,7 +13,7 @@ from sdstudio.core.folding import folded
 from sdstudio.ui.covers import Covers
 from sdstudio.ui.editor import wrapped
 from sdstudio.ui.model_rows import ModelRow
-from sdstudio.ui.theme import GRID, RADIUS, SMALL_PX, TEXT_PX, pixmap, tokens
+from sdstudio.ui.theme import GRID, RADIUS, SMALL_PX, TEXT_PX, pixmap, scaled, tokens
 
 ROW_ROLE: Final = Qt.ItemDataRole.UserRole + 1
 ROW_PX: Final = 56
@@ -128,7 +128,8 @@ class ModelRowDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: N802
         """Return the height; the view knows the width."""
-        return QSize(0, HEADING_PX if index.data(ROW_ROLE).model is None else ROW_PX)
+        px = HEADING_PX if index.data(ROW_ROLE).model is None else ROW_PX
+        return QSize(0, max(px, scaled(px)))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw one line."""
@@ -208,7 +209,7 @@ def _write(
     vertical: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignVCenter,
 ) -> None:
     font = QFont(painter.font())
-    font.setPixelSize(size_px)
+    font.setPixelSize(scaled(size_px))
     font.setWeight(weight)
     painter.setFont(font)
     painter.setPen(QColor(getattr(tokens(), colour)))

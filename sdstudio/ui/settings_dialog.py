@@ -22,11 +22,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.core.checks import check_bounds
+from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import Kind, Parameter, parameters
 from sdstudio.core.settings import Settings
 from sdstudio.ui.dialog_foot import BACK, CLOSE, MARGIN, dialog_foot
 from sdstudio.ui.first_size import open_at
 from sdstudio.ui.form import Field
+from sdstudio.ui.number_editor import NumberEditor
 from sdstudio.ui.theme import GRID, mark
 
 GROUPS_WIDTH: Final = 168
@@ -95,11 +98,19 @@ class SettingsDialog(QDialog):
         if field.row.kind is Kind.TEXT:  # half a word is no setting: wait until it is typed
             field.editor.finished.connect(self._on_edited)
             field.mark.clicked.connect(self._on_edited)
-        else:
-            field.changed.connect(self._on_edited)
+            return
+        if isinstance(field.editor, NumberEditor):  # half a number neither
+            field.editor.spin.setKeyboardTracking(False)
+        field.changed.connect(self._on_edited)
 
     def _on_edited(self) -> None:
-        settings = Settings(**{name: field.value() for name, field in self._fields.items()})
+        values = {name: field.value() for name, field in self._fields.items()}
+        try:
+            for name, field in self._fields.items():
+                check_bounds(field.row, values[name])
+        except InvalidRequest:  # its field says so
+            return
+        settings = Settings(**values)
         if settings != self._settings:  # a line of text also says that it is done when nothing was typed
             self._before_reset = None
             self._take(settings)

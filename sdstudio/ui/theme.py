@@ -11,6 +11,7 @@ on frames ``card``; on fields ``invalid``.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QStyle, 
 
 from sdstudio.core.paths import resources
 
+FONT_SIZES: Final = range(8, 21)
 ThemeChoice = Literal["system", "dark", "light"]
 
 GRID: Final = 8
@@ -32,9 +34,24 @@ RADIUS: Final = 6
 TEXT_PX: Final = 13
 SMALL_PX: Final = 11
 LARGE_PX: Final = 15
+TITLE_PX: Final = 20
 ICON_PX: Final = 16
 STRONG: Final = "<b style='font-weight: 600'>"
 """Begins strong words in rich text: the fonts that come along have no bolder weight, and a bolder one is smeared."""
+FONT_PT: Final = 10
+"""At this size of the settings, text has the pixels above."""
+_HEIGHT: Final = re.compile(r"(\b(?:min|max)-height: )(1[89]|2\d|3[0-2])px")
+"""Heights of lines of text in the style sheet."""
+_WIDTHS: Final = (
+    ("ParameterPanel", 264, 4000),
+    ("NumberEditor", 80, 88),
+    ("QListWidget#settingsGroups", 150, 150),
+    ("SettingsDialog", 520, 4000),
+    ("AssetDetails", 300, 300),
+    ("EntryDetails", 300, 300),
+)
+"""Widths that words need: at least, at most."""
+_BARS: Final = (("TopBar", 48), ("StatusLine", 36))
 FONT_FAMILIES: Final = ("Inter", "Segoe UI", "SF Pro Text", "Noto Sans")
 
 
@@ -146,13 +163,20 @@ class Theme(QObject):
         self.tokens = DARK
         self._app = app
         self._choice: ThemeChoice = "system"
+        self.font_pt = FONT_PT
         self._is_dressed = False
         self._icons: dict[tuple[str, str, str, int], QIcon] = {}
         app.styleHints().colorSchemeChanged.connect(self._on_desktop_changed)
 
-    def choose(self, choice: ThemeChoice) -> None:
-        """Follow the desktop, or hold to one theme."""
+    def choose(self, choice: ThemeChoice, font_pt: int = FONT_PT) -> None:
+        """Follow the desktop, or hold to one theme; with text of this size."""
         self._choice = choice
+        if font_pt != self.font_pt:
+            self.font_pt = font_pt
+            self._is_dressed = False
+            font = self._app.font()
+            font.setPixelSize(scaled(TEXT_PX))
+            self._app.setFont(font)
         hints = self._app.styleHints()
         wanted = {"dark": Qt.ColorScheme.Dark, "light": Qt.ColorScheme.Light}.get(choice, Qt.ColorScheme.Unknown)
         if hasattr(hints, "setColorScheme"):  # since Qt 6.8: title bars and native dialogs follow
@@ -184,14 +208,14 @@ class Theme(QObject):
         self.changed.emit(tokens)
 
 
-def apply_theme(app: QApplication, choice: ThemeChoice) -> Theme:
+def apply_theme(app: QApplication, choice: ThemeChoice, font_pt: int = FONT_PT) -> Theme:
     """Dress the application: Fusion, fonts, palette, style sheet. Call it again to change the choice."""
     theme = _theme_of(app)
     if theme is None:
         app.setStyle(QStyleFactory.create("Fusion"))
         app.setFont(_font(app))
         theme = Theme(app)
-    theme.choose(choice)
+    theme.choose(choice, font_pt)
     return theme
 
 
@@ -199,6 +223,12 @@ def current_theme() -> Theme | None:
     """Return the running application's theme, ``None`` before `apply_theme`."""
     app = QApplication.instance()
     return _theme_of(app) if isinstance(app, QApplication) else None
+
+
+def scaled(px: int) -> int:
+    """Return a size of text, or of what holds text, at the font size of the settings."""
+    theme = current_theme()
+    return px if theme is None else round(px * theme.font_pt / FONT_PT)
 
 
 def tokens() -> Tokens:
@@ -257,11 +287,22 @@ def style_sheet(theme: Tokens) -> str:
         "grid": GRID,
         "half": GRID // 2,
         "radius": RADIUS,
-        "px": TEXT_PX,
-        "small_px": SMALL_PX,
-        "large_px": LARGE_PX,
+        "px": scaled(TEXT_PX),
+        "small_px": scaled(SMALL_PX),
+        "large_px": scaled(LARGE_PX),
+        "title_px": scaled(TITLE_PX),
     }
-    return Template(_template()).substitute(asdict(theme), **sizes, art=_themes().as_posix())
+    filled = Template(_template()).substitute(asdict(theme), **sizes, art=_themes().as_posix())
+    return filled if scaled(100) <= 100 else _with_room(filled)
+
+
+def _with_room(sheet: str) -> str:
+    """Give what holds a line of text room for text that is larger than usual."""
+    more = round(1.4 * (scaled(TEXT_PX) - TEXT_PX))
+    lines = [_HEIGHT.sub(lambda found: f"{found[1]}{int(found[2]) + more}px", sheet)]
+    lines += [f"{name} {{ min-width: {scaled(px)}px; max-width: {scaled(most)}px }}" for name, px, most in _WIDTHS]
+    lines += [f"{name} {{ min-height: {px + more}px; max-height: {px + more}px }}" for name, px in _BARS]
+    return "\n".join(lines)
 
 
 def _theme_of(app: QApplication) -> Theme | None:

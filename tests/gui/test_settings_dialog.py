@@ -42,6 +42,9 @@ def change(dialog: SettingsDialog, row: Parameter) -> None:
         case Kind.CHOICE:
             widget.setFocus()
             QTest.keyClick(widget, Qt.Key.Key_Down)
+        case Kind.INTEGER:
+            widget.setFocus()
+            QTest.keyClick(widget, Qt.Key.Key_Up)
         case Kind.TEXT:
             QTest.keyClicks(widget, "mine")
             QTest.keyClick(widget, Qt.Key.Key_Return)
@@ -88,6 +91,23 @@ def test_text_is_applied_when_it_is_typed_to_its_end(dialog: SettingsDialog, qtb
         QTest.keyClick(edit, Qt.Key.Key_Return)
     assert dialog.settings.safety_filter == "my-filter"
     assert dialog.isVisible()  # Enter closes nothing
+
+
+def test_half_a_number_is_no_setting_and_a_wrong_one_is_told_at_its_field(dialog: SettingsDialog, qtbot) -> None:
+    field = dialog.field("font_size")
+    spin = field.editor.field
+    spin.setFocus()
+    spin.selectAll()
+    heard: list[Settings] = []
+    dialog.settings_changed.connect(heard.append)
+    QTest.keyClicks(spin, "12")
+    QTest.keyClick(spin, Qt.Key.Key_Return)
+    assert [settings.font_size for settings in heard] == [12]
+    spin.selectAll()
+    QTest.keyClicks(spin, "99")
+    QTest.keyClick(spin, Qt.Key.Key_Return)
+    assert "Font size = 99" in field.error
+    assert dialog.settings.font_size == 12
 
 
 def test_reset_all_is_one_change_and_can_be_undone(dialog: SettingsDialog, qtbot) -> None:

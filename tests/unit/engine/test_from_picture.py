@@ -14,7 +14,6 @@ from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.core.errors import Cancelled, InvalidRequest
 from sdstudio.core.events import Decoding, GuidanceStep, ImageMade, Notice, StepDone
 from sdstudio.core.settings import Settings
-from sdstudio.engine import preview
 from sdstudio.engine.memory import MemoryPlan, apply
 from sdstudio.engine.pixels import Vae
 from sdstudio.engine.schedulers import build_scheduler
@@ -241,9 +240,8 @@ def test_the_hint_of_a_strength_that_is_too_small_helps(studio, begun):
     assert len(here.steps) == 1
 
 
-def test_the_steps_over_a_picture_have_previews(studio, begun, monkeypatch):
-    monkeypatch.setattr(preview, "PREVIEW_EVERY_S", 0.0)
-    here = studio("sd1", Settings(previews=True))
+def test_the_steps_over_a_picture_have_previews(studio, begun):
+    here = studio("sd1", Settings(previews=True, preview_interval_ms=0))
     begun(here=here)
     assert [step.preview is not None for step in here.steps] == [True] * 3
 

@@ -12,12 +12,7 @@ from sdstudio.engine import preview
 from sdstudio.engine.pixels import Vae
 from sdstudio.engine.preview import Previewer
 
-ON = Settings(previews=True)
-
-
-@pytest.fixture
-def every_step(monkeypatch):
-    monkeypatch.setattr(preview, "PREVIEW_EVERY_S", 0.0)
+ON = Settings(previews=True, preview_interval_ms=0)
 
 
 def rendered(latents: torch.Tensor, spec: PreviewSpec = PREVIEWS[0]) -> np.ndarray:
@@ -46,7 +41,7 @@ def kept_latents(monkeypatch) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("family", ["sd1", "sd2"])
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
-def test_the_last_preview_shows_the_final_latents(studio, monkeypatch, every_step, spec, family):
+def test_the_last_preview_shows_the_final_latents(studio, monkeypatch, spec, family):
     final = kept_latents(monkeypatch)
     here = studio(family)
     here.engine.configure(ON)
@@ -59,7 +54,7 @@ def test_the_last_preview_shows_the_final_latents(studio, monkeypatch, every_ste
     assert np.abs(last - rendered(final[0])).mean() < 6
 
 
-def test_the_preview_of_sdxl_uses_its_own_factors(studio, monkeypatch, every_step):
+def test_the_preview_of_sdxl_uses_its_own_factors(studio, monkeypatch):
     final = []
     decode = Vae.decode
     monkeypatch.setattr(
@@ -74,7 +69,7 @@ def test_the_preview_of_sdxl_uses_its_own_factors(studio, monkeypatch, every_ste
 
 
 @pytest.mark.parametrize("spec", [SCHEDULER_BY_KEY[key] for key in ("euler_a", "dpmpp_sde", "ddpm", "dpmpp_2m_sde")])
-def test_previews_are_clean_from_the_first_step(studio, every_step, spec):
+def test_previews_are_clean_from_the_first_step(studio, spec):
     """The step's own result carries the noise of its level: its spread is many times that of a picture's latents."""
     here = studio("sd1")
     here.engine.configure(ON)
@@ -85,7 +80,7 @@ def test_previews_are_clean_from_the_first_step(studio, every_step, spec):
 
 
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
-def test_previews_change_no_pixel(studio, every_step, spec):
+def test_previews_change_no_pixel(studio, spec):
     here = studio("sd1")
     (off,) = here.make([5], scheduler=spec.key)
     assert not any(step.preview for step in here.steps)
@@ -95,21 +90,21 @@ def test_previews_change_no_pixel(studio, every_step, spec):
     assert np.array_equal(np.asarray(on.pixels), np.asarray(off.pixels))
 
 
-def test_previews_come_at_most_every_100_ms(studio, monkeypatch):
+@pytest.mark.parametrize(("interval_ms", "shown"), [(0, list(range(1, 21))), (100, [1, 5, 9, 13, 17]), (310, [1, 12])])
+def test_the_interval_of_the_settings_holds(studio, monkeypatch, interval_ms, shown):
     now = [1000.0]
     monkeypatch.setattr(preview.time, "monotonic", lambda: now[0])
     here = studio("sd1")
-    here.engine.configure(ON)
+    here.engine.configure(Settings(preview_interval_ms=interval_ms))
 
     def tick(event):
         now[0] += 0.03
 
     here.make([5], steps=20, on_event=tick)
-    shown = [step.step for step in here.steps if step.preview]
-    assert shown == [1, 5, 9, 13, 17]
+    assert [step.step for step in here.steps if step.preview] == shown
 
 
-def test_the_preview_of_a_batch_is_of_its_first_picture(studio, every_step):
+def test_the_preview_of_a_batch_is_of_its_first_picture(studio):
     here = studio("sd1")
     here.engine.configure(ON)
     here.make([5, 6], batch_size=2)
