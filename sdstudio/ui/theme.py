@@ -174,9 +174,6 @@ class Theme(QObject):
         if font_pt != self.font_pt:
             self.font_pt = font_pt
             self._is_dressed = False
-            font = self._app.font()
-            font.setPixelSize(scaled(TEXT_PX))
-            self._app.setFont(font)
         hints = self._app.styleHints()
         wanted = {"dark": Qt.ColorScheme.Dark, "light": Qt.ColorScheme.Light}.get(choice, Qt.ColorScheme.Unknown)
         if hasattr(hints, "setColorScheme"):  # since Qt 6.8: title bars and native dialogs follow
