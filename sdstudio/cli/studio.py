@@ -17,7 +17,10 @@ from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
 from sdstudio.library.library import Library
 
-NOT_FOR_A_RUN = ("theme", "font_size", "previews", "preview_interval_ms", "copies_tell", "model_folders")
+NOT_FOR_A_RUN = (
+    "theme", "font_size", "previews", "preview_interval_ms", "end_sound", "end_notification", "copies_tell",
+    "model_folders",
+)  # fmt: skip
 """Settings that do not touch a picture: the window's, and which copies tell what."""
 
 

@@ -16,6 +16,7 @@ from sdstudio.core.json_text import json_of
 from sdstudio.core.params import Ui, parameters
 
 MEMORY_GROUP: Final = "Speed and memory"
+_ENDS: Final = ("Off", "When the queue is empty", "After each press of Generate")
 PICKLES_TITLE: Final = "Open .ckpt and .pt files"
 PICKLES_HINT: Final = f"Turn on “{PICKLES_TITLE}” in the settings, or get the .safetensors of it."
 
@@ -48,6 +49,19 @@ class Settings(BaseModel):
         ),
         Ui(group="Window", unit="ms", step=50),
     ] = 100
+    end_sound: Annotated[
+        Literal["off", "last", "every"],
+        Field(title="Sound", description="Play a sound when pictures are done."),
+        Ui(group="End of work", titles=_ENDS),
+    ] = "off"
+    end_notification: Annotated[
+        Literal["off", "last", "every"],
+        Field(
+            title="Notification",
+            description="Let the desktop say that pictures are done, when another window has the focus.",
+        ),
+        Ui(group="End of work", titles=_ENDS),
+    ] = "last"
     copies_tell: Annotated[
         bool,
         Field(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from PySide6.QtWidgets import QApplication
+
 from sdstudio.core.inputs import InputPictures
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.presets import PresetBook
@@ -16,10 +18,12 @@ from sdstudio.jobs.workshop import Workshop
 from sdstudio.library.library import Library
 from sdstudio.ui.acts import Acts
 from sdstudio.ui.adviser import Adviser
+from sdstudio.ui.announcing import Desktop, play_done
 from sdstudio.ui.canvas import Canvas
 from sdstudio.ui.commands import Commands
 from sdstudio.ui.conductor import Conductor, Players
 from sdstudio.ui.create_page import CreatePage
+from sdstudio.ui.end_of_work import EndOfWork
 from sdstudio.ui.entry_actions import EntryActions
 from sdstudio.ui.exchange import Exchange
 from sdstudio.ui.explain_desk import ExplainDesk
@@ -147,6 +151,7 @@ class Furniture:
         adviser = Adviser(panel, editor, acts, rooms.tasks, window)
         rooms.controller.worker.picture_saved.connect(adviser.take_picture)
         desk.stopped.connect(adviser.stop)
+        _tell_of_the_end(rooms.controller, window)
         provenance = Provenance(rooms.controller, rooms.tasks, window)
         conductor.grant(provenance.wishes)
         provenance.recall = lambda entry: conductor.recall(entry)
@@ -214,6 +219,14 @@ def _use_parameters(players: Players, conductor: Conductor, acts: Acts, window: 
     desk.attention_wanted.connect(conductor.attention_wanted)
     conductor.grant(desk.wishes)
     return desk
+
+
+def _tell_of_the_end(controller: JobController, window: MainWindow) -> None:
+    end = EndOfWork(
+        controller, lambda: window.settings, lambda: QApplication.activeWindow() is not None, Desktop(window),
+        play_done, window,
+    )  # fmt: skip
+    window.left.connect(end.tell_now)
 
 
 def _begin_from_pictures(
