@@ -102,6 +102,7 @@ class GroupMark(QAbstractButton):
         self.setObjectName(f"{title.lower()}ResetButton")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self._title = title
+        self.setAccessibleName(f"{title}: reset")  # until something is changed there
         self.hide()
 
     def show_changed(self, titles: Sequence[str]) -> None:
