@@ -89,22 +89,8 @@ def sample(
     last = LastStep()
     if not own_decode:
         last.watch(scheduler)
-    wanted: dict[str, Any] = {
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt or None,
-        "width": request.width,
-        "height": request.height,
-        "guidance_scale": request.guidance_scale,
-        "num_images_per_prompt": len(batch.seeds),
-        "generator": generators(request.rng, batch.seeds),
-        "clip_skip": diffusers_clip_skip(request.clip_skip, loaded.info.family_row),
-        "num_inference_steps": request.steps,
-        "eta": request.eta_ddim,
-        "output_type": "pt" if own_decode else "latent",
-        "callback_on_step_end": _Steps(batch, previewer, device, on_event, last),
-    }
-    if begin is not None:
-        wanted |= {"image": begin.expand(len(batch.seeds), -1, -1, -1), **_begun(request, scheduler)}
+    wanted = _arguments(loaded, request, batch, scheduler, begin)
+    wanted["callback_on_step_end"] = _Steps(batch, previewer, device, on_event, last)
     known = inspect.signature(type(pipe).__call__).parameters
     with contextlib.ExitStack() as stack:
         stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
@@ -132,6 +118,28 @@ def sample(
     if edm is not None:
         latents = latents * edm.sigma_data
     return _drawn(latents, own_decode, scheduler, request)
+
+
+def _arguments(
+    loaded: LoadedModel, request: GenerationRequest, batch: Batch, scheduler: Any, begin: torch.Tensor | None
+) -> dict[str, Any]:
+    """Return what the stock pipeline is called with, by the names of its arguments; a text's vectors come on top."""
+    wanted: dict[str, Any] = {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt or None,
+        "width": request.width,
+        "height": request.height,
+        "guidance_scale": request.guidance_scale,
+        "num_images_per_prompt": len(batch.seeds),
+        "generator": generators(request.rng, batch.seeds),
+        "clip_skip": diffusers_clip_skip(request.clip_skip, loaded.info.family_row),
+        "num_inference_steps": request.steps,
+        "eta": request.eta_ddim,
+        "output_type": "latent" if is_stable_diffusion(loaded.files) else "pt",
+    }
+    if begin is not None:
+        wanted |= {"image": begin.expand(len(batch.seeds), -1, -1, -1), **_begun(request, scheduler)}
+    return wanted
 
 
 def _drawn(latents: torch.Tensor, decoded: bool, scheduler: Any, request: GenerationRequest) -> Drawn:

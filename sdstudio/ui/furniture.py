@@ -121,53 +121,23 @@ class Furniture:
         conductor.grant(history_desk.wishes)
         queue_panel.undos = history_desk.undos
         QueueDesk(players, conductor, rooms.controller, rooms.history, window)
-        last_picture = LastPicture(canvas, rooms.history, rooms.tasks, conductor.offer_examples, window)
-        window.when_shown(last_picture.bring)
-        desk.stopped.connect(last_picture.stop)
+        _show_last_picture(rooms, players, conductor, window)
         _generate_forever(players, conductor, rooms.controller, window)
-        explain_desk = ExplainDesk(
-            Explainer(rooms.controller.worker, window), rooms.history, rooms.library.find, rooms.tasks, window
-        )
-        conductor.grant({"explain": lambda entries: explain_desk.explain([conductor.recall(entries[0])])})
-        acts = Acts(panel, editor, history_desk.undos, message, window)
-        panel_head.reset_wanted.connect(lambda: acts.reset())
-        preset_desk = PresetDesk(
-            PresetBook.of(rooms.paths), panel, editor, desk.styles, acts, history_desk.undos, message, window
-        )
-        panel_head.presets_asked.connect(preset_desk.fill)
-        desk.style_kept.connect(acts.keep)
-        desk.do = acts.do
+        acts = _change_parameters(rooms, players, panel_head, history_desk.undos, window)
         parameters_desk = _use_parameters(players, conductor, acts, window)
         input_desk = _begin_from_pictures(rooms, players, conductor, history_desk.undos, window)
         exchange = Exchange(rooms.library, rooms.history, rooms.tasks, message, status_line, window)
-        exchange.input_wanted.connect(input_desk.use_file)
-        exchange.use_requested.connect(parameters_desk.use_reading)
-        input_desk.brought.connect(parameters_desk.tell_input)
         paste_desk = PasteDesk(create_page, editor, rooms.tasks, window)
-        paste_desk.take = input_desk.use_offer
-        paste_desk.use = lambda reading, name: parameters_desk.use_pasted(exchange.recalled_reading(reading), name)
+        _take_from_elsewhere(exchange, paste_desk, input_desk, parameters_desk)
         desk.stopped.connect(paste_desk.stop)
         model.mime_of = canvas.mime_of = exchange.mime_of
-        adviser = Adviser(panel, editor, acts, rooms.tasks, window)
-        rooms.controller.worker.picture_saved.connect(adviser.take_picture)
-        desk.stopped.connect(adviser.stop)
+        _verify(rooms, players, conductor, window)
         _tell_of_the_end(rooms.controller, window)
-        provenance = Provenance(rooms.controller, rooms.tasks, window)
-        conductor.grant(provenance.wishes)
-        provenance.recall = lambda entry: conductor.recall(entry)
-        provenance.entry_wanted.connect(canvas.show_entry)
-        provenance.progressed.connect(status_line.show_progress)
-        provenance.rested.connect(status_line.rest)
-        provenance.title_changed.connect(conductor.title_changed)
         pages = Pages(create_page, browser, model, actions, rooms.history, rooms.tasks, rooms.paths.models, window)
-        file_drops = FileDrops(window)
-        window.when_shown(lambda: file_drops.teach(window))
-        LiesOver(message, pages, "top", _WIDEST_MESSAGE_PX, margin=_DOCK_PX)
-        pages.learn_added.connect(explain_desk.add_page)
-        shown = Shown(pages, canvas, browser, model)
-        loupe_desk = LoupeDesk(shown, actions, history_desk, rooms.history, rooms.tasks)
+        _lay_over(message, pages, window)
+        _explain(rooms, conductor, pages, window)
+        loupe_desk = LoupeDesk(Shown(pages, canvas, browser, model), actions, history_desk, rooms.history, rooms.tasks)
         conductor.grant({"look": loupe_desk.look})
-        explain_desk.page_wanted.connect(lambda: pages.open("Learn"))
         return cls(
             actions_on_entries=actions,
             message=message,
@@ -210,6 +180,70 @@ def _generate_forever(
     Forever(
         editor.forever_button, controller, conductor.generate, written, editor.show_message, bar, free_seed, window
     )
+
+
+def _lay_over(message: MessageBar, pages: Pages, window: MainWindow) -> None:
+    """Let messages lie over the pages, and fields leave dropped files to what lies behind."""
+    file_drops = FileDrops(window)
+    window.when_shown(lambda: file_drops.teach(window))
+    LiesOver(message, pages, "top", _WIDEST_MESSAGE_PX, margin=_DOCK_PX)
+
+
+def _explain(rooms: Rooms, conductor: Conductor, pages: Pages, window: MainWindow) -> None:
+    """Build who explains a picture on the Learn page."""
+    explainer = Explainer(rooms.controller.worker, window)
+    desk = ExplainDesk(explainer, rooms.history, rooms.library.find, rooms.tasks, window)
+    conductor.grant({"explain": lambda entries: desk.explain([conductor.recall(entries[0])])})
+    pages.learn_added.connect(desk.add_page)
+    desk.page_wanted.connect(lambda: pages.open("Learn"))
+
+
+def _show_last_picture(rooms: Rooms, players: Players, conductor: Conductor, window: MainWindow) -> None:
+    """Show the last picture on the canvas at the start."""
+    last_picture = LastPicture(players.canvas, rooms.history, rooms.tasks, conductor.offer_examples, window)
+    window.when_shown(last_picture.bring)
+    players.desk.stopped.connect(last_picture.stop)
+
+
+def _change_parameters(
+    rooms: Rooms, players: Players, panel_head: PanelHead, undos: Undos, window: MainWindow
+) -> Acts:
+    """Build who changes many parameters at once, with one undo for all: reset, presets, advice."""
+    panel, editor = players.panel, players.editor
+    acts = Acts(panel, editor, undos, players.message, window)
+    panel_head.reset_wanted.connect(lambda: acts.reset())
+    presets = PresetDesk(
+        PresetBook.of(rooms.paths), panel, editor, players.desk.styles, acts, undos, players.message, window
+    )
+    panel_head.presets_asked.connect(presets.fill)
+    players.desk.style_kept.connect(acts.keep)
+    players.desk.do = acts.do
+    adviser = Adviser(panel, editor, acts, rooms.tasks, window)
+    rooms.controller.worker.picture_saved.connect(adviser.take_picture)
+    players.desk.stopped.connect(adviser.stop)
+    return acts
+
+
+def _take_from_elsewhere(
+    exchange: Exchange, paste_desk: PasteDesk, input_desk: InputDesk, parameters_desk: ParametersDesk
+) -> None:
+    """Let what is dropped or pasted become the input picture or the parameters."""
+    exchange.input_wanted.connect(input_desk.use_file)
+    exchange.use_requested.connect(parameters_desk.use_reading)
+    input_desk.brought.connect(parameters_desk.tell_input)
+    paste_desk.take = input_desk.use_offer
+    paste_desk.use = lambda reading, name: parameters_desk.use_pasted(exchange.recalled_reading(reading), name)
+
+
+def _verify(rooms: Rooms, players: Players, conductor: Conductor, window: MainWindow) -> None:
+    """Build who makes pictures again to compare, and lays them out as a grid."""
+    provenance = Provenance(rooms.controller, rooms.tasks, window)
+    conductor.grant(provenance.wishes)
+    provenance.recall = lambda entry: conductor.recall(entry)
+    provenance.entry_wanted.connect(players.canvas.show_entry)
+    provenance.progressed.connect(players.status.show_progress)
+    provenance.rested.connect(players.status.rest)
+    provenance.title_changed.connect(conductor.title_changed)
 
 
 def _use_parameters(players: Players, conductor: Conductor, acts: Acts, window: MainWindow) -> ParametersDesk:
