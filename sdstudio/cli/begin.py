@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from sdstudio.cli.studio import Studio, opened_history
@@ -18,6 +23,30 @@ With --init-image a picture begins from another one: a file, the number of a pic
 that was taken before. Without --width and --height it gets that picture's shape, with about as many pixels as the model
 is made for; with one of them the other follows; with --strength 0 it keeps its own size, in multiples of 8.
 """
+
+
+@contextmanager
+def with_inputs(studio: Studio, out: str | None) -> Iterator[Studio]:
+    """Yield a studio whose input pictures can be kept.
+
+    Where the pictures go into a file or folder and the data folder can only be read, that is a folder which goes with
+    the run: nothing of the data folder is to be written then.
+
+    Args:
+        studio: Of this data folder.
+        out: Where the pictures go, ``None`` for the history.
+    """
+    if out is None or _may_be_written(studio.paths.inputs):
+        yield studio
+        return
+    with tempfile.TemporaryDirectory(prefix="sdstudio-inputs-") as folder:
+        yield Studio.at(replace(studio.paths, spare_inputs=Path(folder)), studio.settings)
+
+
+def _may_be_written(folder: Path) -> bool:
+    """Tell whether files can be put into a folder, which is made when it is missing."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    return os.access(there, os.W_OK | os.X_OK)
 
 
 def begun(values: Mapping[str, Any], model: ModelInfo, studio: Studio) -> dict[str, Any]:

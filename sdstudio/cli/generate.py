@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-from sdstudio.cli.begin import SIZE_RULE, begun
+from sdstudio.cli.begin import SIZE_RULE, begun, with_inputs
 from sdstudio.cli.console import Console
 from sdstudio.cli.drawing import Order, add_output_flags, draw
 from sdstudio.cli.flags import add_flags, given
@@ -57,7 +57,11 @@ def add_generate(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    studio = Studio.open(console, args)
+    with with_inputs(Studio.open(console, args), args.out) as studio:
+        return _generate(args, console, studio)
+
+
+def _generate(args: argparse.Namespace, console: Console, studio: Studio) -> int:
     take_preset(args, studio.paths, console)
     model = studio.library.find(getattr(args, "model", STARTER_KEY))
     values = begun(given(args, parameters(GenerationRequest)), model, studio)

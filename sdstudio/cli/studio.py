@@ -40,6 +40,11 @@ class Studio:
         for warning in warnings:
             console.note(f"note: {warning}")
         settings = settings.model_copy(update={"previews": False, **given(args, parameters(Settings))})
+        return cls.at(paths, settings)
+
+    @classmethod
+    def at(cls, paths: StudioPaths, settings: Settings) -> Studio:
+        """Return a data folder's with these settings."""
         return cls(paths, settings, Library(paths, settings.model_folders, settings.open_pickles))
 
 

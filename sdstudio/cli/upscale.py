@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
-from sdstudio.cli.begin import kept
+from sdstudio.cli.begin import kept, with_inputs
 from sdstudio.cli.console import Console
 from sdstudio.cli.drawing import Order, add_output_flags, draw_all
 from sdstudio.cli.flags import add_flags, given
@@ -58,7 +58,11 @@ def add_upscale(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    studio = Studio.open(console, args)
+    with with_inputs(Studio.open(console, args), args.out) as studio:
+        return _upscale(args, console, studio)
+
+
+def _upscale(args: argparse.Namespace, console: Console, studio: Studio) -> int:
     factor = getattr(args, FACTOR.name, FACTOR.default)
     check_bounds(FACTOR, factor)
     values = {"strength": 0.0, **given(args, parameters(GenerationRequest))}

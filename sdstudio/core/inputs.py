@@ -52,11 +52,12 @@ class InputPictures:
     """The store of input pictures, without state of its own: any thread and any process may use one.
 
     Args:
-        paths: The data folder it lies in.
+        paths: The data folder it lies in; its spare folder is written where there is one, and both are read.
     """
 
     def __init__(self, paths: StudioPaths) -> None:
-        self._folder = paths.inputs
+        self._folder = paths.spare_inputs or paths.inputs
+        self._folders = tuple(dict.fromkeys((self._folder, paths.inputs)))
 
     def keep(self, path: Path, entry_id: int | None = None) -> KeptPicture:
         """Copy a picture's file, after looking whether it is one and whole. The same bytes are kept once.
@@ -75,8 +76,9 @@ class InputPictures:
             load_whole(path, image)
             ending = _ENDINGS[image.format or ""]
         key = _hash(path)
-        target = self._folder / f"{key}{ending}"
-        if not target.is_file() or _hash(target) != key:
+        target = self.path_of(key) if self.is_whole(key) else None
+        if target is None:
+            target = self._folder / f"{key}{ending}"
             copy_whole(path, target)
             if _hash(target) != key:
                 target.unlink(missing_ok=True)
@@ -94,7 +96,8 @@ class InputPictures:
         """Return a kept picture by its id, ``None`` when there is none."""
         if not _ID.fullmatch(key):
             return None
-        places = (self._folder / f"{key}{ending}" for ending in dict.fromkeys(_ENDINGS.values()))
+        names = [f"{key}{ending}" for ending in dict.fromkeys(_ENDINGS.values())]
+        places = (folder / name for folder in self._folders for name in names)
         found = next((place for place in places if place.is_file()), None)
         return None if found is None else self._kept(key, found)
 
@@ -123,7 +126,7 @@ class InputPictures:
 
     def all(self) -> Iterator[KeptPicture]:
         """Yield every picture that is kept."""
-        for path in sorted(self._folder.glob("*")) if self._folder.is_dir() else ():
+        for path in sorted(path for folder in self._folders for path in folder.glob("*")):
             if _ID.fullmatch(path.stem) and path.suffix in _ENDINGS.values():
                 yield self._kept(path.stem, path)
 
@@ -152,13 +155,15 @@ class InputPictures:
         return KeptPicture(key, path, str(self._noted(key).get("name") or ""), self.parent_of(key))
 
     def _note(self, key: str) -> Path:
-        return self._folder / f"{key}{_NOTE}"
+        """Return where a picture's note is, or would be written."""
+        places = [folder / f"{key}{_NOTE}" for folder in self._folders]
+        return next((place for place in places if place.is_file()), places[0])
 
     def _write_note(self, key: str, note: dict[str, Any]) -> None:
         def write(to: BinaryIO) -> None:
             to.write(json.dumps(note, ensure_ascii=False).encode())
 
-        write_whole(self._note(key), write)
+        write_whole(self._folder / f"{key}{_NOTE}", write)
 
     def _noted(self, key: str) -> dict[str, Any]:
         try:

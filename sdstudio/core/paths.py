@@ -14,9 +14,15 @@ DOWNLOADS_FOLDER = ".downloads"
 
 @dataclass(frozen=True, slots=True)
 class StudioPaths:
-    """All files of one data folder. Nothing is created before `create`."""
+    """All files of one data folder. Nothing is created before `create`.
+
+    Attributes:
+        home: The data folder.
+        spare_inputs: Where pictures that requests begin from are kept in place of `inputs`, which can only be read.
+    """
 
     home: Path
+    spare_inputs: Path | None = None
 
     @property
     def images(self) -> Path:

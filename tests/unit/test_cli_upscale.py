@@ -15,6 +15,7 @@ from sdstudio.engine import engine as engine_module
 from sdstudio.history.pnginfo import read_recipe
 from sdstudio.history.store import History
 from tests.tiny_upscalers import dense_weights, repeating_weights, write
+from tests.unit.history.conftest import everything_below, only_to_be_read
 
 
 @pytest.fixture
@@ -103,6 +104,26 @@ def test_a_picture_of_the_history_becomes_the_parent_and_keeps_its_words(run, no
         assert (pixels(large["path"]) == pixels(small["path"]).repeat(2, 0).repeat(2, 1)).all()
     out, _ = run("history", "verify", *(row["id"] for row in records(out)), "--json")
     assert [row["outcome"] for row in records(out)] == ["identical", "identical"]
+
+
+def test_a_data_folder_that_can_only_be_read_is_no_hindrance_where_the_pictures_go_elsewhere(run, home, tmp_path):
+    path = photo(tmp_path / "photo.png")
+    out, _ = run("generate", "a frog", "--model", "tiny", "--seed", 5, "--json")
+    [small] = records(out)
+    assert not home.inputs.exists()
+    before = everything_below(home.home)
+    with only_to_be_read(home.home):
+        run("upscale", small["id"], path, "--upscaler", "twice", "--out", tmp_path / "large.png")
+        flags = ("--model", "tiny", "--steps", 2, "--width", 64, "--height", 64, "--seed", 5)
+        run("generate", "a fox", *flags, "--init-image", small["id"], "--out", tmp_path / "fox.png")
+        _, err = run("upscale", small["id"], code=1)
+        assert "not writable" in err
+    assert everything_below(home.home) == before
+    for source, made in ((small["path"], "large.png"), (path, "large-1.png")):
+        assert (pixels(tmp_path / made) == pixels(source).repeat(2, 0).repeat(2, 1)).all()
+    run("generate", "a fox", *flags, "--init-image", small["id"], "--out", tmp_path / "again.png")
+    assert (pixels(tmp_path / "again.png") == pixels(tmp_path / "fox.png")).all()
+    assert home.inputs.is_dir()  # where it may be written, the picture is kept
 
 
 def test_its_parent_is_the_picture_that_it_was_made_from(run, home):

@@ -38,6 +38,19 @@ def test_a_picture_is_kept_under_its_hash_and_outlives_its_file(inputs, paths, p
     assert list(inputs.all()) == [kept]
 
 
+def test_a_spare_folder_is_written_instead_and_both_are_read(inputs, paths, png, tmp_path):
+    old = inputs.keep(png, 7)
+    both = InputPictures(StudioPaths(paths.home, tmp_path / "spare"))
+    assert (both.path_of(old.id), both.parent_of(old.id)) == (old.path, 7)
+    other = tmp_path / "other.png"
+    Image.new("RGB", (9, 9), "teal").save(other)
+    new = both.keep(other)
+    both.keep(png)
+    assert new.path.parent == tmp_path / "spare"
+    assert sorted(kept.id for kept in both.all()) == sorted([old.id, new.id])
+    assert (list(inputs.all()), inputs.find(new.id)) == ([old], None)
+
+
 @pytest.mark.parametrize(("format_", "ending"), [("PNG", ".png"), ("JPEG", ".jpg"), ("WEBP", ".webp")])
 def test_every_format_keeps_its_ending_whatever_the_file_is_called(inputs, tmp_path, format_, ending):
     path = tmp_path / "picture.dat"
