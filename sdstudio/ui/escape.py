@@ -44,8 +44,9 @@ def _close_message(window: MainWindow, focused: QWidget) -> bool:
     if window.editor.isAncestorOf(focused) and window.editor.message:
         window.editor.clear_message()
         return True
-    for bar in _place_of(window, focused).findChildren(MessageBar):
-        if bar.isVisible():
+    owned = [getattr(each, "bar", None) for each in _upwards(focused)]  # it may lie over, as a child of the window
+    for bar in (*owned, *_place_of(window, focused).findChildren(MessageBar)):
+        if isinstance(bar, MessageBar) and bar.isVisible():
             bar.dismiss()
             return True
     if window.message.message and window.message.tone != "error":
