@@ -36,6 +36,11 @@ FORGE_SAME: Final[Mapping[str, str]] = MappingProxyType({"ddpm": "euler_a"})
 """The same of Forge's."""
 COMFYUI_LEAVES_OUT: Final = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
 """Samplers for which ComfyUI's KSampler leaves out the last level before zero (``comfy/samplers.py``)."""
+_A1111_STOPS_EARLY: Final = frozenset({"ddim", "pndm"})
+"""Samplers that step at all but the last of their timesteps in A1111 since `_A1111_TIMESTEPS`, and in Forge: they loop
+once less than there are timesteps, and end at timestep 1 (``modules/sd_samplers_timesteps_impl.py``)."""
+_A1111_TIMESTEPS: Final = (1, 6)
+_A1111_NEAR: Final = "A1111 since 1.6, and Forge: they leave out the last step, the one from timestep 1"
 _COMFYUI_TO_ZERO: Final = "ays"
 """The schedule of ``AlignYourStepsScheduler``, which has one level more and puts zero in the last one's place."""
 _OTHER_ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType({
@@ -74,13 +79,21 @@ class Sampling:
     near: str = field(default="", compare=False)
 
 
-def from_a1111(sampler: str, schedule_type: str = "") -> Sampling | None:
+def from_a1111(sampler: str, schedule_type: str = "", version: tuple[int, int] = (0, 0)) -> Sampling | None:
     """Return what A1111's or Forge's ``Sampler`` and ``Schedule type`` mean; ``None`` for a sampler nobody knows.
 
     Args:
         sampler: In the spelling of any version.
         schedule_type: "" when the text has none, as before 1.9; then the sampler's name may hold it.
+        version: Of A1111, zeros when it is not known.
     """
+    found = _by_a1111(sampler, schedule_type)
+    if found is None or version < _A1111_TIMESTEPS or found.scheduler not in _A1111_STOPS_EARLY:
+        return found
+    return replace(found, near=_A1111_NEAR) if found.same_sampler else found
+
+
+def _by_a1111(sampler: str, schedule_type: str) -> Sampling | None:
     base, said = _split(sampler, _A1111_SCHEDULES)
     for name, held in ((sampler, ""), (base, said)):
         key = _A1111_SAMPLERS.get(folded(name))

@@ -214,11 +214,14 @@ def _as_a1111_spells(pairs: dict[str, str]) -> dict[str, str]:
 
 def _named_none(version: str) -> bool:
     """Say whether a version that names no schedule means even levels: all but the studio and A1111 since 1.9."""
-    if version.startswith("sdstudio"):
-        return False
+    return not version.startswith("sdstudio") and a1111_version(version) < _NAMED_SCHEDULES
+
+
+def a1111_version(version: str) -> tuple[int, int]:
+    """Return which A1111 a text's ``Version`` is, or that of Forge began from; zeros for any other program's."""
     told = _VERSION.findall(version)  # of Forge the last: f0.0.17v1.8.0
     is_a1111 = version[:1] in ("v", "f") or version[:1].isdigit()
-    return not (told and is_a1111 and tuple(map(int, told[-1])) >= _NAMED_SCHEDULES)
+    return (int(told[-1][0]), int(told[-1][1])) if told and is_a1111 else (0, 0)
 
 
 def _say_what_civitai_does(pairs: dict[str, str]) -> None:

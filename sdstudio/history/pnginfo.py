@@ -26,7 +26,7 @@ from sdstudio.core.files import write_whole
 from sdstudio.core.params import Kind, Parameter, parameters
 from sdstudio.core.request import GenerationRequest, Recipe
 from sdstudio.core.sampling import idle_fields
-from sdstudio.history.a1111_text import NEGATIVE, parse_pairs
+from sdstudio.history.a1111_text import NEGATIVE, a1111_version, parse_pairs
 from sdstudio.history.attached_text import A1111_NOISE, attached_keys, tagged_prompt, take_attached
 from sdstudio.history.texts import MAKER_NOTE, USER_COMMENT, read_texts
 
@@ -282,8 +282,11 @@ def _by_studio_0_1(pairs: Mapping[str, str]) -> bool:
 
 def _take_sampler(values: dict[str, Any], leftovers: dict[str, str]) -> None:
     """Take sampler and schedule; what was not the same stays left over, beside the nearest there is."""
-    read = from_studio_0_1 if _by_studio_0_1(leftovers) else from_a1111
-    found = read(leftovers["Sampler"], leftovers.get("Schedule type", ""))
+    sampler, schedule = leftovers["Sampler"], leftovers.get("Schedule type", "")
+    if _by_studio_0_1(leftovers):
+        found = from_studio_0_1(sampler, schedule)
+    else:
+        found = from_a1111(sampler, schedule, a1111_version(leftovers.get("Version", "")))
     if found is None:
         return
     values |= {"scheduler": found.scheduler, "schedule": found.schedule}

@@ -11,6 +11,7 @@ import pytest
 from sdstudio.history.a1111_text import parse_pairs
 from sdstudio.history.foreign.origin import Reading
 from sdstudio.history.foreign.reading import read_picture
+from sdstudio.history.pnginfo import NOT_THE_SAME
 from tests.unit.history.foreign.pictures import png, with_comment
 
 LINE = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 512x768, Model hash: 6ce0161689, Model: foo"
@@ -161,6 +162,20 @@ def test_the_schedule_is_the_one_that_the_version_meant(sampler, said, levels):
     found = read(f"a cat\nSteps: 20, Sampler: {sampler}, CFG scale: 7, Seed: 42, Size: 512x768{said}")
     assert found.recipe.request.schedule == levels
     assert not {"Sampler", "Schedule type"} & found.not_mapped.keys()
+
+
+def test_that_ddim_and_plms_step_once_less_since_1_6_is_told():
+    """They ask at ``len(timesteps) - 1`` of ``range(0, 1000, 1000 // steps)``, each plus 1: never at the lowest."""
+    for sampler, said, is_told in (
+        ("DDIM", ", Version: v1.6.0", True), ("PLMS", ", Version: v1.10.1", True), ("DDIM", ", Version: 1.6.1", True),
+        ("DDIM", ", Schedule type: Automatic, Version: f2.0.1v1.10.1-previous-1", True),
+        ("DDIM", ", Version: v1.5.2", False), ("PLMS", "", False), ("Euler", ", Version: v1.6.0", False),
+        ("UniPC", ", Version: v1.6.0", False), ("DDIM", ", Version: sdstudio 0.2.0", False),
+        ("DDIM", ", App: SD.Next, Version: 7b9f3c0d", False), ("DDIM", ", Version: ComfyUI", False),
+    ):  # fmt: skip
+        found = read(f"a cat\nSteps: 20, Sampler: {sampler}, CFG scale: 7, Seed: 42, Size: 512x768{said}")
+        assert ("leave out the last step" in found.not_mapped.get(NOT_THE_SAME, "")) == is_told, (sampler, said)
+        assert "Sampler" not in found.not_mapped
 
 
 @pytest.mark.parametrize(
