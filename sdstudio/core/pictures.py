@@ -130,7 +130,7 @@ def unreadable(path: Path | BinaryIO, error: BaseException) -> PictureUnreadable
         return PictureUnreadable(f"{name}: {error}")
     if isinstance(error, OSError) and error.strerror:
         return PictureUnreadable(f"{name}: it cannot be read ({error.strerror}).")
-    if isinstance(error, UnidentifiedImageError) and isinstance(path, Path) and not _begins_as_picture(path):
+    if isinstance(error, UnidentifiedImageError) and isinstance(path, Path) and not begins_as_picture(path):
         return PictureUnreadable(f"{name}: it is no PNG, JPEG or WebP picture.")
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return PictureUnreadable(f"{name}: too large: more than the {PIXELS_MAXIMUM:,} pixels that are allowed.")
@@ -144,7 +144,8 @@ def shown(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _begins_as_picture(path: Path) -> bool:
+def begins_as_picture(path: Path) -> bool:
+    """Tell whether a file's first bytes are those of a picture, whatever it is called."""
     try:
         with path.open("rb") as file:
             return file.read(12).startswith((PNG_SIGNATURE, b"\xff\xd8\xff", b"RIFF"))

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from sdstudio.core.errors import HistoryError, PictureUnreadable, SaveFailed
-from sdstudio.core.files import is_utf8
+from sdstudio.core.files import TEMPORARY, is_utf8
 from sdstudio.core.inputs import InputPictures
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.pictures import ENDINGS, check_whole, shown
+from sdstudio.core.pictures import ENDINGS, begins_as_picture, check_whole, shown
 from sdstudio.core.request import Recipe
 from sdstudio.history.files import SAVING_LOCK, OnProgress, never, saving_lock, unheard
 from sdstudio.history.foreign.reading import recipe_of
@@ -172,7 +172,8 @@ class Checkup:
         orphans = self._orphans()
         recipes = {file: recipe for file in orphans if (recipe := recipe_of(file)) is not None}
         found = self._look_at_rows(orphans, recipes)
-        self._look_at_orphans([file for file in orphans if file not in found], recipes)
+        left = [file for file in orphans if file not in found and _is_named_so(file)]
+        self._look_at_orphans(left, recipes)
         self._look_at_words()
         self._look_at_thumbnails()
         self._look_at_inputs()
@@ -197,10 +198,15 @@ class Checkup:
             recover_now(self._database, self._paths)
 
     def _orphans(self) -> list[Path]:
-        """Return the pictures in the data folder that no row names."""
+        """Return the pictures in the data folder that no row names, those that are called so first.
+
+        One without a picture's ending may be that of a row which has lost its own, and is nobody's otherwise: a copy
+        that an editor made (``.bak``) is none to list.
+        """
         known = {row["path"] for row in self._database.read("SELECT path FROM entries")}
-        files = (file for file in self._paths.images.glob("**/*") if file.suffix.lower() in ENDINGS and is_there(file))
-        return [file for file in sorted(files) if stored_path(self._paths, file) not in known]
+        files = (file for file in self._paths.images.glob("**/*") if stored_path(self._paths, file) not in known)
+        pictures = (file for file in files if is_there(file) and (_is_named_so(file) or _is_inside(file)))
+        return sorted(pictures, key=lambda file: (not _is_named_so(file), file))
 
     def _with_a_name(self, file: Path) -> Path | None:
         """Return a picture under a name that the database can hold, ``None`` while it has none."""
@@ -237,8 +243,9 @@ class Checkup:
                 self._report.findings.append(Finding(DAMAGED, file, row["id"], reason))
         self._on_progress(len(rows), len(rows), "")
         moved = moved_pictures(self._database, self._paths, recipes)
-        strangers = [file for file in orphans if file not in recipes]
-        moved |= pictures_like([entry_id for entry_id in lost if entry_id not in moved], self._paths, strangers)
+        for is_named_so in (True, False):
+            strangers = [file for file in orphans if file not in recipes and _is_named_so(file) == is_named_so]
+            moved |= pictures_like([entry_id for entry_id in lost if entry_id not in moved], self._paths, strangers)
         self._put_right(lost, moved)
         return set(moved.values())
 
@@ -334,6 +341,15 @@ class Checkup:
     def _write(self, sql: str, *values: Any) -> None:
         with self._database.transaction() as db:
             db.execute(sql, values)
+
+
+def _is_named_so(file: Path) -> bool:
+    return file.suffix.lower() in ENDINGS
+
+
+def _is_inside(file: Path) -> bool:
+    """Whether a file without a picture's ending holds one; what is being written, and what is hidden, is left alone."""
+    return file.suffix != TEMPORARY and not file.name.startswith(".") and begins_as_picture(file)
 
 
 def _thumbnails(paths: StudioPaths) -> Iterator[Path]:

@@ -66,7 +66,7 @@ def made_bytes(folder: Path, name: bytes) -> bytes:
     return path
 
 
-def saved_anew(path: Path, target: Path, box: tuple[int, ...] | None = None, text: bool = False, **how: int) -> None:
+def saved_anew(path: Path, target: Path, box: tuple[int, ...] | None = None, text: bool = False, **how: object) -> None:
     """Save a picture as another program does, and remove the one before."""
     with Image.open(path) as image:
         texts = PngImagePlugin.PngInfo()
@@ -144,6 +144,9 @@ def test_a_picture_renamed_or_moved_by_hand_keeps_what_was_said_about_it(history
         "both": lambda path: path.rename(home.images / f"x-{path.name}"),
         "name in Latin-1": lambda path: os.rename(path, os.fsencode(path.parent) + b"/caf\xe9.png"),
         "folder in Latin-1": lambda path: os.rename(path, made_bytes(home.images, b"b\xe9st") + b"/1.png"),
+        "no ending": lambda path: path.rename(path.with_name("holiday in May")),
+        "another ending": lambda path: path.rename(path.with_name("heart.old")),
+        "no ending and no texts": lambda path: saved_anew(path, path.with_name("holiday"), format="PNG"),
         "cropped by an editor": lambda path: saved_anew(path, path.with_name("crop.png"), (5, 5, 50, 60), text=True),
         "without its texts": lambda path: saved_anew(path, path.with_name("bare.png")),
         "as JPEG without texts": lambda path: saved_anew(path, path.with_name("bare.jpg"), quality=90),
@@ -151,7 +154,7 @@ def test_a_picture_renamed_or_moved_by_hand_keeps_what_was_said_about_it(history
     smooth = Image.linear_gradient("L").resize((64, 64))
     flipped = smooth.transpose(Image.Transpose.ROTATE_90)
     pixels = {
-        way: Image.merge("RGB", [smooth, flipped, Image.new("L", (64, 64), 25 * n)]) for n, way in enumerate(ways)
+        way: Image.merge("RGB", [smooth, flipped, Image.new("L", (64, 64), 20 * n)]) for n, way in enumerate(ways)
     }
     entries = {way: history.save(pixels[way], recipe(way, seed=n)) for n, way in enumerate(ways)}
     for way, move in ways.items():
@@ -170,6 +173,22 @@ def test_a_picture_renamed_or_moved_by_hand_keeps_what_was_said_about_it(history
     assert listed["name in Latin-1"].path.name == "caf%E9.png"
     assert listed["folder in Latin-1"].path == home.images / "b%E9st" / "1.png"
     assert history.care.check(deep=True).findings == []
+
+
+def test_a_copy_without_a_pictures_ending_is_neither_listed_nor_told(filled, home):
+    entry = filled.get(2)
+    for name in ("heart.bak", "heart", ".heart", "heart.png.tmp", "heart.txt"):
+        shutil.copy(entry.path, entry.path.with_name(name))
+    report = filled.care.check(repair=True, deep=True)
+    assert report.findings == []
+    assert filled.get(2).path == entry.path
+    entry.path.rename(entry.path.with_name("renamed.png"))
+    filled.care.check(repair=True)
+    assert filled.get(2).path.name == "renamed.png", "one that is called a picture comes first"
+    filled.get(2).path.unlink()
+    filled.care.check(repair=True)
+    assert filled.get(2).path.name in ("heart.bak", "heart", "heart.txt")
+    assert filled.count() == 4
 
 
 def test_of_pictures_with_the_same_recipe_each_goes_to_the_row_of_its_pixels(history, home):
