@@ -107,6 +107,7 @@ class Studio:
         except StudioError as error:
             self.window.say(str(error), "error")
         self.controller.configure(settings)
+        self.history.configure(settings)
         self.library.set_folders(settings.model_folders)
         self.library.set_open_pickles(settings.open_pickles)
         self.window.rescan()
@@ -234,6 +235,7 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         settings, complaints = Settings.load(paths.settings)
         apply_theme(entrance.app, settings.theme, settings.font_size)
         history, queue, kept = _open_history(paths)
+        history.configure(settings)
         # The user's own folders may lie on a slow disk: they are read once the window is up.
         library = Library(paths, open_pickles=settings.open_pickles)
         fitting = Fitting(library)

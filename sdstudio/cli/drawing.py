@@ -86,7 +86,7 @@ def draw_all(
     if args.out is not None:
         return _draw(console, studio, orders, PathDestination.of(args.out), args.json)
     begins_from = Fitting(studio.library).parent_of
-    with opened_history(studio.paths) as history:
+    with opened_history(studio.paths, studio.settings) as history:
         parent_of = begins_from if parent_id is None else lambda _request: parent_id
         return _draw(console, studio, orders, HistoryDestination(history, parent_of), args.json)
 

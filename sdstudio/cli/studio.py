@@ -18,10 +18,10 @@ from sdstudio.history.store import History
 from sdstudio.library.library import Library
 
 NOT_FOR_A_RUN = (
-    "theme", "font_size", "previews", "preview_interval_ms", "end_sound", "end_notification", "copies_tell",
-    "model_folders",
+    "theme", "font_size", "previews", "preview_interval_ms", "end_sound", "end_notification", "file_format",
+    "jpeg_quality", "copies_tell", "model_folders",
 )  # fmt: skip
-"""Settings that do not touch a picture: the window's, and which copies tell what."""
+"""Settings that do not touch what is drawn: the window's, how pictures are kept, and which copies tell what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,21 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def opened_history(paths: StudioPaths) -> Iterator[History]:
-    """Open the history of this data folder, and close it again. Raises: HistoryError, SaveFailed."""
+def opened_history(paths: StudioPaths, settings: Settings | None = None) -> Iterator[History]:
+    """Open the history of this data folder, to keep pictures as the settings say, and close it again.
+
+    Raises:
+        HistoryError: See `History`.
+        SaveFailed: The data folder cannot be used.
+    """
     try:
         paths.create()
     except OSError as error:
         said = f"Data folder = {paths.home}: it cannot be used ({error.strerror})."
         raise SaveFailed(said, "Set SDSTUDIO_HOME to another folder.") from error
     history = History(paths, _no_trash)
+    if settings is not None:
+        history.configure(settings)
     try:
         yield history
     finally:

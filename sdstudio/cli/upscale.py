@@ -105,7 +105,7 @@ def _request(
 def _entry(picture: KeptPicture, studio: Studio) -> Entry | None:
     if picture.entry_id is None:
         return None
-    with opened_history(studio.paths) as history:
+    with opened_history(studio.paths, studio.settings) as history:
         return history.get(picture.entry_id)
 
 

@@ -62,6 +62,27 @@ class Settings(BaseModel):
         ),
         Ui(group="End of work", titles=_ENDS),
     ] = "last"
+    file_format: Annotated[
+        Literal["png", "webp", "jpeg"],
+        Field(
+            title="File format",
+            description="Of new pictures in the history; those there are stay as they are. PNG and WebP keep every "
+            "pixel, WebP in less space. JPEG is the smallest and changes pixels: a picture kept as JPEG can be made "
+            "again, but not be verified pixel by pixel. All hold the parameters. A picture that does not fit is kept "
+            "as PNG: parameters above 64 kB in a JPEG, a side above 16,383 px in a WebP.",
+        ),
+        Ui(group="Files", titles=("PNG", "WebP, lossless", "JPEG")),
+    ] = "png"
+    jpeg_quality: Annotated[
+        int,
+        Field(
+            title="JPEG quality",
+            description="Of new pictures that are kept as JPEG: 100 changes the least and takes the most space.",
+            ge=1,
+            le=100,
+        ),
+        Ui(group="Files"),
+    ] = 95
     copies_tell: Annotated[
         bool,
         Field(

@@ -21,7 +21,7 @@ class Entry:
 
     Attributes:
         id: Grows with every picture and is never given twice; newer is larger, whatever the clock says.
-        path: The PNG.
+        path: The picture's file.
         thumbnail: Its small copy; made when the picture is saved, and again by `History.thumbnail` when it is missing.
         recipe: What it was made with.
         created: When it was saved.

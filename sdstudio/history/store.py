@@ -1,7 +1,7 @@
 """The history: in which order a picture, its row and its thumbnail reach the disk, so that no crash loses any of them.
 
-``save`` writes a row *pending*, then the PNG under a temporary name, renames it, and marks the row *done*. Whatever is
-cut off in between, `recover` finishes or takes back at the next start. Every PNG holds its recipe, so a lost database
+``save`` writes a row *pending*, then the file under a temporary name, renames it, and marks the row *done*. Whatever is
+cut off in between, `recover` finishes or takes back at the next start. Every file holds its recipe, so a lost database
 can be rebuilt from the pictures.
 """
 
@@ -24,9 +24,11 @@ from sdstudio.core.files import copy_whole, is_utf8, same_bytes
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures import shown
 from sdstudio.core.request import Recipe
+from sdstudio.core.settings import Settings
 from sdstudio.core.trash import take_out
 from sdstudio.history.care import Care
 from sdstudio.history.files import SAVING_LOCK, saving_lock
+from sdstudio.history.kept_as import KeptAs
 from sdstudio.history.lineage import Lineage
 from sdstudio.history.listing import Listing
 from sdstudio.history.look import Look
@@ -74,6 +76,7 @@ class History:
             ) from error
         self._paths = paths
         self._trash = trash
+        self._kept_as = KeptAs()
         # The log is there when the last program that had the database open did not close it.
         unclean = paths.database.with_name(paths.database.name + "-wal").exists()
         self._database = Database(paths.database)
@@ -85,6 +88,10 @@ class History:
             self._check()
         self._unmarked: set[int] = set()
         self._unmarked_lock = threading.Lock()
+
+    def configure(self, settings: Settings) -> None:
+        """Write new pictures as these settings say, from the next one on."""
+        self._kept_as = KeptAs.chosen(settings)
 
     def save(
         self,
@@ -108,14 +115,10 @@ class History:
             SaveFailed: Disk full, folder not writable, name impossible, database not writable. Nothing is left behind,
                 and the pixels are still the caller's: save them again, elsewhere if need be.
         """
-        from sdstudio.history.pnginfo import write_png  # noqa: PLC0415 (not needed to list what there is)
-
         check_out(out)
         created = datetime.now().astimezone()
-        return self._keep(
-            recipe, created, lambda path: write_png(path, pixels, recipe), pixels,
-            job_id=job_id, parent_id=parent_id, out=out,
-        )  # fmt: skip
+        suffix, write = self._kept_as.writer(pixels, recipe, out)
+        return self._keep(recipe, created, write, pixels, suffix, job_id=job_id, parent_id=parent_id, out=out)
 
     def add_copy(self, source: Path, recipe: Recipe, small: Image.Image) -> Entry:
         """Copy a picture from elsewhere into the data folder, bit for bit, with a row that has the time it was made.
@@ -130,10 +133,8 @@ class History:
         Raises:
             SaveFailed: See `save`; also when the source cannot be read.
         """
-        return self._keep(
-            recipe, made_at(recipe, source), lambda path: copy_whole(source, path), small,
-            suffix=source.suffix.lower(), settle=False,
-        )  # fmt: skip
+        created, suffix = made_at(recipe, source), source.suffix.lower()
+        return self._keep(recipe, created, lambda path: copy_whole(source, path), small, suffix, settle=False)
 
     def copy_of(self, source: Path, recipe: Recipe) -> int | None:
         """Return the entry that holds the same picture, ``None`` when there is none. Raises: HistoryError."""
@@ -155,11 +156,11 @@ class History:
         created: datetime,
         write: Callable[[Path], None],
         small: Image.Image,
+        suffix: str,
         *,
         job_id: int | None = None,
         parent_id: int | None = None,
         out: Path | None = None,
-        suffix: str = ".png",
         settle: bool = True,
     ) -> Entry:
         """Bring a picture, its thumbnail and its row to the disk, in the order that no crash can hurt."""

@@ -39,6 +39,8 @@ _CHANGES_NO_PIXEL: Final = frozenset({
 _SAYS_NOTHING: Final = frozenset({"", "none", "false"})
 AMPLIFIED: Final = 8
 """How many times a difference is made visible: single grey levels cannot be seen."""
+_LOSSY: Final = frozenset({"JPEG", "MPO"})
+"""Formats of Pillow's that do not keep the pixels that were drawn."""
 
 
 class Outcome(Enum):
@@ -60,6 +62,8 @@ class Cause:
     def __str__(self) -> str:
         return f"{self.what}: {self.recorded} then, {self.now} now"
 
+
+_KEPT_AS_JPEG: Final = Cause("File format", "kept as JPEG, which changes pixels,", "every pixel as it is drawn")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -101,13 +105,15 @@ def judged(file: Path, recorded: Recipe, again: Image.Image, now: Recipe) -> Ver
     """
     try:
         with Image.open(file) as opened:
+            lossy = opened.format in _LOSSY
             before = opened.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         said = f"Picture = {file}: it is gone or cannot be read."
         raise HistoryError(said, "Bring it back from the trash, or remove it.") from error
     again = again.convert("RGB")
     causes = tuple(causes_of(recorded, now))
-    all_causes = (*causes[: _leading(causes)], *not_drawn(recorded, now), *causes[_leading(causes) :])
+    kept = (_KEPT_AS_JPEG,) if lossy else ()
+    all_causes = (*causes[: _leading(causes)], *kept, *not_drawn(recorded, now), *causes[_leading(causes) :])
     if before.size != again.size:
         return Verdict(Outcome.DIFFERENT, 255, 255.0, 1.0, all_causes, again)
     gap = np.abs(np.asarray(before, np.int16) - np.asarray(again, np.int16))

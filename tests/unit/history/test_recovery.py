@@ -9,7 +9,7 @@ import pytest
 
 from sdstudio.core.errors import HistoryDamaged
 from sdstudio.core.paths import StudioPaths
-from sdstudio.history import store
+from sdstudio.history import pnginfo, store
 from sdstudio.history.pnginfo import write_png
 from sdstudio.history.recovery import Recovery, set_aside
 from sdstudio.history.store import History
@@ -33,16 +33,16 @@ def killed_after(monkeypatch, history: History, point: str) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(history, "_take_back", lambda _id: None)
         if point == "row":
-            patched.setattr(store, "write_png", stop)
+            patched.setattr(pnginfo, "write_png", stop)
         elif point == "temporary":
-            real = store.write_png
+            real = pnginfo.write_png
 
             def half(path, pixels, made):
                 real(path, pixels, made)
                 path.rename(path.with_name(path.name + ".tmp"))
                 raise KilledError
 
-            patched.setattr(store, "write_png", half)
+            patched.setattr(pnginfo, "write_png", half)
         elif point == "picture":
             patched.setattr(store, "write_thumbnail", stop)
         with pytest.raises(KilledError):
@@ -93,7 +93,7 @@ def test_an_older_picture_at_a_chosen_name_is_not_taken_for_the_new_one(history,
 
     with monkeypatch.context() as patched:
         patched.setattr(history, "_take_back", lambda _id: None)
-        patched.setattr(store, "write_png", stop)
+        patched.setattr(pnginfo, "write_png", stop)
         with pytest.raises(KilledError):
             history.save(picture(), recipe("new"), out=chosen)
     (tmp_path / "chosen.png.tmp").write_bytes(b"half")
