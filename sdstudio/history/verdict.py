@@ -63,7 +63,7 @@ class Cause:
         return f"{self.what}: {self.recorded} then, {self.now} now"
 
 
-_KEPT_AS_JPEG: Final = Cause("File format", "kept as JPEG, which changes pixels,", "every pixel as it is drawn")
+_KEPT_AS_JPEG: Final = Cause("File format", "JPEG (it changes pixels)", "exact pixels")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -154,7 +154,7 @@ def test_verify_compares_lossless_pixels_and_says_what_jpeg_did(history, tmp_pat
     changed = history.save(pixels, recipe())
     verdict = judged(changed.path, changed.recipe, pixels, changed.recipe)
     assert verdict.outcome is not Outcome.IDENTICAL
-    assert "File format: kept as JPEG, which changes pixels, then, every pixel as it is drawn now." in str(verdict)
+    assert "File format: JPEG (it changes pixels) then, exact pixels now." in str(verdict)
 
 
 def test_a_folder_of_history_files_is_taken_as_another_history(history, home, trash, tmp_path):
