@@ -19,6 +19,7 @@ _TRAILING: Final = {"scheduler": "euler", "schedule": "sgm_uniform"}
 DDIM without noise steps the same way on the same levels, so it stands for a card's DDIM too (Song et al. 2020, eq. 13).
 """
 _LCM: Final = {"scheduler": "lcm"}
+"""It has timesteps of its own: where a card names others, "lcm_any" has the same rule at the levels of any schedule."""
 _AS_LCM: Final = {**_LCM, "schedule": "automatic"}
 """In place of `_TRAILING`."""
 
@@ -50,14 +51,21 @@ def _word(word: str) -> str:
 FEW_STEPS: tuple[FewSteps, ...] = (
     # ByteDance/SDXL-Lightning: Euler, trailing, guidance 0, as many steps as the file was made for (2, 4, 8).
     FewSteps("lightning", "Lightning", "lightning", {"steps": 4, "guidance_scale": 1.0, **_TRAILING}),
-    # ByteDance/Hyper-SD: DDIM, trailing, guidance 0; "CFG-preserved" ones 5 to 8; the UNet for one step LCM.
+    # ByteDance/Hyper-SD: DDIM, trailing, guidance 0; "CFG-preserved" ones 5 to 8; for one step LCM, the UNet at 800.
     FewSteps(
         "hyper", "Hyper", r"hyper_?sd|" + r"(?<![a-z])hyper(?=_*(?:\d{1,2}_?steps?|v?\d|lora|cfg|unet|$))",
         {"steps": 8, "guidance_scale": 1.0, **_TRAILING},
-        ((r"(?<![\d])1_?steps?", _AS_LCM), (_word("cfg"), {"guidance_scale": 5.0})),
+        (
+            (r"(?<![\d])1_?step_?unet", {"scheduler": "lcm_any", "schedule": "from_800"}),
+            (r"(?<![\d])1_?steps?", _AS_LCM), (_word("cfg"), {"guidance_scale": 5.0}),
+        ),
     ),
-    # tianweiy/DMD2: LCM at timesteps 999, 749, 499, 249, guidance 0.
-    FewSteps("dmd", "DMD", _word("dmd2?"), {"steps": 4, "guidance_scale": 1.0, **_LCM}),
+    # tianweiy/DMD2: LCM at timesteps 999, 749, 499, 249, guidance 0. (Its one-step UNet takes pure noise for that of
+    # timestep 399, which no schedule does.)
+    FewSteps(
+        "dmd", "DMD", _word("dmd2?"),
+        {"steps": 4, "guidance_scale": 1.0, "scheduler": "lcm_any", "schedule": "turbo"},
+    ),
     # wangfuyun/PCM_Weights: Euler or DDIM, trailing; small CFG 1 to 2, normal CFG 2.5 to 3.5 at 4 steps, 3 to 6 at 8;
     # "LCM-like" ones as LCM.
     FewSteps(

@@ -74,6 +74,10 @@ SCHEDULES: tuple[ScheduleSpec, ...] = (
         "turbo", "Turbo", about="SGM Uniform at whole timesteps: what SD Turbo and SDXL Turbo were distilled for.",
     ),
     ScheduleSpec(
+        "from_800", "From timestep 800",
+        about="SGM Uniform that begins at timestep 800 of 1,000: what Hyper-SD's UNet for one step was distilled for.",
+    ),
+    ScheduleSpec(
         "beta", "Beta",
         about="Many steps at the start and at the end, few between: composition and detail get more time. A1111's: "
         "its levels follow the beta distribution.",

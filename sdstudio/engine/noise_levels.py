@@ -28,6 +28,8 @@ BETA: Final = 0.6
 """Both parameters of the beta distribution (A1111's and ComfyUI's)."""
 LCM_TIMESTEPS: Final = 50
 """Timesteps that latent-consistency models are distilled with (A1111 ``modules/sd_samplers_lcm.py``)."""
+HYPER_SD_TIMESTEP: Final = 800
+"""Where Hyper-SD's UNet for one step begins (the card of ByteDance/Hyper-SD, and its node for ComfyUI)."""
 LINEAR_PART: Final = 0.025
 """By how much of the highest level the first half of a linear-quadratic schedule falls (ComfyUI's default)."""
 
@@ -104,6 +106,10 @@ def _uniform(table: NoiseTable, steps: int) -> Levels:
 
 def _sgm_uniform(table: NoiseTable, steps: int) -> Levels:
     return table.at(np.linspace(len(table.sigmas) - 1, 0, steps + 1)[:-1])
+
+
+def _from_800(table: NoiseTable, steps: int) -> Levels:
+    return table.at(np.linspace(HYPER_SD_TIMESTEP, 0, steps + 1)[:-1])
 
 
 def _simple(table: NoiseTable, steps: int) -> Levels:
@@ -195,6 +201,7 @@ _FORMULAE: Final[Mapping[str, Callable[[NoiseTable, int], Levels]]] = MappingPro
     "simple": _simple,
     "ddim_uniform": _ddim_uniform,
     "turbo": _turbo,
+    "from_800": _from_800,
     "beta": _beta,
     "beta_comfyui": _beta_comfyui,
     "align_your_steps": _align_your_steps,

@@ -120,6 +120,28 @@ def test_every_sampler_steps_at_the_levels_of_every_schedule(schedule):
         assert len(scheduler.timesteps) in (len(levels), 2 * len(levels), 2 * len(levels) - 1), spec.key
 
 
+def test_lcm_steps_at_the_timesteps_of_hyper_sds_and_dmd2s_cards():
+    """LCMScheduler with ``timesteps=[800]``, and with ``[999, 749, 499, 249]``.
+
+    The card of Hyper-SD hands the network the starting noise as it is, its node for ComfyUI as strong as at timestep
+    800, which is 2 % less; the studio is as the node.
+    """
+    scheduler = set_up("lcm_any", SHIPPED["sdxl"], 1, "sdxl", schedule="from_800")
+    assert scheduler.timesteps.tolist() == pytest.approx([800], abs=1e-3)
+    noise, foretold = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    sample = noise * scheduler.init_noise_sigma
+    theirs = diffusers.LCMScheduler.from_config(SHIPPED["sdxl"], clip_sample=False)
+    theirs.set_timesteps(timesteps=[800], original_inference_steps=1000)
+    asked = scheduler.scale_model_input(sample, scheduler.timesteps[0])
+    level = sigmas_of_the_table()[800]
+    assert torch.allclose(asked, noise * float(level / np.sqrt(level**2 + 1)), atol=1e-4)
+    wanted = theirs.step(foretold, theirs.timesteps[0], asked).prev_sample
+    made = scheduler.step(foretold, scheduler.timesteps[0], sample).prev_sample
+    assert torch.allclose(made, wanted, atol=1e-4)
+    four = set_up("lcm_any", SHIPPED["sdxl"], 4, "sdxl", schedule="turbo")
+    assert four.timesteps.tolist() == pytest.approx([999, 749, 499, 249], abs=1e-3)
+
+
 @pytest.mark.parametrize("key", ["dpm2", "dpmpp_3m_sde", "unipc", "euler"])
 def test_the_level_before_zero_is_left_out_as_the_sampler_does_or_as_is_asked(key):
     """Of n + 1 levels the last is left out: by A1111 for DPM2, DPM2 a and 3M SDE, by ComfyUI for UniPC too."""

@@ -45,6 +45,7 @@ SIGMA_NODES: Final[Mapping[str, SigmaNode]] = {
     "KLOptimalScheduler": SigmaNode("kl_optimal", _ENDS),
     "BetaSamplingScheduler": SigmaNode("beta", {"alpha": 0.6, "beta": 0.6}),
     "SDTurboScheduler": SigmaNode(SGM),
+    "HyperSDXL1StepUnetScheduler": SigmaNode("from_800", {"steps": 1.0}),
     "AlignYourStepsScheduler": SigmaNode("ays"),
     "GITSScheduler": SigmaNode("ays"),
     "VPScheduler": SigmaNode("normal"),

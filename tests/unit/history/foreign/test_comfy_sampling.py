@@ -58,6 +58,14 @@ def test_noise_levels_that_the_studio_has_not_are_told(kind, inputs, told):
     assert found.recipe.request.steps == 10
 
 
+def test_hyper_sds_one_step_is_the_schedule_from_its_timestep():
+    found = read(custom(node("HyperSDXL1StepUnetScheduler", steps=1, model=MODEL)))
+    assert (found.recipe.request.schedule, found.recipe.request.steps) == ("from_800", 1)
+    assert "Schedule type" not in found.not_mapped
+    more = read(custom(node("HyperSDXL1StepUnetScheduler", steps=4, model=MODEL)))
+    assert "steps 4" in more.not_mapped["Schedule type"], "the node makes one level whatever it is asked for"
+
+
 def test_what_changes_noise_levels_is_told_and_what_made_them_is_read():
     levels = node("KarrasScheduler", steps=12, sigma_max=14.614642, sigma_min=0.0291675, rho=7)
     for kind, inputs in (
