@@ -323,7 +323,7 @@ def test_using_the_parameters_leaves_for_the_create_page(studio, grid):
     click(grid, 9)
     QTest.keyClick(grid, Qt.Key.Key_Space)
     press(studio, Qt.Key.Key_U)
-    choose("Use all parameters")
+    choose("All")
     assert studio.window.pages.name == "Create"
     assert not loupe_of(studio).isVisible()
     assert studio.window.editor.prompt == f"picture {COUNT - 9}"
