@@ -76,8 +76,8 @@ def read_concepts(modules: Path) -> list[dict[str, object]]:
     return concepts
 
 
-def vector_renderer(modules: Path, package: str) -> Renderer:
-    """Render emoji of an iconify package by code point."""
+def vector_renderer(modules: Path, package: str, size: int = PICTURE_SIZE) -> Renderer:
+    """Render emoji of an iconify package by code point, `size` px wide and high."""
     icons = json.loads((modules / package / "icons.json").read_text(encoding="utf-8"))
     characters = json.loads((modules / package / "chars.json").read_text(encoding="utf-8"))
     names = {plain_code(code): name for code, name in characters.items()}
@@ -94,9 +94,9 @@ def vector_renderer(modules: Path, package: str) -> Renderer:
         svg = (
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
             f'viewBox="{icon.get("left", 0)} {icon.get("top", 0)} {width} {height}" '
-            f'width="{PICTURE_SIZE}" height="{PICTURE_SIZE}" color="#000">{icon["body"]}</svg>'
+            f'width="{size}" height="{size}" color="#000">{icon["body"]}</svg>'
         )
-        data = resvg_py.svg_to_bytes(svg_string=svg, width=PICTURE_SIZE, height=PICTURE_SIZE)
+        data = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size)
         return Image.open(io.BytesIO(bytes(data))).convert("RGBA")
 
     return render
