@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from PIL import Image
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
@@ -53,13 +53,13 @@ class AdviceNote(QWidget):
         self._do.setAccessibleName("Take the hint")
         mark(self._do, "link", True)
         mark(self._do, "small", True)
-        self._do.clicked.connect(lambda: self.taken.emit(self.advice))
+        self._do.clicked.connect(lambda: self._tell(self.taken))
         close = self._close = small_button("x", "Dismiss the hint", "Do not say this again today")
         mark(close, "ghost", True)
         mark(close, "tiny", True)
         set_icon(close, "x", "muted", 12)
         close.setObjectName(camel(field) + "AdviceDismissButton")
-        close.clicked.connect(lambda: self.dismissed.emit(self.advice))
+        close.clicked.connect(lambda: self._tell(self.dismissed))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID // 2)
@@ -71,6 +71,10 @@ class AdviceNote(QWidget):
         policy.setRetainSizeWhenHidden(True)
         self.setSizePolicy(policy)
         self.hide()
+
+    def _tell(self, signal: SignalInstance) -> None:
+        if self.advice is not None:  # a press that comes late: there is nothing to be done any more
+            signal.emit(self.advice)
 
     def show_advice(self, advice: Advice | None) -> None:
         """Show a hint; ``None`` hides it."""

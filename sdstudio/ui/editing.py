@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
     QTextEdit,
     QWidget,
 )
+from shiboken6 import isValid
 
 from sdstudio.ui.picture_editor import PicturePlace
 from sdstudio.ui.prompt_text import PromptText
@@ -79,7 +80,7 @@ class Editing(QObject):
     def target(self) -> QWidget | None:
         """What has the focus, or had it before a menu took it."""
         for widget in (QApplication.focusWidget(), self._window.focusWidget(), self._last):
-            if widget is not None and self._is_ours(widget):
+            if widget is not None and isValid(widget) and self._is_ours(widget):  # the last one may be gone by now
                 return widget
         return None
 

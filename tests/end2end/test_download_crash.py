@@ -84,7 +84,7 @@ def test_ctrl_c_stops_it_and_says_how_to_go_on(start, hub_server, paths):
     child.send_signal(signal.SIGINT)
     _out, err = child.communicate(timeout=120)
     assert child.returncode == 130
-    assert "the same command goes on" in err
+    assert "run it again to go on" in err
     assert unfinished(paths.models)[0].done_bytes > 0
 
 

@@ -65,8 +65,11 @@ def test_several_selected_say_how_many_how_large_and_what_they_share(studio, pag
     sizes = sum(entry.path.stat().st_size for entry in studio.history.entries(limit=6)[1:])
     expected = f"{readable_size(sizes)} together"
     qtbot.waitUntil(lambda: label(page, "selectionSize").text() == expected, timeout=WAIT_MS)
-    shown = {each.text() for each in page.summary.findChildren(QLabel) if each.isVisible()}
-    assert {"Model", "Starter", "DPM++ 2M, 20 steps"} <= shown
+
+    def shown():
+        return {each.text() for each in page.summary.findChildren(QLabel) if each.isVisible()}
+
+    qtbot.waitUntil(lambda: {"Model", "Starter", "DPM++ 2M, 20 steps"} <= shown(), timeout=WAIT_MS)
     assert label(page, "selectionDiffering").text() == "They differ in: prompt, size, seed."
     assert not page.findChild(QPushButton, "selection_compare").isVisible()
     click(page, 3)

@@ -214,7 +214,12 @@ def test_the_mark_of_one_field_and_advice_can_be_taken_back(studio, qtbot):
     panel.field("guidance_scale").set_value(1.0)
     studio.window.editor.set_negative_prompt("fog")
     name = "guidanceScaleAdviceButton"
-    qtbot.waitUntil(lambda: studio.window.findChild(QAbstractButton, name) is not None, timeout=WAIT_MS)
+
+    def is_advised():
+        button = studio.window.findChild(QAbstractButton, name)
+        return button is not None and button.isVisible()
+
+    qtbot.waitUntil(is_advised, timeout=WAIT_MS)
     QTest.mouseClick(studio.window.findChild(QAbstractButton, name), LEFT)
     assert panel.value("guidance_scale") > 1
     menu_action(studio, "undo").trigger()

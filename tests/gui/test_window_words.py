@@ -18,8 +18,10 @@ from sdstudio.ui.window_words import ROWS, in_window
 COMMAND = re.compile(r"sdstudio [a-z]|(?:^|[\s(`])--[a-z]")
 SAID_ELSEWHERE = {
     "core/desktop.py",  # why there is no window
+    "core/presets.py",  # the format's name
     "core/request.py",  # the names of flags
     "history/recovery.py",  # for the log
+    "ui/announcing.py",  # the arguments of another program
     "ui/export_dialog.py",  # the names of files
 }
 

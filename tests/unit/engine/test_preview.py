@@ -113,11 +113,12 @@ def test_the_preview_of_a_batch_is_of_its_first_picture(studio):
     assert np.abs(as_array(batch).astype(int) - as_array(here.steps[-1].preview)).max() <= 2
 
 
-def test_without_previews_the_scheduler_is_left_alone(studio):
+def test_without_previews_none_is_made_and_the_scheduler_is_afterwards_what_it_was(studio):
     here = studio("sd1")
-    seen = []
-    here.make([5], on_event=lambda event: seen.append("step" in vars(here.pipe.scheduler)))
-    assert not any(seen)
+    here.make([5])
+    assert len(here.steps) == 3
+    assert all(step.preview is None for step in here.steps)
+    assert "step" not in vars(here.pipe.scheduler)
     assert isinstance(here.events[-1], ImageMade)
 
 
