@@ -11,7 +11,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QStandardItemModel, QValidator
 from PySide6.QtWidgets import (
     QCheckBox,
-    QFileDialog,
     QHBoxLayout,
     QLineEdit,
     QListWidget,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 from sdstudio.core.params import Choice, Parameter
 from sdstudio.core.request import SEED_MAXIMUM
 from sdstudio.ui.choice_box import ChoiceBox
+from sdstudio.ui.choose_folder import choose_folder
 from sdstudio.ui.editor import Editor, camel, in_a_row, small_button, wrapped
 from sdstudio.ui.theme import GRID, mark, set_icon
 
@@ -250,16 +250,11 @@ class FoldersEditor(Editor):
         self.remove.setEnabled(bool(self.list.selectedItems()))
 
     def _on_add(self) -> None:
-        dialog = QFileDialog(self, f"{self.row.title}: add a folder")
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self._on_folder_chosen)
-        dialog.open()
+        choose_folder(self, f"{self.row.title}: add a folder", self._on_folder_chosen)
 
-    def _on_folder_chosen(self, folder: str) -> None:
-        if folder and Path(folder) not in self.value():
-            self.set_value((*self.value(), Path(folder)))
+    def _on_folder_chosen(self, folder: Path) -> None:
+        if folder not in self.value():
+            self.set_value((*self.value(), folder))
             self.finished.emit()
 
     def _on_remove(self) -> None:

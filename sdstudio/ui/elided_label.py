@@ -1,4 +1,4 @@
-"""One line of text that ends in … where it does not fit."""
+"""One line of text with … where it does not fit: at its end, or in its middle."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from sdstudio.ui.editor import wrapped
 class ElidedLabel(QLabel):
     """A label whose ``text()`` stays whole; its tooltip tells all of it, or what `say` was told, only where it must."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, parent: QWidget | None = None, mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight
+    ) -> None:
         super().__init__(parent)
+        self._mode = mode
         self._more = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -28,7 +31,7 @@ class ElidedLabel(QLabel):
     @property
     def shown(self) -> str:
         """What can be read of it."""
-        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        return self.fontMetrics().elidedText(self.text(), self._mode, self.width())
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """As narrow as wanted."""

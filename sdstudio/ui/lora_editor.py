@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QLabel, QMenu, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.core.adapters import LORA, UPSCALER, VAE, WEIGHT_MAXIMUM
@@ -18,6 +18,7 @@ from sdstudio.core.asset import Asset
 from sdstudio.core.params import Choice, Kind, Parameter, Ui
 from sdstudio.ui.editor import Editor, small_button, wrapped
 from sdstudio.ui.editors import ChoiceEditor
+from sdstudio.ui.elided_label import ElidedLabel
 from sdstudio.ui.number_editor import NumberEditor
 from sdstudio.ui.theme import GRID, mark
 
@@ -168,7 +169,8 @@ class LoraRow(QWidget):
     def __init__(self, name: str, weight: float) -> None:
         super().__init__()
         self.name = name
-        self._title = ElidedLabel(name)
+        self._title = ElidedLabel(self, Qt.TextElideMode.ElideMiddle)
+        self._title.say(name)
         self._problem = QLabel()
         mark(self._problem, "role", "warning")
         self._problem.setWordWrap(True)
@@ -253,26 +255,6 @@ class AssetEditor(ChoiceEditor):
         unfit = frozenset(asset.key for asset in assets if misfit(asset, family) or asset.problem)
         choices = [Choice(asset.key, asset.key if "/" in asset.key else asset.name, about(asset)) for asset in assets]
         self.set_choices([self._without, *choices], unfit)
-
-
-class ElidedLabel(QLabel):
-    """One line that ends in an ellipsis where there is no room."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._whole = text
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setAccessibleName(text)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    def resizeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
-        """Show as much as fits."""
-        super().resizeEvent(event)
-        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, self.width()))
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
-        """As narrow as one likes."""
-        return QSize(0, super().minimumSizeHint().height())
 
 
 def misfit(asset: Asset, family: str) -> str:

@@ -10,7 +10,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.library.places import Trouble
+from sdstudio.ui.choose_folder import choose_folder
 from sdstudio.ui.desktop import reveal
 from sdstudio.ui.library_view import LibraryView
 from sdstudio.ui.lies_over import LiesOver
@@ -152,12 +152,7 @@ class ModelManager(QWidget):
 
     def ask_for_folder(self) -> None:
         """Let the user choose a folder to look in."""
-        dialog = QFileDialog(self, "Add a folder with models, or another program's folder")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(lambda folder: self.folder_added.emit(Path(folder)))
-        dialog.open()
+        choose_folder(self, "Add a folder with models, or another program's folder", self.folder_added.emit)
 
     def _lay_out(self) -> None:
         own = self._button("openModelsButton", "Open models folder", "folder-open", lambda: reveal(self._models_folder))

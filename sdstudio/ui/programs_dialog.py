@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QDialog,
-    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -22,7 +20,9 @@ from PySide6.QtWidgets import (
 
 from sdstudio.library.neighbours import Neighbour
 from sdstudio.ui.buttons import push_button
+from sdstudio.ui.choose_folder import choose_folder
 from sdstudio.ui.dialog_foot import ALSO, CLOSE, MARGIN, dialog_foot
+from sdstudio.ui.elided_label import ElidedLabel
 from sdstudio.ui.theme import GRID, mark
 
 TITLE: Final = "Use models of another program"
@@ -108,7 +108,9 @@ class ProgramsDialog(QDialog):
         card = QFrame(self)
         card.setProperty("card", True)
         title = QLabel(f"{neighbour.title}  ·  {_counts(neighbour)}", card)
-        where = _ElidedPath(neighbour.folder, card)
+        where = ElidedLabel(card, Qt.TextElideMode.ElideMiddle)
+        where.say(str(neighbour.folder))
+        mark(where, "role", "caption")
         words = QVBoxLayout()
         words.setSpacing(GRID // 2)
         words.addWidget(title)
@@ -126,29 +128,7 @@ class ProgramsDialog(QDialog):
         return card
 
     def _ask_for_folder(self) -> None:
-        dialog = QFileDialog(self, "A folder with models, or another program's folder")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(lambda folder: self.folder_chosen.emit(Path(folder)))
-        dialog.open()
-
-
-class _ElidedPath(QLabel):
-    """A path whose middle goes where it does not fit."""
-
-    def __init__(self, path: Path, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._path = str(path)
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setToolTip(self._path)
-        self.setMinimumWidth(GRID * 10)
-        mark(self, "role", "caption")
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Fit the path."""
-        super().resizeEvent(event)
-        self.setText(self.fontMetrics().elidedText(self._path, Qt.TextElideMode.ElideMiddle, self.width()))
+        choose_folder(self, "A folder with models, or another program's folder", self.folder_chosen.emit)
 
 
 def _counts(neighbour: Neighbour) -> str:
