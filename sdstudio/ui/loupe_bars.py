@@ -6,10 +6,11 @@ from typing import Final
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal, SignalInstance
 from PySide6.QtGui import QActionGroup, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from sdstudio.history.store import Entry
 from sdstudio.ui.editor import wrapped
+from sdstudio.ui.elided_label import ElidedLabel
 from sdstudio.ui.loupe_actions import LOUPE_ACTION_BY_KEY
 from sdstudio.ui.picture_caption import facts_of
 from sdstudio.ui.slideshow import INTERVALS_S
@@ -20,40 +21,6 @@ _ZOOM_PX: Final = 52
 _WORDS_PX: Final = 1000
 _WORDS: Final = {"compare": " Compare", "use": " Use parameters"}
 _ICON_ONLY: Final = Qt.ToolButtonStyle.ToolButtonIconOnly
-
-
-class ElidedLabel(QLabel):
-    """One line that ends in … where there is no room for more; the tooltip has all of it."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._whole = ""
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    @property
-    def whole(self) -> str:
-        """All that is said."""
-        return self._whole
-
-    def say(self, text: str, more: str = "") -> None:
-        """Say something; ``more`` is the tooltip where that is another text."""
-        self._whole = " ".join(text.split())
-        self.setToolTip(wrapped(more or self._whole))
-        self.setAccessibleName(self._whole)
-        self._fit()
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return one line's height."""
-        return QSize(0, self.fontMetrics().height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Show as much as there is room for now."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._whole[:2000], Qt.TextElideMode.ElideRight, self.width()))
 
 
 class LoupeHead(QFrame):
@@ -200,7 +167,8 @@ class LoupeFoot(QFrame):
 
     def show_entry(self, entry: Entry, size: QSize) -> None:
         """Say what made a picture of this size in pixels, and show its marks."""
-        self.prompt.say(entry.recipe.request.prompt or "No prompt", entry.recipe.request.prompt[:4000])
+        prompt = entry.recipe.request.prompt[:4000]
+        self.prompt.say(" ".join(prompt.split())[:2000] or "No prompt", wrapped(prompt))
         self.facts.say(facts_of(entry, (size.width(), size.height())))
         self.stars.set_stars(entry.rating)
         set_icon(self._heart, "heart-full" if entry.favourite else "heart", "danger" if entry.favourite else "text")

@@ -102,7 +102,7 @@ def test_a_picture_is_opened_in_three_ways_and_escape_comes_back_to_the_last_one
     assert loupe_of(studio).geometry() == studio.window.pages.rect()
     assert text(studio, "loupePosition") == f"4 of {COUNT}"
     assert prompt(studio) == f"picture {COUNT - 3}"
-    assert text(studio, "loupeFacts") == f"Seed {COUNT - 3} · 96 × 64 · 20 steps · DPM++ 2M · Starter"
+    assert text(studio, "loupeFacts") == f"Seed {COUNT - 3}  ·  96 × 64  ·  20 steps  ·  DPM++ 2M  ·  Starter"
     for _ in range(150):
         press(studio, Qt.Key.Key_Right)
     assert text(studio, "loupePosition") == f"154 of {COUNT}"
