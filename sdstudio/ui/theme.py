@@ -24,6 +24,7 @@ from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QStyle, QStyleFactory, QWidget
 
 from sdstudio.core.paths import resources
+from sdstudio.ui.first_paint import all_widgets_alive
 
 FONT_SIZES: Final = range(8, 21)
 ThemeChoice = Literal["system", "dark", "light"]
@@ -177,7 +178,8 @@ class Theme(QObject):
         hints = self._app.styleHints()
         wanted = {"dark": Qt.ColorScheme.Dark, "light": Qt.ColorScheme.Light}.get(choice, Qt.ColorScheme.Unknown)
         if hasattr(hints, "setColorScheme"):  # since Qt 6.8: title bars and native dialogs follow
-            hints.setColorScheme(wanted)
+            with all_widgets_alive():
+                hints.setColorScheme(wanted)
         self._dress(_tokens_for(choice, hints.colorScheme()))
 
     def icon(self, name: str, color: str, size: int) -> QIcon:
@@ -196,9 +198,10 @@ class Theme(QObject):
             return  # a style sheet set again costs as much as another one
         self.tokens = tokens
         self._is_dressed = True
-        self._app.setStyleSheet("")  # Qt takes four times as long to put a sheet over another one
-        self._app.setPalette(_palette(tokens))
-        self._app.setStyleSheet(style_sheet(tokens))
+        with all_widgets_alive():
+            self._app.setStyleSheet("")  # Qt takes four times as long to put a sheet over another one
+            self._app.setPalette(_palette(tokens))
+            self._app.setStyleSheet(style_sheet(tokens))
         for widget in self._app.allWidgets():
             for target in (widget, *widget.actions()):
                 _renew_icon(target)
@@ -209,8 +212,9 @@ def apply_theme(app: QApplication, choice: ThemeChoice, font_pt: int = FONT_PT) 
     """Dress the application: Fusion, fonts, palette, style sheet. Call it again to change the choice."""
     theme = _theme_of(app)
     if theme is None:
-        app.setStyle(QStyleFactory.create("Fusion"))
-        app.setFont(_font(app))
+        with all_widgets_alive():
+            app.setStyle(QStyleFactory.create("Fusion"))
+            app.setFont(_font(app))
         theme = Theme(app)
     theme.choose(choice, font_pt)
     return theme

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QPushButton
 
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
+from sdstudio.ui.first_paint import without_style_sheet
 from sdstudio.ui.space_view import SpaceView
+from sdstudio.ui.theme import apply_theme
 from tests.unit.history.conftest import recipe
 
 PATIENCE_MS = 20_000
@@ -101,3 +105,42 @@ def test_icons_in_fields_and_lists_are_drawn_in_the_new_colours(studio, qtbot):
     dark = drawn()
     window.take_settings(window.settings.model_copy(update={"theme": "light"}))
     assert all(light != old for light, old in zip(drawn(), dark, strict=True))
+
+
+class _Listening(QLabel):
+    """Notes whether Python may look for garbage while Qt tells every widget of a change."""
+
+    def __init__(self) -> None:
+        super().__init__("listening")
+        self.may_collect: list[tuple[str, bool]] = []
+
+    def changeEvent(self, event):  # noqa: N802 (Qt's name)
+        self.may_collect.append((event.type().name, gc.isenabled()))
+        super().changeEvent(event)
+
+
+def test_no_forgotten_window_is_deleted_while_qt_restyles_all_windows(qtbot, qapp):
+    """Qt walks a list of all widgets: one deleted in the middle is freed memory in that list."""
+    theme = apply_theme(qapp, "dark")
+    label = _Listening()
+    qtbot.addWidget(label)
+    label.show()
+    changes = {
+        "light": lambda: theme.choose("light"),
+        "a larger font": lambda: theme.choose("light", 14),
+        "dark": lambda: theme.choose("dark"),
+    }
+    try:
+        for name, change in changes.items():
+            label.may_collect.clear()
+            change()
+            assert label.may_collect, name
+            assert [kind for kind, may in label.may_collect if may] == [], name
+        label.may_collect.clear()
+        with without_style_sheet(qapp):
+            assert gc.isenabled()
+        assert label.may_collect
+        assert [kind for kind, may in label.may_collect if may] == []
+        assert gc.isenabled()
+    finally:
+        theme.choose("dark")
