@@ -204,7 +204,7 @@ def open_entrance(home: Path | None = None) -> Entrance:
     instance = SingleInstance(paths.lock, read_only=is_read_only(paths.database))
     try:
         window = MainWindow(paths.window_state)
-        apply_theme(app, window.remembered_theme, window.remembered_font)
+        apply_theme(app, window.remembered_theme, window.remembered_font, bare=True)
     except BaseException:
         instance.close()
         raise
@@ -233,7 +233,7 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
     paths, instance, window = entrance.paths, entrance.instance, entrance.window
     try:
         settings, complaints = Settings.load(paths.settings)
-        apply_theme(entrance.app, settings.theme, settings.font_size)
+        apply_theme(entrance.app, settings.theme, settings.font_size, bare=True)
         history, queue, kept = _open_history(paths)
         history.configure(settings)
         # The user's own folders may lie on a slow disk: they are read once the window is up.
@@ -248,6 +248,7 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         workshop = Workshop(tasks, library.hash_asset, _real_works, tasks)
         with without_style_sheet(entrance.app):
             window.furnish(Rooms(paths, library, history, controller, tasks, workshop), settings)
+        apply_theme(entrance.app, settings.theme, settings.font_size)
         paint_now(window)
         tasks.release()
     except BaseException:

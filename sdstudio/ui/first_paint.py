@@ -33,12 +33,16 @@ def all_widgets_alive() -> Iterator[None]:
 
 @contextmanager
 def without_style_sheet(app: QApplication) -> Iterator[None]:
-    """Build many widgets within the block: the application's style sheet is applied to them once, at its end.
+    """Build many widgets within the block: the application's style sheet, if it has one, is applied once, at its end.
 
     Otherwise Qt matches the sheet against a widget and all that is in it each time it is put into another one, which
-    was more than half of the time that building the window takes.
+    was more than half of the time that building the window takes. The first window of the program is built before
+    there is any sheet (`apply_theme`, ``bare``).
     """
     sheet = app.styleSheet()
+    if not sheet:
+        yield
+        return
     with all_widgets_alive():
         app.setStyleSheet(_NO_RULES)
     try:

@@ -18,13 +18,13 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final, Literal
 
-from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
-from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QStyle, QStyleFactory, QWidget
 
 from sdstudio.core.paths import resources
 from sdstudio.ui.first_paint import all_widgets_alive
+from sdstudio.ui.icon_drawing import drawn, drawn_icon, svg
 
 FONT_SIZES: Final = range(8, 21)
 ThemeChoice = Literal["system", "dark", "light"]
@@ -166,13 +166,15 @@ class Theme(QObject):
         self._choice: ThemeChoice = "system"
         self.font_pt = FONT_PT
         self._is_dressed = False
+        self._is_bare = False
         self._icons: dict[tuple[str, str, str, int], QIcon] = {}
         app.styleHints().colorSchemeChanged.connect(self._on_desktop_changed)
 
-    def choose(self, choice: ThemeChoice, font_pt: int = FONT_PT) -> None:
-        """Follow the desktop, or hold to one theme; with text of this size."""
+    def choose(self, choice: ThemeChoice, font_pt: int = FONT_PT, bare: bool = False) -> None:
+        """Follow the desktop, or hold to one theme; with text of this size; ``bare`` as in `apply_theme`."""
         self._choice = choice
         if font_pt != self.font_pt:
+            self._is_bare = False
             self.font_pt = font_pt
             self._is_dressed = False
         hints = self._app.styleHints()
@@ -180,43 +182,65 @@ class Theme(QObject):
         if hasattr(hints, "setColorScheme"):  # since Qt 6.8: title bars and native dialogs follow
             with all_widgets_alive():
                 hints.setColorScheme(wanted)
-        self._dress(_tokens_for(choice, hints.colorScheme()))
+        tokens = _tokens_for(choice, hints.colorScheme())
+        if bare and not self._app.styleSheet():
+            self._undress(tokens)
+        else:
+            self._dress(tokens)
 
     def icon(self, name: str, color: str, size: int) -> QIcon:
         """Return the icon in a colour of the current tokens, drawn at its first use."""
         key = (name, _colour(self.tokens, color), self.tokens.disabled, size)
         if key not in self._icons:
-            self._icons[key] = _drawn_icon(*key)
+            self._icons[key] = drawn_icon(*key)
         return self._icons[key]
 
     def _on_desktop_changed(self, scheme: Qt.ColorScheme) -> None:
         if self._choice == "system":
             self._dress(_tokens_for("system", scheme))
 
+    def _undress(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+        self._is_bare = True
+        with all_widgets_alive():
+            self._app.setPalette(_palette(tokens))
+
     def _dress(self, tokens: Tokens) -> None:
-        if tokens is self.tokens and self._is_dressed:
+        is_same, was_bare = tokens is self.tokens, self._is_bare
+        if is_same and self._is_dressed:
             return  # a style sheet set again costs as much as another one
         self.tokens = tokens
+        self._is_bare = False
         self._is_dressed = True
         with all_widgets_alive():
             self._app.setStyleSheet("")  # Qt takes four times as long to put a sheet over another one
             self._app.setPalette(_palette(tokens))
             self._app.setStyleSheet(style_sheet(tokens))
+        if is_same and was_bare:
+            return  # all was drawn in these colours
         for widget in self._app.allWidgets():
             for target in (widget, *widget.actions()):
                 _renew_icon(target)
         self.changed.emit(tokens)
 
 
-def apply_theme(app: QApplication, choice: ThemeChoice, font_pt: int = FONT_PT) -> Theme:
-    """Dress the application: Fusion, fonts, palette, style sheet. Call it again to change the choice."""
+def apply_theme(app: QApplication, choice: ThemeChoice, font_pt: int = FONT_PT, bare: bool = False) -> Theme:
+    """Dress the application: Fusion, fonts, palette, style sheet. Call it again to change the choice.
+
+    Args:
+        app: It.
+        choice: Which theme.
+        font_pt: How large text is.
+        bare: No style sheet yet, if there was none: widgets are built in half of the time, and looking at all of them
+            afterwards takes a tenth of what it takes to put one sheet in the place of another.
+    """
     theme = _theme_of(app)
     if theme is None:
         with all_widgets_alive():
             app.setStyle(QStyleFactory.create("Fusion"))
             app.setFont(_font(app))
         theme = Theme(app)
-    theme.choose(choice, font_pt)
+    theme.choose(choice, font_pt, bare)
     return theme
 
 
@@ -249,7 +273,7 @@ def icon(name: str, color: str | None = None, size: int = ICON_PX) -> QIcon:
     theme = current_theme()
     if theme is not None:
         return theme.icon(name, color or "text", size)
-    return _drawn_icon(name, _colour(DARK, color or "text"), DARK.disabled, size)
+    return drawn_icon(name, _colour(DARK, color or "text"), DARK.disabled, size)
 
 
 def set_icon(target: QAbstractButton | QAction, name: str, color: str = "text", size: int = ICON_PX) -> None:
@@ -267,7 +291,7 @@ def leading_icon(edit: QLineEdit, name: str) -> None:
 
 def pixmap(name: str, color: str | None = None, size: int = ICON_PX, ratio: float = 1.0) -> QPixmap:
     """Draw an icon once, for painters and labels; ``size`` is in logical pixels, ``ratio`` the screen's."""
-    return _drawn(_svg(name), _colour(tokens(), color or "text"), size, ratio)
+    return drawn(svg(name), _colour(tokens(), color or "text"), size, ratio)
 
 
 def mark(widget: QWidget, name: str, value: Any) -> None:
@@ -363,28 +387,3 @@ def _themes() -> Path:
 @cache
 def _template() -> str:
     return (_themes() / "studio.qss").read_text(encoding="utf-8")
-
-
-@cache
-def _svg(name: str) -> bytes:
-    return (resources() / "icons" / f"{name}.svg").read_bytes()
-
-
-def _drawn_icon(name: str, colour: str, disabled: str, size: int) -> QIcon:
-    made = QIcon()
-    svg = _svg(name)
-    for mode, shade in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, disabled)):
-        for ratio in (1.0, 2.0):
-            made.addPixmap(_drawn(svg, shade, size, ratio), mode)
-    return made
-
-
-def _drawn(svg: bytes, colour: str, size: int, ratio: float) -> QPixmap:
-    side = round(size * ratio)
-    picture = QPixmap(side, side)
-    picture.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(picture)
-    QSvgRenderer(QByteArray(svg.replace(b"currentColor", colour.encode()))).render(painter, QRectF(0, 0, side, side))
-    painter.end()
-    picture.setDevicePixelRatio(ratio)
-    return picture

@@ -42,6 +42,42 @@ os._exit(0)
     assert done.stdout == "[]\n", done.stderr
 
 
+def test_qt_looks_at_each_widget_with_the_style_sheet_once(home):
+    code = """
+import os
+from collections import Counter
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QApplication
+from shiboken6 import getCppPointer
+import sdstudio.jobs.tasks
+from sdstudio.app import furnished, open_entrance
+
+looks = Counter()
+
+class App(QApplication):
+    def notify(self, receiver, event):
+        if event.type() == QEvent.Type.StyleChange:
+            looks[getCppPointer(receiver)[0]] += 1
+        return super().notify(receiver, event)
+
+app = App([])
+entrance = open_entrance()
+entrance.window.show()
+app.processEvents()
+sdstudio.jobs.tasks.TaskRunner.release = lambda _self: None
+studio = furnished(entrance)
+assert app.styleSheet()
+generate = studio.window.editor.generate_button
+print(looks[getCppPointer(generate)[0]], looks.most_common(1)[0][1] <= 2, len(looks) > 300, flush=True)
+os._exit(0)
+"""
+    environment = {"SDSTUDIO_HOME": str(home.home), "QT_QPA_PLATFORM": "offscreen", "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout == "1 True True\n", done.stderr
+
+
 def test_everything_is_laid_out_and_painted_before_any_other_event(home, qtbot, qapp):
     entrance = open_entrance(home.home)
     entrance.window.show()
