@@ -29,16 +29,16 @@ from sdstudio.process import (
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
-    from sdstudio.core.model_work import ModelWorks
+    from sdstudio.background.controller import JobController
+    from sdstudio.background.tasks import TaskRunner
+    from sdstudio.background.worker import Engine, Worker
+    from sdstudio.core.models.work import ModelWorks
     from sdstudio.core.settings import Settings
     from sdstudio.history.store import History, Recovery
-    from sdstudio.jobs.controller import JobController
     from sdstudio.jobs.queue import JobQueue
-    from sdstudio.jobs.tasks import TaskRunner
-    from sdstudio.jobs.worker import Engine, Worker
     from sdstudio.library.library import Library
-    from sdstudio.ui.main_window import MainWindow
-    from sdstudio.ui.single_instance import SingleInstance
+    from sdstudio.ui.window.main_window import MainWindow
+    from sdstudio.ui.window.single_instance import SingleInstance
 
 log = logging.getLogger(__name__)
 
@@ -194,10 +194,10 @@ def open_entrance(home: Path | None = None) -> Entrance:
         LockedByOther: Another window has this data folder; it was asked to come forward.
         StudioError: The data folder cannot be used.
     """
-    from sdstudio.history.read_only import is_read_only  # noqa: PLC0415
-    from sdstudio.ui.main_window import MainWindow  # noqa: PLC0415 (no Qt before the display is known to be there)
-    from sdstudio.ui.single_instance import SingleInstance  # noqa: PLC0415
+    from sdstudio.history.database.read_only import is_read_only  # noqa: PLC0415
     from sdstudio.ui.theme import apply_theme  # noqa: PLC0415
+    from sdstudio.ui.window.main_window import MainWindow  # noqa: PLC0415 (no Qt before the display is known to be there)
+    from sdstudio.ui.window.single_instance import SingleInstance  # noqa: PLC0415
 
     app = _application()
     paths = _created(studio_paths(home))
@@ -219,16 +219,16 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
     """
     from PySide6.QtCore import QTimer  # noqa: PLC0415
 
+    from sdstudio.background.controller import JobController  # noqa: PLC0415
+    from sdstudio.background.model_works import Workshop  # noqa: PLC0415
+    from sdstudio.background.tasks import TaskRunner  # noqa: PLC0415
+    from sdstudio.background.worker import Worker  # noqa: PLC0415
     from sdstudio.core.settings import Settings  # noqa: PLC0415 (a tenth of a second, with pydantic)
-    from sdstudio.jobs.controller import JobController  # noqa: PLC0415
-    from sdstudio.jobs.tasks import TaskRunner  # noqa: PLC0415
-    from sdstudio.jobs.worker import Worker  # noqa: PLC0415
-    from sdstudio.jobs.workshop import Workshop  # noqa: PLC0415
-    from sdstudio.library.fitting import Fitting  # noqa: PLC0415
     from sdstudio.library.library import Library  # noqa: PLC0415
+    from sdstudio.library.resolving import Fitting  # noqa: PLC0415
     from sdstudio.ui.first_paint import paint_now, without_style_sheet  # noqa: PLC0415
-    from sdstudio.ui.furniture import Rooms  # noqa: PLC0415
     from sdstudio.ui.theme import apply_theme  # noqa: PLC0415
+    from sdstudio.ui.window.build import Rooms  # noqa: PLC0415
 
     paths, instance, window = entrance.paths, entrance.instance, entrance.window
     try:
@@ -285,7 +285,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         entrance = open_entrance()
         keep_log(entrance.paths.logs)
     except LockedByOther as error:
-        from sdstudio.ui.single_instance import BROUGHT_FORWARD  # noqa: PLC0415
+        from sdstudio.ui.window.single_instance import BROUGHT_FORWARD  # noqa: PLC0415
 
         failed(str(error))
         return 0 if error.hint == BROUGHT_FORWARD else 1
@@ -347,7 +347,7 @@ def _open_history(paths: StudioPaths) -> tuple[History, JobQueue, Path | None]:
     Returns:
         Both, and where the damaged one lies now, ``None`` when it was whole.
     """
-    from sdstudio.history.recovery import set_aside  # noqa: PLC0415
+    from sdstudio.history.care.recovery import set_aside  # noqa: PLC0415
 
     try:
         return *_opened(paths), None
@@ -359,7 +359,7 @@ def _open_history(paths: StudioPaths) -> tuple[History, JobQueue, Path | None]:
 def _opened(paths: StudioPaths) -> tuple[History, JobQueue]:
     from sdstudio.history.store import History  # noqa: PLC0415
     from sdstudio.jobs.queue import JobQueue  # noqa: PLC0415
-    from sdstudio.ui.desktop import move_to_trash  # noqa: PLC0415
+    from sdstudio.ui.widgets.desktop import move_to_trash  # noqa: PLC0415
 
     history = History(paths, move_to_trash)
     try:
@@ -379,6 +379,6 @@ def _real_engine(settings: Settings) -> Engine:
 
 
 def _real_works() -> ModelWorks:
-    from sdstudio.engine.works import Works  # noqa: PLC0415 (imports torch: on a thread of the background lane)
+    from sdstudio.engine.model_files.works import Works  # noqa: PLC0415 (imports torch: on a thread of the background lane)
 
     return Works()

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject, QSocketNotifier
 
-    from sdstudio.jobs.worker import Worker
-    from sdstudio.ui.main_window import MainWindow
+    from sdstudio.background.worker import Worker
+    from sdstudio.ui.window.main_window import MainWindow
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from PIL import Image
 from sdstudio.bench.report import alternate
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, schedule_of
 from sdstudio.core.events import EngineEvent, ImageMade
-from sdstudio.core.model import ModelInfo, default_request
+from sdstudio.core.models.model import ModelInfo, default_request
 from sdstudio.core.paths import studio_paths
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
 from sdstudio.library.library import Library

@@ -17,17 +17,17 @@ import psutil
 from PySide6.QtCore import QDeadlineTimer, QEventLoop, QPoint
 from PySide6.QtWidgets import QApplication
 
+from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.paths import studio_paths
-from sdstudio.history.look import SORTS, Look
+from sdstudio.history.database.look import SORTS, Look
 from sdstudio.history.store import History
-from sdstudio.jobs.tasks import TaskRunner
-from sdstudio.ui.entry_actions import EntryActions
-from sdstudio.ui.history_cell import GAP_PX
-from sdstudio.ui.history_model import HistoryModel
-from sdstudio.ui.history_page import HistoryPage
-from sdstudio.ui.history_view import HistoryView
+from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.entries.cell import GAP_PX
+from sdstudio.ui.entries.model import HistoryModel
+from sdstudio.ui.entries.thumbnails import Thumbnails
+from sdstudio.ui.entries.view import HistoryView
+from sdstudio.ui.pages.history.page import HistoryPage
 from sdstudio.ui.theme import apply_theme
-from sdstudio.ui.thumbnails import Thumbnails
 
 QUERIES: Final = (
     "r", "re", "red", "red h", "red heart", "eart", "landscape", "detailed masterpiece", "oil painting of a castle",

@@ -33,7 +33,7 @@ from sdstudio.bench.report import (
 )
 from sdstudio.bench.shown import READY, SHOWN
 from sdstudio.cli.console import Console
-from sdstudio.cli.studio import Studio
+from sdstudio.cli.context import Studio
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -37,7 +37,7 @@ class ModelFamily:
         sizes: Presets (width, height) with about the trained number of pixels, the square first.
         preview: Key in ``catalog.previews``; "" when no linear preview is known.
         final_norm_on_skip: SD 1 and 2 apply the text encoder's last layer norm to a skipped layer, SDXL does not; this
-            decides how A1111's clip skip maps to diffusers' (see ``engine.prompts``).
+            decides how A1111's clip skip maps to diffusers' (see ``engine.prompting.checks``).
         skips_negative: Clip skip counts for the negative prompt too, as in A1111, Forge, ComfyUI and InvokeAI, which
             set it on the text encoder; ``False`` leaves all layers of the negative prompt, as diffusers' pipelines do.
         align_your_steps: Noise levels (sigma) of the schedule of that name, for 11 levels (NVIDIA, "Align Your Steps",
@@ -124,8 +124,18 @@ FAMILIES: tuple[ModelFamily, ...] = (
             "height": Override(default=1024),
             **dict.fromkeys(
                 (
-                    "clip_skip", "emphasis", "prompt_syntax", "guidance_rescale", "guidance_start", "guidance_end",
-                    "prediction", "zero_snr", "init_image", "strength", "init_fit", "upscaler",
+                    "clip_skip",
+                    "emphasis",
+                    "prompt_syntax",
+                    "guidance_rescale",
+                    "guidance_start",
+                    "guidance_end",
+                    "prediction",
+                    "zero_snr",
+                    "init_image",
+                    "strength",
+                    "init_fit",
+                    "upscaler",
                 ),
                 Override(hidden=True),
             ),

@@ -230,9 +230,7 @@ def _split(name: str, schedules: Mapping[str, str]) -> tuple[str, str]:
 _A1111_SAMPLERS: Final[Mapping[str, str]] = MappingProxyType(
     {folded(spec.sampler): spec.key for spec in SCHEDULERS} | dict(FORGE_SAME)
 )
-_A1111_SCHEDULES: Final[Mapping[str, str]] = MappingProxyType(
-    {folded(row.schedule_type): row.key for row in SCHEDULES}
-)
+_A1111_SCHEDULES: Final[Mapping[str, str]] = MappingProxyType({folded(row.schedule_type): row.key for row in SCHEDULES})
 _STUDIO_0_1_SAMPLERS: Final[Mapping[str, str]] = MappingProxyType({
     "DPM++ 2S a": "dpmpp_2s", "UniPC": "unipc", "DEIS": "deis", "DDPM": "ddpm", "LCM": "lcm",
 })  # fmt: skip

@@ -24,7 +24,7 @@ class Program:
         title: What the user reads.
         signs: Paths inside its folder that tell it; one is enough, and of one written ``a+b`` both must be there.
         folders: Path inside its folder -> kind of what lies there, "" when the files have to tell.
-        lists: Files inside its folder that name further folders, each with its format (`library.places`).
+        lists: Files inside its folder that name further folders, each with its format (`library.scanning.places`).
     """
 
     key: str

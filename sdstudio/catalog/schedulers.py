@@ -30,13 +30,13 @@ class SchedulerSpec:
     Attributes:
         key: Stable name in requests, CLI and SQL.
         title: What the user reads.
-        class_name: Class in ``diffusers`` or in ``engine/k_samplers.py`` that does it.
+        class_name: Class in ``diffusers`` or in ``engine/samplers/k_samplers.py`` that does it.
         sampler: A1111's ``Sampler`` that gives the same, written into and read from infotext; where A1111 has none, a
             name that it does not know.
         automatic: Key of the schedule that "Automatic" means; "" for a sampler that has timesteps of its own.
         config: Configuration forced over the model's own scheduler configuration.
-        levels: The formula of ``engine/noise_levels.py`` that a sampler without schedules steps at; "" for those of
-            its class.
+        levels: The formula of ``engine/samplers/noise_levels.py`` that a sampler without schedules steps at; "" for
+            those of its class.
         every_timestep: Of timesteps of its own it takes every n-th to the end, as CompVis' code does; where n does not
             divide them all, that is one more than there are steps.
         leaves_out_last: Of one level more than there are steps, the last before zero is left out, unless the request

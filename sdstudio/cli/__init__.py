@@ -17,9 +17,9 @@ from sdstudio.cli.doctor import add_doctor
 from sdstudio.cli.flags import Parser
 from sdstudio.cli.generate import add_generate
 from sdstudio.cli.history import add_history
-from sdstudio.cli.listing import add_listings
 from sdstudio.cli.models import add_models
 from sdstudio.cli.presets import add_presets
+from sdstudio.cli.schedulers import add_listings
 from sdstudio.cli.styles import add_styles
 from sdstudio.cli.upscale import add_upscale
 from sdstudio.core.errors import Cancelled, InvalidRequest, StudioError

@@ -18,7 +18,7 @@ import psutil
 
 from sdstudio import __version__
 from sdstudio.cli.console import Console
-from sdstudio.cli.studio import Studio
+from sdstudio.cli.context import Studio
 from sdstudio.core.desktop import has_display, install_line, missing_libraries
 from sdstudio.core.errors import StudioError
 from sdstudio.core.paths import expanded, resources
@@ -96,7 +96,9 @@ def _machine(studio: Studio) -> Iterator[Check]:
         yield Check("Device", "ok", f"{status.device}, {status.dtype}{size}")
         if studio.settings.device == "auto" and status.device == "CPU" and shutil.which("nvidia-smi"):
             said = f"there is an NVIDIA driver, but torch {metadata.version('torch')} does not reach a card through it"
-            yield Check("Graphics card", "note", said, "Install a torch built for CUDA: https://pytorch.org/get-started")
+            yield Check(
+                "Graphics card", "note", said, "Install a torch built for CUDA: https://pytorch.org/get-started"
+            )
     finally:
         engine.close()
 

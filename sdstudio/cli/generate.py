@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-from sdstudio.cli.begin import SIZE_RULE, begun, with_inputs
 from sdstudio.cli.console import Console
-from sdstudio.cli.drawing import Order, add_output_flags, draw
+from sdstudio.cli.context import Studio, add_run_flags
+from sdstudio.cli.draw import Order, add_output_flags, draw
 from sdstudio.cli.flags import add_flags, given
+from sdstudio.cli.init_image import SIZE_RULE, begun, with_inputs
 from sdstudio.cli.presets import take_preset
-from sdstudio.cli.studio import Studio, add_run_flags
-from sdstudio.core.model import default_request, parameters_of
+from sdstudio.core.models.model import default_request, parameters_of
 from sdstudio.core.params import parameters
-from sdstudio.core.request import GenerationRequest, RunOptions
-from sdstudio.core.sampling import over_defaults
-from sdstudio.core.styles import StyleBook
-from sdstudio.core.wildcards import Wildcards
-from sdstudio.core.writing import shares_of
+from sdstudio.core.prompts.styles import StyleBook
+from sdstudio.core.prompts.wildcards import Wildcards
+from sdstudio.core.request.request import GenerationRequest, RunOptions
+from sdstudio.core.request.rules import over_defaults
+from sdstudio.core.request.submission import shares_of
 from sdstudio.library.library import STARTER_KEY
 
 _EPILOG: Final = f"""\
@@ -73,5 +73,3 @@ def _generate(args: argparse.Namespace, console: Console, studio: Studio) -> int
     styles = StyleBook.of_styles(studio.paths).named(args.style)
     shares = shares_of(request, options, styles, Wildcards.read(studio.paths))
     return draw(console, studio, Order.of_shares(shares, model, options.batch_size), args)
-
-

@@ -8,21 +8,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sdstudio.cli.console import Console
-from sdstudio.cli.drawing import Order, add_output_flags, draw, picture_facts
-from sdstudio.cli.exchange import add_exchange
+from sdstudio.cli.context import Studio, add_run_flags, opened_history
+from sdstudio.cli.draw import Order, add_output_flags, draw, picture_facts
 from sdstudio.cli.flags import given
-from sdstudio.cli.marks import add_look_flags, add_marks, look_of
-from sdstudio.cli.studio import Studio, add_run_flags, opened_history
-from sdstudio.cli.verify import add_verify
+from sdstudio.cli.history_exchange import add_exchange
+from sdstudio.cli.history_marks import add_look_flags, add_marks, look_of
+from sdstudio.cli.history_verify import add_verify
 from sdstudio.core.errors import HistoryError
-from sdstudio.core.model import parameters_of
+from sdstudio.core.models.model import parameters_of
 from sdstudio.core.params import parameters
 from sdstudio.core.paths import studio_paths
-from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
-from sdstudio.history.pnginfo import infotext
+from sdstudio.history.picture_text.pnginfo import infotext
 from sdstudio.history.store import Entry
-from sdstudio.jobs.hashing import SHORT
+from sdstudio.jobs.model_hash import SHORT
 from sdstudio.library.recall import recalled
 
 

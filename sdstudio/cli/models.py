@@ -13,22 +13,22 @@ from send2trash import send2trash
 
 from sdstudio.catalog.kinds import CHECKPOINT, KINDS
 from sdstudio.cli.console import Console
-from sdstudio.cli.getting import add_getting, created
+from sdstudio.cli.context import Studio, opened_history
 from sdstudio.cli.interrupt import interrupt_sets
-from sdstudio.cli.making import add_making
+from sdstudio.cli.models_get import add_getting, created
+from sdstudio.cli.models_make import add_making
 from sdstudio.cli.progress import share_bar
-from sdstudio.cli.studio import Studio, opened_history
-from sdstudio.core.asset import Asset
 from sdstudio.core.errors import ModelNotFound, SaveFailed, StudioError
-from sdstudio.core.model import ModelInfo
+from sdstudio.core.models.asset import Asset
+from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.models.safetensors_header import read_header
 from sdstudio.core.paths import expanded
-from sdstudio.core.pictures import shown
-from sdstudio.core.safetensors_header import read_header
+from sdstudio.core.pictures.opening import shown
 from sdstudio.core.settings import Settings
-from sdstudio.history.usage import Use
-from sdstudio.jobs.hashing import SHORT
+from sdstudio.history.database.usage import Use
+from sdstudio.jobs.model_hash import SHORT
 from sdstudio.library.library import STARTER_KEY
-from sdstudio.library.places import LIST_SUFFIXES, program_of
+from sdstudio.library.scanning.places import LIST_SUFFIXES, program_of
 from sdstudio.library.space import goes_with, portions
 
 _NOTE_MAXIMUM = 4000

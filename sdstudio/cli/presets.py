@@ -9,9 +9,9 @@ from typing import Any, Final
 from sdstudio.cli.console import Console
 from sdstudio.core.params import Kind, parameters
 from sdstudio.core.paths import StudioPaths, studio_paths
-from sdstudio.core.presets import STYLES, PresetBook
-from sdstudio.core.request import GenerationRequest, RunOptions
-from sdstudio.core.sampling import idle_fields, idle_prompt_fields
+from sdstudio.core.request.presets import STYLES, PresetBook
+from sdstudio.core.request.request import GenerationRequest, RunOptions
+from sdstudio.core.request.rules import idle_fields, idle_prompt_fields
 
 _TEXTS: Final = frozenset({Kind.TEXT, Kind.MODEL, Kind.VAE, Kind.UPSCALER, Kind.CHOICE})
 

@@ -8,8 +8,8 @@ from typing import Any
 from sdstudio.cli.console import Console
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.paths import expanded, studio_paths
-from sdstudio.core.styles import StyleBook
-from sdstudio.core.wildcards import Wildcards
+from sdstudio.core.prompts.styles import StyleBook
+from sdstudio.core.prompts.wildcards import Wildcards
 
 
 def add_styles(commands: Any) -> None:

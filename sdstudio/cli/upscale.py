@@ -8,20 +8,20 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
-from sdstudio.cli.begin import kept, with_inputs
 from sdstudio.cli.console import Console
-from sdstudio.cli.drawing import Order, add_output_flags, draw_all
+from sdstudio.cli.context import Studio, add_run_flags, opened_history
+from sdstudio.cli.draw import Order, add_output_flags, draw_all
 from sdstudio.cli.flags import add_flags, given
-from sdstudio.cli.studio import Studio, add_run_flags, opened_history
+from sdstudio.cli.init_image import kept, with_inputs
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest, ModelError
-from sdstudio.core.input_size import SIDE_MAXIMUM, is_allowed, larger
-from sdstudio.core.inputs import InputPictures, KeptPicture
-from sdstudio.core.model import ModelInfo, default_request, parameters_of
+from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
 from sdstudio.core.params import Kind, Parameter, Ui, parameters
-from sdstudio.core.request import GenerationRequest, seeds_for
-from sdstudio.core.sampling import over_defaults
-from sdstudio.core.writing import Share
+from sdstudio.core.pictures.input_size import SIDE_MAXIMUM, is_allowed, larger
+from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
+from sdstudio.core.request.request import GenerationRequest, seeds_for
+from sdstudio.core.request.rules import over_defaults
+from sdstudio.core.request.submission import Share
 from sdstudio.history.store import Entry
 from sdstudio.library.library import STARTER_KEY
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from sdstudio.core.looks import Looks
-from sdstudio.core.model import ModelInfo, parameters_of
+from sdstudio.core.models.model import ModelInfo, parameters_of
+from sdstudio.core.pictures.looks import Looks
 
 FEW_STEPS_SAMPLERS: Final = frozenset({"lcm", "tcd"})
 """Made for distilled models: 4 to 8 steps, guidance 1 to 2 (diffusers ``api/schedulers/lcm``, ``tcd``)."""

@@ -11,7 +11,7 @@ _WANTED: Final[Mapping[str, str]] = MappingProxyType(
     {
         # Without it huggingface_hub tells its server, unasked, which tools and which torch are installed here.
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        # Its other transport can neither be stopped nor go on with half a file (`library.fetch` can).
+        # Its other transport can neither be stopped nor go on with half a file (`library.getting.fetch` can).
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         # Weights are read in the thread that asked for them: waiting for transformers' pool, it could not be stopped.

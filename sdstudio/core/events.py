@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from sdstudio.core.model import ModelInfo
-from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.request.request import GenerationRequest, Recipe
 
 if TYPE_CHECKING:
     import numpy as np

@@ -41,7 +41,7 @@ class StudioPaths:
 
     @property
     def inputs(self) -> Path:
-        """Pictures that requests begin from (see ``core.inputs``)."""
+        """Pictures that requests begin from (see ``core.pictures.input_store``)."""
         return self.home / "inputs"
 
     @property
@@ -76,7 +76,7 @@ class StudioPaths:
 
     @property
     def has_downloads(self) -> bool:
-        """Whether there are downloads that have not arrived yet (see ``library.download``)."""
+        """Whether there are downloads that have not arrived yet (see ``library.getting.download``)."""
         return any((self.models / DOWNLOADS_FOLDER).glob("*/plan.json"))
 
     @property

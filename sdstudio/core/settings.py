@@ -44,7 +44,9 @@ class Settings(BaseModel):
     preview_interval_ms: Annotated[
         int,
         Field(
-            ge=0, le=5000, title="Preview interval",
+            ge=0,
+            le=5000,
+            title="Preview interval",
             description="Show a new live preview at most once in so many milliseconds; 0 shows every step.",
         ),
         Ui(group="Window", unit="ms", step=50),

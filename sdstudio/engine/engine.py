@@ -12,27 +12,34 @@ import transformers
 from PIL import Image
 
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
-from sdstudio.core.adapters import EMBEDDING
 from sdstudio.core.errors import Cancelled, InvalidRequest, ModelUnsupported, OutOfMemory, StudioError
 from sdstudio.core.events import EngineStatus, EventSink, Notice, Unfinished
-from sdstudio.core.model import ModelInfo
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.prompts.named_files import EMBEDDING
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
-from sdstudio.engine.devices import KIND_BY_KEY, Device, choose_device
-from sdstudio.engine.drawing import FULL_HINT, VERSIONS, Drawing, lower_plan, tell_fitted
-from sdstudio.engine.files import ModelFiles
-from sdstudio.engine.from_picture import check_begins
-from sdstudio.engine.input_picture import input_picture
-from sdstudio.engine.interrupt import interruptible
-from sdstudio.engine.loading import LoadedModel, PipelineKey, find_files, is_stable_diffusion, load_model, pipeline_key
-from sdstudio.engine.memory import MemoryPlan, apply, give_back, is_out_of_memory
-from sdstudio.engine.preview import Previewer
-from sdstudio.engine.prompts import check_clip_skip, diffusers_clip_skip, left_out, too_long
+from sdstudio.engine.batch import edm_of
+from sdstudio.engine.device.devices import KIND_BY_KEY, Device, choose_device
+from sdstudio.engine.device.interrupt import interruptible
+from sdstudio.engine.device.memory import MemoryPlan, apply, give_back, is_out_of_memory
+from sdstudio.engine.families.stable_diffusion import check_begins
+from sdstudio.engine.generation import FULL_HINT, VERSIONS, Drawing, lower_plan, tell_fitted
+from sdstudio.engine.model_files.folder import ModelFiles
+from sdstudio.engine.model_files.loading import (
+    LoadedModel,
+    PipelineKey,
+    find_files,
+    is_stable_diffusion,
+    load_model,
+    pipeline_key,
+)
+from sdstudio.engine.pictures.input_picture import input_picture
+from sdstudio.engine.pictures.preview import Previewer
+from sdstudio.engine.pictures.safety import Safety, SafetyFilter, installed_filters, is_explicit, load_checker
+from sdstudio.engine.pictures.upscaling import enlarger
+from sdstudio.engine.prompting.checks import check_clip_skip, diffusers_clip_skip, left_out, too_long
 from sdstudio.engine.recording import recorded
-from sdstudio.engine.safety import Safety, SafetyFilter, installed_filters, is_explicit, load_checker
-from sdstudio.engine.sampling import edm_of
-from sdstudio.engine.schedulers import is_diffusion
-from sdstudio.engine.upscaling import enlarger
+from sdstudio.engine.samplers.schedulers import is_diffusion
 
 
 class Engine:
@@ -120,9 +127,7 @@ class Engine:
         finally:
             loaded.pipe.maybe_free_model_hooks()
 
-    def _safety(
-        self, loaded: LoadedModel, device: Device, on_event: EventSink, cancel: threading.Event
-    ) -> Safety:
+    def _safety(self, loaded: LoadedModel, device: Device, on_event: EventSink, cancel: threading.Event) -> Safety:
         """Return what looks at each picture: the user's own filter, and the model's checker where it is on."""
         own_filter = self._own_filter(self._settings)
         if self._settings.safety_checker and load_checker(loaded, device, on_event, cancel):

@@ -18,7 +18,7 @@ from typing import Any, Final
 import torch
 
 from sdstudio.core.events import EventSink, GuidanceStep
-from sdstudio.engine.preview import Previewer, predicted_clean
+from sdstudio.engine.pictures.preview import Previewer, predicted_clean
 
 RECORDED_MAXIMUM: Final = 32
 """Steps that are told: evenly spread, the last one among them."""

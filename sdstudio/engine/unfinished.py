@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from sdstudio.core.errors import Cancelled
-from sdstudio.engine.preview import predicted_clean
+from sdstudio.engine.pictures.preview import predicted_clean
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.files import write_whole
-from sdstudio.core.request import Recipe
+from sdstudio.core.request.request import Recipe
 from sdstudio.core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class KeptAs:
         A picture that the format cannot hold is a PNG: parameters above 64 kB in a JPEG, a side above 16,383 pixels in
         a WebP. So is one that is written to a file of a given name.
         """
-        from sdstudio.history.pnginfo import write_png  # noqa: PLC0415 (not needed to list what there is)
+        from sdstudio.history.picture_text.pnginfo import write_png  # noqa: PLC0415 (not needed to list what there is)
 
         content = None if self.format == "png" or (out and not os.path.isdir(out)) else self._encoded(pixels, recipe)
         if content is None:
@@ -55,7 +55,7 @@ class KeptAs:
 
     def _encoded(self, pixels: Image.Image, recipe: Recipe) -> tuple[str, bytes] | None:
         # Before the row: what the format refuses is known before anything is begun.
-        from sdstudio.history.export import FORMAT_BY_KEY, ExportOptions, write_picture  # noqa: PLC0415 (as above)
+        from sdstudio.history.exchange.export import FORMAT_BY_KEY, ExportOptions, write_picture  # noqa: PLC0415 (as above)
 
         held = io.BytesIO()
         try:

@@ -11,7 +11,7 @@ from typing import Final
 
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.files import is_utf8, save_failed
-from sdstudio.core.request import Recipe
+from sdstudio.core.request.request import Recipe
 
 SLUG_LENGTH: Final = 60
 _NUMBER: Final = re.compile(r"^([0-9]{1,15})-")

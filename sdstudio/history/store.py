@@ -22,23 +22,29 @@ from PIL import Image
 from sdstudio.core.errors import HistoryDamaged, HistoryError, SaveFailed, StudioError
 from sdstudio.core.files import copy_whole, is_utf8, same_bytes
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.pictures import shown
-from sdstudio.core.request import Recipe
+from sdstudio.core.request.request import Recipe
 from sdstudio.core.settings import Settings
-from sdstudio.core.trash import take_out
-from sdstudio.history.care import Care
-from sdstudio.history.files import SAVING_LOCK, saving_lock
+from sdstudio.history.bulk_work import SAVING_LOCK, saving_lock
+from sdstudio.history.care.care import Care
+from sdstudio.history.care.recovery import Recovery, bring_back, made_at, recover
+from sdstudio.history.database.lineage import Lineage
+from sdstudio.history.database.listing import Listing
+from sdstudio.history.database.look import Look
+from sdstudio.history.database.marks import Marks
+from sdstudio.history.database.rows import (
+    COLUMNS,
+    Entry,
+    entry_of,
+    insert_entry,
+    remove_row,
+    stored_path,
+    thumbnail_path,
+)
+from sdstudio.history.database.schema import DAMAGED_HINT, VISIBLE, Database
+from sdstudio.history.database.usage import Newest, Use, newest, uses
 from sdstudio.history.kept_as import KeptAs
-from sdstudio.history.lineage import Lineage
-from sdstudio.history.listing import Listing
-from sdstudio.history.look import Look
-from sdstudio.history.marks import Marks
 from sdstudio.history.names import check_out, file_name, free_path
-from sdstudio.history.recovery import Recovery, made_at, recover
-from sdstudio.history.rows import COLUMNS, Entry, entry_of, insert_entry, remove_row, stored_path, thumbnail_path
-from sdstudio.history.schema import DAMAGED_HINT, VISIBLE, Database
 from sdstudio.history.thumbnails import ensure_thumbnail, write_thumbnail
-from sdstudio.history.usage import Newest, Use, newest, uses
 
 __all__ = ["Entry", "History", "Recovery"]
 
@@ -335,7 +341,7 @@ class History:
             rows = self._database.read(
                 f"SELECT {COLUMNS}, trashed_to FROM entries WHERE id = ? AND state = 'done'", (_bound(entry_id),)
             )
-            if rows and _bring_back(self._paths.home / rows[0]["path"], rows[0]["trashed_to"]):
+            if rows and bring_back(self._paths.home / rows[0]["path"], rows[0]["trashed_to"]):
                 self._set(entry_id, None, None)
                 back.append(entry_of(rows[0], self._paths))
             else:
@@ -384,14 +390,3 @@ class History:
 def _bound(number: int) -> int:
     """Return an id that SQLite can hold; larger ones name nothing."""
     return number if abs(number) < 2**63 else -1
-
-
-def _bring_back(file: Path, trashed_to: str | bytes | None) -> bool:
-    place = Path(os.fsdecode(trashed_to)) if trashed_to else None
-    try:
-        return take_out(file, place)
-    except OSError as error:
-        raise HistoryError(
-            f"Picture = {shown(str(place))}: it could not be brought back ({error.strerror or error}).",
-            "Move it out of the trash by hand.",
-        ) from error

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sdstudio.core.errors import PictureUnreadable, SaveFailed
 from sdstudio.core.files import write_whole
-from sdstudio.core.pictures import opened_picture
+from sdstudio.core.pictures.opening import opened_picture
 
 SIDE: Final = 256
 SUFFIX: Final = ".jpg"

@@ -17,8 +17,8 @@ from PIL import Image
 
 from sdstudio.core.errors import HistoryError
 from sdstudio.core.params import parameters
-from sdstudio.core.request import GenerationRequest, Recipe
-from sdstudio.history.foreign.origin import origin_of
+from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.history.picture_text.foreign.origin import origin_of
 
 NEAR_MEAN: Final = 1.0
 """Mean difference in grey levels up to which two pictures are near.
@@ -64,6 +64,7 @@ class Cause:
 
 
 _KEPT_AS_JPEG: Final = Cause("File format", "JPEG (it changes pixels)", "exact pixels")
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

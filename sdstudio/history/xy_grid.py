@@ -13,10 +13,10 @@ from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.errors import PictureUnreadable
 from sdstudio.core.params import Kind, Parameter, parameters
 from sdstudio.core.paths import resources
-from sdstudio.core.pictures import PIXELS_MAXIMUM, opened_picture
-from sdstudio.core.request import GenerationRequest
-from sdstudio.history.foreign.stealth import without_stealth
-from sdstudio.history.rows import Entry
+from sdstudio.core.pictures.opening import PIXELS_MAXIMUM, opened_picture
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.history.database.rows import Entry
+from sdstudio.history.picture_text.foreign.stealth import without_stealth
 
 CELLS_MAXIMUM: Final = 2500
 LABEL_LENGTH: Final = 60

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from sdstudio.core.errors import HistoryDamaged
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.request.request import GenerationRequest
 
 _REMEMBERED: Final = 10_000
 """How many jobs' requests stay read."""

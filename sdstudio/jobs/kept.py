@@ -13,7 +13,7 @@ from typing import Final
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import Unfinished
 from sdstudio.history.store import Entry
-from sdstudio.jobs.errands import Desk
+from sdstudio.jobs.engine_tasks import Desk
 
 KEPT_JOBS: Final = 8
 """Of how many cancelled jobs the latents stay: 16 pictures of 1024 x 1024 take 4 MB."""

@@ -16,8 +16,8 @@ from typing import Final
 
 from sdstudio.core.errors import HistoryError
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import GenerationRequest
-from sdstudio.history.schema import Database
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.history.database.schema import Database
 from sdstudio.jobs.interrupted import CRASHED, interrupted_message
 from sdstudio.jobs.job import Group, Job, JobState, groups_of, job_of
 
@@ -182,8 +182,7 @@ class JobQueue:
     def group(self, group_id: int) -> Group | None:
         """Return a group, with what ran of it and was taken off the list since; ``None`` when there is none."""
         rows = self._database.read(
-            f"{_SELECT} WHERE group_id = ? AND NOT (state = ? AND cleared = 1 AND duration_s = 0)"
-            f" ORDER BY {_PLACE}",
+            f"{_SELECT} WHERE group_id = ? AND NOT (state = ? AND cleared = 1 AND duration_s = 0) ORDER BY {_PLACE}",
             (group_id, JobState.CANCELLED.value),
         )
         return Group(tuple(job_of(row) for row in rows)) if rows else None
@@ -292,9 +291,7 @@ def _waiting_ids(db: sqlite3.Connection) -> list[int]:
 def _arrange(db: sqlite3.Connection, job_ids: Sequence[int]) -> None:
     sql = f"SELECT id, {_PLACE} AS stands FROM jobs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY stands"
     before = [(row["id"], row["stands"]) for row in db.execute(sql, (json.dumps(list(job_ids)),))]
-    moves = [
-        (place, job_id) for job_id, (there, place) in zip(job_ids, before, strict=True) if job_id != there
-    ]
+    moves = [(place, job_id) for job_id, (there, place) in zip(job_ids, before, strict=True) if job_id != there]
     db.executemany("UPDATE jobs SET place = ? WHERE id = ?", moves)
 
 

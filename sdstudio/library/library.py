@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from sdstudio.catalog.kinds import CHECKPOINT
-from sdstudio.core.asset import Asset
 from sdstudio.core.errors import ModelNotFound, ModelPickled, SaveFailed
-from sdstudio.core.model import ModelInfo, ModelLayout
+from sdstudio.core.models.asset import Asset
+from sdstudio.core.models.model import ModelInfo, ModelLayout
 from sdstudio.core.paths import StudioPaths, resources
 from sdstudio.library.hashes import HashCache
-from sdstudio.library.identify import weight_files
 from sdstudio.library.links import Linked, link
 from sdstudio.library.lookup import any_named, asset_named, assets_named, model_named
-from sdstudio.library.places import Trouble
 from sdstudio.library.remarks import Remark, Remarks
-from sdstudio.library.scan import STARTER_KEY, Scan, Scanner, with_own_values, with_pickles_opened
+from sdstudio.library.scanning.identify import weight_files
+from sdstudio.library.scanning.places import Trouble
+from sdstudio.library.scanning.scan import STARTER_KEY, Scan, Scanner, with_own_values, with_pickles_opened
 from sdstudio.library.space import Duplicates, duplicates, of_one_size
 
 __all__ = ["STARTER_KEY", "Library"]

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from sdstudio.catalog.kinds import CHECKPOINT, KIND_BY_KEY, KINDS
-from sdstudio.core.asset import Asset
 from sdstudio.core.errors import ModelAmbiguous, ModelNotFound, ModelUnsupported
-from sdstudio.core.model_work import listed
+from sdstudio.core.models.asset import Asset
+from sdstudio.core.models.work import listed
 from sdstudio.core.paths import expanded
-from sdstudio.library.facts import read_facts
-from sdstudio.library.identify import Finding, examine
-from sdstudio.library.scan import asset_of_file, asset_of_folder, stamp_of_folder
-from sdstudio.library.walk import Candidate
+from sdstudio.library.scanning.facts import read_facts
+from sdstudio.library.scanning.identify import Finding, examine
+from sdstudio.library.scanning.scan import asset_of_file, asset_of_folder, stamp_of_folder
+from sdstudio.library.scanning.walk import Candidate
 
 _ALL: Final = "See the Library page, or `sdstudio models list --kind {}`."
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sdstudio.core.advanced_fields import NEWEST_COMPATIBILITY
-from sdstudio.core.chunks import cut_places, sentence_places, word_places, words_of
-from sdstudio.core.extra_networks import cut_networks
-from sdstudio.core.model import ModelInfo
+from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.paths import resources
-from sdstudio.core.prompt_dialects import Cutting, Dialect, dialect_of
-from sdstudio.core.prompt_grammar import Chunk, Span, parse
-from sdstudio.core.prompt_marks import pieces
-from sdstudio.core.prompt_steps import read_terms
+from sdstudio.core.prompts.chunks import cut_places, sentence_places, word_places, words_of
+from sdstudio.core.prompts.dialects import Cutting, Dialect, dialect_of
+from sdstudio.core.prompts.extra_networks import cut_networks
+from sdstudio.core.prompts.grammar import Chunk, Span, parse
+from sdstudio.core.prompts.marks import pieces
+from sdstudio.core.prompts.steps import read_terms
+from sdstudio.core.request.advanced_fields import NEWEST_COMPATIBILITY
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 FILE_MAXIMUM_BYTES: Final = 20_000_000
 USUAL_LENGTH: Final = 77
 _END: Final = "<|endoftext|>"
-_PARTS: Final = (
-    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-)
+_PARTS: Final = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
 @dataclass(frozen=True, slots=True)

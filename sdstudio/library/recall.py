@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sdstudio.core.model import ModelInfo
-from sdstudio.core.request import IMPORTED, Recipe
+from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.request.request import IMPORTED, Recipe
 from sdstudio.library.library import Library
 
 HASH_DIGITS = 8

@@ -25,7 +25,7 @@ from sdstudio.core.errors import InvalidRequest, SaveFailed
 from sdstudio.core.files import is_utf8
 from sdstudio.core.json_text import json_of
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.request.request import GenerationRequest
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdstudio.core.asset import Asset
+from sdstudio.core.models.asset import Asset
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from typing import Any
 from PIL import Image
 
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import GenerationRequest, Recipe
-from sdstudio.history.look import Look
-from sdstudio.history.pnginfo import read_recipe
+from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.history.database.look import Look
+from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.history.store import Entry, History
 from tests.unit.history.conftest import started
 
@@ -204,12 +204,12 @@ def job(folder: Path) -> dict[str, Any]:
     """Run a worker that saves two pictures of three and is killed while it makes the third."""
     from PySide6.QtCore import QCoreApplication
 
-    from sdstudio.core.request import RunOptions
+    from sdstudio.background.controller import JobController
+    from sdstudio.background.worker import Worker
+    from sdstudio.core.request.request import RunOptions
     from sdstudio.core.settings import Settings
-    from sdstudio.jobs.controller import JobController
     from sdstudio.jobs.queue import JobQueue
-    from sdstudio.jobs.worker import Worker
-    from tests.unit.jobs.fakes import MODEL, ScriptedEngine
+    from tests.unit.background.fakes import MODEL, ScriptedEngine
 
     application = QCoreApplication([])
     paths = StudioPaths(folder)

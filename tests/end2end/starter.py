@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from sdstudio.core.events import ImageMade
-from sdstudio.core.model import default_request
+from sdstudio.core.models.model import default_request
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
 from sdstudio.library.library import STARTER_KEY, Library

@@ -18,8 +18,8 @@ from PIL import Image, ImageChops
 from sdstudio import __version__
 from sdstudio.cli import main
 from sdstudio.core.paths import resources
-from sdstudio.core.presets import Preset, PresetBook
-from sdstudio.history.pnginfo import read_recipe
+from sdstudio.core.request.presets import Preset, PresetBook
+from sdstudio.history.picture_text.pnginfo import read_recipe
 
 STARTER = resources() / "starter" / "model_index.json"
 

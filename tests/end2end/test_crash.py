@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sdstudio.core.paths import StudioPaths
-from sdstudio.history.pnginfo import read_recipe
+from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.jobs.queue import JobQueue, JobState
 from tests.unit.history.conftest import started
 

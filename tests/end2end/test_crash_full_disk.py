@@ -13,7 +13,7 @@ from PIL import Image
 
 from sdstudio.core.errors import HistoryError, SaveFailed
 from sdstudio.core.paths import StudioPaths
-from sdstudio.history.pnginfo import read_recipe
+from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.history.store import History
 from tests.unit.history.conftest import everything_below, noise, recipe, started
 

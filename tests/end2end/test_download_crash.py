@@ -13,9 +13,9 @@ import pytest
 
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.paths import StudioPaths
-from sdstudio.library.download import unfinished
+from sdstudio.library.getting.download import unfinished
 from tests.end2end.test_crash_full_disk import small_disk  # noqa: F401 (a fixture)
-from tests.unit.library.test_download import LORA, finish, lora_bytes, staged_of
+from tests.unit.library.getting.test_download import LORA, finish, lora_bytes, staged_of
 
 ROOT = Path(__file__).parents[2]
 SIZE = 3_000_000

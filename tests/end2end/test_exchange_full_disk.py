@@ -8,10 +8,10 @@ import pytest
 
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.paths import StudioPaths
-from sdstudio.history.contact_sheet import contact_sheets
-from sdstudio.history.export import ExportOptions, export_folder, export_zip
-from sdstudio.history.importing import import_pictures
-from sdstudio.history.pnginfo import write_png
+from sdstudio.history.exchange.contact_sheet import contact_sheets
+from sdstudio.history.exchange.export import ExportOptions, export_folder, export_zip
+from sdstudio.history.exchange.importing import import_pictures
+from sdstudio.history.picture_text.pnginfo import write_png
 from sdstudio.history.store import History
 from tests.end2end.test_crash_full_disk import no_trash, small_disk  # noqa: F401 (a fixture)
 from tests.unit.history.conftest import everything_below, noise, recipe
@@ -48,7 +48,7 @@ def test_a_zip_and_a_sheet_that_do_not_fit_are_not_there(history, small_disk):  
 def test_a_backup_that_does_not_fit_is_said_before_and_leaves_nothing(history, small_disk, monkeypatch):  # noqa: F811
     with pytest.raises(SaveFailed, match="MB left"):
         history.care.back_up(small_disk / "b.zip")
-    monkeypatch.setattr("sdstudio.history.backup._check_space", lambda _target, _pieces: None)
+    monkeypatch.setattr("sdstudio.history.care.backup._check_space", lambda _target, _pieces: None)
     for name in ("b.zip", "folder"):
         with pytest.raises(SaveFailed, match="Disk full"):
             history.care.back_up(small_disk / name)

@@ -11,8 +11,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPlainTextEdit, QPushButton
 
 from sdstudio.app import Studio, build_studio
-from sdstudio.jobs.downloads import DownloadState
-from tests.gui.test_get_models import cards, click, press, wait_for
+from sdstudio.background.downloads import DownloadState
+from tests.gui.pages.library.get.test_view import cards, click, press, wait_for
 from tests.loopback_hub import files_of
 
 ENGINE_MS = 180_000

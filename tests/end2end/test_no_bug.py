@@ -25,29 +25,29 @@ from safetensors.torch import load_file, save_file
 
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import ImageMade
-from sdstudio.core.inputs import InputPictures
-from sdstudio.core.model import ModelLayout
-from sdstudio.core.model_work import ConvertOrder, MergeInput, MergeOrder
+from sdstudio.core.models.model import ModelLayout
+from sdstudio.core.models.work import ConvertOrder, MergeInput, MergeOrder
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import IMPORTED, GenerationRequest, Recipe
+from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.prompts.styles import read_styles
+from sdstudio.core.prompts.templates import picked
+from sdstudio.core.prompts.wildcards import Wildcards
+from sdstudio.core.request.request import IMPORTED, GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
-from sdstudio.core.styles import read_styles
-from sdstudio.core.templates import picked
-from sdstudio.core.wildcards import Wildcards
-from sdstudio.engine.convert import convert
 from sdstudio.engine.engine import Engine
-from sdstudio.engine.merge import merge
-from sdstudio.history.export import ExportOptions, export_folder
-from sdstudio.history.importing import import_pictures
+from sdstudio.engine.model_files.convert import convert
+from sdstudio.engine.model_files.merge import merge
+from sdstudio.history.exchange.export import ExportOptions, export_folder
+from sdstudio.history.exchange.importing import import_pictures
 from sdstudio.history.store import Entry, History
 from sdstudio.history.verdict import judged
-from sdstudio.jobs.again import Redrawer
 from sdstudio.jobs.queue import JobQueue
-from sdstudio.library.fitting import Fitting
+from sdstudio.jobs.redrawing import Redrawer
 from sdstudio.library.library import Library
 from sdstudio.library.recall import recalled
 from sdstudio.library.remarks import Remark, Remarks
-from sdstudio.ui.recipe_text import every_fact, recipe_html
+from sdstudio.library.resolving import Fitting
+from sdstudio.ui.entries.recipe_text import every_fact, recipe_html
 from tests import hostile, tiny_adapters, tiny_upscalers
 from tests.unit.history.foreign import graphs, pictures
 

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 
 ID = "5a" * 32
 
+
 @pytest.fixture(scope="module")
 def draw(tmp_path_factory: pytest.TempPathFactory) -> Draw:
     """A function that draws over a picture, a red heart of the starter; see `drawer`."""

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QPlainTextEdit, QPro
 
 from sdstudio.app import Studio, build_studio
 from sdstudio.core.events import StepDone
-from sdstudio.history.pnginfo import read_recipe
+from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.jobs.queue import JobState
 
 ENGINE_MS = 120_000

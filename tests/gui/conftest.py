@@ -11,11 +11,11 @@ from PIL import Image
 
 from sdstudio.app import Studio, build_studio
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history.store import Entry, History
-from sdstudio.ui import history_model
+from sdstudio.ui.entries import model as history_model
 from tests.conftest import MEMORY
-from tests.unit.jobs.fakes import ScriptedEngine
+from tests.unit.background.fakes import ScriptedEngine
 
 MODEL_KEY = "tiny"
 COUNT = 230

@@ -19,10 +19,10 @@ from sdstudio.core.desktop import SystemLibrary, display_problem
 from sdstudio.core.errors import HistoryError, HistoryTooNew, LockedByOther, StudioError
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
-from sdstudio.ui.single_instance import BROUGHT_FORWARD, SingleInstance
-from tests.gui.test_main_window import make_picture
+from sdstudio.ui.window.single_instance import BROUGHT_FORWARD, SingleInstance
+from tests.gui.window.test_main_window import make_picture
+from tests.unit.background.fakes import ScriptedEngine
 from tests.unit.history.conftest import noise, only_to_be_read, recipe
-from tests.unit.jobs.fakes import ScriptedEngine
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,7 +89,7 @@ class TestOneWindow:
             from pathlib import Path
             from PySide6.QtCore import QCoreApplication
             app = QCoreApplication([])
-            from sdstudio.ui.single_instance import SingleInstance
+            from sdstudio.ui.window.single_instance import SingleInstance
             held = SingleInstance(Path(sys.stdin.readline().strip()))
             print("held", flush=True)
             app.exec()
@@ -108,7 +108,7 @@ class TestOneWindow:
     def test_a_window_that_is_closing_is_waited_for(self, home, qapp, monkeypatch):
         first = SingleInstance(home.lock)
         first.stop_listening()
-        monkeypatch.setattr("sdstudio.ui.single_instance.CLOSING_MS", 50)
+        monkeypatch.setattr("sdstudio.ui.window.single_instance.CLOSING_MS", 50)
         with pytest.raises(LockedByOther) as refused:
             SingleInstance(home.lock)
         assert refused.value.hint != BROUGHT_FORWARD
@@ -184,7 +184,7 @@ class TestWholeProgram:
         started = run(
             """
             import sys, sdstudio.app as app
-            from tests.unit.jobs.fakes import ScriptedEngine
+            from tests.unit.background.fakes import ScriptedEngine
             app._real_engine = ScriptedEngine
             furnished = app.furnished
             def build(*args):

@@ -6,10 +6,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialog, QLineEdit, QPushButton, QVBoxLayout
 
-from sdstudio.history.past_prompts import PastPrompt
-from sdstudio.ui.about_dialog import AboutDialog
-from sdstudio.ui.buttons import fill, push_button
-from sdstudio.ui.past_prompts import PastPrompts
+from sdstudio.history.database.past_prompts import PastPrompt
+from sdstudio.ui.pages.create.prompt.past_prompts_dialog import PastPrompts
+from sdstudio.ui.widgets.buttons import fill, push_button
+from sdstudio.ui.window.about_dialog import AboutDialog
 
 
 def shown(qtbot, dialog: QDialog) -> None:

@@ -24,33 +24,33 @@ from PySide6.QtWidgets import (
 
 import sdstudio.ui
 from sdstudio.app import Studio
-from sdstudio.core.inputs import InputPictures
-from sdstudio.core.request import GenerationRequest, Recipe, RunOptions
+from sdstudio.background.verifying import Verifier
+from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.prompts.styles import StyleBook
+from sdstudio.core.request.request import GenerationRequest, Recipe, RunOptions
 from sdstudio.core.settings import Settings
-from sdstudio.core.styles import StyleBook
-from sdstudio.history.foreign.reading import Reading
+from sdstudio.history.picture_text.foreign.reading import Reading
 from sdstudio.jobs.job import Group, groups_of
-from sdstudio.jobs.verifying import Verifier
-from sdstudio.ui.about_dialog import AboutDialog
-from sdstudio.ui.care_dialog import CareDialog
-from sdstudio.ui.closing_dialog import ClosingDialog
-from sdstudio.ui.convert_dialog import ConvertDialog
-from sdstudio.ui.dialog_foot import ALSO, BACK, CLOSE, DO, MARGIN, STOP
-from sdstudio.ui.export_dialog import ExportDialog
-from sdstudio.ui.import_dialog import ImportDialog
-from sdstudio.ui.job_details import JobDetails
-from sdstudio.ui.merge_dialog import MergeDialog
-from sdstudio.ui.past_prompts import PastPrompts
-from sdstudio.ui.picture_dialog import PictureDialog
-from sdstudio.ui.preset_desk import PresetDesk
-from sdstudio.ui.preset_dialog import PresetDialog
-from sdstudio.ui.preset_save_dialog import PresetSaveDialog
-from sdstudio.ui.programs_dialog import ProgramsDialog
-from sdstudio.ui.prompt_builder import PromptBuilder
-from sdstudio.ui.settings_dialog import SettingsDialog
-from sdstudio.ui.style_dialog import StyleDialog
-from sdstudio.ui.upscale_dialog import UpscaleDialog
-from sdstudio.ui.verify_window import VerifyWindow
+from sdstudio.ui.entry_tools.care_dialog import CareDialog
+from sdstudio.ui.entry_tools.export_dialog import ExportDialog
+from sdstudio.ui.entry_tools.import_dialog import ImportDialog
+from sdstudio.ui.entry_tools.picture_dialog import PictureDialog
+from sdstudio.ui.entry_tools.upscale_dialog import UpscaleDialog
+from sdstudio.ui.entry_tools.verify_window import VerifyWindow
+from sdstudio.ui.pages.create.models.programs_dialog import ProgramsDialog
+from sdstudio.ui.pages.create.presets.controller import PresetDesk
+from sdstudio.ui.pages.create.presets.dialog import PresetDialog
+from sdstudio.ui.pages.create.presets.save_dialog import PresetSaveDialog
+from sdstudio.ui.pages.create.prompt.builder_dialog import PromptBuilder
+from sdstudio.ui.pages.create.prompt.past_prompts_dialog import PastPrompts
+from sdstudio.ui.pages.create.prompt.style_dialog import StyleDialog
+from sdstudio.ui.pages.create.queue.job_details import JobDetails
+from sdstudio.ui.pages.library.model_works.convert_dialog import ConvertDialog
+from sdstudio.ui.pages.library.model_works.merge_dialog import MergeDialog
+from sdstudio.ui.widgets.dialog_foot import ALSO, BACK, CLOSE, DO, MARGIN, STOP
+from sdstudio.ui.window.about_dialog import AboutDialog
+from sdstudio.ui.window.closing_dialog import ClosingDialog
+from sdstudio.ui.window.settings_dialog import SettingsDialog
 
 WINDOWS = {"CompareWindow", "GridWindow", "CommandPalette", "ShortcutList"}
 """Show pictures or lists and have no foot with an answer."""
@@ -83,7 +83,7 @@ DIALOGS: dict[str, Make] = {
 
 
 def _workshop(studio: Studio) -> Any:
-    from sdstudio.jobs.workshop import Workshop
+    from sdstudio.background.model_works import Workshop
 
     return Workshop(studio.tasks, studio.library.hash_asset, lambda: None, studio.tasks)
 

@@ -12,7 +12,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 
-from sdstudio.ui.top_bar import PAGES
+from sdstudio.ui.window.top_bar import PAGES
 
 WAIT_MS = 20_000
 BOTH = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction

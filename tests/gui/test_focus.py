@@ -9,10 +9,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QListWidget, QTableWidget, QTableWidgetItem, QTreeWidget, QTreeWidgetItem
 
 from sdstudio.core.settings import Settings
-from sdstudio.ui.compare_view import CompareView
-from sdstudio.ui.prompt_builder import PromptBuilder
-from sdstudio.ui.settings_dialog import SettingsDialog
+from sdstudio.ui.entry_tools.compare_view import CompareView
+from sdstudio.ui.pages.create.prompt.builder_dialog import PromptBuilder
 from sdstudio.ui.theme import apply_theme
+from sdstudio.ui.window.settings_dialog import SettingsDialog
 
 
 @pytest.fixture(params=["dark", "light"], autouse=True)

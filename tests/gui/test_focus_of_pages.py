@@ -8,8 +8,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QScrollArea, QWidget
 
 from sdstudio.ui.theme import apply_theme
-from sdstudio.ui.top_bar import PAGES
-from tests.gui.test_edit_menu import WAIT_MS, is_active, save, select
+from sdstudio.ui.window.top_bar import PAGES
+from tests.gui.window.test_edit_menu import WAIT_MS, is_active, save, select
 
 
 def stops_of(window: QWidget) -> list[QWidget]:

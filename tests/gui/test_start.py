@@ -8,16 +8,18 @@ import sys
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton
 
 from sdstudio.app import furnished, open_entrance
-from sdstudio.jobs.tasks import TaskRunner
-from tests.unit.jobs.fakes import ScriptedEngine
+from sdstudio.background.tasks import TaskRunner
+from tests.unit.background.fakes import ScriptedEngine
 
 LATER = (
     "torch", "diffusers", "transformers", "tokenizers", "numpy", "yaml", "httpx",
-    "sdstudio.history.backup", "sdstudio.history.checkup", "sdstudio.history.export", "sdstudio.history.importing",
-    "sdstudio.history.foreign.programs", "sdstudio.history.foreign.reading", "sdstudio.history.foreign.stealth",
-    "sdstudio.history.pnginfo", "sdstudio.history.verdict", "sdstudio.history.xy_grid",
-    "sdstudio.jobs.verifying", "sdstudio.ui.grid_window", "sdstudio.ui.history_page", "sdstudio.ui.learn_page",
-    "sdstudio.ui.model_manager", "sdstudio.ui.settings_dialog", "sdstudio.ui.verify_window",
+    "sdstudio.history.care.backup", "sdstudio.history.care.checkup", "sdstudio.history.exchange.export",
+    "sdstudio.history.exchange.importing", "sdstudio.history.picture_text.foreign.programs",
+    "sdstudio.history.picture_text.foreign.reading", "sdstudio.history.picture_text.foreign.stealth",
+    "sdstudio.history.picture_text.pnginfo", "sdstudio.history.verdict", "sdstudio.history.xy_grid",
+    "sdstudio.background.verifying", "sdstudio.ui.entry_tools.grid_window", "sdstudio.ui.pages.history.page",
+    "sdstudio.ui.pages.learn.page", "sdstudio.ui.pages.library.page", "sdstudio.ui.window.settings_dialog",
+    "sdstudio.ui.entry_tools.verify_window",
 )  # fmt: skip
 """What the first sight of the window does not need."""
 
@@ -26,11 +28,11 @@ def test_nothing_is_imported_that_the_first_sight_of_the_window_does_not_need(ho
     code = f"""
 import os, sys
 from sdstudio.app import furnished, open_entrance
-import sdstudio.app, sdstudio.jobs.tasks
+import sdstudio.app, sdstudio.background.tasks
 entrance = open_entrance()
 entrance.window.show()
 entrance.app.processEvents()
-sdstudio.jobs.tasks.TaskRunner.release = lambda _self: None  # as until here: other threads begin afterwards
+sdstudio.background.tasks.TaskRunner.release = lambda _self: None  # as until here: other threads begin afterwards
 furnished(entrance)
 print([name for name in {LATER} if name in sys.modules], flush=True)
 os._exit(0)
@@ -49,7 +51,7 @@ from collections import Counter
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication
 from shiboken6 import getCppPointer
-import sdstudio.jobs.tasks
+import sdstudio.background.tasks
 from sdstudio.app import furnished, open_entrance
 
 looks = Counter()
@@ -64,7 +66,7 @@ app = App([])
 entrance = open_entrance()
 entrance.window.show()
 app.processEvents()
-sdstudio.jobs.tasks.TaskRunner.release = lambda _self: None
+sdstudio.background.tasks.TaskRunner.release = lambda _self: None
 studio = furnished(entrance)
 assert app.styleSheet()
 generate = studio.window.editor.generate_button

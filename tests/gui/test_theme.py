@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QPushButton, QWidget
 
 from sdstudio.core.paths import resources
 from sdstudio.ui import theme as look
-from sdstudio.ui.buttons import fill, push_button
 from sdstudio.ui.theme import DARK, LIGHT, Tokens, apply_theme, icon, mark, pixmap, set_icon, style_sheet, tokens
+from sdstudio.ui.widgets.buttons import fill, push_button
 
 SURFACES = ("window", "surface", "raised")
 TEXTS = ("text", "muted", "accent_text", "danger", "warning", "success")

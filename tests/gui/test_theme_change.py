@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QPushB
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
 from sdstudio.ui.first_paint import without_style_sheet
-from sdstudio.ui.space_view import SpaceView
+from sdstudio.ui.pages.library.space_view import SpaceView
 from sdstudio.ui.theme import apply_theme
 from tests.unit.history.conftest import recipe
 

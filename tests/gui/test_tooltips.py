@@ -23,8 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sdstudio.ui.elided_label import ElidedLabel
-from sdstudio.ui.top_bar import PAGES
+from sdstudio.ui.widgets.elided_label import ElidedLabel
+from sdstudio.ui.window.top_bar import PAGES
 
 WAIT_MS = 20_000
 

@@ -4,7 +4,7 @@ import pytest
 
 from sdstudio.bench.history_rows import COMMON, fill
 from sdstudio.core.paths import StudioPaths
-from sdstudio.history.look import Look
+from sdstudio.history.database.look import Look
 from sdstudio.history.store import History
 from sdstudio.history.thumbnails import SIDE
 

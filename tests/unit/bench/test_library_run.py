@@ -5,7 +5,7 @@ from __future__ import annotations
 from sdstudio.bench.library_run import fill_folder, measured_library
 from sdstudio.bench.report import LIBRARY_PROMISES
 from sdstudio.cli.console import Console
-from sdstudio.core.safetensors_header import read_header
+from sdstudio.core.models.safetensors_header import read_header
 from sdstudio.library.library import Library
 
 

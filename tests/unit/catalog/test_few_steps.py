@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sdstudio.catalog.few_steps import FEW_STEPS, few_steps_of, predicts_picture, starting_values
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.request.request import GenerationRequest
 
 EULER = {"scheduler": "euler", "schedule": "sgm_uniform"}
 PLAIN = {"guidance_scale": 1.0}

@@ -16,8 +16,8 @@ from sdstudio.catalog.schedulers import (
     schedule_of,
 )
 from sdstudio.catalog.schedules import AUTOMATIC, EVERY_SCHEDULE, SCHEDULE_BY_KEY, SCHEDULES
-from sdstudio.core.request import GenerationRequest
-from sdstudio.engine.schedulers import scheduler_class
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.engine.samplers.schedulers import scheduler_class
 
 OLD_KEYS = [
     "dpmpp_2m_karras", "dpmpp_2m", "dpmpp_2m_sde_karras", "dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde",

@@ -8,9 +8,9 @@ import pytest
 from sdstudio.catalog.families import FAMILIES
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.advice import ADVICE, FEW_STEPS_SAMPLERS, Situation, advice_for
-from sdstudio.core.looks import Looks
-from sdstudio.core.model import ModelInfo, default_request, parameters_of
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
+from sdstudio.core.pictures.looks import Looks
+from sdstudio.core.request.request import GenerationRequest
 
 SD1 = ModelInfo("m", "M", Path("m"), "sd1")
 TURBO = ModelInfo("t", "T", Path("t"), "sdxl", defaults={"steps": 4, "guidance_scale": 1.0})

@@ -24,10 +24,10 @@ def test_what_others_read_is_settled_and_the_users_word_stands(monkeypatch):
     assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD" not in os.environ
 
 
-@pytest.mark.parametrize("first", ["sdstudio.library.hub", "sdstudio.library.tokens"])
+@pytest.mark.parametrize("first", ["sdstudio.library.getting.hub", "sdstudio.library.getting.tokens"])
 def test_the_hubs_library_is_imported_into_a_settled_environment(first):
     code = f"import sys, {first}; assert 'huggingface_hub' not in sys.modules; " + (
-        "from sdstudio.library.hub import _library; _library(); import huggingface_hub.constants as c; "
+        "from sdstudio.library.getting.hub import _library; _library(); import huggingface_hub.constants as c; "
         "assert c.HF_HUB_DISABLE_TELEMETRY and c.HF_HUB_DISABLE_XET; assert 'torch' not in sys.modules"
     )
     environment = {name: value for name, value in os.environ.items() if name not in NAMES}

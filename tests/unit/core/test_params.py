@@ -10,7 +10,7 @@ from sdstudio.catalog.families import Override
 from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.catalog.schedules import SCHEDULES
 from sdstudio.core.params import Choice, Infotext, Kind, Searchable, Ui, parameters
-from sdstudio.core.request import GenerationRequest, RunOptions
+from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.settings import Settings
 
 DECLARATIONS = [

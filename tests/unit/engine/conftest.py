@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import load_file
 
 from sdstudio.core.events import EngineEvent, ImageMade, Notice, StepDone
-from sdstudio.core.model import ModelInfo, ModelLayout
-from sdstudio.core.model_work import ConvertOrder
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.models.model import ModelInfo, ModelLayout
+from sdstudio.core.models.work import ConvertOrder
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
-from sdstudio.engine.aligned import align
-from sdstudio.engine.convert import convert
+from sdstudio.engine.device.aligned import align
 from sdstudio.engine.engine import Engine
+from sdstudio.engine.model_files.convert import convert
 
 
 def request(**values: Any) -> GenerationRequest:

@@ -10,9 +10,9 @@ import pytest
 
 from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.core.events import ImageMade
-from sdstudio.core.model import ModelInfo
+from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.paths import resources
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
 

@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
-from sdstudio.core.adapters import EMBEDDING, Adapter
 from sdstudio.core.errors import InvalidRequest
-from sdstudio.core.prompt_dialects import dialect_of
+from sdstudio.core.prompts.dialects import dialect_of
+from sdstudio.core.prompts.named_files import EMBEDDING, Adapter
 from sdstudio.core.settings import Settings
-from sdstudio.engine.conditioning import Conditioning
-from sdstudio.engine.prompts import clip_skip_told
-from sdstudio.engine.tokens import token_chunks
+from sdstudio.engine.prompting.checks import clip_skip_told
+from sdstudio.engine.prompting.conditioning import Conditioning
+from sdstudio.engine.prompting.tokens import token_chunks
 from sdstudio.history.verdict import causes_of
 from tests.tiny_adapters import drawn, write_embedding
 

@@ -14,7 +14,7 @@ from sdstudio.core.errors import InvalidNumbers, InvalidRequest, StudioError
 from sdstudio.core.events import Decoding, ImageMade, ModelLoading, StepDone
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine, make_engine
-from sdstudio.engine.schedulers import build_scheduler
+from sdstudio.engine.samplers.schedulers import build_scheduler
 from tests.tiny_models import tiny_sd3
 
 from .conftest import align_parts, request

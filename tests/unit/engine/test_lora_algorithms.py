@@ -17,11 +17,11 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from sdstudio.core.adapters import LORA, Adapter
 from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelUnsupported
 from sdstudio.core.events import Notice
+from sdstudio.core.prompts.named_files import LORA, Adapter
 from sdstudio.core.settings import Settings
-from sdstudio.engine.attached import Attached
+from sdstudio.engine.adapters.attached import Attached
 
 LINEAR = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0"  # has a bias, as wide as high
 WIDE = "mid_block.attentions.0.transformer_blocks.0.ff.net.2"  # more inputs than outputs
@@ -141,7 +141,7 @@ def cases(bench):
         yield "scale", name, plain | {"alpha": torch.tensor(2.0), "scale": torch.tensor(0.7)}, own + 0.7 * delta
         yield "scalar", name, plain | {"alpha": torch.tensor([2.0]), "scalar": torch.tensor(1.5)}, own + 0.75 * delta
         half = {part: value.half() for part, value in plain.items()}
-        rounded = (half["lora_up.weight"].double().flatten(1) @ half["lora_down.weight"].double().flatten(1))
+        rounded = half["lora_up.weight"].double().flatten(1) @ half["lora_down.weight"].double().flatten(1)
         yield "float16", name, half | {"alpha": torch.tensor(4.0).bfloat16()}, own + rounded.reshape(own.shape)
         on_out, on_in = own.flatten(1).norm(dim=1) * 1.3, own.movedim(1, 0).flatten(1).norm(dim=1) * 0.8
         out_scale, in_scale = on_out.float().reshape(-1, 1, *ones), on_in.float().reshape(1, -1, *ones)

@@ -19,9 +19,9 @@ import torchsde
 from scipy import integrate
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
-from sdstudio.engine.noise import NvidiaGenerator
-from sdstudio.engine.noise_levels import NoiseTable, stepped_levels
-from sdstudio.engine.schedulers import build_scheduler, seed_noise
+from sdstudio.engine.samplers.noise import NvidiaGenerator
+from sdstudio.engine.samplers.noise_levels import NoiseTable, stepped_levels
+from sdstudio.engine.samplers.schedulers import build_scheduler, seed_noise
 
 from .conftest import request
 
@@ -266,7 +266,8 @@ def drawn(scheduler, seed=5):
 
 
 @pytest.mark.parametrize(
-    ("schedule", "counts"), [("karras", (2, 9)), ("kl_optimal_a1111", (1, 8))]  # to zero, and to the lowest level
+    ("schedule", "counts"),
+    [("karras", (2, 9)), ("kl_optimal_a1111", (1, 8))],  # to zero, and to the lowest level
 )
 def test_every_sampler_steps_by_the_rule_of_its_name(schedule, counts):
     wrong = {}

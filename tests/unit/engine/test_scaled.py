@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sdstudio.core.errors import ModelUnsupported
-from sdstudio.core.model import ModelInfo, ModelLayout
-from sdstudio.core.model_work import ConvertOrder, MergeInput, MergeMode, MergeOrder
-from sdstudio.core.safetensors_header import read_header
+from sdstudio.core.models.model import ModelInfo, ModelLayout
+from sdstudio.core.models.safetensors_header import read_header
+from sdstudio.core.models.work import ConvertOrder, MergeInput, MergeMode, MergeOrder
 from sdstudio.core.settings import Settings
-from sdstudio.engine.convert import convert
-from sdstudio.engine.merge import merge
-from sdstudio.library.identify import examine
+from sdstudio.engine.model_files.convert import convert
+from sdstudio.engine.model_files.merge import merge
+from sdstudio.library.scanning.identify import examine
 from tests.tiny_adapters import pixels
 
 FP8 = torch.float8_e4m3fn

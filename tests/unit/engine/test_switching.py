@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from sdstudio.core.events import ModelLoading
-from sdstudio.core.model import ModelInfo, ModelLayout
-from sdstudio.core.model_work import ConvertOrder
+from sdstudio.core.models.model import ModelInfo, ModelLayout
+from sdstudio.core.models.work import ConvertOrder
 from sdstudio.core.settings import Settings
-from sdstudio.engine.convert import convert
+from sdstudio.engine.model_files.convert import convert
 
 from .conftest import info
 
@@ -61,8 +61,8 @@ _CHILD = """
 import json, sys, threading
 from pathlib import Path
 import psutil
-from sdstudio.core.model import ModelInfo, ModelLayout
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.models.model import ModelInfo, ModelLayout
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
 models = []

@@ -13,7 +13,7 @@ import torch
 from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.core.errors import Cancelled
 from sdstudio.core.events import Decoding, ImageMade, StepDone
-from sdstudio.engine.schedulers import build_scheduler
+from sdstudio.engine.samplers.schedulers import build_scheduler
 from tests.tiny_models import tiny_sd3
 
 from .conftest import align_parts, request

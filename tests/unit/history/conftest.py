@@ -15,8 +15,8 @@ from PIL import Image
 
 from sdstudio.core.errors import HistoryDamaged
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import GenerationRequest, Recipe
-from sdstudio.history.recovery import Recovery, set_aside
+from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.history.care.recovery import Recovery, set_aside
 from sdstudio.history.store import History
 
 

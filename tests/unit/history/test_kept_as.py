@@ -10,10 +10,10 @@ from sdstudio.core.errors import SaveFailed
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.settings import Settings
 from sdstudio.history import store
-from sdstudio.history.checkup import DAMAGED
-from sdstudio.history.foreign.reading import recipe_of
-from sdstudio.history.pnginfo import read_recipe
-from sdstudio.history.recovery import Recovery, set_aside
+from sdstudio.history.care.checkup import DAMAGED
+from sdstudio.history.care.recovery import Recovery, set_aside
+from sdstudio.history.picture_text.foreign.reading import recipe_of
+from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.history.verdict import Outcome, judged
 from tests.unit.history.conftest import everything_below, noise, picture, recipe, started
 

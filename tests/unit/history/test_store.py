@@ -15,10 +15,10 @@ from PIL import Image
 from sdstudio.core import files
 from sdstudio.core.errors import HistoryError, HistoryTooNew, SaveFailed
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history import store
-from sdstudio.history.pnginfo import read_recipe
-from sdstudio.history.recovery import Recovery
+from sdstudio.history.care.recovery import Recovery
+from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.history.store import History
 from tests.unit.history.conftest import Bin, everything_below, noise, picture, recipe, started
 

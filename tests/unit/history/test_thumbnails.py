@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from sdstudio.core import pictures
 from sdstudio.core.errors import SaveFailed
+from sdstudio.core.pictures import opening as pictures
 from sdstudio.history.thumbnails import SIDE, ensure_thumbnail, write_thumbnail
 from tests.unit.history.conftest import picture, recipe
 

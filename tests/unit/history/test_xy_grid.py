@@ -5,8 +5,8 @@ import pytest
 from PIL import ImageColor
 
 from sdstudio.core.params import parameters
-from sdstudio.core.pictures import PIXELS_MAXIMUM
-from sdstudio.core.request import GenerationRequest
+from sdstudio.core.pictures.opening import PIXELS_MAXIMUM
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.xy_grid import axes, drawn, label, laid_out
 
 from .conftest import picture, recipe

@@ -8,8 +8,8 @@ import pytest
 from sdstudio.core.errors import HistoryDamaged, HistoryError
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import JobQueue, JobState, TakenOff, groups_of
-from tests.unit.jobs.conftest import request
-from tests.unit.jobs.fakes import picture, recipe
+from tests.unit.background.conftest import request
+from tests.unit.background.fakes import picture, recipe
 
 
 @pytest.fixture

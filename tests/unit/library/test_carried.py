@@ -8,18 +8,18 @@ import zipfile
 import pytest
 from PIL import Image
 
-from sdstudio.core.checkpoint import PARTS_KEY, EmbeddedParts
 from sdstudio.core.errors import InvalidRequest, ModelPickled, ModelUnsupported
-from sdstudio.core.inputs import InputPictures
-from sdstudio.core.model import ModelLayout
-from sdstudio.core.request import GenerationRequest
-from sdstudio.core.safetensors_writer import SafetensorsWriter, TensorPlan
+from sdstudio.core.models.checkpoint import PARTS_KEY, EmbeddedParts
+from sdstudio.core.models.model import ModelLayout
+from sdstudio.core.models.safetensors_writer import SafetensorsWriter, TensorPlan
+from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import PICKLES_TITLE
-from sdstudio.library.facts import VAE_HINT
-from sdstudio.library.fitting import Fitting
-from sdstudio.library.identify import examine
 from sdstudio.library.library import Library
-from sdstudio.library.pickled import family_in_pickle
+from sdstudio.library.resolving import Fitting
+from sdstudio.library.scanning.facts import VAE_HINT
+from sdstudio.library.scanning.identify import examine
+from sdstudio.library.scanning.pickled import family_in_pickle
 
 _CONV = "model.diffusion_model.input_blocks.0.0.weight"
 _ATTENTION = "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save, save_file
 
 from sdstudio.core.errors import ModelError
-from sdstudio.core.safetensors_header import HEADER_MAXIMUM_BYTES, TENSOR_MAXIMUM
+from sdstudio.core.models.safetensors_header import HEADER_MAXIMUM_BYTES, TENSOR_MAXIMUM
 from sdstudio.library.library import Library
 
 _LORA = {"lora_unet_a_attn2_to_k.lora_down.weight": torch.zeros(4, 768)}

@@ -11,8 +11,8 @@ import pytest
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelNotFound, ModelUnsupported
 from sdstudio.core.paths import resources
 from sdstudio.library import library as library_module
-from sdstudio.library.identify import examine
 from sdstudio.library.library import STARTER_KEY, Library
+from sdstudio.library.scanning.identify import examine
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdstudio.core.extra_networks import cut_networks
-from sdstudio.core.model import ModelInfo
+from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.paths import resources
-from sdstudio.core.prompt_dialects import dialect_of
+from sdstudio.core.prompts.dialects import dialect_of
+from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.library.prompt_tokens import ChunkCount, TokenCounter, within
 
 STARTER = resources() / "starter"
@@ -35,7 +35,7 @@ def starter() -> TokenCounter:
 def engine_chunks():
     from transformers import CLIPTokenizer
 
-    from sdstudio.engine.tokens import token_chunks
+    from sdstudio.engine.prompting.tokens import token_chunks
 
     tokenizer = CLIPTokenizer.from_pretrained(STARTER / "tokenizer", local_files_only=True)
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from sdstudio.core.request import GenerationRequest, Recipe
+from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.library.library import Library
 from sdstudio.library.recall import model_of
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from sdstudio.core.errors import InvalidRequest, SaveFailed
-from sdstudio.core.model import default_request
+from sdstudio.core.models.model import default_request
 from sdstudio.library.library import Library
 from sdstudio.library.remarks import NOTES_MAXIMUM, Remark, Remarks, own_values
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sdstudio.core.asset import Asset
 from sdstudio.core.errors import Cancelled, SaveFailed
+from sdstudio.core.models.asset import Asset
 from sdstudio.library import links
 from sdstudio.library.library import Library
 from sdstudio.library.links import link, part

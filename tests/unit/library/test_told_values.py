@@ -10,12 +10,12 @@ from accelerate import init_empty_weights
 from diffusers import UNet2DConditionModel
 
 from sdstudio.core.errors import InvalidRequest
-from sdstudio.core.model import parameters_of
+from sdstudio.core.models.model import parameters_of
 from sdstudio.core.paths import StudioPaths, resources
-from sdstudio.core.request import GenerationRequest
-from sdstudio.engine.original_layout import original_unet
-from sdstudio.library.fitting import Fitting
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.engine.model_files.original_layout import original_unet
 from sdstudio.library.library import STARTER_KEY, Library
+from sdstudio.library.resolving import Fitting
 
 VAE = "first_stage_model.decoder.conv_in.weight"
 TEXT = {"sd1": "cond_stage_model.transformer.x", "sd2": "cond_stage_model.model.x", "sdxl": "conditioner.embedders.1.x"}

@@ -6,8 +6,8 @@ import io
 import json
 from typing import Any
 
-from sdstudio.history.foreign.origin import Reading
-from sdstudio.history.foreign.reading import read_picture
+from sdstudio.history.picture_text.foreign.origin import Reading
+from sdstudio.history.picture_text.foreign.reading import read_picture
 from tests.unit.history.foreign.pictures import png
 
 Nodes = dict[str, Any]

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdstudio.core.request import PROMPT_MAXIMUM, GenerationRequest
-from sdstudio.history.foreign.comfy.graph import WORK_MAXIMUM
-from sdstudio.history.foreign.comfy.picture import read_graph
-from sdstudio.history.foreign.reading import read_picture
-from sdstudio.history.texts import TEXT_MAXIMUM
+from sdstudio.core.request.request import PROMPT_MAXIMUM, GenerationRequest
+from sdstudio.history.picture_text.foreign.comfy.graph import WORK_MAXIMUM
+from sdstudio.history.picture_text.foreign.comfy.picture import read_graph
+from sdstudio.history.picture_text.foreign.reading import read_picture
+from sdstudio.history.picture_text.texts import TEXT_MAXIMUM
 from tests.unit.history.foreign.graphs import Nodes, node, plain, read
 from tests.unit.history.foreign.pictures import png
 

@@ -9,7 +9,7 @@ import pytest
 
 from sdstudio.catalog.names import from_comfyui
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
-from sdstudio.history.pnginfo import NOT_THE_SAME
+from sdstudio.history.picture_text.pnginfo import NOT_THE_SAME
 from tests.unit.history.foreign.graphs import custom, node, plain, read
 
 MODEL = ["4", 0]

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdstudio.core.request import GenerationRequest
-from sdstudio.history.foreign.comfy.workflow import NODES_MAXIMUM, graph_of
-from sdstudio.history.foreign.origin import Reading
-from sdstudio.history.foreign.reading import read_picture
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.history.picture_text.foreign.comfy.workflow import NODES_MAXIMUM, graph_of
+from sdstudio.history.picture_text.foreign.origin import Reading
+from sdstudio.history.picture_text.foreign.reading import read_picture
 from tests.unit.history.foreign.pictures import png
 
 Links = dict[str, tuple[str, int]]

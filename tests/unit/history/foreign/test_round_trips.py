@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from sdstudio.catalog.names import to_a1111
 from sdstudio.catalog.schedulers import SCHEDULERS, schedule_of
-from sdstudio.core.request import SEED_MAXIMUM, GenerationRequest
-from sdstudio.history.foreign.reading import read_picture
-from sdstudio.history.pnginfo import infotext
+from sdstudio.core.request.request import SEED_MAXIMUM, GenerationRequest
+from sdstudio.history.picture_text.foreign.reading import read_picture
+from sdstudio.history.picture_text.pnginfo import infotext
 from tests.unit.history.conftest import recipe
 from tests.unit.history.foreign.pictures import png, with_comment
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.history.foreign.graphs import node, plain
 from tests.unit.history.foreign.pictures import DRAW, EASY, FOOOCUS, INVOKE_4, NOVEL, SWARM, png, xmp
-from tests.unit.history.foreign.test_programs import reading, sampler_of
+from tests.unit.history.picture_text.foreign.test_programs import reading, sampler_of
 
 
 def novel(**changes: Any) -> Any:

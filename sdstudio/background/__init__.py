@@ -1,0 +1,1 @@
+"""What runs beside the window: threads, their signals, and tasks that report back."""

@@ -1,0 +1,103 @@
+"""Work on many files in the background that can be watched and stopped, and keeps what it had done until then.
+
+A `Task` that is cancelled drops what it made; an import that is stopped half-way has imported half, and says so. So
+the work itself looks at a flag, ends early, and returns its report like any other.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from sdstudio.background.tasks import TaskContext, TaskRunner
+from sdstudio.core.errors import StudioError
+from sdstudio.jobs.progress import Tell
+
+TELL_EVERY_S: Final = 0.1
+
+Work = Callable[[Tell, Callable[[], bool]], Any]
+"""Does the work: told how to say how far it is, and whom to ask whether it is to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkProgress:
+    """How far it is: ``done`` of ``total`` files, the ``name`` of the next, seconds left (negative: not known yet)."""
+
+    done: int
+    total: int
+    name: str
+    left_s: float
+
+    @property
+    def fraction(self) -> float:
+        """Share of the files that are done."""
+        return self.done / self.total if self.total else 0.0
+
+
+class LongWork(QObject):
+    """One piece of long work. Its signals come on the thread it was made on."""
+
+    #: How far it is: a `WorkProgress`, at most ten times a second.
+    progressed = Signal(object)
+    #: It has ended, whole or stopped: what the work returned.
+    done = Signal(object)
+    #: It failed: a StudioError.
+    failed = Signal(object)
+    #: It was stopped and has nothing to show for it.
+    stopped = Signal()
+    _told = Signal(object)
+
+    def __init__(self, tasks: TaskRunner, title: str, work: Work, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._tasks = tasks
+        self._title = title
+        self._work = work
+        self._stop = threading.Event()
+        self._began_s = 0.0
+        self._told_s = 0.0
+        self._running = False
+        self._told.connect(self.progressed, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self._running
+
+    def begin(self) -> None:
+        """Begin, once."""
+        self._began_s = time.monotonic()
+        self._running = True
+        task = self._tasks.run(self._title, self._run, self._on_done, self._on_failed, asked_for=True)
+        task.cancelled.connect(self._on_stopped)
+
+    def stop(self) -> None:
+        """Ask it to end early."""
+        self._stop.set()
+
+    def _run(self, task: TaskContext) -> Any:
+        return self._work(self._tell, lambda: self._stop.is_set() or task.cancelled_event.is_set())
+
+    def _tell(self, done: int, total: int, name: str) -> None:
+        now = time.monotonic()
+        if done < total and now - self._told_s < TELL_EVERY_S:
+            return
+        self._told_s = now
+        left_s = (now - self._began_s) / done * (total - done) if done else -1.0
+        self._told.emit(WorkProgress(done, total, name, left_s))
+
+    def _on_done(self, result: object) -> None:
+        self._running = False
+        self.done.emit(result)
+
+    def _on_failed(self, error: StudioError) -> None:
+        self._running = False
+        self.failed.emit(error)
+
+    def _on_stopped(self) -> None:
+        self._running = False
+        self.stopped.emit()

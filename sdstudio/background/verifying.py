@@ -1,0 +1,100 @@
+"""Verifying pictures: each is drawn again between jobs and compared with its file; nothing is saved or changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from PySide6.QtCore import QObject, Signal
+
+from sdstudio.background.mailbox import JobEvent
+from sdstudio.background.worker import Worker
+from sdstudio.core.errors import StudioError
+from sdstudio.core.events import EngineEvent
+from sdstudio.history.store import Entry
+from sdstudio.history.verdict import Verdict, judged
+from sdstudio.jobs.engine_tasks import Desk
+
+NO_JOB: Final = 0
+"""Job id of what the engine tells while it verifies: jobs begin at 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What came of one picture: a verdict, or the error that stood in the way."""
+
+    entry: Entry
+    verdict: Verdict | None = None
+    error: StudioError | None = None
+
+
+class Verifier(QObject):
+    """Verifies pictures, one after the other, in the order asked for. Lives on the main thread."""
+
+    #: A picture is being drawn again: its Entry.
+    begun = Signal(object)
+    #: The engine told something meanwhile: a JobEvent.
+    progressed = Signal(object)
+    #: A picture was compared, or could not be: Verified.
+    verified = Signal(object)
+    #: Nothing waits any more: all done, or cancelled.
+    finished = Signal()
+
+    def __init__(self, worker: Worker, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker = worker
+        self._waiting: list[_Verification] = []
+
+    def verify(self, entries: Sequence[Entry]) -> None:
+        """Verify these pictures, after those asked for before."""
+        for entry in entries:
+            one = _Verification(self, entry)
+            self._waiting.append(one)
+            self._worker.ask(one)
+
+    @property
+    def waiting(self) -> int:
+        """How many pictures are not verified yet, with the one that is being drawn."""
+        return len(self._waiting)
+
+    def cancel(self) -> None:
+        """Stop; what is verified already stays told."""
+        for one in list(self._waiting):
+            if self._worker.withdraw(one):
+                self._ended(one, None)
+
+    def _ended(self, one: _Verification, error: StudioError | None) -> None:
+        if error is not None:
+            self.verified.emit(Verified(one.entry, error=error))
+        if one in self._waiting:
+            self._waiting.remove(one)
+            if not self._waiting:
+                self.finished.emit()
+
+
+class _Verification:
+    """One picture's verification, an errand."""
+
+    title = "Verifying a picture"
+    is_kept = False
+
+    def __init__(self, verifier: Verifier, entry: Entry) -> None:
+        self.entry = entry
+        self._verifier = verifier
+
+    def run(self, desk: Desk, cancel: threading.Event) -> None:
+        """Draw and compare. Raises: StudioError, Cancelled."""
+        desk.post(self._verifier.begun.emit, self.entry)
+
+        def on_event(event: EngineEvent) -> None:
+            desk.post(self._verifier.progressed.emit, JobEvent(NO_JOB, event))
+
+        made = desk.redrawer.draw(self.entry.recipe, on_event, cancel)
+        verdict = judged(self.entry.path, self.entry.recipe, made.pixels, made.recipe)
+        desk.post(self._verifier.verified.emit, Verified(self.entry, verdict))
+
+    def ended(self, error: StudioError | None) -> None:
+        """Tell the verifier."""
+        self._verifier._ended(self, error)

@@ -1,0 +1,197 @@
+"""How an order becomes pictures: the engine draws, each picture is saved as it comes, its facts are printed."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sdstudio.cli.console import Console
+from sdstudio.cli.context import Studio, opened_history
+from sdstudio.cli.destinations import Destination, HistoryDestination, PathDestination
+from sdstudio.cli.interrupt import interrupt_sets
+from sdstudio.cli.progress import Progress
+from sdstudio.core.errors import Cancelled, StudioError
+from sdstudio.core.events import Decoding, EngineEvent, ImageMade, StepDone
+from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.params import parameters
+from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.submission import Share
+from sdstudio.core.settings import Settings
+from sdstudio.jobs.model_hash import SHORT
+from sdstudio.library.resolving import Fitting
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Pictures to draw, all checked: the engine has not been touched yet.
+
+    ``settings`` turns the device's title into the settings to draw with. ``shares`` are the pictures by their words,
+    where these differ. ``first`` counts the pictures of the orders before it.
+    """
+
+    request: GenerationRequest
+    model: ModelInfo
+    seeds: tuple[int, ...]
+    batch_size: int = 1
+    settings: Callable[[str], Settings] | None = None
+    shares: tuple[Share, ...] = ()
+    first: int = 0
+
+    @classmethod
+    def of_shares(cls, shares: tuple[Share, ...], model: ModelInfo, batch_size: int) -> Order:
+        """Return the order of a submission whose pictures may have different words."""
+        seeds = tuple(seed for share in shares for seed in share.seeds)
+        return cls(shares[0].request, model, seeds, batch_size, shares=shares)
+
+    @property
+    def parts(self) -> tuple[Share, ...]:
+        """What to draw, one after the other: pictures of one part have the same words."""
+        return self.shares or (Share(self.request, self.seeds),)
+
+
+def add_output_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare where results go."""
+    parser.add_argument(
+        "--out", metavar="FILE|DIR",
+        help="write to this .png (several pictures: NAME.png, NAME-1.png ..; existing files are replaced) or into this "
+        "folder; default: the history",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each picture")
+    parser.add_argument("--quiet", action="store_true", help="no progress, only errors")
+
+
+def draw(console: Console, studio: Studio, order: Order, args: argparse.Namespace, parent_id: int | None = None) -> int:
+    """Draw an order's pictures, save each as soon as it is made and print its facts.
+
+    Raises:
+        StudioError: Anything a user can be told about.
+        Cancelled: Ctrl-C; the pictures made so far are kept.
+    """
+    return draw_all(console, studio, [order], args, parent_id)
+
+
+def draw_all(
+    console: Console, studio: Studio, orders: Sequence[Order], args: argparse.Namespace, parent_id: int | None = None
+) -> int:
+    """Draw orders one after the other, as `draw` does.
+
+    In the history a picture's parent is ``parent_id``, or else the picture it begins from.
+    """
+    if args.out is not None:
+        return _draw(console, studio, orders, PathDestination.of(args.out), args.json)
+    begins_from = Fitting(studio.library).parent_of
+    with opened_history(studio.paths, studio.settings) as history:
+        parent_of = begins_from if parent_id is None else lambda _request: parent_id
+        return _draw(console, studio, orders, HistoryDestination(history, parent_of), args.json)
+
+
+def _draw(
+    console: Console, studio: Studio, orders: Sequence[Order], destination: Destination, as_json: bool
+) -> int:  # fmt: skip
+    destination.prepare()
+    try:
+        for order in orders:
+            _Drawing(console, studio, order, destination, as_json).run()
+        return 0
+    finally:
+        destination.abandon()
+
+
+class _Drawing:
+    """One run of the engine: its events become a progress bar, files and lines of output."""
+
+    def __init__(self, console: Console, studio: Studio, order: Order, destination: Destination, as_json: bool) -> None:
+        self._console = console
+        self._studio = studio
+        self._order = order
+        self._destination = destination
+        self._as_json = as_json
+        self._progress = Progress(console, order.batch_size)
+        self._cancel = threading.Event()
+        self._made = 0
+
+    def run(self) -> int:
+        """Draw. Raises: StudioError, Cancelled."""
+        order = self._order
+        fitting = Fitting(self._studio.library)
+        models = [fitting.fitted(part.request, order.model, self._cancel) for part in order.parts]
+        from sdstudio.engine.engine import make_engine  # noqa: PLC0415 (torch, only to draw)
+
+        # The sha256 of a large checkpoint takes seconds when it is not known yet; it is read while the model loads.
+        with ThreadPoolExecutor(1, "sdstudio-hash") as lane, interrupt_sets(self._cancel, self._on_interrupt):
+            hashing = lane.submit(self._studio.library.hash_of, order.model, None, self._cancel)
+            engine = make_engine(self._studio.settings)
+            if order.settings is not None:
+                engine.configure(order.settings(engine.status().device))
+            try:
+                before = 0
+                for part, model in zip(order.parts, models, strict=True):
+                    engine.generate(
+                        part.request, model, part.seeds, order.batch_size,
+                        partial(self._on_part_event, hashing, before), self._cancel,
+                    )  # fmt: skip
+                    before += len(part.seeds)
+            except Cancelled:
+                self._progress.say(f"sdstudio: interrupted; {self._made} of {len(order.seeds)} pictures are saved.")
+                raise
+            finally:
+                self._cancel.set()
+                self._progress.close()
+                engine.close()
+        return 0
+
+    def _on_interrupt(self) -> None:
+        self._progress.say("Stopping ...")
+
+    def _on_part_event(self, hashing: Future[str], before: int, event: EngineEvent) -> None:
+        """Count a part's pictures on from those of the parts before it."""
+        count = len(self._order.seeds)
+        if isinstance(event, StepDone | Decoding):
+            event = replace(event, image=event.image + before, image_count=count)
+        elif isinstance(event, ImageMade):
+            event = replace(event, index=event.index + before)
+        self._on_event(event, hashing)
+
+    def _on_event(self, event: EngineEvent, hashing: Future[str]) -> None:
+        self._progress.show(event)
+        if isinstance(event, ImageMade):
+            recipe = event.recipe.model_copy(update={"model_hash": _short(hashing)})
+            saved = self._destination.save(self._order.first + event.index, event.pixels, recipe)
+            self._made += 1
+            if self._made == len(self._order.seeds):
+                self._progress.close()
+            with self._progress.aside():
+                if self._as_json:
+                    self._console.record(picture_facts(recipe, saved.path, saved.entry_id))
+                else:
+                    self._console.result(str(saved.path))
+
+
+def _short(hashing: Future[str]) -> str:
+    try:
+        return hashing.result()[:SHORT]
+    except StudioError:  # its files have gone since it was loaded; the picture is there all the same
+        return ""
+
+
+def picture_facts(recipe: Recipe, path: Path, entry_id: int | None) -> Mapping[str, Any]:
+    """Return what ``--json`` says about a picture."""
+    request = recipe.request
+    return {
+        "path": str(path),
+        "id": entry_id,
+        **{name: getattr(request, name) for name in (row.name for row in parameters(GenerationRequest))},
+        "model_name": recipe.model_name,
+        "model_hash": recipe.model_hash,
+        "duration_s": round(recipe.duration_s, 3),
+        "blocked": recipe.blocked,
+        "batch_size": recipe.made_with.get("batch_size", 1),
+        "batch_index": recipe.made_with.get("batch_index", 0),
+        "device": recipe.made_with.get("device", ""),
+    }

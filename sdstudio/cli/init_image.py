@@ -1,0 +1,90 @@
+"""``--init-image``: from a file, a number in the history or an id to a kept picture, and the size that follows."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from sdstudio.cli.context import Studio, opened_history
+from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.models.model import ModelInfo, parameters_of
+from sdstudio.core.paths import expanded
+from sdstudio.core.pictures.input_size import size_like
+from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
+from sdstudio.core.request.input_fields import NEED_PICTURE
+
+SIZE_RULE: Final = """\
+With --init-image a picture begins from another one: a file, the number of a picture in the history, or the id of one
+that was taken before. Without --width and --height it gets that picture's shape, with about as many pixels as the model
+is made for; with one of them the other follows; with --strength 0 it keeps its own size, in multiples of 8.
+"""
+
+
+@contextmanager
+def with_inputs(studio: Studio, out: str | None) -> Iterator[Studio]:
+    """Yield a studio whose input pictures can be kept.
+
+    Where the pictures go into a file or folder and the data folder can only be read, that is a folder which goes with
+    the run: nothing of the data folder is to be written then.
+
+    Args:
+        studio: Of this data folder.
+        out: Where the pictures go, ``None`` for the history.
+    """
+    if out is None or _may_be_written(studio.paths.inputs):
+        yield studio
+        return
+    with tempfile.TemporaryDirectory(prefix="sdstudio-inputs-") as folder:
+        yield Studio.at(replace(studio.paths, spare_inputs=Path(folder)), studio.settings)
+
+
+def _may_be_written(folder: Path) -> bool:
+    """Tell whether files can be put into a folder, which is made when it is missing."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    return os.access(there, os.W_OK | os.X_OK)
+
+
+def begun(values: Mapping[str, Any], model: ModelInfo, studio: Studio) -> dict[str, Any]:
+    """Return given values with the input picture kept, and with a size where none is given.
+
+    Raises:
+        InvalidRequest: Something is given that acts on an input picture alone, or there is no such kept picture.
+        PictureUnreadable: It cannot be read, or is no picture.
+        HistoryError: There is no picture of this number.
+        SaveFailed: It cannot be kept.
+    """
+    named = str(values.get("init_image", ""))
+    rows = parameters_of(model)
+    if not named:
+        idle = next((rows[name] for name in sorted(NEED_PICTURE & values.keys())), None)
+        if idle is not None:
+            said = f"{idle.title} = {values[idle.name]}: it acts on an input picture, and there is none."
+            raise InvalidRequest(idle.name, said, "Give one with --init-image, or leave it out.")
+        return dict(values)
+    inputs = InputPictures(studio.paths)
+    picture = kept(named, inputs, studio)
+    width, height = size_like(
+        inputs.size_of(picture.id), rows, values.get("width"), values.get("height"), keep=values.get("strength") == 0
+    )
+    return {**values, "init_image": picture.id, "width": width, "height": height}
+
+
+def kept(named: str, inputs: InputPictures, studio: Studio) -> KeptPicture:
+    """Return the kept picture of a file, of a number in the history or of an id. Raises: as `begun`."""
+    path = expanded(named)
+    known = inputs.find(named)
+    if known is not None:
+        return known
+    if named.isascii() and named.isdecimal() and not path.exists():
+        with opened_history(studio.paths) as history:
+            entry = history.get(int(named))
+        return inputs.keep(entry.path, entry.id)
+    if not path.absolute().is_relative_to(studio.paths.images):
+        return inputs.keep(path)
+    with opened_history(studio.paths) as history:
+        return inputs.keep(path, history.lineage.entry_of(path.absolute()))

@@ -1,0 +1,48 @@
+"""What models are called in lists: by their names, the built-in one by what it is, those of one name by their folders.
+
+Titles are for eyes only: requests, recipes and the command line know a model by its key and its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from sdstudio.core.models.model import ModelInfo
+
+BUILT_IN: Final = "starter"
+"""Key of the model that ships with the program."""
+
+
+def model_titles(models: Iterable[ModelInfo]) -> Mapping[str, str]:
+    """Return key -> title, no two alike."""
+    titles: dict[str, str] = {}
+    groups: dict[str, list[ModelInfo]] = {}
+    for model in models:
+        if model.key == BUILT_IN:
+            titles[model.key] = built_in_title(model)
+        groups.setdefault(model.name.casefold(), []).append(model)
+    for group in groups.values():
+        others = [model for model in group if model.key != BUILT_IN]
+        for model in others:
+            titles[model.key] = model.name if len(group) == 1 else _told_apart(model, others)
+    return titles
+
+
+def built_in_title(model: ModelInfo) -> str:
+    """Say what the built-in model is, so that nobody takes it for all the studio can do."""
+    side = model.defaults.get("width", model.family_row.native_size)
+    return f"{model.name} (built in, {side} px, draws simple things)"
+
+
+def _told_apart(model: ModelInfo, group: Sequence[ModelInfo]) -> str:
+    """Name a model with as many of the folders above it as no other of its name has; with its file's ending, if none.
+
+    The folder of a Hugging Face snapshot is named by a hash, and stays apart like any other.
+    """
+    own = model.path.parent.parts
+    others = [other.path.parent.parts for other in group if other is not model]
+    for count in range(1, len(own) + 1):
+        if all(parts[-count:] != own[-count:] for parts in others):
+            return f"{model.name} (in {'/'.join(own[-count:])})"
+    return f"{model.name} ({model.path})"

@@ -1,0 +1,62 @@
+"""How large a picture becomes that begins from another one: by its shape where nobody says it, or by a factor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sdstudio.core.params import Parameter, parameters
+from sdstudio.core.request.request import GenerationRequest
+
+_SIDES: Final = {row.name: row for row in parameters(GenerationRequest) if row.name in ("width", "height")}
+SIDE_MAXIMUM: Final = int(min(row.maximum or 0 for row in _SIDES.values()))
+"""Longest side a picture may be given, in pixels."""
+_STEP: Final = max(row.multiple_of or 1 for row in _SIDES.values())
+_SIDE_MINIMUM: Final = int(max(row.minimum or 1 for row in _SIDES.values()))
+
+Size = tuple[int, int]
+
+
+def size_like(
+    shape: tuple[int, int], rows: Mapping[str, Parameter], width: int | None = None, height: int | None = None,
+    keep: bool = False,
+) -> tuple[int, int]:  # fmt: skip
+    """Return the width and height, allowed by the rows, that fit an input picture's shape.
+
+    Args:
+        shape: The input picture's width and height.
+        rows: The model's parameters: its usual size tells how many pixels it draws well.
+        width: Where it is given, the height follows from it.
+        height: Where it is given, the width follows from it.
+        keep: Take the picture's own size, with a few pixels less where a side is no multiple of what is allowed, so
+            that it is cropped and not scaled.
+    """
+    wide, high = rows["width"], rows["height"]
+    if width is not None or height is not None:
+        return (
+            width if width is not None else _near((height or 0) * shape[0] / shape[1], wide),
+            height if height is not None else _near((width or 0) * shape[1] / shape[0], high),
+        )
+    largest = min(1.0, float(wide.maximum or 0) / shape[0], float(high.maximum or 0) / shape[1])
+    if keep and largest == 1:
+        return _near(shape[0], wide, math.floor), _near(shape[1], high, math.floor)
+    factor = largest if keep else math.sqrt(wide.default * high.default / (shape[0] * shape[1]))
+    return _near(shape[0] * factor, wide), _near(shape[1] * factor, high)
+
+
+def larger(size: Size, factor: float) -> Size:
+    """Return the size of an enlarged picture: the nearest that can be asked for."""
+    width, height = (max(_SIDE_MINIMUM, round(side * factor / _STEP) * _STEP) for side in size)
+    return width, height
+
+
+def is_allowed(size: Size) -> bool:
+    """Say whether a picture may be as large as that."""
+    return max(size) <= SIDE_MAXIMUM
+
+
+def _near(side: float, row: Parameter, rounded: Callable[[float], int] = round) -> int:
+    step = row.multiple_of or 1
+    near = rounded(side / step) * step
+    return int(min(max(near, row.minimum or 0), row.maximum or near))

@@ -1,0 +1,182 @@
+"""What files a job uses beside its model: LoRA, embeddings, a VAE, an upscaler; by name in requests, by path below.
+
+A request names a LoRA in its list, or in the prompt as A1111 does: ``<lora:name:0.8>``, ``<lora:name:te:unet>``,
+``<lora:name:te=0.5:unet=1>`` (`core.prompts.extra_networks` reads it). An embedding is any word that is its file's
+name, or ``embedding:name``; in ComfyUI's syntax the latter alone, and in compel's ``<name>``, as InvokeAI writes it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.prompts.extra_networks import cut_networks
+
+LORA: Final = "lora"
+EMBEDDING: Final = "embedding"
+VAE: Final = "vae"
+UPSCALER: Final = "upscaler"
+
+WEIGHT_MAXIMUM: Final = 10.0
+"""Strongest weight of a LoRA, either way; far beyond what leaves a picture."""
+
+_EXPLICIT: Final = re.compile(r"\bembedding:\s*+([^\s,:()\[\]{}|<>]++)", re.IGNORECASE)
+_FOLDERS: Final = r"(?:[^\s,:()\[\]{}|<>]{1,200}[/\\])"
+"""What may stand between ``embedding:`` and a name: the folders that ComfyUI writes before it."""
+EMBEDDING_ENDING: Final = r"\.(?:safetensors|pt|bin)"
+"""What ComfyUI allows behind an embedding's name where it says ``embedding:``."""
+_ENDING: Final = re.compile(rf"{EMBEDDING_ENDING}$", re.IGNORECASE)
+_ANGLED: Final = re.compile(r"<([A-Za-z0-9., _-]{1,200}+)>")
+"""What InvokeAI takes for an embedding's name (``app/util/ti_utils.py``)."""
+
+
+class Naming(Enum):
+    """How a prompt names an embedding; the value is the form to write it in."""
+
+    WORD = "{}"
+    PREFIXED = "embedding:{}"
+    ANGLED = "<{}>"
+
+    def written(self, name: str) -> str:
+        """Return how a prompt names an embedding."""
+        return self.value.format(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """One file that is attached to a model.
+
+    Attributes:
+        kind: `LORA`, `EMBEDDING`, `VAE` or `UPSCALER`, which is attached to no model and enlarges the input picture.
+        name: As requests call it.
+        path: Its file, or of a VAE its folder.
+        family: Key in ``catalog.families`` it was made for, "" when that is not known.
+        hash: Short hash as A1111 writes it, "" when it is not known.
+        text_weight: How strongly a LoRA acts on the text encoders.
+        unet_weight: How strongly it acts on the UNet.
+        as_first: Whether a LoRA is read as version 0.1 read it, for pictures that it made.
+        told: What the user should hear about how it was chosen, a sentence each.
+    """
+
+    kind: str
+    name: str
+    path: Path
+    family: str = ""
+    hash: str = ""
+    text_weight: float = 1.0
+    unet_weight: float = 1.0
+    as_first: bool = False
+    told: tuple[str, ...] = ()
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What a recipe says of it."""
+        said: dict[str, Any] = {"kind": self.kind, "name": self.name, "hash": self.hash}
+        return {**said, "text_weight": self.text_weight, "unet_weight": self.unet_weight} if self.kind == LORA else said
+
+
+@dataclass(frozen=True, slots=True)
+class LoraUse:
+    """A LoRA that a request names, and how strongly it is to act; ``field`` says where it was named."""
+
+    name: str
+    text_weight: float = 1.0
+    unet_weight: float = 1.0
+    field: str = "prompt"
+
+
+def lora_uses(prompt: str, listed: Iterable[tuple[str, float]] = (), has_comments: bool = True) -> tuple[LoraUse, ...]:
+    """Return the LoRA that a list and a prompt name, in that order; named twice, the weights add up.
+
+    Args:
+        prompt: What may name some.
+        listed: Names and weights.
+        has_comments: ``#`` begins a comment in the prompt, in which nothing is named.
+
+    Raises:
+        InvalidRequest: A tag whose weight is no number, or is too large.
+    """
+    found: dict[str, LoraUse] = {}
+    for use in (*(LoraUse(name, weight, weight, "loras") for name, weight in listed), *_tagged(prompt, has_comments)):
+        before = found.get(use.name)
+        if before is not None:
+            text, unet = before.text_weight + use.text_weight, before.unet_weight + use.unet_weight
+            use = LoraUse(use.name, text, unet, use.field)
+        found[use.name] = use
+    return tuple(found.values())
+
+
+def tag(name: str, weight: float) -> str:
+    """Return how a prompt names a LoRA."""
+    return f"<lora:{name}:{weight:g}>"
+
+
+def embedding_names(text: str, known: Sequence[str], naming: Naming = Naming.WORD) -> tuple[str, ...]:
+    """Return which of these names a prompt uses, in any case, each once and as it is known."""
+    return tuple(dict.fromkeys(name for _, name in split_at_embeddings(text, known, naming) if name))
+
+
+def explicit_embeddings(text: str, naming: Naming = Naming.WORD) -> tuple[str, ...]:
+    """Return the names that a prompt calls embeddings: ``embedding:name``, ``embedding:name.pt``.
+
+    In InvokeAI's way none: there ``<name>`` is text where nothing goes by the name.
+    """
+    if naming is Naming.ANGLED:
+        return ()
+    found = (_ENDING.sub("", match[1]).replace("\\", "/") for match in _EXPLICIT.finditer(text))
+    return tuple(dict.fromkeys(found))
+
+
+def angled_names(text: str) -> tuple[str, ...]:
+    """Return what stands in a prompt as InvokeAI writes an embedding."""
+    return tuple(dict.fromkeys(match[1] for match in _ANGLED.finditer(text)))
+
+
+def split_at_embeddings(text: str, known: Sequence[str], naming: Naming = Naming.WORD) -> Iterator[tuple[str, str]]:
+    """Yield a text in order as pairs: words and "", or "" and the name of an embedding that stands there."""
+    by_name = {name.casefold(): name for name in known}
+    done = 0
+    for match in _words(known, naming).finditer(text) if known else ():
+        if match.start() > done:
+            yield text[done : match.start()], ""
+        yield "", by_name[_slashed(match["name"])]
+        done = match.end()
+    if done < len(text):
+        yield text[done:], ""
+
+
+def _slashed(name: str) -> str:
+    return name.casefold().replace("\\", "/")
+
+
+def _words(names: Sequence[str], naming: Naming) -> re.Pattern[str]:
+    longest_first = sorted(names, key=len, reverse=True)
+    alternatives = "|".join(re.escape(name).replace("/", r"[/\\]") for name in longest_first)
+    said = rf"(?P<said>embedding:\s*{_FOLDERS}??)?(?P<name>{alternatives})(?(said)(?:{EMBEDDING_ENDING})?)"
+    pattern = rf"(?<![\w-]){said}(?![\w-])"
+    if naming is Naming.PREFIXED:  # a word begins with it; brackets part words
+        pattern = rf"(?<![^\s()])embedding:{_FOLDERS}??(?P<name>{alternatives})(?:{EMBEDDING_ENDING})?(?![\w-])"
+    elif naming is Naming.ANGLED:
+        pattern = rf"<(?P<name>{alternatives})>"
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def _tagged(prompt: str, has_comments: bool) -> Iterator[LoraUse]:
+    for network in cut_networks(prompt, has_comments)[1]:
+        if not network.is_lora:
+            continue
+        try:
+            weights = network.text_weight, network.unet_weight
+        except ValueError:
+            weights = math.nan, math.nan
+        if not network.name or not all(abs(weight) <= WEIGHT_MAXIMUM for weight in weights):
+            whole = prompt[network.start : network.end][:60]
+            allowed = f"a number from {-WEIGHT_MAXIMUM:g} to {WEIGHT_MAXIMUM:g}"
+            raise InvalidRequest("prompt", f"{whole}: a LoRA's weight is {allowed}.", "Write <lora:name:0.8>.")
+        yield LoraUse(network.name, *weights)

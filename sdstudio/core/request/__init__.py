@@ -1,0 +1,1 @@
+"""A request: its fields, its rules, how it is checked, kept and shared."""

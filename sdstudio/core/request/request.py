@@ -1,0 +1,382 @@
+"""What to draw: `GenerationRequest`, declared once and read everywhere; `Recipe`, a request with all it was drawn with.
+
+Equal requests give equal pixels on one device. From this one declaration come the parameter panel, the CLI's flags,
+validation and its messages, the recipe in the PNG, A1111's text and the history's searchable columns.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sdstudio.catalog.schedulers import DEFAULT_SCHEDULER, SCHEDULERS
+from sdstudio.catalog.schedules import AUTOMATIC
+from sdstudio.core.checks import built
+from sdstudio.core.json_text import json_of
+from sdstudio.core.params import Choice, Infotext, Kind, Parameter, Searchable, Ui, parameters
+from sdstudio.core.prompts.named_files import WEIGHT_MAXIMUM
+from sdstudio.core.request.advanced_fields import (
+    FIRST_COMPATIBILITY,
+    NEWEST_COMPATIBILITY,
+    Churn,
+    Compatibility,
+    Emphasis,
+    Eta,
+    EtaDdim,
+    GuidanceEnd,
+    GuidanceRescale,
+    GuidanceStart,
+    LastLevel,
+    Prediction,
+    PromptSyntax,
+    ZeroSnr,
+)
+from sdstudio.core.request.input_fields import InitFit, InitImage, Strength, Upscaler
+from sdstudio.core.request.rules import check_together, modern, named, schedule_choices
+
+log = logging.getLogger(__name__)
+
+SEED_MAXIMUM: Final = 2**64 - 1
+"""Largest seed: ComfyUI and SDXL tools write up to 2^64-1, more than QSpinBox and SQLite integers hold."""
+
+UNFINISHED: Final = "unfinished"
+"""Key in a recipe's ``made_with`` under which a cancelled picture's ``step`` stands, and ``of`` how many."""
+
+IMPORTED: Final = "imported"
+"""Key in a recipe's ``made_with`` under which a foreign picture's origin and leftovers stand."""
+
+RANDOM_SEED_MAXIMUM: Final = 2**32 - 1
+"""Largest seed the studio draws itself, so that every other tool can take it (A1111 draws below 4294967294)."""
+
+PROMPT_MAXIMUM: Final = 20_000
+"""Longest prompt in characters; Stable Diffusion reads all of it, 75 tokens at a time."""
+
+
+LoraName = Annotated[str, Field(min_length=1, max_length=4096)]
+LoraWeight = Annotated[float, Field(ge=-WEIGHT_MAXIMUM, le=WEIGHT_MAXIMUM)]
+
+
+def _scheduler_choices() -> list[Choice]:
+    return [Choice(spec.key, spec.title, spec.about) for spec in SCHEDULERS]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the user wrote where the prompts are what became of it: wildcards unresolved, styles not yet set in."""
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    styles: tuple[str, ...] = ()
+
+
+class GenerationRequest(BaseModel):
+    """Everything that decides the pixels of a picture. Frozen; build it with `checked` to get readable errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Annotated[
+        str,
+        Field(title="Model", description="The checkpoint that draws: its key in the library, or a folder."),
+        Ui(kind=Kind.MODEL, group="Model"),
+        Searchable(),
+    ] = "starter"
+    prompt: Annotated[
+        str,
+        Field(
+            title="Prompt",
+            description="What to draw. Name the subject first, then style, light and background.",
+            max_length=PROMPT_MAXIMUM,
+        ),
+        Ui(group="Prompt"),
+    ] = ""
+    negative_prompt: Annotated[
+        str,
+        Field(
+            title="Negative prompt",
+            description="What to keep out of the picture. It acts only while the guidance scale is above 1.",
+            max_length=PROMPT_MAXIMUM,
+        ),
+        Ui(group="Prompt"),
+    ] = ""
+    width: Annotated[
+        int,
+        Field(
+            title="Width",
+            description="Width of the picture. Far above the size a model was trained at, subjects repeat.",
+            ge=64, le=4096, multiple_of=8,
+        ),
+        Ui(unit="px", step=8, group="Size"),
+        Searchable(),
+    ] = 512  # fmt: skip
+    height: Annotated[
+        int,
+        Field(
+            title="Height",
+            description="Height of the picture. Far above the size a model was trained at, subjects repeat.",
+            ge=64, le=4096, multiple_of=8,
+        ),
+        Ui(unit="px", step=8, group="Size"),
+        Searchable(),
+    ] = 512  # fmt: skip
+    init_image: InitImage = ""
+    strength: Strength = 0.75
+    init_fit: InitFit = "crop"
+    upscaler: Upscaler = ""
+    steps: Annotated[
+        int,
+        Field(
+            title="Steps",
+            description="How often the picture is cleaned of noise. 20 to 30 suits most samplers; more costs time.",
+            ge=1, le=150,
+        ),
+        Ui(slider=True),
+        Infotext("Steps", 10),
+        Searchable(),
+    ] = 20  # fmt: skip
+    guidance_scale: Annotated[
+        float,
+        Field(
+            title="Guidance scale",
+            description="How closely the prompt is followed (CFG scale): uncond + scale x (cond - uncond). "
+            "1 skips the unconditional pass and takes half the time; too high oversaturates.",
+            ge=1, le=30,
+        ),
+        Ui(step=0.5, decimals=1, slider=True),
+        Infotext("CFG scale", 30),
+        Searchable(),
+    ] = 7.0  # fmt: skip
+    scheduler: Annotated[
+        str,
+        Field(title="Sampler", description="The rule by which noise is removed from step to step."),
+        Ui(kind=Kind.CHOICE, choices=_scheduler_choices, more_flags=("--sampler",)),
+        Searchable(),
+    ] = DEFAULT_SCHEDULER
+    schedule: Annotated[
+        str,
+        Field(title="Schedule", description="The noise levels at which the sampler steps, from pure noise to none."),
+        Ui(kind=Kind.CHOICE, choices=schedule_choices),
+        Searchable(),
+    ] = AUTOMATIC
+    seed: Annotated[
+        int | None,
+        Field(
+            title="Seed",
+            description="The number the starting noise grows from. The same seed and settings give the same picture; "
+            "blank draws a new one each time.",
+            ge=0, le=SEED_MAXIMUM,
+        ),
+        Ui(kind=Kind.SEED),
+        Infotext("Seed", 40),
+        Searchable(),
+    ] = None  # fmt: skip
+    loras: Annotated[
+        tuple[tuple[LoraName, LoraWeight], ...],
+        Field(
+            title="LoRA",
+            description="Small files that add a style, a character or a concept, and how strongly each is to act. "
+            "Also in the prompt: <lora:name:0.8>.",
+            max_length=32,
+        ),
+        Ui(kind=Kind.LORAS, group="LoRA and VAE", flag="--lora"),
+    ] = ()
+    vae: Annotated[
+        str,
+        Field(
+            title="VAE",
+            description="Turns latents into pixels in place of the model's own; blank for that. Changes colours and "
+            "fine detail.",
+            max_length=4096,
+        ),
+        Ui(kind=Kind.VAE, group="LoRA and VAE"),
+    ] = ""
+    rng: Annotated[
+        Literal["cpu", "nvidia"],
+        Field(
+            title="Noise",
+            description="Where the noise of a seed comes from: the CPU's numbers, as ComfyUI and InvokeAI take them, "
+            "or an NVIDIA card's, as A1111 does unless told otherwise. Both are the same on every device.",
+        ),
+        Ui(group="Advanced", titles=("CPU", "NVIDIA")),
+    ] = "cpu"
+    clip_skip: Annotated[
+        int,
+        Field(
+            title="Clip skip",
+            description="Take the text encoder's output this many layers before its end; 1 uses all. "
+            "Some anime fine-tunes want 2.",
+            ge=1, le=12,
+        ),
+        Ui(group="Advanced"),
+        Infotext("Clip skip", 60, optional=True),
+    ] = 1  # fmt: skip
+    emphasis: Emphasis = "original"
+    prompt_syntax: PromptSyntax = "a1111"
+    guidance_rescale: GuidanceRescale = 0.0
+    guidance_start: GuidanceStart = 0.0
+    guidance_end: GuidanceEnd = 1.0
+    eta: Eta = 1.0
+    eta_ddim: EtaDdim = 0.0
+    s_churn: Churn = 0.0
+    last_level: LastLevel = "automatic"
+    prediction: Prediction = "automatic"
+    zero_snr: ZeroSnr = False
+    compatibility: Compatibility = NEWEST_COMPATIBILITY
+    file_hashes: tuple[tuple[str, str], ...] = ()
+    """Name -> hash, as a recipe or another program tells it: decides where several files have the name."""
+    written: Written | None = None
+    """Not drawn from: kept for the user. ``None`` where the prompts are as they were written."""
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any], limits: Mapping[str, Parameter] | None = None) -> GenerationRequest:
+        """Build a request from loose values, or say which field is wrong and what is allowed.
+
+        Args:
+            values: Field names to values; sampler and schedule may go by any name `find_sampling` knows.
+            limits: The parameters as a model changes them (`core.models.model.parameters_of`); default: as declared.
+
+        Raises:
+            InvalidRequest: For the first field that holds a value that is not allowed.
+        """
+        values = named(values)
+        for name in ("prompt", "negative_prompt"):
+            if isinstance(values.get(name), str):  # a lone surrogate would break the tokenizer and SQLite
+                values[name] = values[name].encode("utf-8", "replace").decode("utf-8")
+        rows = {row.name: row for row in parameters(cls)} | dict(limits or {})
+        request = built(cls, values, rows)
+        check_together(request, values)
+        return request
+
+    @classmethod
+    def stored(cls, values: Mapping[str, Any]) -> GenerationRequest:
+        """Read a request that any version wrote; what this version cannot hold becomes the default and is logged.
+
+        A request that names no compatibility was written by a version before 0.2 and keeps that version's rules.
+        """
+        values = {"compatibility": FIRST_COMPATIBILITY, **modern(values)}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            bad = {str(item["loc"][0]): item["input"] for item in error.errors()}
+            log.warning("a stored request holds what this version does not allow: %s", sorted(bad))
+            return cls(**{name: value for name, value in values.items() if name not in bad})
+
+    @property
+    def steps_run(self) -> int:
+        """How many steps are run: all, or over an input picture what its strength leaves, as diffusers counts."""
+        return int(self.steps * self.strength) if self.init_image else self.steps
+
+    def with_seed(self, seed: int) -> GenerationRequest:
+        """Return this request with a recorded seed."""
+        return self.model_copy(update={"seed": seed})
+
+
+class RunOptions(BaseModel):
+    """How many pictures of a request to make, and how many at a time. Neither changes a picture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: Annotated[
+        int,
+        Field(title="Count", description="How many pictures to make, each with the next seed.", ge=1, le=1000),
+        Ui(),
+    ] = 1
+    batch_size: Annotated[
+        int,
+        Field(
+            title="Batch size",
+            description="How many pictures are made at once: faster where memory allows, the same pictures either way.",
+            ge=1, le=16,
+        ),
+        Ui(group="Advanced"),
+    ] = 1  # fmt: skip
+
+    wildcards: Annotated[
+        Literal["random", "all", "off"],
+        Field(
+            title="Wildcards",
+            description="What {red|blue} and __colour__ stand for: a pick for each picture that follows from its seed, "
+            "every combination of them all, or just the characters.",
+        ),
+        Ui(group="Advanced", titles=("A pick for each picture", "Every combination", "Off")),
+    ] = "random"
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> RunOptions:
+        """Build run options from loose values. Raises: InvalidRequest."""
+        return built(cls, values, {row.name: row for row in parameters(cls)})
+
+
+class Recipe(BaseModel):
+    """A finished picture's request and everything else it was drawn with; the JSON under ``sdstudio`` in its PNG.
+
+    ``made_with`` holds what reproduction depends on beyond the request: model hash and name, device, dtype, versions,
+    scheduler class and configuration, batch size and place in the batch, memory switches.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: int = 1
+    app: str
+    request: GenerationRequest
+    model_name: str = ""
+    model_family: str = ""
+    model_hash: str = ""
+    created: str = ""
+    duration_s: float = 0.0
+    blocked: str = ""
+    made_with: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def file_hashes(self) -> tuple[tuple[str, str], ...]:
+        """Name -> hash of the files that it was drawn with, else of those that its request tells."""
+        rows = self.made_with.get("adapters")
+        recorded = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        pairs = [(row.get("name"), row.get("hash")) for row in recorded]
+        told = tuple((name, digits) for name, digits in pairs if isinstance(name, str) and isinstance(digits, str))
+        return (*(pair for pair in told if pair[1]), *self.request.file_hashes)
+
+    @property
+    def unfinished(self) -> tuple[int, int] | None:
+        """The step at which the picture was cancelled, and of how many; ``None`` for one that was drawn to the end."""
+        told = self.made_with.get(UNFINISHED)
+        step, total = (told.get("step"), told.get("of")) if isinstance(told, dict) else (None, None)
+        return (step, total) if isinstance(step, int) and isinstance(total, int) else None
+
+    @classmethod
+    def stored(cls, text: str) -> Recipe:
+        """Read a recipe's JSON, of this or any other version.
+
+        Fields that this version does not know are left out, and values it does not allow become the default, with a
+        line in the log: a picture of another version stays readable.
+
+        Raises:
+            ValueError: It is no recipe.
+        """
+        values = json_of(text)
+        if not isinstance(values, dict) or not isinstance(values.get("request"), dict):
+            raise ValueError("no recipe: a JSON object with a request is one")
+        request, made_with = values["request"], values.get("made_with")
+        if isinstance(made_with, dict) and IMPORTED in made_with:  # no version of the studio has drawn it
+            request = {"compatibility": NEWEST_COMPATIBILITY, **request}
+        values = {**values, "request": GenerationRequest.stored(request)}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            bad = {str(item["loc"][0]) for item in error.errors()}
+            log.warning("a stored recipe holds what this version does not allow: %s", sorted(bad))
+            right = {name: value for name, value in values.items() if name not in bad}
+            return cls(**({"app": ""} if "app" in values else {}) | right)
+
+
+def seeds_for(request: GenerationRequest, count: int) -> tuple[int, ...]:
+    """Return the seeds of ``count`` pictures: the request's seed and those after it, or random ones.
+
+    Picture i has seed + i as in A1111; past 2^64-1 they start again at 0.
+    """
+    first = secrets.randbelow(RANDOM_SEED_MAXIMUM + 1) if request.seed is None else request.seed
+    return tuple((first + i) % (SEED_MAXIMUM + 1) for i in range(count))

@@ -1,0 +1,147 @@
+"""What of a request goes together: which schedule a sampler takes, and which fields act at all.
+
+Until 0.1 a sampler and its schedule were one field ("dpmpp_2m_karras"); `modern` reads what was written then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from sdstudio.catalog.schedulers import (
+    SCHEDULER_BY_KEY,
+    TAKEN_BY_SOME,
+    SchedulerSpec,
+    find_sampling,
+    find_schedule,
+    nearest_schedulers,
+)
+from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY, SCHEDULES
+from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.params import Choice
+from sdstudio.core.request.advanced_fields import A1111, FIRST_COMPATIBILITY
+from sdstudio.core.request.input_fields import NEED_PICTURE
+
+
+def named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return loose values with sampler and schedule by their keys; a schedule that the sampler's name holds wins.
+
+    Raises:
+        InvalidRequest: Nothing goes by such a name.
+    """
+    values = dict(values)
+    if isinstance(values.get("schedule"), str):
+        values["schedule"] = _schedule_key(values["schedule"])
+    if isinstance(values.get("scheduler"), str):
+        spec, schedule = _sampling(values["scheduler"])
+        values["scheduler"] = spec.key
+        if schedule:
+            values["schedule"] = schedule
+    return values
+
+
+def modern(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values that any version wrote, as this one would have: "dpmpp_2m_karras" is a sampler and a schedule.
+
+    A sampler without a schedule in its name stepped at evenly spaced levels then, whatever is automatic now.
+    """
+    values = dict(values)
+    if "schedule" not in values and isinstance(values.get("scheduler"), str):
+        found = find_sampling(values["scheduler"])
+        if found is not None:
+            spec, schedule = found
+            values["scheduler"] = spec.key
+            values["schedule"] = schedule or ("uniform" if spec.automatic else AUTOMATIC)
+    return values
+
+
+def over_defaults(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return given values over a model's defaults, of which those that belong to its own sampler go with it.
+
+    Raises:
+        InvalidRequest: Nothing goes by the given sampler's name.
+    """
+    if isinstance(given.get("scheduler"), str):
+        spec, _ = _sampling(given["scheduler"])
+        if spec.key != defaults.get("scheduler"):
+            leaving = OF_SCHEDULES | TAKEN_BY_SOME
+            defaults = {name: value for name, value in defaults.items() if name not in leaving}
+    return {**defaults, **given}
+
+
+OF_SCHEDULES: Final = frozenset({"schedule", "last_level"})
+"""Fields of a request that act on every sampler but those with noise levels of their own."""
+
+DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | OF_SCHEDULES | {"emphasis"}
+"""Fields of a request that act only beside certain values of others."""
+
+
+def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
+    """Return the fields of a request that do not act beside these values of it: sampler, by its key, input picture."""
+    idle = frozenset() if values.get("init_image") else NEED_PICTURE
+    spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
+    if spec is None:
+        return idle
+    idle |= TAKEN_BY_SOME - set(spec.at(values.get("compatibility", "")).takes)
+    return idle if spec.automatic else idle | OF_SCHEDULES
+
+
+def idle_prompt_fields(values: Mapping[str, Any]) -> frozenset[str]:
+    """Return the same for how prompts are read, which texts keep all the same: what A1111 calls emphasis is its own."""
+    is_other = values.get("prompt_syntax", A1111) != A1111 and values.get("compatibility") != FIRST_COMPATIBILITY
+    return frozenset({"emphasis"}) if is_other else frozenset()
+
+
+def schedule_choices(scheduler: str = "") -> list[Choice]:
+    """Return the schedules to choose from; with a sampler's key, the first says what is automatic for it."""
+    spec = SCHEDULER_BY_KEY.get(scheduler)
+    choices = [Choice(row.key, row.title, row.about) for row in SCHEDULES]
+    if spec is not None and spec.automatic:
+        choices[0] = replace(choices[0], title=f"Automatic ({SCHEDULE_BY_KEY[spec.automatic].title})")
+    return choices
+
+
+def check_together(request: Any, given: Mapping[str, Any]) -> None:
+    """Check that the given fields of a request agree with each other.
+
+    Raises:
+        InvalidRequest: Two do not.
+    """
+    spec = SCHEDULER_BY_KEY.get(request.scheduler)
+    if spec is None or "scheduler" not in given:
+        return
+    if request.schedule not in spec.schedules:
+        title = SCHEDULE_BY_KEY[request.schedule].title if request.schedule in SCHEDULE_BY_KEY else request.schedule
+        message = f"Schedule = {title}: {spec.title} has noise levels of its own."
+        raise InvalidRequest("schedule", message, f"Use {AUTOMATIC}, or another sampler.")
+    if not spec.automatic and request.last_level != AUTOMATIC and "last_level" in given:
+        title = type(request).model_fields["last_level"].title
+        message = f"{title} = {request.last_level}: {spec.title} has noise levels of its own."
+        raise InvalidRequest("last_level", message, f"Use {AUTOMATIC}, or another sampler.")
+    for name in sorted(TAKEN_BY_SOME - set(spec.at(request.compatibility).takes)):
+        field = type(request).model_fields[name]
+        if name in given and getattr(request, name) != field.default:
+            message = f"{field.title} = {getattr(request, name):g}: it does not act on {spec.title}."
+            others = ", ".join(other.key for other in SCHEDULER_BY_KEY.values() if name in other.takes)
+            raise InvalidRequest(name, message, f"Leave it at {field.default:g}, or use {others}.")
+
+
+def _sampling(name: str) -> tuple[SchedulerSpec, str]:
+    found = find_sampling(name)
+    if found is not None:
+        return found
+    near = nearest_schedulers(name)
+    hint = "See them all with `sdstudio schedulers`."
+    if near:
+        hint = f"Did you mean {' or '.join(spec.key for spec in near)}?"
+    raise InvalidRequest("scheduler", f"Sampler = {name[:60]!r}: there is no such sampler.", hint)
+
+
+def _schedule_key(name: str) -> str:
+    key = find_schedule(name)
+    if key is None:
+        allowed = ", ".join(spec.key for spec in SCHEDULES)
+        message = f"Schedule = {name[:60]!r}: allowed is {allowed}."
+        raise InvalidRequest("schedule", message, f"The default is {AUTOMATIC}.")
+    return key

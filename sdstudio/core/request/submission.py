@@ -1,0 +1,95 @@
+"""From what was written to what is drawn: styles set around the prompts, templates resolved, once for each picture.
+
+A picture's recipe holds the words it was drawn from, so that it can be made again alone, and beside them, as `Written`,
+what the user wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from sdstudio.core.checks import check_bounds
+from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.params import parameters
+from sdstudio.core.prompts.dialects import dialect_of
+from sdstudio.core.prompts.styles import Style, styled
+from sdstudio.core.prompts.templates import Picker, combinations, is_template
+from sdstudio.core.prompts.wildcards import Wildcards
+from sdstudio.core.request.request import GenerationRequest, RunOptions, Written, seeds_for
+
+PICTURES_MAXIMUM: Final = 1000
+"""Most pictures of one submission, as many as `RunOptions.count` allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The pictures of a submission that have the same words."""
+
+    request: GenerationRequest
+    seeds: tuple[int, ...]
+
+
+def shares_of(
+    request: GenerationRequest, options: RunOptions, styles: Sequence[Style], wildcards: Wildcards
+) -> tuple[Share, ...]:
+    """Return what to draw: one share for each text that the prompts become.
+
+    Args:
+        request: The prompts as they were written.
+        options: How many pictures, and what a template stands for: a random pick for each picture, which depends on
+            its seed alone (but what is chosen in turn, on its place), or every combination, each with all seeds.
+        styles: In the order in which they are set around the prompt.
+        wildcards: Where the words of wildcards come from.
+
+    Raises:
+        InvalidRequest: A template cannot be resolved, or stands for too many pictures.
+    """
+    seeds = seeds_for(request, options.count)
+    has_comments = dialect_of(request.prompt_syntax, request.compatibility).has_comments
+    prompt, negative = styled(styles, request.prompt, request.negative_prompt, has_comments)
+    is_open = options.wildcards != "off" and any(is_template(text, has_comments) for text in (prompt, negative))
+    if not styles and not is_open:
+        return (Share(request, seeds),)
+    written = Written(request.prompt, request.negative_prompt, tuple(style.name for style in styles))
+    texts: dict[tuple[str, str], list[int]] = {}
+    if not is_open:
+        texts[prompt, negative] = list(seeds)
+    elif options.wildcards == "all":
+        texts = {pair: list(seeds) for pair in _all(prompt, negative, wildcards, len(seeds), has_comments)}
+    else:
+        fields = ((prompt, "prompt"), (negative, "negative_prompt"))
+        pickers = [Picker(text, wildcards, field, has_comments) for text, field in fields]
+        for turn, seed in enumerate(seeds):
+            random = Random(seed)
+            pair = pickers[0].pick(random, turn), pickers[1].pick(random, turn)
+            texts.setdefault(pair, []).append(seed)
+    requests = _with_words(request, texts, written)
+    return tuple(Share(one, tuple(group)) for one, group in zip(requests, texts.values(), strict=True))
+
+
+def _all(prompt: str, negative: str, wildcards: Wildcards, each: int, has_comments: bool) -> list[tuple[str, str]]:
+    most = PICTURES_MAXIMUM + 1
+    prompts = combinations(prompt, wildcards, most, "prompt", has_comments)
+    negatives = combinations(negative, wildcards, most, "negative_prompt", has_comments)
+    count = len(prompts) * len(negatives) * each
+    if count > PICTURES_MAXIMUM:
+        more = "more than " if max(len(prompts), len(negatives)) > PICTURES_MAXIMUM else ""
+        said = f"Prompt = {more}{min(count, 10**9):,} pictures in every combination: at most {PICTURES_MAXIMUM:,}."
+        raise InvalidRequest("prompt", said, "Let each picture pick, or use fewer choices.")
+    return [(one, other) for one in prompts for other in negatives]
+
+
+def _with_words(
+    request: GenerationRequest, pairs: Iterable[tuple[str, str]], written: Written
+) -> Iterator[GenerationRequest]:
+    """Yield the request with each pair of prompts; styles and wildcards may have made them too long."""
+    rows = {row.name: row for row in parameters(GenerationRequest)}
+    base = request.model_copy(update={"written": written})
+    for prompt, negative_prompt in pairs:
+        words = {"prompt": prompt, "negative_prompt": negative_prompt}
+        for name, text in words.items():
+            check_bounds(rows[name], text)
+        yield base.model_copy(update=words)

@@ -1,0 +1,1 @@
+"""What is attached to a loaded model: LoRA, embeddings, another VAE."""

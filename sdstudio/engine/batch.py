@@ -1,0 +1,286 @@
+"""How one batch of pictures is drawn: noise to latents in the stock pipeline, latents to pixels in a stage of its own.
+
+The pipeline is called with ``output_type="latent"``, so that a decode can be repeated from the kept latents: in float32
+when it overflows, in less memory when that runs out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+
+from sdstudio.catalog.checkpoints import V_PREDICTION
+from sdstudio.catalog.schedulers import schedule_of
+from sdstudio.catalog.schedules import AUTOMATIC
+from sdstudio.core.errors import Cancelled, InvalidNumbers, InvalidRequest, ModelUnsupported
+from sdstudio.core.events import EventSink, StepDone
+from sdstudio.core.request.advanced_fields import FIRST_COMPATIBILITY
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.engine.device.devices import Device
+from sdstudio.engine.device.memory import MemoryPlan
+from sdstudio.engine.families.stable_diffusion import image_pipeline
+from sdstudio.engine.model_files.loading import LoadedModel, is_stable_diffusion
+from sdstudio.engine.pictures.preview import Previewer
+from sdstudio.engine.prompting.checks import diffusers_clip_skip
+from sdstudio.engine.prompting.conditioning import Conditioning
+from sdstudio.engine.samplers.edm import Edm
+from sdstudio.engine.samplers.noise import CPU, generators, understood
+from sdstudio.engine.samplers.schedulers import (
+    SAMPLING_FIELDS,
+    build_scheduler,
+    draws_own_noise,
+    is_diffusion,
+    keep_format,
+    row_of,
+    seed_noise,
+)
+from sdstudio.engine.unfinished import Drawn, LastStep, Stopped
+
+FLOAT32_HINT: Final = "Set Precision to float32 in the settings."
+OTHER_HINT: Final = "Try another sampler or fewer steps; if it stays, the model's files are damaged."
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The pictures that are drawn at once.
+
+    Attributes:
+        seeds: One for each.
+        first: Index of the first among all pictures of the job.
+        image_count: Pictures in the whole job.
+    """
+
+    seeds: tuple[int, ...]
+    first: int
+    image_count: int
+
+
+def sample(
+    loaded: LoadedModel, request: GenerationRequest, batch: Batch, plan: MemoryPlan, device: Device,
+    preview_every_s: float | None, on_event: EventSink, begin: torch.Tensor | None = None,
+) -> Drawn:  # fmt: skip
+    """Draw a batch's latents with the stock pipeline; over those of a picture, (1, C, h, w), where there is one.
+
+    Raises:
+        InvalidNumbers: NaN or infinity in the latents, told with the step it appeared at.
+        Cancelled: By the checks of the model; `Stopped` from the first step on, where the latents are known.
+        RuntimeError: Also when memory ran out.
+    """
+    pipe, own_decode = loaded.pipe, not is_stable_diffusion(loaded.files)
+    if begin is not None:
+        pipe = image_pipeline(loaded)
+    scheduler = _scheduler(loaded, request, batch, device)
+    edm = edm_of(loaded, request)
+    if edm is not None and begin is not None:
+        begin = begin / edm.sigma_data
+    if plan.autocast:
+        keep_format(scheduler)
+    previewer = None if preview_every_s is None or own_decode else _previewer(loaded, device, preview_every_s)
+    if previewer is not None:
+        previewer.watch(scheduler)
+    last = LastStep()
+    if not own_decode:
+        last.watch(scheduler)
+    wanted = _arguments(loaded, request, batch, scheduler, begin)
+    wanted["callback_on_step_end"] = _Steps(batch, previewer, device, on_event, last)
+    known = inspect.signature(type(pipe).__call__).parameters
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
+        stack.enter_context(_autocast(plan, device))
+        stack.callback(last.forget)
+        stack.enter_context(understood(request.rng, pipe, scheduler))
+        if edm is not None:
+            stack.enter_context(edm.before(loaded.pipe.unet))
+        if not own_decode:
+            said = Conditioning(pipe, request, loaded.info.family_row, loaded.attached.embeddings)
+            wanted |= said.arguments()
+            guide = said.guide()
+            if guide is not None:
+                stack.enter_context(guide.before(pipe))
+        try:
+            latents = _called(loaded, pipe, {name: value for name, value in wanted.items() if name in known})
+        except Cancelled:
+            clean = last.latents()
+            if clean is None:
+                raise
+            clean = clean if edm is None else clean * edm.sigma_data
+            raise Stopped(_drawn(clean, own_decode, scheduler, request), last.step, last.total) from None
+        if begin is not None:
+            loaded.pipe.maybe_free_model_hooks()  # the other pipeline knows nothing of them
+    if edm is not None:
+        latents = latents * edm.sigma_data
+    return _drawn(latents, own_decode, scheduler, request)
+
+
+def _arguments(
+    loaded: LoadedModel, request: GenerationRequest, batch: Batch, scheduler: Any, begin: torch.Tensor | None
+) -> dict[str, Any]:
+    """Return what the stock pipeline is called with, by the names of its arguments; a text's vectors come on top."""
+    wanted: dict[str, Any] = {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt or None,
+        "width": request.width,
+        "height": request.height,
+        "guidance_scale": request.guidance_scale,
+        "num_images_per_prompt": len(batch.seeds),
+        "generator": generators(request.rng, batch.seeds),
+        "clip_skip": diffusers_clip_skip(request.clip_skip, loaded.info.family_row),
+        "num_inference_steps": request.steps,
+        "eta": request.eta_ddim,
+        "output_type": "latent" if is_stable_diffusion(loaded.files) else "pt",
+    }
+    if begin is not None:
+        wanted |= {"image": begin.expand(len(batch.seeds), -1, -1, -1), **_begun(request, scheduler)}
+    return wanted
+
+
+def _drawn(latents: torch.Tensor, decoded: bool, scheduler: Any, request: GenerationRequest) -> Drawn:
+    config = {"class": type(scheduler).__name__, "config": _plain(scheduler.config)}
+    row = row_of(request)
+    schedule = schedule_of(row, request.schedule) or row.levels
+    return Drawn(latents, decoded, config, schedule or str(scheduler.config.get("timestep_spacing", "")))
+
+
+def _begun(request: GenerationRequest, scheduler: Any) -> dict[str, Any]:
+    """Return at which of its steps the scheduler begins over a picture, in the pipeline's words.
+
+    Where a schedule has more levels or fewer than there are steps, so many of them are run as without that, the last
+    ones, as in ComfyUI.
+    """
+    count = getattr(scheduler, "steps_taken", request.steps)
+    if count == request.steps:
+        return {"strength": request.strength}
+    run = max(min(request.steps_run, count), 1)
+    return {"num_inference_steps": count, "strength": min((run + 0.5) / count, 1.0)}  # the pipeline rounds down
+
+
+def _called(loaded: LoadedModel, pipe: Any, arguments: dict[str, Any]) -> torch.Tensor:
+    try:
+        return pipe(**arguments).images  # type: ignore[no-any-return]
+    except ValueError as error:
+        if is_stable_diffusion(loaded.files):
+            raise
+        # Pipelines outside the table have rules of their own, about sizes mostly, and say them as ValueError.
+        hint = "Try the size the model was made for."
+        raise ModelUnsupported(f"{loaded.info.name} cannot draw this: {error}", hint) from error
+
+
+def _scheduler(loaded: LoadedModel, request: GenerationRequest, batch: Batch, device: Device) -> Any:
+    own = loaded.scheduler
+    edm = edm_of(loaded, request)
+    if edm is None and not is_diffusion(own):
+        return type(own).from_config(own.config)
+    trained = own.config if edm is None else edm.trained
+    key = tuple(getattr(request, name) for name in SAMPLING_FIELDS)
+    if key not in loaded.built:  # some take a tenth of a second to build, a copy takes one thousandth
+        loaded.built[key] = build_scheduler(request, trained, loaded.info.family_row)
+    scheduler = copy.deepcopy(loaded.built[key])
+    if edm is not None:
+        edm.keep_exact(scheduler)
+    if draws_own_noise(scheduler):
+        network = getattr(loaded.pipe, "unet", None) or loaded.pipe.transformer
+        channels, scale = network.config.in_channels, loaded.pipe.vae_scale_factor
+        shape = (len(batch.seeds), channels, request.height // scale, request.width // scale)
+        like = torch.empty(shape, dtype=device.dtype, device=device.torch_device)
+        source = CPU if request.compatibility == FIRST_COMPATIBILITY else request.rng
+        seed_noise(scheduler, batch.seeds, like, source)
+    return scheduler
+
+
+def edm_of(loaded: LoadedModel, request: GenerationRequest) -> Edm | None:
+    """Return the noise levels of a model that was trained at continuous ones, ``None`` for any other.
+
+    Version 0.1 drew folders of such models with the sampler they ship, whatever was asked for.
+
+    Raises:
+        InvalidRequest: The request wants the model to be taken for another.
+    """
+    if not is_stable_diffusion(loaded.files):
+        return None
+    edm = Edm.of(loaded.scheduler)
+    if edm is None or (request.compatibility == FIRST_COMPATIBILITY and loaded.files.single is None):
+        return None
+    for name, title in (("zero_snr", "Zero terminal SNR"), ("prediction", "Prediction")):
+        if getattr(request, name) not in (False, AUTOMATIC, V_PREDICTION):
+            said = f"{title}: {loaded.info.name} was trained at noise levels of its own (EDM)."
+            raise InvalidRequest(name, said, "Leave it as it begins.")
+    return edm
+
+
+def _previewer(loaded: LoadedModel, device: Device, every_s: float) -> Previewer | None:
+    spec = loaded.info.preview_spec
+    return Previewer(spec, device.torch_device, every_s) if spec is not None else None
+
+
+class _Steps:
+    """Tells every step, and stops at the first one whose latents are no numbers."""
+
+    def __init__(
+        self, batch: Batch, previewer: Previewer | None, device: Device, on_event: EventSink, last: LastStep
+    ) -> None:
+        self._last = last
+        self._batch = batch
+        self._previewer = previewer
+        self._device = device
+        self._on_event = on_event
+        self._begun = time.monotonic()
+        self._first_done = 0.0
+
+    def __call__(self, pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        step = index + 1
+        total = getattr(pipe, "num_timesteps", None) or len(pipe.scheduler.timesteps)
+        if not tensors["latents"].isfinite().all():  # also waits for the device, so that the time per step is true
+            hint = FLOAT32_HINT if self._device.dtype != torch.float32 else OTHER_HINT
+            raise InvalidNumbers(f"The model made invalid numbers (NaN or infinity) at step {step} of {total}.", hint)
+        now = time.monotonic()
+        if index == 0:  # the first step's time holds the text encoder's too
+            self._first_done, per_step = now, now - self._begun
+        else:
+            per_step = (now - self._first_done) / index
+        self._last.step, self._last.total = step, total
+        preview = self._previewer.take() if self._previewer is not None else None
+        batch = self._batch
+        self._on_event(StepDone(step, total, batch.first, len(batch.seeds), batch.image_count, per_step, preview))
+        return {}
+
+
+@contextlib.contextmanager
+def _scheduled(pipes: Sequence[Any], scheduler: Any) -> Iterator[None]:
+    owns = [pipe.scheduler for pipe in pipes]
+    for pipe in pipes:
+        pipe.scheduler = scheduler
+    try:
+        yield
+    finally:
+        for pipe, own in zip(pipes, owns, strict=True):
+            pipe.scheduler = own
+
+
+def _autocast(plan: MemoryPlan, device: Device) -> contextlib.AbstractContextManager[Any]:
+    if not plan.autocast:
+        return contextlib.nullcontext()
+    return torch.autocast(device.kind.key, dtype=device.kind.autocast_dtype)
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """Return a scheduler's configuration as JSON can hold it, without diffusers' private entries.
+
+    ``use_karras_sigmas`` is the way in for the studio's own noise levels, whichever they are.
+    """
+    plain: dict[str, Any] = {}
+    for key, value in config.items():
+        if key == "use_karras_sigmas":
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            plain[key] = str(value)  # JSON has no infinity
+        elif isinstance(value, str | int | float | bool | None) and not key.startswith("_"):
+            plain[key] = value
+    return plain

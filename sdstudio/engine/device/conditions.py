@@ -1,0 +1,27 @@
+"""Under which conditions a picture is computed, beyond the request and the settings: kernels, processor, threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from sdstudio.engine.device.devices import Device
+
+
+def conditions(pipe: Any, device: Device, scaled: bool = False) -> dict[str, Any]:
+    """Return what a recipe says of them; pixels may shift with each.
+
+    Args:
+        pipe: What drew.
+        device: Where.
+        scaled: Whether weights were multiplied by the scales beside them; before 0.2 the scales were left out.
+    """
+    network = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    processors = getattr(network, "attn_processors", None) or {}
+    said: dict[str, Any] = {"attention": ", ".join(sorted({type(one).__name__ for one in processors.values()}))}
+    if scaled:
+        said["weights"] = "fp8 times its scales"
+    if not device.is_accelerator:
+        said |= {"processor": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads()}
+    return said

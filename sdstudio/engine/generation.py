@@ -1,0 +1,260 @@
+"""One call of `Engine.generate` with a model that is ready: batch after batch, down the memory ladder where it must."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import diffusers
+import torch
+import transformers
+from PIL import Image
+
+import sdstudio
+from sdstudio.core.errors import Cancelled, OutOfMemory
+from sdstudio.core.events import Decoding, EventSink, ImageMade, Notice, Unfinished
+from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.request.request import UNFINISHED, GenerationRequest, Recipe
+from sdstudio.engine.batch import Batch, sample
+from sdstudio.engine.device.conditions import conditions
+from sdstudio.engine.device.devices import Device
+from sdstudio.engine.device.memory import MemoryPlan, apply, give_back, is_out_of_memory, thriftier
+from sdstudio.engine.model_files.loading import LoadedModel
+from sdstudio.engine.pictures.safety import Safety
+from sdstudio.engine.prompting.checks import clip_skip_told
+from sdstudio.engine.unfinished import Drawn, Stopped
+from sdstudio.engine.vae import Vae
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What `Unfinished.drawn` holds: latents in main memory, and what their pictures' recipes say beside the step."""
+
+    drawn: Drawn
+    sampled_s: float
+    retried: bool
+    batch_size: int
+    first: int
+
+
+FULL_HINT: Final = "Close other programs, or choose a smaller model."
+VERSIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {"torch": torch.__version__, "diffusers": diffusers.__version__, "transformers": transformers.__version__}
+)
+
+
+class Drawing:
+    """One call of `Engine.generate`: batch after batch, down the memory ladder where it must.
+
+    Attributes:
+        plan: Memory switches in force.
+        unfinished: What was being drawn when it was cancelled; ``None`` where nothing can be kept of that.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, request: GenerationRequest, seeds: tuple[int, ...], device: Device,
+        preview_every_s: float | None, safety: Safety, on_event: EventSink, picture: Image.Image | None = None,
+    ) -> None:  # fmt: skip
+        self._loaded = loaded
+        self._request = request
+        self._seeds = seeds
+        self._device = device
+        self._preview_every_s = preview_every_s
+        self._safety = safety
+        self._on_event = on_event
+        self._picture = picture
+        self._begin: torch.Tensor | None = None
+        self._retried = False
+        self._stopped: tuple[int, int] | None = None
+        self._whole_batch: tuple[int, int] | None = None
+        self.plan = loaded.plan or MemoryPlan()
+        self.unfinished: Unfinished | None = None
+
+    def run(self, plan: MemoryPlan) -> None:
+        """Make every picture, beginning with this plan."""
+        self.plan = plan
+        self._encode()
+        made = 0
+        while made < len(self._seeds):
+            begun = time.monotonic()
+            batch = Batch(self._seeds[made : made + self.plan.batch_size], made, len(self._seeds))
+            try:
+                drawn = self._within_memory("sampling", len(batch.seeds), functools.partial(self._drawn, batch))
+            except Stopped as stopped:
+                sampled_s = (time.monotonic() - begun) / len(batch.seeds)
+                self._leave(batch, stopped.drawn, sampled_s, stopped.step, stopped.total)
+                raise
+            if drawn is None:
+                continue  # the same pictures again, with the thriftier plan
+            self._finish(batch, drawn, (time.monotonic() - begun) / len(batch.seeds))
+            made += len(batch.seeds)
+
+    def keep(self, unfinished: Unfinished) -> None:
+        """Decode what a cancelled call left, and tell its pictures, marked with the step they came to."""
+        left = unfinished.drawn
+        assert isinstance(left, _Left)
+        if unfinished.step < unfinished.total:
+            self._stopped = unfinished.step, unfinished.total
+        self._retried = left.retried
+        drawn = replace(left.drawn, latents=left.drawn.latents.to(self._device.torch_device))
+        batch = Batch(self._seeds, 0, len(self._seeds))
+        self._whole_batch = left.batch_size, left.first
+        self._finish(batch, drawn, left.sampled_s)
+
+    def _leave(self, batch: Batch, drawn: Drawn, sampled_s: float, step: int, total: int, done: int = 0) -> None:
+        """Note the pictures of a batch from ``done`` on as unfinished."""
+        count = len(batch.seeds)
+        kept = replace(drawn, latents=drawn.latents[done:].to("cpu", copy=True))
+        left = _Left(kept, sampled_s, self._retried, count, done)
+        self.unfinished = Unfinished(self._request, self._loaded.info, batch.seeds[done:], step, total, left)
+
+    def _encode(self) -> None:
+        """Turn the picture to begin from into latents, once for all batches."""
+        while self._picture is not None and self._begin is None:
+            vae = Vae(self._loaded, self.plan, self._device)
+            self._begin = self._within_memory("encoding", 1, functools.partial(vae.encode, self._picture))
+            self._retried = vae.retried
+
+    def _drawn(self, batch: Batch) -> Drawn:
+        return sample(
+            self._loaded,
+            self._request,
+            batch,
+            self.plan,
+            self._device,
+            self._preview_every_s,
+            self._on_event,
+            self._begin,
+        )
+
+    def _finish(self, batch: Batch, drawn: Drawn, sampled_s: float) -> None:
+        """Decode a batch, all at once or one by one, and tell its pictures; the sampling took so long for each."""
+        count = len(batch.seeds)
+        done = 0
+        while done < count:
+            start = time.monotonic()
+            size = 1 if self.plan.vae_slicing else count - done
+            part = replace(drawn, latents=drawn.latents[done : done + size])
+            self._on_event(Decoding(batch.first + done, batch.image_count))
+            decoder = Vae(self._loaded, self.plan, self._device)
+            try:
+                pictures = self._within_memory("decoding", size, functools.partial(decoder.decode, part))
+            except Cancelled:
+                if not drawn.decoded:
+                    steps = self._request.steps_run
+                    self._leave(batch, drawn, sampled_s, steps, steps, done)
+                raise
+            if pictures is None:
+                continue
+            duration_s = sampled_s + (time.monotonic() - start) / size
+            for place, picture in enumerate(pictures, done):
+                shown, reason = self._safety.judged(picture)
+                recipe = self._recipe(batch, place, drawn, decoder.retried or self._retried, duration_s, reason)
+                self._on_event(ImageMade(batch.first + place, shown, recipe))
+            done += size
+
+    def _within_memory(self, stage: str, count: int, work: Callable[[], T]) -> T | None:
+        """Return ``work()``, or ``None`` when memory ran out and the plan is thriftier now. Raises: OutOfMemory."""
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Here the exception is gone, and with its traceback the tensors that it held.
+        self._loaded.pipe.maybe_free_model_hooks()
+        plan = lower_plan(self.plan, stage, self._device, count, self._on_event)
+        if plan is None:
+            raise self._too_large()
+        before, self._loaded.plan = self._loaded.plan, None  # an error on the way leaves it unknown
+        try:
+            apply(plan, before, self._loaded.pipe, self._device.torch_device)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise self._too_large() from None
+        self.plan = self._loaded.plan = plan
+        return None
+
+    def _too_large(self) -> OutOfMemory:
+        width, height = self._request.width, self._request.height
+        smaller = [max(64, int(side * 0.7) // 64 * 64) for side in (width, height)]
+        hint = FULL_HINT
+        if smaller[0] * smaller[1] < width * height:
+            hint = f"Try {smaller[0]} x {smaller[1]}, or close other programs."
+        return OutOfMemory(
+            f"Size = {width} x {height}: the memory of {self._device.kind.title()} does not suffice.", hint
+        )
+
+    def _recipe(self, batch: Batch, place: int, drawn: Drawn, retried: bool, duration_s: float, reason: str) -> Recipe:
+        single = self._loaded.files.single
+        batch_size, first = self._whole_batch or (len(batch.seeds), 0)
+        made_with: dict[str, Any] = {
+            "scheduler": drawn.scheduler,
+            "schedule": drawn.schedule,
+            "batch_size": batch_size,
+            "batch_index": first + place,
+            "memory": self.plan.switches(),
+            "vae_retry": retried,
+            "rng": self._request.rng,
+            **clip_skip_told(self._request, self._loaded.info.family_row),
+            **conditions(self._loaded.pipe, self._device, bool(single and single.scaled)),
+        }
+        if self._stopped is not None:
+            made_with[UNFINISHED] = dict(zip(("step", "of"), self._stopped, strict=True))
+        request = self._request.with_seed(batch.seeds[place])
+        made = recipe_of(request, self._loaded.info, self._device, duration_s, made_with)
+        return made.model_copy(update={"blocked": reason})
+
+
+def recipe_of(
+    request: GenerationRequest, model: ModelInfo, device: Device, duration_s: float, made_with: Mapping[str, Any]
+) -> Recipe:
+    """Return the recipe of a picture that is made now."""
+    return Recipe(
+        app=f"sdstudio {sdstudio.__version__}",
+        request=request,
+        model_name=model.name,
+        model_family=model.family,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        duration_s=round(duration_s, 4),
+        made_with={
+            "device": device.kind.title(),
+            "device_type": device.kind.key,
+            "dtype": device.dtype_name,
+            "versions": dict(VERSIONS),
+            "adapters": [adapter.recorded for adapter in model.adapters],
+            **made_with,
+        },
+    )
+
+
+def tell_fitted(
+    picture: Image.Image, request: GenerationRequest, model: ModelInfo, seeds: Sequence[int], device: Device,
+    safety: Safety, duration_s: float, on_event: EventSink,
+) -> None:  # fmt: skip
+    """Tell an input picture that no step is run over: once for each seed, as it was fitted to the size."""
+    if request.strength:
+        said = f"Denoising strength = {request.strength:g}: of {request.steps} steps it leaves none to draw over it."
+        on_event(Notice(said, f"Use {math.ceil(100 / request.steps) / 100:g} or more, or more steps."))
+    for index, seed in enumerate(seeds):
+        shown, reason = safety.judged(picture)
+        recipe = recipe_of(request.with_seed(seed), model, device, duration_s, {"batch_size": 1, "batch_index": 0})
+        on_event(ImageMade(index, shown, recipe.model_copy(update={"blocked": reason})))
+
+
+def lower_plan(plan: MemoryPlan, stage: str, device: Device, count: int, on_event: EventSink) -> MemoryPlan | None:
+    """Free what is free to be had, and return the next plan down the ladder, told; ``None`` at its foot."""
+    give_back(device)
+    lower = thriftier(plan, stage, device, count)
+    if lower is None:
+        return None
+    on_event(Notice(f"Not enough memory: trying again with {lower[1]}.", "The settings can make this permanent."))
+    return lower[0]

@@ -1,0 +1,1 @@
+"""Samplers: noise, noise levels and steps."""

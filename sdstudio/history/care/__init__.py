@@ -1,0 +1,1 @@
+"""Keeping the history whole: backup, checks, recovery, carrying over."""

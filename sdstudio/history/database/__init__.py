@@ -1,0 +1,1 @@
+"""The history's database: tables, rows, searching, listing, marks."""

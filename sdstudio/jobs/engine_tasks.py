@@ -1,0 +1,97 @@
+"""What is done with the engine between the queue's jobs: verifying a picture, say.
+
+An errand is asked for and waited for, so it is not written down: one that waits when the studio closes is forgotten.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sdstudio.core.errors import StudioError
+from sdstudio.jobs.redrawing import Redrawer
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What an errand works with, on the worker's thread.
+
+    Attributes:
+        redrawer: Draws recorded pictures again.
+        post: Has a function called with a payload on the main thread.
+    """
+
+    redrawer: Redrawer
+    post: Callable[[Callable[[Any], None], Any], None]
+
+
+class Errand(Protocol):
+    """One thing to do.
+
+    Attributes:
+        title: What it is, for messages: "Verifying a picture".
+        is_kept: Whether what comes of it is kept where no window shows it.
+    """
+
+    title: str
+    is_kept: bool
+
+    def run(self, desk: Desk, cancel: threading.Event) -> None:
+        """Do it, on the worker's thread. May raise anything."""
+
+    def ended(self, error: StudioError | None) -> None:
+        """Hear, on the main thread, that it ended: done or cancelled, or with an error."""
+
+
+class Errands:
+    """Those that wait, and the one that is being done. Every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[Errand] = deque()
+        self._current: Errand | None = None
+        self._cancel = threading.Event()
+
+    def add(self, errand: Errand) -> None:
+        """Put one at the end."""
+        with self._lock:
+            self._waiting.append(errand)
+
+    def begin(self) -> tuple[Errand, threading.Event] | None:
+        """Return the next one and what is set when it is to stop; ``None`` when none waits."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            self._current, self._cancel = self._waiting.popleft(), threading.Event()
+            return self._current, self._cancel
+
+    def end(self) -> None:
+        """The one begun has ended."""
+        with self._lock:
+            self._current = None
+
+    @property
+    def all(self) -> tuple[Errand, ...]:
+        """The one that is being done, and those that wait."""
+        with self._lock:
+            current = (self._current,) if self._current is not None else ()
+            return (*current, *self._waiting)
+
+    def cancel(self, errand: Errand) -> bool:
+        """Stop one, or take it out; True when it waited and will never be begun nor told to have ended."""
+        with self._lock:
+            if errand is self._current:
+                self._cancel.set()
+            elif errand in self._waiting:
+                self._waiting.remove(errand)
+                return True
+            return False
+
+    def cancel_all(self) -> None:
+        """Stop the one begun and forget those that wait."""
+        with self._lock:
+            self._waiting.clear()
+            self._cancel.set()

@@ -1,0 +1,1 @@
+"""Getting models: catalogue, hub, plans, downloads, import."""

@@ -1,0 +1,162 @@
+"""From the names in a request to the files that are attached to its model; what does not fit is refused before work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
+from pathlib import Path
+
+from sdstudio.catalog.families import FAMILY_BY_KEY
+from sdstudio.catalog.kinds import KIND_BY_KEY, PICKLES
+from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.models.asset import Asset
+from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.prompts.dialects import dialect_of
+from sdstudio.core.prompts.extra_networks import cut_networks
+from sdstudio.core.prompts.named_files import (
+    EMBEDDING,
+    LORA,
+    UPSCALER,
+    VAE,
+    Adapter,
+    embedding_names,
+    explicit_embeddings,
+    lora_uses,
+)
+from sdstudio.core.prompts.wording import check_prompts
+from sdstudio.core.request.advanced_fields import FIRST_COMPATIBILITY
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.library.choosing import Chooser, Chosen, fits
+from sdstudio.library.library import Library
+from sdstudio.library.scanning.facts import VAE_HINT
+
+
+class Fitting:
+    """Fits models out with what requests name.
+
+    Args:
+        library: Where the names lead to files.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._inputs = InputPictures(library.paths)
+
+    def check(self, request: GenerationRequest, model: ModelInfo) -> None:
+        """Raise `InvalidRequest` for what cannot be read, is not there, or is nothing that the model takes."""
+        check_prompts(request)
+        self._input(request, model)
+        for _ in self._adapters(request, model, Chooser(self._library)):
+            pass
+
+    def fitted(self, request: GenerationRequest, model: ModelInfo, cancel: threading.Event | None = None) -> ModelInfo:
+        """Return a model with all that a request names attached, and its hashes; files that are new are read for them.
+
+        Raises:
+            InvalidRequest: As `check`.
+            ModelNotFound: A file is gone.
+            Cancelled: ``cancel`` was set by another thread.
+        """
+        adapters = []
+        chooser = Chooser(self._library, reads=True, cancel=cancel)
+        for adapter, asset in self._adapters(request, model, chooser):
+            known = asset if asset.short_hash else self._library.hash_asset(asset, cancel=cancel)
+            adapters.append(replace(adapter, hash=known.short_hash))
+        picture = self._input(request, model)
+        return replace(model, adapters=tuple(adapters), input_picture=picture) if adapters or picture else model
+
+    def parent_of(self, request: GenerationRequest) -> int | None:
+        """Return the entry of the history that a request begins from, ``None`` for any other picture and for none."""
+        return self._inputs.parent_of(request.init_image) if request.init_image else None
+
+    def _input(self, request: GenerationRequest, model: ModelInfo) -> Path | None:
+        """Return the file of the picture that a request begins from."""
+        if not request.init_image:
+            return None
+        if request.steps_run and not model.family_row.pipelines:
+            said = f"Input picture: {model.name} cannot begin from one."
+            raise InvalidRequest("init_image", said, "Choose a Stable Diffusion 1, 2 or XL model, or do without it.")
+        return self._inputs.path_of(request.init_image)
+
+    def _adapters(
+        self, request: GenerationRequest, model: ModelInfo, chooser: Chooser
+    ) -> Iterator[tuple[Adapter, Asset]]:
+        if request.init_image and request.upscaler:
+            yield _adapter(chooser.chosen(UPSCALER, request.upscaler, "upscaler", request, model), request.upscaler)
+        if request.steps_run:  # else no model draws, and nothing is attached to it
+            yield from self._attached(request, model, chooser)
+
+    def _attached(
+        self, request: GenerationRequest, model: ModelInfo, chooser: Chooser
+    ) -> Iterator[tuple[Adapter, Asset]]:
+        brought: set[str] = set()
+        if model.lacks_vae and not request.vae:
+            raise InvalidRequest("vae", f"VAE: {model.name} holds none.", VAE_HINT)
+        has_comments = dialect_of(request.prompt_syntax, request.compatibility).has_comments
+        for use in lora_uses(request.prompt, request.loras, has_comments):
+            adapter, asset = _adapter(chooser.chosen(LORA, use.name, use.field, request, model), use.name, use.field)
+            _check_family(asset, model, use.field)
+            brought |= {name.casefold() for name in asset.bundled}
+            as_first = request.compatibility == FIRST_COMPATIBILITY
+            adapter = replace(adapter, as_first=as_first, text_weight=use.text_weight, unet_weight=use.unet_weight)
+            yield adapter, asset
+        yield from self._embeddings(request, model, chooser, brought)
+        if request.vae:
+            adapter, asset = _adapter(chooser.chosen(VAE, request.vae, "vae", request, model), request.vae, "vae")
+            _check_family(asset, model, "vae")
+            yield adapter, asset
+
+    def _embeddings(
+        self, request: GenerationRequest, model: ModelInfo, chooser: Chooser, brought: Set[str]
+    ) -> Iterator[tuple[Adapter, Asset]]:
+        """Yield the embeddings that the prompts name, but for those that a LoRA brings along.
+
+        How they name one, their way to write decides. A mere word that happens to be an embedding of another family
+        stays a word; ``embedding:word`` is refused. One that only the settings keep closed is refused too: as a word it
+        would draw something else, and nobody said so.
+        """
+        texts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
+        dialect = dialect_of(request.prompt_syntax, request.compatibility)
+        cut = dialect.has_comments
+        fields: Mapping[str, str] = {field: cut_networks(text, cut)[0] for field, text in texts.items()}
+        if not any(fields.values()):
+            return
+        shelf = self._library.assets(EMBEDDING)
+        fitting = [asset for asset in shelf if (not asset.problem or asset.pickled) and fits(asset, model)]
+        words = [name for asset in fitting for name in (asset.key, asset.key.rpartition("/")[2])]
+        known = {name.casefold() for name in words}
+        found: dict[str, tuple[Adapter, Asset]] = {}
+        for field, text in fields.items():
+            explicit = explicit_embeddings(text, dialect.naming)
+            named = [name for name in explicit if name.casefold() not in brought - known]
+            for name in embedding_names(text, [*named, *words], dialect.naming):
+                adapter, asset = _adapter(chooser.chosen(EMBEDDING, name, field, request, model), name, field)
+                _check_family(asset, model, field)
+                found[name] = adapter, asset
+        yield from found.values()
+
+
+def _usable(asset: Asset, name: str, field: str) -> Asset:
+    if asset.problem:
+        said = f"{asset.kind_row.title} = {name[:200]}: {asset.problem}"
+        is_pickle = asset.pickled or asset.path.suffix.lower() in PICKLES  # whose problem says what to do
+        raise InvalidRequest(field, said, "" if is_pickle else "Choose another one.")
+    return asset
+
+
+def _adapter(chosen: Chosen, name: str, field: str = "upscaler") -> tuple[Adapter, Asset]:
+    asset = _usable(chosen.asset, name, field)
+    return Adapter(asset.kind, name, asset.path, asset.family, told=chosen.told), asset
+
+
+def _check_family(asset: Asset, model: ModelInfo, field: str) -> None:
+    if fits(asset, model):
+        return
+    title = KIND_BY_KEY[asset.kind].title
+    made_for = FAMILY_BY_KEY[asset.family].title if asset.family in FAMILY_BY_KEY else "another kind of model"
+    if asset.family == "other":
+        made_for = "a kind of model that is not supported"
+    said = f"{title} = {asset.name}: it is made for {made_for}; {model.name} is {model.family_row.title}."
+    raise InvalidRequest(field, said, "Take it out, or choose a model of its family.")

@@ -1,0 +1,1 @@
+"""Finding models on disk and telling what they are."""

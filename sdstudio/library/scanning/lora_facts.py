@@ -1,0 +1,40 @@
+"""What a LoRA's header tells: its algorithm, the embeddings that it brings along, and what is not drawn with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdstudio.core.models.lora_config import read_config
+from sdstudio.core.models.lora_names import algorithm, doubtful, read_names
+from sdstudio.core.models.safetensors_header import Header
+from sdstudio.core.models.work import listed
+
+
+@dataclass(frozen=True, slots=True)
+class LoraFacts:
+    """What a header tells.
+
+    Attributes:
+        network: Its algorithm, "" for a plain LoRA.
+        bundled: Names of embeddings.
+        told: What of it is not drawn with, a sentence each.
+    """
+
+    network: str
+    bundled: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+def lora_facts(path: Path, header: Header) -> LoraFacts:
+    """Return what a LoRA tells; what lies beside the file is not looked at."""
+    odd = doubtful(header.tensors)
+    whole = list(header.tensors) if any(".lora_E" in name for name in odd) else odd  # which tells of its neighbours
+    names = read_names(whole, path.parent.name)
+    told = [
+        f"{len(row.names)} of its {len(header.tensors)} tensors are not drawn with, {row.reason}: "
+        f"{listed(list(row.names))}"
+        for row in names.unread
+    ]
+    told += read_config(path.with_name("header"), header.metadata).remarks
+    return LoraFacts(algorithm(header.tensors), tuple(names.bundled), tuple(told))

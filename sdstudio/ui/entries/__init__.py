@@ -1,0 +1,1 @@
+"""Entries of the history as widgets show them, wherever they are shown."""

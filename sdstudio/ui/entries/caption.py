@@ -1,0 +1,122 @@
+"""The line below the picture: how it was made in a few numbers, and its stars, heart and trash to press.
+
+Its place is kept while there is no picture, so that nothing moves when one comes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PySide6.QtCore import QPoint, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QToolButton, QWidget
+
+from sdstudio.history.store import Entry
+from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.entries.recipe_text import recipe_html, sampler_title
+from sdstudio.ui.entries.stars import Stars
+from sdstudio.ui.forms.editor import small_button
+from sdstudio.ui.pages.create.prompt.style_chips import NARROW_PX
+from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.widgets.elided_label import ElidedLabel
+
+HEIGHT_PX: Final = GRID * 4
+_ICON_PX: Final = 16
+_LINE_PX: Final = GRID * 2
+
+
+def facts_of(entry: Entry, size: tuple[int, int] | None = None) -> str:
+    """Return how a picture was made in one line, the most asked first: the end is what is left out.
+
+    Args:
+        entry: The picture.
+        size: Its width and height where they are known; default: what was asked for.
+    """
+    request, recipe = entry.recipe.request, entry.recipe
+    width, height = size or (request.width, request.height)
+    steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
+    if recipe.unfinished is not None:
+        steps = "unfinished, step {} of {}".format(*recipe.unfinished)
+    model = recipe.model_name or request.model
+    parts = (f"Seed {request.seed}", f"{width} × {height}", steps, sampler_title(request), model)
+    return "  ·  ".join(part for part in parts if part)
+
+
+class PictureCaption(QFrame):
+    """Facts of the shown picture, and its marks.
+
+    Args:
+        actions: Where wishes go.
+        parent: As Qt has it.
+    """
+
+    #: The menu of the picture is wanted at this global position.
+    menu_requested = Signal(QPoint)
+
+    def __init__(self, actions: EntryActions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("pictureCaption")
+        self._actions = actions
+        self._entry: Entry | None = None
+        self.facts = ElidedLabel(self)
+        self.facts.setObjectName("pictureFacts")
+        self.stars = Stars(self, _ICON_PX)
+        self.stars.setObjectName("captionStars")
+        self.stars.rated.connect(lambda stars: self._ask(f"rate_{stars}"))
+        self.heart = self._button("heart", "Favourite", "captionHeartButton", "Make it a favourite, or no longer (F)")
+        self.heart.clicked.connect(lambda: self._ask("favourite"))
+        self.trash = self._button("trash-2", "Move to trash", "captionTrashButton", "Move it to the trash (Del)")
+        self.trash.clicked.connect(lambda: self._ask("delete"))
+        self.more = self._button("ellipsis", "More actions", "captionMoreButton", "What else can be done with it")
+        self.more.clicked.connect(
+            lambda: self.menu_requested.emit(self.more.mapToGlobal(QPoint(0, self.more.height())))
+        )
+        self._is_narrow = False
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(GRID, 0, 0, 0)
+        self._grid.setHorizontalSpacing(GRID // 2)
+        self._grid.setVerticalSpacing(0)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.addWidget(self.facts, 0, 0)
+        for at, part in enumerate((self.stars, self.heart, self.trash, self.more)):
+            self._grid.addWidget(part, 1, at + 1)
+        self._lay_out(is_narrow=False)
+        self.show_entry(None)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """Give the facts a line of their own where there is little room."""
+        super().resizeEvent(event)
+        is_narrow = event.size().width() < NARROW_PX
+        if is_narrow != self._is_narrow:
+            self._lay_out(is_narrow)
+
+    def _lay_out(self, is_narrow: bool) -> None:
+        self._is_narrow = is_narrow
+        self.setFixedHeight(HEIGHT_PX + _LINE_PX * is_narrow)
+        self._grid.removeWidget(self.facts)
+        self._grid.addWidget(self.facts, 0 if is_narrow else 1, 0, 1, 5 if is_narrow else 1)
+        mark(self.facts, "role", "caption" if is_narrow else "muted")
+
+    def show_entry(self, entry: Entry | None) -> None:
+        """Tell of this picture; ``None`` leaves the line empty."""
+        self._entry = entry
+        for part in (self.facts, self.stars, self.heart, self.trash, self.more):
+            part.setVisible(entry is not None)
+        if entry is None:
+            return
+        self.facts.say(facts_of(entry), recipe_html(entry))
+        self.stars.set_stars(entry.rating)
+        look = ("heart-full", "danger") if entry.favourite else ("heart", "muted")
+        set_icon(self.heart, *look, _ICON_PX)
+        self.heart.setAccessibleDescription("yes" if entry.favourite else "no")
+
+    def _ask(self, key: str) -> None:
+        self._actions.ask(key, [self._entry] if self._entry else [])
+
+    def _button(self, icon_name: str, accessible: str, name: str, tip: str) -> QToolButton:
+        button = small_button(icon_name, accessible, tip)
+        button.setParent(self)
+        button.setObjectName(name)
+        set_icon(button, icon_name, "muted", _ICON_PX)
+        mark(button, "ghost", True)
+        return button

@@ -1,0 +1,1 @@
+"""Windows and dialogs that work on entries of the history, from any page."""

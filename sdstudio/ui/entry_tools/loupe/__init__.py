@@ -1,0 +1,1 @@
+"""The loupe: one picture large, and the way to its neighbours."""

@@ -1,0 +1,151 @@
+"""Which pictures follow one another in the loupe: those of a history's list, be it long, or those of one job.
+
+A list tells of itself by ids and places. The loupe holds the id it shows, so that a picture that comes in front moves
+nothing; where that id has left the list, what stands in its place is next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from PySide6.QtCore import QObject, Qt, Signal, SignalInstance
+
+from sdstudio.history.store import Entry
+from sdstudio.ui.entries.browser import HistoryBrowser
+from sdstudio.ui.entries.model import HistoryModel
+from sdstudio.ui.pages.create.canvas import Canvas
+
+
+class LoupeList(Protocol):
+    """Pictures in an order, and where one comes back to from them."""
+
+    @property
+    def changed(self) -> SignalInstance:
+        """Emitted when pictures came or went."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def entry(self, row: int) -> Entry:
+        """Return one of them. Raises: HistoryError."""
+
+    def row_of(self, entry_id: int) -> int | None:
+        """Return where a picture stands, ``None`` when it is not there."""
+
+    def selected(self) -> Sequence[Entry]:
+        """Return what was selected where the loupe was opened, two pictures at most."""
+
+    def come_back(self, entry: Entry | None) -> None:
+        """Show the place it was opened from, with this picture selected."""
+
+
+class HistoryList(QObject):
+    """The list that a browser of the history shows."""
+
+    changed = Signal()
+
+    def __init__(self, browser: HistoryBrowser, model: HistoryModel) -> None:
+        super().__init__()
+        self._browser = browser
+        self._model = model
+        chosen = browser.view.selected_rows()
+        self._selected = list(model.chosen(chosen)) if len(chosen) <= 2 else []
+        for told in (model.modelReset, model.rowsInserted, model.rowsRemoved, model.completed):
+            told.connect(self.changed)
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return self._model.rowCount()
+
+    def entry(self, row: int) -> Entry:
+        """Return a row's entry; its neighbours are read in the background. Raises: HistoryError."""
+        self._model.entry_at(row)
+        return self._model.entry(self._model.index(row))
+
+    def row_of(self, entry_id: int) -> int | None:
+        """Return an entry's row."""
+        index = self._model.index_of(entry_id)
+        return index.row() if index.isValid() else None
+
+    def selected(self) -> Sequence[Entry]:
+        """Return the selected pair."""
+        return self._selected
+
+    def come_back(self, entry: Entry | None) -> None:
+        """Select the picture, scroll to it, and let it be shown beside the list."""
+        self._browser.view.setFocus(Qt.FocusReason.OtherFocusReason)
+        if entry is not None and self.row_of(entry.id) is not None:
+            self._browser.show_current(entry.id)
+            self._browser.entry_chosen.emit(entry)
+
+
+class StripList(QObject):
+    """The pictures of the job on the canvas; one that is brought back from the trash stands where it stood."""
+
+    changed = Signal()
+
+    def __init__(self, canvas: Canvas, model: HistoryModel) -> None:
+        super().__init__()
+        self._canvas = canvas
+        self._entries = list(canvas.strip.entries)
+        self._gone: set[int] = set()
+        canvas.strip.added.connect(self._on_added)
+        model.entries_gone.connect(self._on_gone)
+        model.entries_back.connect(self._on_back)
+
+    def __len__(self) -> int:
+        """Return how many were made so far."""
+        return len(self._there())
+
+    def entry(self, row: int) -> Entry:
+        """Return one of them."""
+        return self._there()[row]
+
+    def row_of(self, entry_id: int) -> int | None:
+        """Return where a picture stands."""
+        return next((row for row, entry in enumerate(self._there()) if entry.id == entry_id), None)
+
+    def selected(self) -> Sequence[Entry]:
+        """Return nothing: one of a strip is chosen at a time."""
+        return ()
+
+    def come_back(self, entry: Entry | None) -> None:
+        """Choose the picture in the strip, which shows it on the canvas."""
+        places = {each.id: at for at, each in enumerate(self._canvas.strip.entries)}
+        if entry is not None and entry.id in places:
+            self._canvas.strip.choose(places[entry.id])
+        elif entry is not None:
+            self._canvas.show_entry(entry)
+        self._canvas.view.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _there(self) -> list[Entry]:
+        return [entry for entry in self._entries if entry.id not in self._gone]
+
+    def _on_added(self, entry: Entry) -> None:
+        if {each.id for each in self._entries} & {each.id for each in self._canvas.strip.entries}:
+            self._entries.append(entry)
+            self.changed.emit()
+
+    def _on_gone(self, ids: frozenset[int]) -> None:
+        self._gone |= ids
+        self.changed.emit()
+
+    def _on_back(self, ids: frozenset[int]) -> None:
+        self._gone -= ids
+        self.changed.emit()
+
+
+class CanvasList(HistoryList):
+    """The list of the history around the one picture on the canvas."""
+
+    def __init__(self, browser: HistoryBrowser, model: HistoryModel, canvas: Canvas) -> None:
+        super().__init__(browser, model)
+        self._canvas = canvas
+
+    def come_back(self, entry: Entry | None) -> None:
+        """Show the picture on the canvas, and select it in the history beside it."""
+        super().come_back(entry)
+        if entry is not None and self._canvas.entry != entry:
+            self._canvas.show_entry(entry)
+        self._canvas.view.setFocus(Qt.FocusReason.OtherFocusReason)

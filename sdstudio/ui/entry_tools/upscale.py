@@ -1,0 +1,123 @@
+"""How pictures of the history are made larger: opens the dialog, and submits what it orders, a job for each picture."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QWidget
+
+from sdstudio.background.controller import JobController
+from sdstudio.background.tasks import TaskRunner
+from sdstudio.core.errors import ModelError, StudioError
+from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.prompts.named_files import UPSCALER
+from sdstudio.core.request.request import GenerationRequest, RunOptions
+from sdstudio.history.store import Entry
+from sdstudio.jobs.upscale_orders import Order, Orders
+from sdstudio.library.library import Library
+from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
+
+if TYPE_CHECKING:
+    from sdstudio.ui.entry_tools.upscale_dialog import UpscaleDialog
+    from sdstudio.ui.pages.create.controller import Conductor
+
+
+@dataclass(slots=True)
+class _Submission:
+    waiting: deque[Order]
+    failed: list[tuple[Entry, StudioError]]
+    jobs: list[int] = field(default_factory=list)
+
+
+class UpscaleDesk(QObject):
+    """Opens the dialog, and puts its orders into the queue one by one, so that many of them do not hold up the window.
+
+    Args:
+        pictures: Where input pictures are kept.
+        controller: Takes the jobs.
+        library: Has the upscalers.
+        panel: Its model stands in for one that is gone, where nothing is drawn.
+        tasks: Where pictures are looked at and copied.
+        window: The dialog belongs to it.
+    """
+
+    #: A line for the status bar.
+    told = Signal(str)
+
+    def __init__(
+        self, pictures: InputPictures, controller: JobController, library: Library, panel: ParameterPanel,
+        tasks: TaskRunner, window: QWidget,
+    ) -> None:  # fmt: skip
+        super().__init__(window)
+        self._pictures = pictures
+        self._controller = controller
+        self._library = library
+        self._panel = panel
+        self._tasks = tasks
+        self._window = window
+        self._tell_aside: Callable[[str], object] = lambda _text: None
+        self._recall: Callable[[Entry], Entry] = lambda entry: entry
+        self._under_way: _Submission | None = None
+        self._stopped = False
+        self.dialog: UpscaleDialog | None = None
+
+    def connect_to(self, conductor: Conductor) -> None:
+        """Do what the conductor hands on; it knows what imported pictures call their models."""
+        conductor.grant({"upscale": self.open})
+        self._recall = lambda entry: conductor.recall(entry)
+        self._tell_aside = conductor.tell_aside
+
+    def stop(self) -> None:
+        """Submit nothing more: the window closes."""
+        self._stopped = True
+
+    def open(self, entries: Sequence[Entry]) -> None:
+        """Ask how these pictures are to be made larger."""
+        from sdstudio.ui.entry_tools.upscale_dialog import UpscaleDialog  # noqa: PLC0415 (not needed to show the window)
+
+        if self.dialog is None:
+            self.dialog = UpscaleDialog(self._pictures, self._tasks, self._window)
+            self.dialog.ordered.connect(self._on_ordered)
+            self.dialog.bar.told.connect(self._tell_aside)
+        self.dialog.open_with(entries, self._library.assets(UPSCALER))
+
+    def _on_ordered(self, made: Orders) -> None:
+        self._under_way = _Submission(deque(made.orders), list(made.failed))
+        self._submit_next()
+
+    def _submit_next(self) -> None:
+        submission = self._under_way
+        if submission is None or self._stopped:
+            return
+        if not submission.waiting:
+            self._end(submission)
+            return
+        order = submission.waiting.popleft()
+        try:
+            request = self._with_model(order)
+            submission.jobs.append(self._controller.submit(request, RunOptions(), order.entry.id).id)
+        except StudioError as error:
+            submission.failed.append((order.entry, error))
+        QTimer.singleShot(0, self, self._submit_next)
+
+    def _with_model(self, order: Order) -> GenerationRequest:
+        """Return a request with its model as the library knows it; where nothing is drawn, any model will do."""
+        key = self._recall(order.entry).recipe.request.model
+        if not order.request.strength and self._panel.model is not None:
+            try:
+                self._library.find(key)
+            except ModelError:
+                key = self._panel.model.key
+        return order.request.model_copy(update={"model": key})
+
+    def _end(self, submission: _Submission) -> None:
+        self._under_way = None
+        count = len(submission.jobs)
+        if count:
+            self.told.emit("1 picture to upscale is in the queue" if count == 1 else f"{count:,} are in the queue")
+        if self.dialog is not None:
+            self.dialog.show_submitted(count, submission.failed)

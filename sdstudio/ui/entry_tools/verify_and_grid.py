@@ -1,0 +1,116 @@
+"""What pictures of the history are asked about their making: can it be repeated, and how do they lie as a grid?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from sdstudio.background.controller import JobController
+from sdstudio.background.mailbox import JobEvent
+from sdstudio.background.tasks import TaskRunner
+from sdstudio.core.errors import HistoryError, StudioError
+from sdstudio.core.request.request import RunOptions
+from sdstudio.history.store import Entry
+from sdstudio.ui.widgets.progress_words import progress_of
+
+if TYPE_CHECKING:
+    from sdstudio.history.xy_grid import Cell
+    from sdstudio.ui.entry_tools.grid_window import GridWindow
+    from sdstudio.ui.entry_tools.verify_window import VerifyWindow
+
+
+class Provenance(QObject):
+    """Opens the windows that answer, each built when it is first asked for.
+
+    Args:
+        controller: Makes what a grid lacks.
+        tasks: For exports.
+        window: What they belong to.
+    """
+
+    #: A picture is to be shown: its Entry.
+    entry_wanted = Signal(object)
+    #: How far verifying is: a `Progress`, for the status line.
+    progressed = Signal(object)
+    #: What the window's title should say of it; "" when it ended.
+    title_changed = Signal(str)
+    #: Verifying ended; what the status line says then.
+    rested = Signal(str)
+
+    def __init__(self, controller: JobController, tasks: TaskRunner, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        self._controller = controller
+        self._tasks = tasks
+        #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
+        self.recall: Callable[[Entry], Entry] = lambda entry: entry
+        self._verify: VerifyWindow | None = None
+        self._grid: GridWindow | None = None
+
+    @property
+    def wishes(self) -> dict[str, Callable[[Sequence[Entry]], object]]:
+        """What it does for which key of `ENTRY_ACTIONS`."""
+        return {"verify": self.verify, "grid": self.lay_out}
+
+    def verify(self, entries: Sequence[Entry]) -> VerifyWindow:
+        """Make pictures again and tell whether they are the same."""
+        if self._verify is None:
+            from sdstudio.background.verifying import Verifier  # noqa: PLC0415 (not needed to show the window)
+            from sdstudio.ui.entry_tools.verify_window import VerifyWindow  # noqa: PLC0415 (as above)
+
+            verifier = Verifier(self._controller.worker, self)
+            verifier.progressed.connect(self._on_progressed)
+            verifier.finished.connect(self._on_verified)
+            self._verify = VerifyWindow(verifier, self._window)
+        self._verify.verify([self.recall(entry) for entry in entries])
+        _bring(self._verify)
+        return self._verify
+
+    def lay_out(self, entries: Sequence[Entry]) -> GridWindow:
+        """Lay pictures out by two parameters."""
+        if self._grid is None:
+            from sdstudio.ui.entry_tools.grid_window import GridWindow  # noqa: PLC0415 (as above)
+
+            self._grid = GridWindow(self._tasks, self._window)
+            self._grid.make_wanted.connect(self._on_make_wanted)
+            self._grid.entry_wanted.connect(self.entry_wanted)
+            self._controller.worker.picture_saved.connect(self._grid.add_entry)
+        self._grid.show_entries(entries)
+        _bring(self._grid)
+        return self._grid
+
+    def _on_progressed(self, event: JobEvent) -> None:
+        progress = progress_of(event.event)
+        if progress is not None:
+            self.progressed.emit(replace(progress, text=f"verifying · {progress.text}"))
+            self.title_changed.emit(f"verifying {progress.short}")
+
+    def _on_verified(self) -> None:
+        self.title_changed.emit("")
+        summary = self._verify.summary if self._verify is not None else ""
+        self.rested.emit(f"Verified: {summary}" if summary else "Verifying cancelled")
+
+    def _on_make_wanted(self, cells: Sequence[Cell]) -> None:
+        assert self._grid is not None
+        made: list[Cell] = []
+        refused: list[tuple[Cell, StudioError]] = []
+        for cell in cells:
+            try:
+                self._controller.submit(cell.request, RunOptions(), cell.like.id)
+                made.append(cell)
+            except HistoryError as error:  # the queue cannot be written: no other cell would do better
+                refused.append((cell, error))
+                break
+            except StudioError as error:  # this cell's values do not go together
+                refused.append((cell, error))
+        self._grid.answered(made, refused)
+
+
+def _bring(window: QWidget) -> None:
+    window.show()
+    window.raise_()
+    window.activateWindow()

@@ -1,0 +1,1 @@
+"""Fields of a form, made from the declaration of parameters."""

@@ -1,0 +1,269 @@
+"""How a request comes to begin from a picture: serves the panel's field, and sends pictures of the history to it.
+
+Files are copied, checked and made small in the background; what arrives after the user has gone on is left aside.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image
+from PySide6.QtCore import QObject, QRectF, Qt, Signal
+from PySide6.QtGui import QImage, QPainter
+from PySide6.QtWidgets import QWidget
+
+from sdstudio.background.tasks import TaskRunner
+from sdstudio.core.errors import HistoryError, InvalidRequest, SaveFailed, StudioError
+from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
+from sdstudio.core.pictures.opening import as_seen, opened_picture, shown, upright_size
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.history.store import Entry, History
+from sdstudio.ui.forms.picture_editor import PictureEditor, Seen
+from sdstudio.ui.pages.create.canvas import Canvas
+from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
+from sdstudio.ui.undo import Change, Undos
+from sdstudio.ui.widgets.picture_drag import Offer
+
+if TYPE_CHECKING:
+    from sdstudio.ui.pages.create.controller import Conductor
+
+FIELD: Final = "init_image"
+SMALL_PX: Final = 512
+"""Longest side of what is shown of an input: 256 logical pixels on a screen of twice as many."""
+PASTED: Final = "Pasted picture.png"
+_SEEN_KEPT: Final = 16
+
+
+class InputDesk(QObject):
+    """Serves the field of the input picture.
+
+    Args:
+        panel: Where the field is.
+        pictures: Where input pictures are kept.
+        history: Knows which files are pictures of its own.
+        undos: Takes back that a picture was removed or replaced.
+        tasks: Where files are read and copied.
+        parent: As Qt has it.
+    """
+
+    #: The field should be seen now: a picture of the history goes into it.
+    field_wanted = Signal()
+    #: A line for the status bar.
+    told = Signal(str)
+    #: A picture that came from elsewhere on the page became the input picture: the `Change`, None for none, its name.
+    brought = Signal(object, str)
+
+    def __init__(
+        self, panel: ParameterPanel, pictures: InputPictures, history: History, undos: Undos, tasks: TaskRunner,
+        parent: QWidget,
+    ) -> None:  # fmt: skip
+        super().__init__(parent)
+        self._history = history
+        self._panel = panel
+        self._pictures = pictures
+        self._undos = undos
+        self._tasks = tasks
+        self._field = panel.field(FIELD)
+        editor = self._field.editor
+        assert isinstance(editor, PictureEditor)
+        self._editor = editor
+        self._number = 0
+        self._change: Change | None = None
+        self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self._stopped = False
+        editor.offered.connect(self.take)
+        editor.look_wanted.connect(self._look)
+        editor.edited.connect(lambda: editor.offer_undo(False))
+        editor.left.connect(self._on_left)
+        editor.undo_wanted.connect(lambda: undos.undo(self._change))
+        editor.size_wanted.connect(self._use_size)
+
+    def connect_to(self, conductor: Conductor, canvas: Canvas) -> None:
+        """Do what the conductor hands on, and show the canvas what pictures begin from."""
+        conductor.grant(self.wishes)
+        self.field_wanted.connect(conductor.attention_wanted)
+        canvas.first_look = self.first_look
+
+    @property
+    def wishes(self) -> dict[str, Callable[[Sequence[Entry]], object]]:
+        """What it does for which key of `ENTRY_ACTIONS`."""
+        return {"use_as_input": lambda entries: self.use_entry(entries[0])}
+
+    def stop(self) -> None:
+        """Begin nothing more in the background: the window closes."""
+        self._stopped = True
+
+    def use_entry(self, entry: Entry) -> None:
+        """Let the next pictures begin from one of the history. Raises: HistoryError."""
+        if entry.recipe.blocked:
+            raise HistoryError(f"Picture {entry.id}: it was blocked, there is nothing to begin from.")
+        self._bring(Offer(entry.path, entry_id=entry.id))
+
+    def use_file(self, path: Path) -> None:
+        """Let the next pictures begin from a file."""
+        self._bring(Offer(path))
+
+    def use_offer(self, offer: Offer) -> None:
+        """Let the next pictures begin from one that was pasted elsewhere on the page."""
+        self._bring(offer)
+
+    def _bring(self, offer: Offer) -> None:
+        self.field_wanted.emit()
+        self._panel.show_field(FIELD)
+        self.take(offer, is_brought=True)
+
+    def take(self, offer: Offer, is_brought: bool = False) -> None:
+        """Keep an offered picture, and put it into the field once it is whole.
+
+        Args:
+            offer: The picture.
+            is_brought: It was given elsewhere than at the field, and what became of it is to be told.
+        """
+        if offer.path is None and offer.image is None:
+            self._field.show_error("Clipboard: there is no picture on it.", "Copy a picture, or its file, first.")
+            return
+        if self._stopped:
+            return
+        self._number += 1
+        self._field.clear_error()
+        self._editor.show_busy(True)
+        self._tasks.run(
+            "Taking an input picture in",
+            lambda _task: _kept(self._pictures, self._history, offer),
+            partial(self._on_kept, self._number, offer.count, is_brought),
+            partial(self._on_not_kept, self._number),
+            urgent=True,
+        )
+
+    def first_look(self, request: GenerationRequest) -> QImage | None:
+        """Return the input of a request as it begins, small and in its shape; ``None`` unless it is at hand."""
+        seen = self._seen.get(request.init_image)
+        return None if seen is None else fitted(seen.small, request.width, request.height, request.init_fit)
+
+    def _on_kept(self, number: int, count: int, is_brought: bool, came: tuple[KeptPicture, Seen]) -> None:
+        kept, seen = came
+        if number != self._number or not self._editor.is_busy:
+            return  # another was offered meanwhile, or it is not wanted any more
+        self._remember(kept.id, seen)
+        self._editor.show_busy(False)
+        self._change = None
+        self._editor.take(kept.id)
+        if is_brought:
+            self.brought.emit(self._change, seen.name)
+        if count > 1:
+            self.told.emit(f"{count} pictures came: the first is the input picture")
+
+    def _on_not_kept(self, number: int, error: StudioError) -> None:
+        if number == self._number and self._editor.is_busy:
+            self._editor.show_busy(False)
+            self._panel.show_error(InvalidRequest(FIELD, error.message, error.hint))
+
+    def _look(self, picture_id: str) -> None:
+        """Show the picture of an id that came with a request: from the history, or from the last session."""
+        seen = self._seen.get(picture_id)
+        if seen is not None:
+            self._editor.show_picture(picture_id, seen)
+        elif not self._stopped:
+            self._tasks.run(
+                "Reading the input picture",
+                lambda _task: _seen_of(self._pictures.path_of(picture_id), self._pictures),
+                partial(self._on_looked, picture_id),
+                partial(self._on_gone, picture_id),
+                urgent=True,
+            )
+
+    def _on_looked(self, picture_id: str, seen: Seen) -> None:
+        self._remember(picture_id, seen)
+        self._editor.show_picture(picture_id, seen)
+
+    def _on_gone(self, picture_id: str, error: StudioError) -> None:
+        self._editor.show_gone(picture_id, error.message)
+        if picture_id == self._editor.value():  # nobody may be at the field now: the focus stays where it is
+            self._field.show_error(error.message, error.hint)
+
+    def _remember(self, picture_id: str, seen: Seen) -> None:
+        self._seen[picture_id] = seen
+        self._seen.move_to_end(picture_id)
+        while len(self._seen) > _SEEN_KEPT:
+            self._seen.popitem(last=False)
+
+    # taking back
+
+    def _on_left(self, before: str) -> None:
+        now = self._editor.value()
+        what = "removed" if not now else "replaced" if before else "added"
+        self._change = Change(
+            f"Input picture {what}", lambda: self._editor.set_value(before), lambda: self._editor.set_value(now)
+        )
+        self._undos.push(self._change)
+        self._editor.offer_undo(bool(before))
+
+    # the size
+
+    def _use_size(self, width: int, height: int) -> None:
+        """Make the picture to be drawn as large as its input, as near as is allowed."""
+        for name, side in zip(("width", "height"), self._nearest(width, height), strict=True):
+            self._panel.field(name).set_value(side)
+
+    def _nearest(self, width: int, height: int) -> tuple[int, int]:
+        rows = [self._panel.field(name).row for name in ("width", "height")]
+        most = min(row.maximum or width for row in rows)
+        scale = min(1.0, most / max(width, height))
+        sides = []
+        for row, side in zip(rows, (width, height), strict=True):
+            step = row.multiple_of or 1
+            sides.append(int(max(row.minimum or step, round(side * scale / step) * step)))
+        return sides[0], sides[1]
+
+
+def _kept(pictures: InputPictures, history: History, offer: Offer) -> tuple[KeptPicture, Seen]:
+    """Keep an offered picture and make it small. On any thread. Raises: StudioError."""
+    if offer.path is None:
+        kept = _kept_pixels(pictures, offer.image)
+    else:
+        entry_id = offer.entry_id if offer.entry_id is not None else history.lineage.entry_of(offer.path)
+        kept = pictures.keep(offer.path, entry_id)
+    return kept, _seen_of(kept.path, pictures)
+
+
+def _kept_pixels(pictures: InputPictures, image: QImage | None) -> KeptPicture:
+    with tempfile.TemporaryDirectory(prefix="sdstudio-") as folder:
+        path = Path(folder) / PASTED
+        if image is None or not image.save(str(path)):
+            raise SaveFailed("Pasted picture: it could not be written.", "Save it as a file and choose that.")
+        return pictures.keep(path)
+
+
+def _seen_of(path: Path, pictures: InputPictures) -> Seen:
+    """Read what is shown of a kept picture. On any thread. Raises: PictureUnreadable."""
+    found = pictures.find(path.stem)
+    name = found.name if found is not None else ""
+    with opened_picture(path) as image:
+        width, height = upright_size(image)
+        image.draft("RGB", (2 * SMALL_PX, 2 * SMALL_PX))  # a JPEG is decoded no larger than it is needed
+        image.thumbnail((SMALL_PX, SMALL_PX), Image.Resampling.LANCZOS)
+        rgb = as_seen(image)
+    data = rgb.tobytes()
+    shown_small = QImage(data, rgb.width, rgb.height, rgb.width * 3, QImage.Format.Format_RGB888).copy()
+    return Seen(shown_small, shown(name or path.name), width, height)
+
+
+def fitted(small: QImage, width: int, height: int, fit: str) -> QImage:
+    """Return a picture in the shape of ``width`` x ``height``, fitted in one of the ways of `init_fit`."""
+    scale = SMALL_PX / max(width, height)
+    shape = QImage(max(1, round(width * scale)), max(1, round(height * scale)), QImage.Format.Format_RGB32)
+    shape.fill(Qt.GlobalColor.white)
+    across, down = shape.width() / small.width(), shape.height() / small.height()
+    if fit != "stretch":
+        across = down = max(across, down) if fit == "crop" else min(across, down)
+    w, h = small.width() * across, small.height() * down
+    painter = QPainter(shape)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.drawImage(QRectF((shape.width() - w) / 2, (shape.height() - h) / 2, w, h), small)
+    painter.end()
+    return shape

@@ -1,0 +1,1 @@
+"""The model picker of the Create page."""

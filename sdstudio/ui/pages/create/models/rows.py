@@ -1,0 +1,171 @@
+"""What the list of models says: groups in their order, and what each model needs of the memory that is free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from sdstudio.catalog.families import FAMILIES
+from sdstudio.catalog.kinds import VARIANT_BY_KEY
+from sdstudio.core.events import EngineStatus
+from sdstudio.core.folding import folded
+from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.models.titles import model_titles
+from sdstudio.history.database.usage import Newest
+from sdstudio.ui.pages.library.asset_model import readable_size
+
+RECENT: Final = 5
+FAVOURITES_TITLE: Final = "Favourites"
+RECENT_TITLE: Final = "Recent"
+UNUSABLE_TITLE: Final = "Cannot be used"
+
+_PARTS_SEARCHED: Final = 3
+"""Of a path: its folder tells a model, the home folder tells none."""
+_WIDE_BYTES: Final = {"float32": 4}
+_NARROW_BYTES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of models beside what they are.
+
+    Attributes:
+        favourites: Keys of those that stand at the head.
+        covers: Key -> a picture that was put beside the model, or chosen for it.
+        newest: Key -> the newest picture that it drew.
+    """
+
+    favourites: frozenset[str] = frozenset()
+    covers: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
+    newest: Mapping[str, Newest] = field(default_factory=lambda: MappingProxyType({}))
+
+    def cover(self, key: str) -> Path | None:
+        """Return a picture for a model, ``None`` when there is none."""
+        newest = self.newest.get(key)
+        return self.covers.get(key) or (newest.thumbnail if newest is not None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One line of the list: a heading, where ``model`` is ``None``, or a model.
+
+    Attributes:
+        title: The heading, or what the model is called.
+        model: The model.
+        facts: Variant and size, and the family where the heading does not say it.
+        need: What it takes of the memory that is free, "" when that is not known.
+        is_tight: It takes more than is free.
+        cover: A picture.
+        is_favourite: It stands at the head.
+        is_current: The next picture is drawn with it.
+        words: What a search looks through.
+    """
+
+    title: str
+    model: ModelInfo | None = None
+    facts: str = ""
+    need: str = ""
+    is_tight: bool = False
+    cover: Path | None = None
+    is_favourite: bool = False
+    is_current: bool = False
+    words: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can be chosen."""
+        return self.model is not None and self.model.is_usable
+
+    @property
+    def told(self) -> str:
+        """The second line: why it cannot be used, or what it is."""
+        assert self.model is not None
+        if not self.is_usable:
+            return self.model.problem
+        note = "needs a VAE" if self.model.lacks_vae else ""
+        return "  ·  ".join(part for part in (note, self.need, self.facts) if part)
+
+
+def memory_need(model: ModelInfo, status: EngineStatus | None) -> int:
+    """Return how many bytes a model's weights take in the engine's number format, 0 when that is not known."""
+    if status is None:
+        return 0
+    return model.weights * _WIDE_BYTES.get(status.dtype, _NARROW_BYTES)
+
+
+def rows_of(
+    models: Sequence[ModelInfo],
+    known: Known,
+    current: str = "",
+    status: EngineStatus | None = None,
+    free_bytes: int = 0,
+) -> tuple[ModelRow, ...]:
+    """Return all rows: favourites, what drew last, then family after family; every model once.
+
+    Args:
+        models: All there are, those that cannot be used too.
+        known: What else is known of them.
+        current: Key of the chosen one.
+        status: What the engine runs on, ``None`` until it has told.
+        free_bytes: Memory that is free there, 0 when unknown.
+    """
+    titles = model_titles(models)
+
+    def row(model: ModelInfo) -> ModelRow:
+        need = memory_need(model, status)
+        loaded = status is not None and status.model == model.key
+        free = f", {readable_size(free_bytes)} free" if free_bytes else ""
+        variant = VARIANT_BY_KEY[model.variant].title if model.variant else ""
+        facts = (readable_size(model.size_bytes), variant)
+        title = titles[model.key]
+        return ModelRow(
+            title,
+            model,
+            "  ·  ".join(part for part in facts if part),
+            "in memory now" if loaded else f"needs {readable_size(need)}{free}" if need else "",
+            is_tight=not loaded and 0 < free_bytes < need,
+            cover=known.cover(model.key),
+            is_favourite=model.key in known.favourites,
+            is_current=model.key == current,
+            words=folded(f"{title} {'/'.join(model.path.parts[-_PARTS_SEARCHED:])} {model.family_row.title} {variant}"),
+        )
+
+    return tuple(_grouped([row(model) for model in models], known))
+
+
+def _grouped(rows: Sequence[ModelRow], known: Known) -> Iterator[ModelRow]:
+    usable = [row for row in rows if row.is_usable]
+    favourites = [row for row in usable if row.is_favourite]
+    drew = [row for row in usable if not row.is_favourite and _key(row) in known.newest]
+    recent = sorted(drew, key=lambda row: known.newest[_key(row)].made, reverse=True)[:RECENT]
+    taken = {_key(row) for row in (*favourites, *recent)}
+    yield from _group(FAVOURITES_TITLE, [_with_family(row) for row in sorted(favourites, key=_by_title)])
+    yield from _group(RECENT_TITLE, [_with_family(row) for row in recent])
+    rest = [row for row in usable if _key(row) not in taken]
+    for family in FAMILIES:
+        inside = [row for row in rest if row.model is not None and row.model.family == family.key]
+        yield from _group(family.title, sorted(inside, key=_by_title))
+    yield from _group(UNUSABLE_TITLE, sorted((row for row in rows if not row.is_usable), key=_by_title))
+
+
+def _group(title: str, rows: Sequence[ModelRow]) -> Iterator[ModelRow]:
+    if rows:
+        yield ModelRow(title)
+        yield from rows
+
+
+def _with_family(row: ModelRow) -> ModelRow:
+    assert row.model is not None
+    return replace(row, facts=f"{row.facts}  ·  {row.model.family_row.title}")
+
+
+def _key(row: ModelRow) -> str:
+    assert row.model is not None
+    return row.model.key
+
+
+def _by_title(row: ModelRow) -> str:
+    return row.title.casefold()

@@ -1,0 +1,1 @@
+"""The prompt editor and all that helps with writing prompts."""

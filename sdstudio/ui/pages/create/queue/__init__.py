@@ -1,0 +1,1 @@
+"""The queue: its cards, menus and times."""

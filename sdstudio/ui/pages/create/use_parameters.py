@@ -1,0 +1,178 @@
+"""Using what a picture was made with: which of it goes into prompts and panel, and what is said about the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QApplication
+
+from sdstudio.core.errors import StudioError
+from sdstudio.core.params import parameters
+from sdstudio.core.pictures.opening import shown
+from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.history.picture_text.foreign.origin import INPUT_PICTURE, Reading, origin_of
+from sdstudio.history.store import Entry
+from sdstudio.ui.pages.create.acts import Acts
+from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
+from sdstudio.ui.pages.create.prompt.controller import PromptDesk
+from sdstudio.ui.pages.create.prompt.editor import PromptEditor
+from sdstudio.ui.undo import Change
+from sdstudio.ui.widgets.message_bar import MessageAction, MessageBar, Tone
+
+FIELD: Final = "init_image"
+_NAME_LETTERS: Final = 40
+
+
+class ParametersDesk(QObject):
+    """Does what the rows of "Use parameters" say, each as one act.
+
+    Args:
+        panel: The parameters.
+        editor: The prompts.
+        desk: Knows the styles.
+        acts: Does acts.
+        message: Says what went wrong.
+        parent: As Qt has it.
+    """
+
+    #: The Create page should be seen now: parameters were put into it.
+    attention_wanted = Signal()
+
+    def __init__(
+        self, panel: ParameterPanel, editor: PromptEditor, desk: PromptDesk, acts: Acts, message: MessageBar,
+        parent: QObject,
+    ) -> None:  # fmt: skip
+        super().__init__(parent)
+        self._panel = panel
+        self._editor = editor
+        self._desk = desk
+        self._acts = acts
+        self._message = message
+        #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
+        self.recall: Callable[[Entry], Entry] = lambda entry: entry
+
+    @property
+    def wishes(self) -> dict[str, Callable[[Sequence[Entry]], object]]:
+        """What it does for which key of `ENTRY_ACTIONS`."""
+        return {
+            "restore": lambda entries: self.use(entries[0]),
+            "restore_prompt": lambda entries: self._use_prompt(entries[0]),
+            "restore_written": lambda entries: self._use_template(entries[0]),
+            "restore_seed": lambda entries: self._use_seed(entries[0]),
+            "remix": lambda entries: self.use(entries[0], with_seed=False),
+            "copy_parameters": lambda entries: _copy(entries[0]),
+        }
+
+    def use(self, entry: Entry, with_seed: bool = True) -> None:
+        """Use everything a picture was made with; without its seed, each run draws a new one."""
+        recipe = self.recall(entry).recipe
+        if not with_seed:
+            recipe = recipe.model_copy(update={"request": recipe.request.model_copy(update={"seed": None})})
+        self._use(recipe, name_of(entry), "" if with_seed else " but the seed")
+
+    def use_file(self, path: Path) -> None:
+        """Use what a picture file tells."""
+        from sdstudio.history.picture_text.foreign.reading import read_picture  # noqa: PLC0415 (brings in every program's reader)
+
+        try:
+            reading = read_picture(path)
+        except StudioError as error:
+            self._message.say(str(error), "warning")
+            return
+        if reading is None:
+            self._message.say(f"{path.name}: no generation parameters found.", "warning")
+            return
+        self.use_reading(reading, shown(path.name))
+
+    def use_reading(self, reading: Reading, name: str) -> None:
+        """Use what was read, and say what could not be used."""
+        self._use(reading.recipe, name, "", reading)
+
+    def use_pasted(self, reading: Reading, name: str) -> None:
+        """Use what a text tells; what it does not tell stays as it is."""
+        names = {row.title: row.name for row in parameters(GenerationRequest)}
+        kept = {names[title]: self._panel.value(names[title]) for title in reading.assumed}
+        recipe = reading.recipe
+        request = recipe.request.model_copy(update=kept)
+        self.use_reading(replace(reading, recipe=recipe.model_copy(update={"request": request})), name)
+
+    def tell_input(self, change: Change | None, name: str) -> None:
+        """Say that a picture became the input picture."""
+        self._acts.tell(change, f"The next pictures begin from {name}.")
+
+    # inside
+
+    def _use(self, recipe: Recipe, name: str, but: str, reading: Reading | None = None) -> None:
+        request, panel = recipe.request, self._panel
+        said = [f"Using the parameters of {name}{but}."]
+        tone: Tone = "info"
+        ways: list[MessageAction] = []
+        origin = reading or origin_of(recipe)
+        if origin_of(recipe) is not None and not panel.offers(request.model) and panel.model is not None:
+            title = recipe.model_name or "of the picture"
+            said.append(f"The model {title} is not in the library: {panel.model.name} stays chosen.")
+            tone = "warning"
+            request = request.model_copy(update={"model": panel.model.key})
+        held = str(panel.value(FIELD))
+        if held and not request.init_image:
+            if origin is not None and INPUT_PICTURE in origin.not_mapped:
+                request = request.model_copy(update={FIELD: held})
+                said.append("It was made from a picture that it does not hold: your input picture stays.")
+            else:
+                said.append("It was made from no picture: the input picture is removed.")
+                ways.append(("Keep the input picture", lambda: panel.field(FIELD).set_value(held)))
+        unused = dict(reading.not_mapped) if reading is not None else {}
+        if request.init_image:
+            unused.pop(INPUT_PICTURE, None)  # said already
+        if unused:
+            from sdstudio.history.picture_text.foreign.unused import unused_settings  # noqa: PLC0415 (not needed to show the window)
+
+            said.append(f"{unused_settings(unused)}.")
+
+        def act() -> None:
+            panel.restore(request.model_copy(update={"file_hashes": recipe.file_hashes}))
+            self._editor.restore_prompts(request.prompt, request.negative_prompt)
+
+        change = self._acts.do(f"Use parameters of {name}{but}", act)
+        self._acts.tell(change, " ".join(said), tone, ways)
+        self.attention_wanted.emit()
+
+    def _use_prompt(self, entry: Entry) -> None:
+        request = entry.recipe.request
+        name = name_of(entry)
+        change = self._acts.do(
+            f"Use the prompt of {name}", lambda: self._editor.restore_prompts(request.prompt, request.negative_prompt)
+        )
+        self._acts.tell(change, f"Using the prompt of {name}.")
+        self.attention_wanted.emit()
+
+    def _use_template(self, entry: Entry) -> None:
+        name = name_of(entry)
+        change = self._acts.do(f"Use the prompt template of {name}", lambda: self._desk.use_written(entry))
+        self._acts.tell(change, f"Using the prompt template of {name}.")
+        self.attention_wanted.emit()
+
+    def _use_seed(self, entry: Entry) -> None:
+        name = name_of(entry)
+        field = self._panel.field("seed")
+        change = self._acts.do(f"Use the seed of {name}", lambda: field.set_value(entry.recipe.request.seed))
+        self._acts.tell(change, f"Using the seed of {name}: {entry.recipe.request.seed}.")
+        self.attention_wanted.emit()
+
+
+def _copy(entry: Entry) -> None:
+    from sdstudio.history.picture_text.pnginfo import infotext  # noqa: PLC0415 (not needed to show the window)
+
+    QApplication.clipboard().setText(infotext(entry.recipe))
+
+
+def name_of(entry: Entry) -> str:
+    """Return what a picture is called in a sentence: the beginning of its prompt, else its number."""
+    words = " ".join(entry.recipe.request.prompt.split())
+    if not words:
+        return f"picture {entry.id}"
+    return f"“{words}”" if len(words) <= _NAME_LETTERS else f"“{words[: _NAME_LETTERS - 1].rstrip()}…”"

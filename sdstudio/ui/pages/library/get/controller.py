@@ -1,0 +1,181 @@
+"""What joins downloads to the window: built when they are first needed, so that they cost the start nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from sdstudio.core.models.model import ModelInfo
+from sdstudio.ui.widgets.message_bar import MessageAction
+from sdstudio.ui.widgets.progress_words import readable_duration
+
+if TYPE_CHECKING:
+    from sdstudio.background.downloads import Download, Downloads
+    from sdstudio.library.getting.hub import Hub
+    from sdstudio.library.getting.tokens import TokenStore
+    from sdstudio.ui.pages.library.get.view import GetModels
+    from sdstudio.ui.pages.library.page import ModelManager
+    from sdstudio.ui.window.build import Rooms
+    from sdstudio.ui.window.main_window import MainWindow
+
+VIEW: Final = "get"
+_TITLE: Final = "Download models"
+
+
+class Getting(QObject):
+    """Owns the downloads and their view.
+
+    Args:
+        rooms: What the window works with.
+        window: Says what happens, and is the parent.
+    """
+
+    #: A model that has arrived is to be drawn with, and is known everywhere by now; carries its key.
+    model_chosen = Signal(str)
+    #: How far the downloads are, for the window around them; "" when none runs.
+    told = Signal(str)
+
+    def __init__(self, rooms: Rooms, window: MainWindow) -> None:
+        super().__init__(window)
+        self._rooms = rooms
+        self._window = window
+        self._downloads: Downloads | None = None
+        self._hub: Hub | None = None
+        self._tokens: TokenStore | None = None
+        self._page: ModelManager | None = None
+        self._tab: QPushButton | None = None
+        self._said = ""
+        self.view: GetModels | None = None
+        window.pages.library_added.connect(self._on_library_added)
+        window.library_desk.models.download_wanted.connect(self.open)
+        QTimer.singleShot(0, self, self._offer_leftovers)
+
+    @property
+    def downloads(self) -> Downloads:
+        """The downloads, made when they are first needed."""
+        if self._downloads is None:
+            from sdstudio.background.downloads import Downloads  # noqa: PLC0415 (brings in the network's library)
+            from sdstudio.library.getting.hub import Hub  # noqa: PLC0415 (as above)
+            from sdstudio.library.getting.tokens import TokenStore  # noqa: PLC0415 (as above)
+
+            self._tokens = TokenStore()
+            self._hub = Hub(self._tokens)
+            self._downloads = Downloads(self._rooms.paths.models, self._hub, self)
+            self._downloads.arrived.connect(self._on_arrived)
+            self._downloads.changed.connect(lambda _download: self._show_progress())
+            self._downloads.removed.connect(lambda _id: self._show_progress())
+        return self._downloads
+
+    def open(self) -> None:
+        """Open the view."""
+        self._window.pages.open("Library")
+        if self._page is not None:
+            self._page.open_view(VIEW)
+
+    @property
+    def under_way(self) -> tuple[Download, ...]:
+        """The downloads that run or wait for their turn."""
+        return self._downloads.under_way if self._downloads is not None else ()
+
+    def stop(self) -> None:
+        """Stop the downloads, and wait for nothing; the next start offers to go on with them."""
+        if self._downloads is not None:
+            self._downloads.stop()
+
+    def close(self, patience_s: float) -> bool:
+        """Stop the downloads; False when one did not end in time."""
+        return self._downloads is None or self._downloads.close(patience_s)
+
+    def _offer_leftovers(self) -> None:
+        """Tell of downloads that an earlier run left, if there are any; looking costs one listing of a folder."""
+        if not self._rooms.paths.has_downloads:
+            return
+        count = self.downloads.take_up_leftovers()
+        if count:
+            what = "A download was" if count == 1 else f"{count} downloads were"
+            actions: list[MessageAction] = [("Resume", self._resume_leftovers), ("Show", self.open)]
+            self._window.message.say(f"{what} interrupted when the studio was closed.", "info", actions)
+
+    def _on_library_added(self, page: ModelManager) -> None:
+        self._page = page
+        self._tab = page.add_view(VIEW, _TITLE, "download", _BuiltWhenSeen(self, page))
+        self._show_progress()
+
+    def built_view(self, parent: QWidget) -> GetModels:
+        """Build the view."""
+        from sdstudio.ui.pages.library.get.view import GetModels  # noqa: PLC0415 (not needed to show the window)
+
+        downloads = self.downloads
+        assert self._hub is not None
+        assert self._tokens is not None
+        self.view = GetModels(
+            downloads, self._hub, self._tokens, self._rooms, lambda: self._window.settings.safety_checker, parent
+        )
+        self.view.use_requested.connect(self._use)
+        return self.view
+
+    def _show_progress(self) -> None:
+        """Say on the tab, in the status line and in the title how far everything that runs is together."""
+        from sdstudio.ui.pages.library.asset_model import readable_size  # noqa: PLC0415 (belongs to the Library page)
+
+        running = [row.progress for row in self._downloads.downloads() if row.is_running] if self._downloads else []
+        told = [progress for progress in running if progress is not None]
+        total, done = sum(one.total_bytes for one in told), sum(one.done_bytes for one in told)
+        share = f"{done / total:.0%}" if total else ""
+        if self._tab is not None:
+            self._tab.setText(f" {_TITLE} · {share}" if share else f" {_TITLE}")
+        speed = sum(one.bytes_per_second for one in told)
+        left = f" · {readable_size(round(speed))}/s · {readable_duration((total - done) / speed)} left" if speed else ""
+        said = f"Downloading {share}{left}" if share else ""
+        if said != self._said:
+            self._said = said
+            self.told.emit(said)
+
+    def _resume_leftovers(self) -> None:
+        for download in self.downloads.downloads():
+            if download.is_leftover:
+                self.downloads.start(download.id)
+        self.open()
+
+    def _on_arrived(self, download: Download) -> None:
+        from sdstudio.library.getting.download import verified_hashes  # noqa: PLC0415 (imported by now)
+
+        path = download.path
+        if download.plan is not None and path is not None:
+            self._rooms.library.learn(verified_hashes(download.plan, path))
+        self._window.rescan()
+        can_draw = download.plan is not None and download.plan.kind == "checkpoint"
+        actions: list[MessageAction] = [("Use", lambda: self._use(path))] if can_draw else []
+        self._window.message.say(f"{download.title} has arrived.", "info", actions)
+
+    def _use(self, path: Path | None) -> None:
+        """Draw with the model at this place; the disk is read again first, as its last reading may be on its way."""
+
+        def choose(models: tuple[ModelInfo, ...]) -> None:
+            self._window.show_models(models)
+            key = next((model.key for model in models if model.path == path), "")
+            if key:
+                self.model_chosen.emit(key)
+
+        self._rooms.tasks.run("Reading the model folders", lambda _task: self._rooms.library.rescan(), choose)
+
+
+class _BuiltWhenSeen(QWidget):
+    """Stands where the view will be, until it is opened for the first time."""
+
+    def __init__(self, getting: Getting, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._getting: Getting | None = getting
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Build the view."""
+        super().showEvent(event)
+        if self._getting is not None:
+            getting, self._getting = self._getting, None
+            self._column.addWidget(getting.built_view(self))

@@ -1,0 +1,1 @@
+"""The window: its menus, pages, memory, settings and how it closes."""

@@ -1,0 +1,176 @@
+"""How the window goes while something is made: what that is, the one question about it, and work without a window.
+
+The question is asked when the window is closed, by hand or by *Quit*. A signal and the end of the session never ask:
+there may be nobody to answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QGuiApplication
+
+from sdstudio.jobs.queue import Job, JobState
+from sdstudio.ui.window.closing_dialog import ClosingDialog
+from sdstudio.ui.window.tray import Background
+
+if TYPE_CHECKING:
+    from sdstudio.ui.window.build import Rooms
+    from sdstudio.ui.window.main_window import MainWindow
+
+SESSION_ENDS_S: Final = 60.0
+"""For so long after the desktop said that the session ends, closing asks nothing; then the end was called off."""
+
+_PROMPT_LENGTH: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something that closing the window would break off.
+
+    Attributes:
+        said: What it is, in one line.
+        is_kept: Whether what comes of it is there when the window is gone: a picture is, a verdict shown in a window is
+            not.
+    """
+
+    said: str
+    is_kept: bool = True
+
+
+class Closing(QObject):
+    """Decides whether the window may be closed.
+
+    Args:
+        rooms: Where work goes on.
+        window: The window.
+    """
+
+    def __init__(self, rooms: Rooms, window: MainWindow) -> None:
+        super().__init__(window)
+        self._rooms = rooms
+        self._window = window
+        self._asks = True
+        self._session_ends_s = -SESSION_ENDS_S
+        self._dialog: ClosingDialog | None = None
+        self._background = Background(window, self._kept_works, self)
+        self._background.over.connect(self._on_over)
+        self._background.stop_wanted.connect(window.leave)
+        app = QGuiApplication.instance()
+        assert isinstance(app, QGuiApplication)
+        # Answered before the session goes on ending, so in the moment it is told.
+        app.commitDataRequest.connect(self._on_session_ends, Qt.ConnectionType.DirectConnection)
+        window.installEventFilter(self)
+
+    @property
+    def in_background(self) -> bool:
+        """Whether the window is away and the work goes on."""
+        return self._background.is_on
+
+    def works(self) -> tuple[Work, ...]:
+        """Return what closing the window now would break off."""
+        rooms, works = self._rooms, list[Work]()
+        jobs = [job for job in rooms.controller.jobs() if not job.state.ended]
+        works += [Work(said) for said in _said_of(jobs, rooms.controller.paused)]
+        works += [Work(f"Downloading {download.title}") for download in self._window.getting.under_way]
+        works += [Work(title) for title in rooms.tasks.asked_for]
+        works += [Work(errand.title, errand.is_kept) for errand in rooms.controller.worker.errands]
+        unsaved = len(rooms.controller.worker.unsaved)
+        if unsaved:
+            pictures = "1 picture that" if unsaved == 1 else f"{unsaved} pictures that"
+            works.append(Work(f"{pictures} could not be saved, and would be lost", is_kept=False))
+        return tuple(works)
+
+    def lets_go(self) -> bool:
+        """Say whether the window may close now; where it may not, the user is asked."""
+        if not self._asks or time.monotonic() - self._session_ends_s < SESSION_ENDS_S:
+            return True
+        works = self.works()
+        if not works:
+            return True
+        if self._dialog is None:
+            self._ask(works)
+        else:
+            self._dialog.raise_()
+            self._dialog.activateWindow()
+        return False
+
+    def ask_nothing(self) -> None:
+        """Let the window close without a question from now on."""
+        self._asks = False
+
+    def take_leave(self) -> None:
+        """Stop what belongs to the window, and wait for nothing."""
+        if self._dialog is not None:
+            self._dialog.close()
+        self._background.end()
+        self._window.settings_desk.close()
+        self._window.getting.stop()
+        self._window.library_desk.stop()
+        self._window.desk.stop()
+
+    def end_threads(self, patience_s: float) -> bool:
+        """Wait for the threads that belong to the window; False when one did not end in time."""
+        until = time.monotonic() + patience_s
+        ended = self._window.library_desk.close(patience_s)
+        return self._window.getting.close(max(0.0, until - time.monotonic())) and ended
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Notice that the window has come back: it was started again, or chosen in the tray."""
+        if watched is self._window and event.type() == QEvent.Type.Show:
+            self._background.end()
+        return super().eventFilter(watched, event)
+
+    def _ask(self, works: Sequence[Work]) -> None:
+        self._dialog = ClosingDialog(
+            [work.said for work in works],
+            any(work.is_kept for work in works),
+            self._window.editor.forever_button.isChecked(),
+            self._window,
+        )
+        self._dialog.background_chosen.connect(self._on_background_chosen)
+        self._dialog.stop_chosen.connect(self._window.leave)
+        self._dialog.finished.connect(self._on_answered)
+        self._dialog.open()
+
+    def _on_answered(self) -> None:
+        self._dialog = None
+
+    def _on_background_chosen(self) -> None:
+        self._window.editor.forever_button.setChecked(False)
+        self._window.keep_state()
+        self._background.begin()
+
+    def _on_over(self) -> None:
+        """Nothing is left to be done without a window; what could not be saved is the user's to decide about."""
+        if self._rooms.controller.worker.unsaved:
+            self._window.come_forward()
+        else:
+            self._window.leave()
+
+    def _on_session_ends(self) -> None:
+        self._session_ends_s = time.monotonic()
+        self._window.keep_state()
+
+    def _kept_works(self) -> tuple[str, ...]:
+        return tuple(work.said for work in self.works() if work.is_kept)
+
+
+def _said_of(jobs: Sequence[Job], is_paused: bool) -> list[str]:
+    """Return a line for the job that runs and one for those that wait; a paused queue waits for the user."""
+    said = []
+    for job in jobs:
+        if job.state is JobState.RUNNING:
+            words = " ".join(job.request.prompt.split())
+            what = f"“{words[:_PROMPT_LENGTH]}{'…' if len(words) > _PROMPT_LENGTH else ''}”" if words else "a picture"
+            count = len(job.seeds)
+            said.append(f"Drawing {what}" + (f", {job.made} of {count} pictures are finished" if count > 1 else ""))
+    waiting = 0 if is_paused else sum(job.is_waiting for job in jobs)
+    if waiting:
+        more = " more" if said else ""
+        said.append(f"1{more} job waits in the queue" if waiting == 1 else f"{waiting}{more} jobs wait in the queue")
+    return said

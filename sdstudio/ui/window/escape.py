@@ -1,0 +1,122 @@
+"""What Esc does where the focus is, one step a press: it closes, clears or deselects before it cancels a job.
+
+A job is cancelled only from the canvas and the prompts: whoever is anywhere else means something there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QDockWidget, QLineEdit, QWidget
+
+from sdstudio.ui.entries.browser import HistoryBrowser
+from sdstudio.ui.pages.create.queue.controller import QueueDesk
+from sdstudio.ui.widgets.message_bar import MessageBar
+
+if TYPE_CHECKING:
+    from sdstudio.ui.window.main_window import MainWindow
+
+Step = Callable[["MainWindow", QWidget], bool]
+"""Does one thing where a widget has the focus, and says whether there was anything to do."""
+
+
+def escape(window: MainWindow) -> None:
+    """Do the first thing that Esc can do where the focus is."""
+    focused = QApplication.focusWidget() or window.focusWidget() or window
+    for step in STEPS:
+        if step(window, focused):
+            return
+
+
+def _clear_field(_window: MainWindow, focused: QWidget) -> bool:
+    """Clear a field that has a button to clear it; undo brings the words back."""
+    if not (isinstance(focused, QLineEdit) and focused.isClearButtonEnabled() and focused.text()):
+        return False
+    focused.selectAll()
+    focused.del_()
+    return True
+
+
+def _close_message(window: MainWindow, focused: QWidget) -> bool:
+    """Close the message that stands where the focus is; what went wrong for the window as a whole stays."""
+    if window.editor.isAncestorOf(focused) and window.editor.message:
+        window.editor.clear_message()
+        return True
+    owned = [getattr(each, "bar", None) for each in _upwards(focused)]  # it may lie over, as a child of the window
+    for bar in (*owned, *_place_of(window, focused).findChildren(MessageBar)):
+        if isinstance(bar, MessageBar) and bar.isVisible():
+            bar.dismiss()
+            return True
+    if window.message.message and window.message.tone != "error":
+        window.message.dismiss()
+        return True
+    return False
+
+
+def _leave_editing(window: MainWindow, _focused: QWidget) -> bool:
+    """Leave a job of the queue that is being edited as it is."""
+    desk = window.findChild(QueueDesk)
+    if not isinstance(desk, QueueDesk) or not desk.is_editing:
+        return False
+    desk.stop_editing()
+    return True
+
+
+def _close_question(window: MainWindow, focused: QWidget) -> bool:
+    """Close what is asked above the prompt."""
+    bars = window.editor.findChildren(MessageBar) if window.editor.isAncestorOf(focused) else []
+    for bar in bars:
+        if bar.isVisible():
+            bar.dismiss()
+            return True
+    return False
+
+
+def _deselect(_window: MainWindow, focused: QWidget) -> bool:
+    if not (isinstance(focused, QAbstractItemView) and focused.selectionModel() is not None):
+        return False
+    is_any = focused.selectionModel().hasSelection()
+    focused.clearSelection()
+    return is_any
+
+
+def _clear_filters(window: MainWindow, focused: QWidget) -> bool:
+    """Show the whole history again, when the focus is in it."""
+    browser = next((each for each in _upwards(focused) if isinstance(each, HistoryBrowser)), None)
+    look = window.history_model.look
+    if browser is None or look.is_whole:
+        return False
+    if look.chosen:
+        window.history_model.set_look(look.cleared())
+    else:
+        window.history_model.set_look(replace(look, query=""))
+    return True
+
+
+def _cancel(window: MainWindow, focused: QWidget) -> bool:
+    if not any(part is focused or part.isAncestorOf(focused) for part in (window.canvas, window.editor)):
+        return False
+    window.conductor.cancel()
+    return True
+
+
+STEPS: Final[tuple[Step, ...]] = (
+    _clear_field, _close_message, _leave_editing, _close_question, _deselect, _clear_filters, _cancel,
+)  # fmt: skip
+
+
+def _place_of(window: MainWindow, focused: QWidget) -> QWidget:
+    """Return the dock or the page a widget stands in; on the Create page, whose docks are others' places, itself."""
+    for each in _upwards(focused):
+        if isinstance(each, QDockWidget) or each.parentWidget() is window.pages:
+            return focused if each is window.create_page else each
+    return focused
+
+
+def _upwards(widget: QWidget) -> Iterator[QWidget]:
+    above: QWidget | None = widget
+    while above is not None:
+        yield above
+        above = above.parentWidget()

@@ -1,0 +1,393 @@
+"""The parameter panel: what a model shows, what survives a change of model, and where messages appear."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPushButton, QSpinBox, QToolButton, QWidget
+
+from sdstudio.catalog.families import FAMILIES
+from sdstudio.catalog.schedulers import SCHEDULERS
+from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.models.asset import Asset
+from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
+from sdstudio.core.params import Kind, parameters
+from sdstudio.core.request.input_fields import NEED_PICTURE
+from sdstudio.core.request.request import GenerationRequest, RunOptions
+from sdstudio.core.request.rules import DEPENDENT, idle_fields
+from sdstudio.ui.forms.size_field import aspect_name
+from sdstudio.ui.pages.create.parameter_panel import PROMPT_GROUP, ParameterPanel
+from sdstudio.ui.theme import apply_theme
+
+STARTER = ModelInfo(
+    "starter", "Starter", Path("/models/starter"), "sd1",
+    defaults=MappingProxyType({"width": 128, "height": 128, "steps": 24}), sizes=((128, 128), (160, 96), (96, 160)),
+)  # fmt: skip
+BROKEN = ModelInfo("broken", "broken.safetensors", Path("/models/b"), "sd1", problem="It is cut short.")
+OF_FAMILY = {f.key: ModelInfo(f.key, f.title, Path("/models") / f.key, f.key) for f in FAMILIES}
+MODELS = (STARTER, BROKEN, *OF_FAMILY.values())
+SHOWN = [row for row in parameters(GenerationRequest) if row.ui.group != PROMPT_GROUP] + list(parameters(RunOptions))
+
+
+@pytest.fixture
+def panel(qapp: QApplication, qtbot) -> ParameterPanel:
+    apply_theme(qapp, "dark")
+    made = ParameterPanel()
+    qtbot.addWidget(made)
+    made.set_models(MODELS)
+    made.resize(300, 900)
+    made.show()
+    with qtbot.waitActive(made):
+        made.activateWindow()
+    return made
+
+
+def press(panel: ParameterPanel, name: str) -> None:
+    QTest.mouseClick(panel.findChild(QWidget, name), Qt.MouseButton.LeftButton)
+
+
+def type_number(panel: ParameterPanel, name: str, text: str) -> None:
+    spin = panel.findChild(QSpinBox, name)
+    spin.setFocus()
+    spin.selectAll()
+    QTest.keyClicks(spin, text)
+
+
+def choose(panel: ParameterPanel, name: str, text: str) -> None:
+    """Choose an entry of a combo box by the keyboard."""
+    combo = panel.findChild(QComboBox, name)
+    combo.setFocus()
+    QTest.keyClick(combo, Qt.Key.Key_Home)
+    while combo.currentText() != text:
+        before = combo.currentText()
+        QTest.keyClick(combo, Qt.Key.Key_Down)
+        assert combo.currentText() != before, f"{text} is not offered"
+
+
+def test_every_declared_parameter_but_the_prompts_has_a_field(panel: ParameterPanel) -> None:
+    assert set(panel.fields) == {row.name for row in SHOWN}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["modelComboBox", "schedulerComboBox", "stepsSpinBox", "guidanceScaleSpinBox", "widthSpinBox", "heightSpinBox",
+     "seedEdit", "countSpinBox"],
+)  # fmt: skip
+def test_public_names_are_there_once_and_reachable(name: str, panel: ParameterPanel) -> None:
+    found = panel.findChildren(QWidget, name)
+    assert len(found) == 1
+    assert found[0].accessibleName()
+    assert found[0].isVisible()
+
+
+def test_every_widget_one_can_use_has_an_accessible_name(panel: ParameterPanel) -> None:
+    usable = [
+        w for kind in (QToolButton, QPushButton, QComboBox, QSpinBox, QLineEdit) for w in panel.findChildren(kind)
+    ]
+    assert len(usable) > 10
+    assert [w.objectName() for w in usable if not w.accessibleName() and not w.objectName().startswith("qt_")] == []
+
+
+@pytest.mark.parametrize("model", [STARTER, *OF_FAMILY.values()], ids=lambda model: model.key)
+def test_a_fresh_panel_asks_for_the_models_default_request(model: ModelInfo, panel: ParameterPanel) -> None:
+    panel.set_model(model.key)
+    assert panel.request() == default_request(model)
+    assert panel.options() == RunOptions()
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
+def test_a_family_shows_only_what_its_row_leaves_visible(family, panel: ParameterPanel) -> None:
+    panel.set_model(family.key)
+    press(panel, "advancedFoldButton")
+    for name, row in parameters_of(OF_FAMILY[family.key]).items():
+        if name in panel.fields:
+            idle = name in idle_fields({"scheduler": panel.value("scheduler")})
+            assert panel.field(name).isVisible() is not (row.hidden or idle)
+
+
+@pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
+def test_a_sampler_shows_only_what_acts_on_it(spec, panel: ParameterPanel) -> None:
+    press(panel, "advancedFoldButton")
+    panel.field("schedule").set_value("beta")
+    panel.field("eta").set_value(0.25)
+    choose(panel, "schedulerComboBox", spec.title)
+    for name in DEPENDENT:
+        assert panel.field(name).isVisible() is (name not in idle_fields({"scheduler": spec.key}))
+    request = panel.request()
+    assert request.schedule == ("beta" if spec.automatic else "automatic")
+    assert request.eta == (0.25 if "eta" in spec.takes else 1.0)
+
+
+def test_what_needs_an_input_picture_is_shown_beside_one_alone(panel: ParameterPanel) -> None:
+    panel.field("strength").set_value(0.4)
+    assert not any(panel.field(name).isVisible() for name in NEED_PICTURE)
+    assert panel.request().strength == 0.75
+    panel.field("init_image").set_value("5a" * 32)
+    assert all(panel.field(name).isVisible() for name in NEED_PICTURE)
+    assert panel.request().strength == 0.4
+
+
+def test_the_schedule_picker_says_what_is_automatic(panel: ParameterPanel) -> None:
+    combo = panel.findChild(QComboBox, "scheduleComboBox")
+    assert combo.currentText() == "Automatic (Karras)"
+    choose(panel, "schedulerComboBox", "Euler")
+    assert combo.currentText() == "Automatic (Uniform)"
+    choose(panel, "scheduleComboBox", "Beta")
+    choose(panel, "schedulerComboBox", "Heun")
+    assert combo.currentText() == "Beta"
+    assert panel.request().schedule == "beta"
+
+
+def test_a_state_of_before_schedules_were_apart_is_read(panel: ParameterPanel) -> None:
+    panel.restore_state({"values": {"scheduler": "euler_karras"}})
+    assert (panel.value("scheduler"), panel.value("schedule")) == ("euler", "karras")
+
+
+@pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.name)
+def test_every_value_reaches_the_request_or_the_options(row, panel: ParameterPanel) -> None:
+    by_kind = {
+        Kind.NUMBER: row.minimum if row.default != row.minimum else row.maximum,
+        Kind.SEED: 2**64 - 1, Kind.MODEL: "sd1", Kind.TOGGLE: not row.default,
+        Kind.CHOICE: next((choice.value for choice in row.choices if choice.value != row.default), None),
+        Kind.LORAS: (("ink", 0.8),), Kind.VAE: "soft", Kind.PICTURE: "5a" * 32, Kind.UPSCALER: "4x-sharp",
+    }  # fmt: skip
+    wanted = row.default + (row.multiple_of or 1) if row.kind is Kind.INTEGER else by_kind[row.kind]
+    spec = next((spec for spec in SCHEDULERS if row.name in spec.takes), None)
+    panel.set_model("sd1")
+    named = (("vae", "soft"), ("upscaler", "4x-sharp"))
+    panel.set_assets([Asset(kind, key, key, Path(f"/models/{key}"), Path("/models")) for kind, key in named])
+    if spec is not None:
+        panel.field("scheduler").set_value(spec.key)
+    if row.name in NEED_PICTURE:
+        panel.field("init_image").set_value("5a" * 32)
+    panel.field(row.name).set_value(wanted)
+    said = panel.options() if row.name in RunOptions.model_fields else panel.request()
+    assert getattr(said, row.name) == wanted
+
+
+def test_prompts_are_handed_through(panel: ParameterPanel) -> None:
+    request = panel.request("a frog 🐸", "blurry")
+    assert (request.prompt, request.negative_prompt) == ("a frog 🐸", "blurry")
+
+
+def test_choosing_a_model_by_hand_tells_and_brings_its_defaults(panel: ParameterPanel, qtbot) -> None:
+    with qtbot.waitSignal(panel.model_chosen) as heard:
+        choose(panel, "modelComboBox", OF_FAMILY["sdxl"].name)
+    assert heard.args[0] in ("sd1", "sd2", "sdxl")
+    assert panel.model is OF_FAMILY["sdxl"]
+    assert panel.value("width") == 1024
+    assert panel.value("steps") == 25
+
+
+def test_a_change_of_model_keeps_what_the_user_changed(panel: ParameterPanel) -> None:
+    type_number(panel, "stepsSpinBox", "33")
+    choose(panel, "modelComboBox", OF_FAMILY["sdxl"].name)
+    assert panel.value("steps") == 33
+    assert panel.field("steps").is_changed
+    assert panel.value("height") == 1024
+    assert not panel.field("height").is_changed
+
+
+def test_a_model_with_a_problem_cannot_be_chosen(panel: ParameterPanel) -> None:
+    combo = panel.findChild(QComboBox, "modelComboBox")
+    place = combo.findData("broken")
+    assert not combo.model().item(place).isEnabled()
+    assert "cut short" in combo.itemData(place, Qt.ItemDataRole.ToolTipRole)
+
+
+def test_the_first_model_that_works_is_chosen(qapp: QApplication, qtbot) -> None:
+    panel = ParameterPanel()
+    qtbot.addWidget(panel)
+    panel.set_models((BROKEN, STARTER))
+    assert panel.model is STARTER
+
+
+def test_a_chosen_model_that_vanished_is_shown_and_refused(panel: ParameterPanel) -> None:
+    panel.set_model("sd2")
+    panel.set_models((STARTER,))
+    with pytest.raises(InvalidRequest, match="sd2") as caught:
+        panel.request()
+    assert caught.value.field == "model"
+    assert panel.field("model").message.isVisible()
+
+
+def test_a_preset_sets_both_sides(panel: ParameterPanel) -> None:
+    presets = panel.findChild(QComboBox, "sizePresetComboBox")
+    assert [presets.itemText(i) for i in range(3)] == ["1:1    128 × 128", "5:3    160 × 96", "3:5    96 × 160"]
+    presets.setFocus()
+    QTest.keyClick(presets, Qt.Key.Key_Down)
+    QTest.keyClick(presets, Qt.Key.Key_Return)
+    assert (panel.value("width"), panel.value("height")) == (160, 96)
+
+
+def test_swapping_the_sides_by_the_button(panel: ParameterPanel) -> None:
+    panel.field("width").set_value(160)
+    panel.field("height").set_value(96)
+    press(panel, "swapSizeButton")
+    assert (panel.value("width"), panel.value("height")) == (96, 160)
+    assert panel.findChild(QComboBox, "sizePresetComboBox").currentData() == (96, 160)
+
+
+def test_a_size_of_ones_own_is_called_custom(panel: ParameterPanel) -> None:
+    type_number(panel, "widthSpinBox", "136")
+    presets = panel.findChild(QComboBox, "sizePresetComboBox")
+    assert presets.currentIndex() == -1
+    assert presets.placeholderText() == "Custom size"
+
+
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [((512, 512), "1:1"), ((512, 768), "2:3"), ((832, 1216), "2:3"), ((1344, 768), "16:9"), ((640, 384), "5:3"),
+     ((104, 56), "13:7")],
+)  # fmt: skip
+def test_aspects_have_the_names_people_know(size: tuple[int, int], name: str) -> None:
+    assert aspect_name(*size) == name
+
+
+@pytest.mark.parametrize(
+    ("widget", "field", "typed", "said"),
+    [
+        ("widthSpinBox", "width", "500", "Width = 500: allowed is 64 to 4096 in multiples of 8. Nearest: 496 or 504."),
+        ("stepsSpinBox", "steps", "0", "Steps = 0: allowed is 1 to 150. Use 1."),
+        ("countSpinBox", "count", "1001", "Count = 1001: allowed is 1 to 1000. Use 1000."),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_told_at_its_widget(
+    widget: str, field: str, typed: str, said: str, panel: ParameterPanel
+) -> None:
+    type_number(panel, widget, typed)
+    with pytest.raises(InvalidRequest) as caught:
+        panel.options() if field == "count" else panel.request()
+    assert caught.value.field == field
+    assert str(caught.value) == said
+    assert panel.field(field).error == said
+    assert panel.field(field).message.isVisible()
+    assert panel.value(field) == int(typed)
+
+
+def test_every_wrong_field_shows_its_own_message(panel: ParameterPanel) -> None:
+    type_number(panel, "stepsSpinBox", "0")
+    type_number(panel, "heightSpinBox", "500")
+    with pytest.raises(InvalidRequest):
+        panel.request()
+    assert panel.field("steps").error
+    assert panel.field("height").error
+
+
+def test_a_wrong_value_in_a_folded_group_is_brought_into_view(panel: ParameterPanel) -> None:
+    panel.resize(300, 200)
+    panel.field("batch_size").set_value(99)
+    with pytest.raises(InvalidRequest):
+        panel.options()
+    field = panel.field("batch_size")
+    assert field.isVisible()
+    assert field.editor.field.hasFocus()
+    assert not field.editor.field.visibleRegion().isEmpty()
+
+
+def test_a_message_from_elsewhere_is_shown_at_its_field(panel: ParameterPanel) -> None:
+    assert panel.show_error(InvalidRequest("steps", "Steps = 1: DPM++ 2S wants 2.", "Use 2."))
+    assert panel.field("steps").message.isVisible()
+    assert not panel.show_error(InvalidRequest("prompt", "Prompt = ..", ""))
+
+
+def test_a_request_is_restored_whole(panel: ParameterPanel) -> None:
+    request = GenerationRequest(
+        model="sdxl",
+        width=832,
+        height=1216,
+        steps=31,
+        guidance_scale=4.75,
+        scheduler="heun",
+        schedule="beta",
+        seed=2**63 + 1,
+        clip_skip=2,
+    )
+    panel.restore(request)
+    assert panel.request() == request
+
+
+def test_the_session_comes_back(panel: ParameterPanel, qtbot) -> None:
+    choose(panel, "modelComboBox", OF_FAMILY["sdxl"].name)
+    type_number(panel, "stepsSpinBox", "44")
+    type_number(panel, "countSpinBox", "3")
+    panel.set_last_seed(2**64 - 1)
+    press(panel, "advancedFoldButton")
+    state = json.loads(json.dumps(panel.state()))
+    other = ParameterPanel()
+    qtbot.addWidget(other)
+    other.set_models(MODELS)
+    other.restore_state(state)
+    assert other.request() == panel.request()
+    assert other.options() == panel.options()
+    assert other.state() == state
+    assert "width" not in state["values"]  # untouched: the model's default of tomorrow holds
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{}, {"model": 3, "values": [], "open": "x"}, {"model": "gone", "values": {"steps": "many", "flux": 1, "seed": -3}},
+     {"values": {"scheduler": "none of these", "guidance_scale": True}, "last_seed": "x"}],
+)  # fmt: skip
+def test_a_state_that_cannot_be_shown_leaves_the_defaults(state: dict, panel: ParameterPanel) -> None:
+    before = panel.request()
+    panel.restore_state(state)
+    assert panel.request() == before
+
+
+def test_resetting_goes_back_to_the_models_defaults(panel: ParameterPanel) -> None:
+    panel.set_model("sdxl")
+    for row in SHOWN:
+        if row.kind is Kind.INTEGER:
+            panel.field(row.name).set_value(72)
+    panel.reset()
+    assert panel.request() == default_request(OF_FAMILY["sdxl"])
+
+
+def test_the_recall_button_brings_the_last_seed(panel: ParameterPanel) -> None:
+    panel.set_last_seed(77)
+    press(panel, "seedRecallButton")
+    assert panel.request().seed == 77
+    press(panel, "seedRandomButton")
+    assert panel.request().seed is None
+
+
+@pytest.mark.parametrize("width", [280, 300, 360])
+def test_nothing_is_cut_off_at_any_sensible_width(width: int, panel: ParameterPanel, qtbot) -> None:
+    press(panel, "advancedFoldButton")
+    panel.resize(width, 400)
+    qtbot.waitUntil(lambda: panel.widget().width() == panel.viewport().width())
+    assert panel.widget().minimumSizeHint().width() <= panel.viewport().width()
+
+
+def test_changes_are_told(panel: ParameterPanel, qtbot) -> None:
+    with qtbot.waitSignal(panel.changed):
+        type_number(panel, "stepsSpinBox", "9")
+
+
+def test_the_picker_can_stand_elsewhere_and_its_message_stays_here(panel: ParameterPanel, qtbot) -> None:
+    bar = QWidget()
+    qtbot.addWidget(bar)
+    panel.take_model_picker().setParent(bar)
+    assert bar.findChild(QComboBox, "modelComboBox").currentText().startswith("Starter (built in, ")
+    assert not panel.field("model").isVisible()
+    panel.set_model("gone")
+    with pytest.raises(InvalidRequest, match="gone"):
+        panel.request()
+    assert panel.field("model").message.isVisible()
+
+
+def test_without_any_model_it_says_so(qapp: QApplication, qtbot) -> None:
+    panel = ParameterPanel()
+    qtbot.addWidget(panel)
+    panel.set_models(())
+    combo = panel.findChild(QComboBox, "modelComboBox")
+    assert (combo.currentIndex(), combo.placeholderText()) == (-1, "No model found")
+    with pytest.raises(InvalidRequest) as caught:
+        panel.request()
+    assert caught.value.field == "model"

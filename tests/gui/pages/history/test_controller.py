@@ -1,0 +1,303 @@
+"""What is done to pictures of the history, and that each of it can be taken back."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import pytest
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QInputDialog, QPushButton
+
+from sdstudio.background.tasks import TaskRunner
+from sdstudio.core.errors import HistoryError, StudioError
+from sdstudio.history.database.look import Look
+from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.entries.browser import HistoryBrowser
+from sdstudio.ui.entries.mark_popup import MarkPopup
+from sdstudio.ui.entries.model import HistoryModel
+from sdstudio.ui.entries.thumbnails import Thumbnails
+from sdstudio.ui.pages.create.canvas import Canvas
+from sdstudio.ui.pages.history import controller as history_desk
+from sdstudio.ui.pages.history.controller import HistoryDesk
+from sdstudio.ui.theme import apply_theme
+from sdstudio.ui.undo import Change, Undos
+from sdstudio.ui.widgets.message_bar import MessageBar
+
+WAIT_MS = 20_000
+
+
+@pytest.fixture
+def entries(save):
+    return [save(f"picture {number}") for number in range(3)]
+
+
+@pytest.fixture
+def desk(qapp, qtbot, history, entries):
+    apply_theme(qapp, "dark")
+    tasks = TaskRunner()
+    parent = QObject()
+    model = HistoryModel(history, Thumbnails(history, tasks), tasks)
+    actions = EntryActions()
+    canvas, message = Canvas(actions), MessageBar("message")
+    browser = HistoryBrowser(model, actions)
+    for widget in (canvas, message, browser):
+        qtbot.addWidget(widget)
+    made = HistoryDesk(history, model, canvas, message, tasks, parent)
+    made.add_browser(browser)
+    made.kept = (parent, model, browser, message, tasks, canvas, actions)
+    yield made
+    tasks.close()
+
+
+def bar(desk) -> str:
+    return desk.kept[2].bar.message
+
+
+def press(desk, title: str) -> None:
+    buttons = [b for b in desk.kept[2].bar.findChildren(QPushButton) if b.text() == title and not b.isHidden()]
+    QTest.mouseClick(buttons[-1], Qt.MouseButton.LeftButton)
+
+
+def ratings(history, entries) -> list[int]:
+    return [entry.rating for entry in history.listing.entries([entry.id for entry in entries])]
+
+
+def test_stars_are_given_told_and_taken_back(desk, history, entries, qtbot):
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS) as marked:
+        desk.rate(entries[:2], 4)
+    assert list(marked.args[0]) == [entries[0].id, entries[1].id]
+    assert ratings(history, entries) == [4, 4, 0]
+    assert bar(desk) == "2 pictures rated: 4 ★"
+    press(desk, "Undo")
+    assert ratings(history, entries) == [0, 0, 0]
+    assert bar(desk) == ""
+
+
+def test_keys_pressed_in_haste_end_with_the_last(desk, history, entries, qtbot):
+    for stars in (1, 5, 2, 3):
+        desk.rate(entries[:1], stars)
+    qtbot.waitUntil(lambda: bar(desk).endswith("3 ★"), timeout=WAIT_MS)
+    assert ratings(history, entries)[0] == 3
+    for expected in (2, 5, 1, 0):
+        desk.undo()
+        assert ratings(history, entries)[0] == expected
+    desk.undo()
+
+
+def test_a_favourite_is_made_and_unmade(desk, history, entries, qtbot):
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        desk.toggle_favourite(entries)
+    assert all(history.get(entry.id).favourite for entry in entries)
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        desk.toggle_favourite([history.get(entries[0].id)])
+    assert not history.get(entries[0].id).favourite
+
+
+@pytest.mark.parametrize("kind", ["tag", "collection"])
+def test_tags_and_collections_are_given_and_taken_each_with_undo(desk, history, entries, qtbot, kind):
+    def held() -> dict[str, int]:
+        return history.marks.held(kind, [entry.id for entry in entries])
+
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        desk.set_mark(kind, entries, "Best", True)
+    assert held() == {"Best": 3}
+    assert "“Best”" in bar(desk)
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        desk.set_mark(kind, entries[:1], "Best", False)
+    assert held() == {"Best": 2}
+    desk.undo()
+    assert held() == {"Best": 3}
+    desk.undo()
+    assert held() == {}
+
+
+def test_a_collection_is_removed_and_comes_back(desk, history, entries, qtbot):
+    history.marks.collect([entries[0].id], "Best")
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        desk.remove_collection("Best")
+    assert history.marks.collections() == ()
+    desk.undo()
+    assert history.marks.collections_of(entries[0].id) == ("Best",)
+
+
+def test_a_collection_gets_another_name_and_a_filter_by_the_old_one_goes(desk, history, entries, qtbot):
+    history.marks.collect([entries[0].id], "Best")
+    model = desk.kept[1]
+    model.set_look(Look(chosen=(("collection", "Best"), ("tag", "x"))))
+    desk.ask_new_name("Best")
+    [dialog] = desk.kept[3].window().findChildren(QInputDialog)
+    assert dialog.textValue() == "Best"
+    dialog.setTextValue("Best of all")
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        dialog.accept()
+    assert history.marks.collections() == ("Best of all",)
+    assert model.look.chosen == (("tag", "x"),)
+    desk.undo()
+    assert history.marks.collections() == ("Best",)
+
+
+def test_a_mark_that_cannot_be_written_is_told_and_the_next_is_tried(desk, history, entries, qtbot):
+    desk.set_mark("tag", entries, "x" * 100, True)
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        desk.set_mark("tag", entries, "fine", True)
+    assert "1 to 60 characters" in desk.kept[3].message
+    assert history.marks.tags(entries[0].id) == ("fine",)
+
+
+def test_the_popup_shows_what_there_is_and_what_the_pictures_have(desk, history, entries, qtbot):
+    history.marks.add_tag([entry.id for entry in entries], "all")
+    history.marks.add_tag([entries[0].id], "one")
+    history.marks.add_tag([entries[2].id], "other")
+    desk.open_popup("tag", entries[:2], QPoint(10, 10))
+    [popup] = [widget for widget in QApplication.topLevelWidgets() if isinstance(widget, MarkPopup)]
+    states = {popup.list.item(row).text(): popup.list.item(row).checkState() for row in range(popup.list.count())}
+    state = Qt.CheckState
+    assert states == {"all": state.Checked, "one": state.PartiallyChecked, "other": state.Unchecked}
+    QTest.keyClicks(popup.edit, "oth")
+    assert [popup.list.item(row).isHidden() for row in range(3)] == [True, True, False]
+    popup.edit.clear()
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        QTest.keyClicks(popup.edit, "brand new")
+        QTest.keyClick(popup.edit, Qt.Key.Key_Return)
+    assert "brand new" in history.marks.tags(entries[1].id)
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        QTest.keyClicks(popup.edit, "ONE")
+        QTest.keyClick(popup.edit, Qt.Key.Key_Return)
+    assert history.marks.tags(entries[1].id) == ("all", "brand new", "one")
+    item = popup.list.findItems("all", Qt.MatchFlag.MatchExactly)[0]
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        popup.list.itemActivated.emit(item)
+    assert history.marks.tags(entries[0].id) == ("brand new", "one")
+    QTest.keyClick(popup.edit, Qt.Key.Key_Return)  # nothing typed: done
+    assert not popup.isVisible()
+
+
+def test_a_popup_that_was_closed_makes_room_for_the_next(desk, entries, qtbot):
+    for kind in ("tag", "collection", "tag"):
+        desk.open_popup(kind, entries[:1], QPoint(10, 10))
+        [popup] = [w for w in QApplication.topLevelWidgets() if isinstance(w, MarkPopup) and w.isVisible()]
+        assert popup.objectName() == f"{kind}Popup"
+        hint = popup.edit.fontMetrics().horizontalAdvance(popup.edit.placeholderText())
+        assert hint < popup.edit.width() - 44  # the plus sign and the margins
+        QTest.keyClick(popup.edit, Qt.Key.Key_Escape)
+        assert not popup.isVisible()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def test_many_pictures_go_to_the_trash_in_the_background_and_come_back(desk, history, entries, qtbot, monkeypatch):
+    monkeypatch.setattr(history_desk, "AT_ONCE", 2)
+    model = desk.kept[1]
+    desk.delete(model.chosen([0, 1, 2]))
+    qtbot.waitUntil(lambda: model.rowCount() == 0, timeout=WAIT_MS)
+    assert not any(entry.path.exists() for entry in entries)
+    assert bar(desk) == "3 pictures moved to the trash"
+    desk.undo()
+    qtbot.waitUntil(lambda: model.rowCount() == 3, timeout=WAIT_MS)
+    assert all(entry.path.is_file() for entry in entries)
+
+
+def test_moving_many_can_be_stopped_and_what_went_can_come_back(desk, history, entries, qtbot, monkeypatch):
+    monkeypatch.setattr(history_desk, "AT_ONCE", 2)
+    first, go, real = threading.Event(), threading.Event(), history.delete
+
+    def delete(ids):
+        if first.is_set():
+            go.wait(30)
+        first.set()
+        return real(ids)
+
+    monkeypatch.setattr(history, "delete", delete)
+    desk.delete(entries)
+    qtbot.waitUntil(lambda: "1 of 3" in bar(desk), timeout=WAIT_MS)
+    press(desk, "Stop")
+    go.set()
+    qtbot.waitUntil(lambda: "2 pictures moved" in bar(desk), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: desk.kept[1].rowCount() == 1, timeout=WAIT_MS)
+    desk.undo()
+    qtbot.waitUntil(lambda: desk.kept[1].rowCount() == 3, timeout=WAIT_MS)
+    assert all(entry.path.is_file() for entry in entries)
+
+
+def test_a_deletion_that_fails_is_told_and_what_went_before_it_is_gone(desk, history, entries, monkeypatch):
+    real = history.delete
+
+    def delete(ids):
+        if ids == [entries[1].id]:
+            raise HistoryError("Picture = x: it could not be moved.", "Delete it by hand.")
+        return real(ids)
+
+    monkeypatch.setattr(history, "delete", delete)
+    desk.delete(entries)
+    assert "could not be moved" in desk.kept[3].message
+    assert desk.kept[1].rowCount() == 2
+
+
+class TestUndos:
+    def test_the_last_is_taken_back_first_and_each_only_once(self, qapp):
+        undos, done = Undos(), []
+        changes = [Change(name, lambda name=name: done.append(name)) for name in ("a", "b", "c")]
+        for change in changes:
+            undos.push(change)
+        undos.undo(changes[1])
+        undos.undo(changes[1])
+        undos.undo()
+        undos.undo()
+        undos.undo()
+        assert done == ["b", "c", "a"]
+        assert undos.last is None
+
+    def test_what_cannot_be_taken_back_is_told_and_does_not_stand_in_the_way(self, qapp, qtbot):
+        undos, done = Undos(), []
+
+        def fail() -> None:
+            raise StudioError("Gone.")
+
+        undos.push(Change("first", lambda: done.append(True)))
+        undos.push(Change("second", fail))
+        with qtbot.waitSignal(undos.failed):
+            undos.undo()
+        undos.undo()
+        assert done == [True]
+
+
+def mark_best(kind: str, on: bool, desk, entries) -> None:
+    desk.set_mark(kind, entries, "Best", on)
+
+
+@pytest.mark.parametrize(
+    ("facet", "value", "give", "take"),
+    [
+        ("favourite", "yes", HistoryDesk.toggle_favourite, HistoryDesk.toggle_favourite),
+        ("rating", "3", partial(HistoryDesk.rate, stars=4), partial(HistoryDesk.rate, stars=2)),
+        ("tag", "Best", partial(mark_best, "tag", True), partial(mark_best, "tag", False)),
+        ("collection", "Best", partial(mark_best, "collection", True), partial(mark_best, "collection", False)),
+    ],
+)
+def test_a_picture_that_loses_the_mark_looked_for_leaves_and_comes_back_by_undo(
+    desk, history, entries, qtbot, facet, value, give, take
+):
+    def shown() -> list[int]:
+        model = desk.kept[1]
+        return [model.entry(model.index(row)).id for row in range(model.rowCount())]
+
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        give(desk, entries)
+    desk.kept[1].set_look(Look(chosen=((facet, value),)))
+    qtbot.waitUntil(lambda: len(shown()) == 3, timeout=WAIT_MS)
+    take(desk, [history.get(entries[1].id)])
+    qtbot.waitUntil(lambda: shown() == [entries[2].id, entries[0].id], timeout=WAIT_MS)
+    desk.undo()
+    qtbot.waitUntil(lambda: shown() == [entry.id for entry in reversed(entries)], timeout=WAIT_MS)
+
+
+def test_pictures_sorted_by_rating_keep_their_places_while_they_are_rated(desk, history, entries, qtbot):
+    model = desk.kept[1]
+    model.set_look(Look(sort="rating"))
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == 3, timeout=WAIT_MS)
+    with qtbot.waitSignal(desk.marked, timeout=WAIT_MS):
+        desk.rate(entries[:1], 5)
+    assert model.is_complete
+    assert model.index_of(entries[0].id).row() == 2
+    assert model.entry(model.index(2)).rating == 5

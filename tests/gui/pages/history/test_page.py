@@ -1,0 +1,199 @@
+"""The History page with many pictures: what stands beside the selection, the size of thumbnails, nothing that moves."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QListWidget, QPlainTextEdit, QPushButton, QSlider
+
+from sdstudio.ui.entry_tools.compare_window import CompareWindow
+from sdstudio.ui.pages.library.asset_model import readable_size
+from tests.gui.conftest import COUNT
+
+WAIT_MS = 20_000
+
+
+@pytest.fixture
+def studio(full_studio):
+    return full_studio
+
+
+@pytest.fixture
+def page(studio, qtbot):
+    studio.window.pages.open("History")
+    model = studio.window.history_model
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == COUNT, timeout=WAIT_MS)
+    return studio.window.pages.currentWidget()
+
+
+def click(page, row: int, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    view = page.browser.view
+    pos = view.visualRect(view.model().index(row)).center()
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, modifiers, pos)
+
+
+def label(page, name: str) -> QLabel:
+    found = page.findChild(QLabel, name)
+    assert found is not None
+    return found
+
+
+def top_seed(page) -> int:
+    view = page.browser.view
+    return view.model().entry(view.indexAt(QPoint(20, 20))).recipe.request.seed
+
+
+def make_one(studio, qtbot) -> None:
+    count = studio.window.history_model.rowCount()
+    studio.window.findChild(QPlainTextEdit, "promptEdit").setPlainText("frog")
+    for name in ("width", "height"):
+        studio.window.panel.field(name).set_value(64)
+    studio.window.conductor.generate()
+    qtbot.waitUntil(lambda: studio.window.history_model.rowCount() == count + 1, timeout=WAIT_MS)
+
+
+def test_several_selected_say_how_many_how_large_and_what_they_share(studio, page, qtbot):
+    click(page, 1)
+    click(page, 5, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: label(page, "selectionTitle").isVisible(), timeout=WAIT_MS)
+    assert label(page, "selectionTitle").text() == "5 pictures selected"
+    sizes = sum(entry.path.stat().st_size for entry in studio.history.entries(limit=6)[1:])
+    expected = f"{readable_size(sizes)} together"
+    qtbot.waitUntil(lambda: label(page, "selectionSize").text() == expected, timeout=WAIT_MS)
+
+    def shown():
+        return {each.text() for each in page.summary.findChildren(QLabel) if each.isVisible()}
+
+    qtbot.waitUntil(lambda: {"Model", "Starter", "DPM++ 2M, 20 steps"} <= shown(), timeout=WAIT_MS)
+    assert label(page, "selectionDiffering").text() == "They differ in: prompt, size, seed."
+    assert not page.findChild(QPushButton, "selection_compare").isVisible()
+    click(page, 3)
+    assert page.details.isVisible()
+    assert page.details.entry.recipe.request.seed == COUNT - 3
+
+
+def test_two_selected_can_be_compared_from_beside_the_grid(studio, page, qtbot):
+    click(page, 0)
+    click(page, 1, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: page.summary.isVisible(), timeout=WAIT_MS)
+    QTest.mouseClick(page.findChild(QPushButton, "selection_compare"), Qt.MouseButton.LeftButton)
+    window = studio.window.findChild(CompareWindow, "compareWindow")
+    assert window is not None
+    window.close()
+
+
+def test_a_file_that_is_gone_is_told_among_several(studio, page, qtbot):
+    studio.history.entries(limit=1)[0].path.unlink()
+    click(page, 0)
+    click(page, 2, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: label(page, "selectionSize").text().endswith(", 1 without a file"), timeout=WAIT_MS)
+    assert label(page, "selectionSize").isVisible()
+
+
+def test_the_date_in_the_details_is_whole(studio, page, qtbot):
+    click(page, 0)
+    made = next(each for each in page.details.findChildren(QLabel) if each.text() == "Made")
+    value = made.parentWidget().layout().labelForField
+    date = next(each for each in page.details.findChildren(QLabel) if each is not made and value(each) is made)
+    assert "," in date.text()
+    assert "20" in date.text()
+    qtbot.waitUntil(lambda: date.height() >= date.heightForWidth(date.width()), timeout=WAIT_MS)
+    assert date.fontMetrics().horizontalAdvance(date.text()) <= date.width()
+
+
+def test_thumbnails_are_as_large_as_the_slider_says_also_after_a_restart(studio, build, page):
+    view, slider = page.browser.view, page.findChild(QSlider, "thumbnailSizeSlider")
+    before = view.side_px
+    slider.setFocus()
+    QTest.keyClick(slider, Qt.Key.Key_End)
+    assert view.side_px > before * 1.5
+    centre = QPointF(view.viewport().rect().center())
+    for _ in range(4):
+        QApplication.sendEvent(view.viewport(), QWheelEvent(
+            centre, view.viewport().mapToGlobal(centre), QPoint(), QPoint(0, -120), Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.ControlModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        ))  # fmt: skip
+    assert slider.value() == slider.maximum() - 4 * slider.singleStep()
+    assert view.verticalScrollBar().value() == 0
+    chosen = slider.value()
+    assert studio.close()
+    again = build()
+    again.window.pages.open("History")
+    assert again.window.pages.currentWidget().findChild(QSlider, "thumbnailSizeSlider").value() == chosen
+
+
+def test_the_list_stays_where_it_is_when_pictures_arrive_are_marked_and_go(studio, page, qtbot):
+    view = page.browser.view
+    view.verticalScrollBar().setValue(view.side_px * 6 + 11)
+    seed, offset = top_seed(page), view.verticalScrollBar().value()
+    for _ in range(view.columns):
+        make_one(studio, qtbot)
+        assert seed <= top_seed(page) < seed + view.columns
+        assert view.verticalScrollBar().value() % view.side_px == 11
+    assert top_seed(page) == seed
+    assert view.verticalScrollBar().value() == offset + view.side_px
+    entry = studio.history.entries(limit=1)[0]
+    studio.window.history_desk.rate([entry], 4)
+    qtbot.waitUntil(lambda: studio.history.entries(limit=1)[0].rating == 4, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "rated" in page.browser.bar.message, timeout=WAIT_MS)
+    assert top_seed(page) == seed
+    studio.window.history_desk.delete(studio.history.entries(limit=view.columns))
+    qtbot.waitUntil(lambda: studio.window.history_model.rowCount() == COUNT, timeout=WAIT_MS)
+    assert top_seed(page) == seed
+    assert view.verticalScrollBar().value() == offset
+
+
+def test_at_the_top_what_arrives_is_seen(studio, page, qtbot):
+    make_one(studio, qtbot)
+    assert page.browser.view.verticalScrollBar().value() == 0
+    assert page.browser.view.model().entry(page.browser.view.indexAt(QPoint(20, 20))).recipe.request.prompt == "frog"
+
+
+def names(places: QListWidget) -> list[str]:
+    return [places.item(row).text().strip() for row in range(places.count())]
+
+
+def choose(places: QListWidget, name: str) -> None:
+    item = places.item(names(places).index(name))
+    places.scrollToItem(item)
+    QTest.mouseClick(places.viewport(), Qt.MouseButton.LeftButton, pos=places.visualItemRect(item).center())
+
+
+def test_days_and_collections_stand_beside_the_grid_and_one_click_shows_one(studio, page, qtbot):
+    with closing(sqlite3.connect(studio.paths.database)) as db, db:
+        db.execute("UPDATE entries SET created = '2026-03-05' || substr(created, 11) WHERE id <= 30")
+        db.execute("UPDATE entries SET created = '2026-03-07' || substr(created, 11) WHERE id BETWEEN 31 AND 40")
+    studio.history.marks.collect([3, 4, 50], "boats")
+    places, model = page.findChild(QListWidget, "historyPlaces"), studio.window.history_model
+    assert not places.isVisible()
+    QTest.mouseClick(page.findChild(QPushButton, "placesButton"), Qt.MouseButton.LeftButton)
+    assert places.isVisible()
+    qtbot.waitUntil(lambda: places.count() == 7, timeout=WAIT_MS)
+    shown = names(places)
+    assert shown[:2] == [f"All pictures  ({COUNT})", "boats  (3)"]
+    assert shown[3:] == [f"Today  ({COUNT - 40})", "March 2026  (40)", "Saturday 7  (10)", "Thursday 5  (30)"]
+    choose(places, "Thursday 5  (30)")
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == 30, timeout=WAIT_MS)
+    assert page.findChild(QPushButton, "chosen_date").text() == "Date: 05 March 2026  ×"
+    choose(places, "boats  (3)")
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == 3, timeout=WAIT_MS)
+    QTest.mouseClick(page.findChild(QPushButton, "chosen_collection"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == COUNT, timeout=WAIT_MS)
+    assert places.currentRow() == 0
+
+
+def test_the_list_of_days_counts_what_arrives_and_is_there_after_a_restart(studio, build, page, qtbot):
+    QTest.mouseClick(page.findChild(QPushButton, "placesButton"), Qt.MouseButton.LeftButton)
+    places = page.findChild(QListWidget, "historyPlaces")
+    qtbot.waitUntil(lambda: places.count() == 3, timeout=WAIT_MS)
+    make_one(studio, qtbot)
+    qtbot.waitUntil(lambda: names(places)[2] == f"Today  ({COUNT + 1})", timeout=WAIT_MS)
+    assert studio.close()
+    again = build()
+    again.window.pages.open("History")
+    assert again.window.pages.currentWidget().places.isVisible()

@@ -1,0 +1,102 @@
+"""``generate --init-image``: from a file, a number in the history or a kept id, with the size that follows from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from PIL import Image, ImageChops
+
+from sdstudio.cli import main
+from sdstudio.cli.context import opened_history
+from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.history.picture_text.pnginfo import read_recipe
+
+
+@pytest.fixture
+def run(home, tiny_models, monkeypatch, capsys):
+    monkeypatch.setenv("SDSTUDIO_HOME", str(home.home))
+    shutil.copytree(tiny_models["sd1"], home.models / "tiny")
+
+    def call(*argv: object, code: int = 0) -> tuple[list[dict], str]:
+        assert main([str(arg) for arg in argv]) == code
+        captured = capsys.readouterr()
+        return [json.loads(line) for line in captured.out.splitlines() if line.startswith("{")], captured.err
+
+    return call
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "in.png"
+    Image.effect_noise((96, 48), 90).convert("RGB").save(path)
+    return path
+
+
+def generate(run, *argv, code=0):
+    return run("generate", "a red heart", "--model", "tiny", "--seed", 5, "--json", "--quiet", *argv, code=code)
+
+
+def _same(left, right) -> bool:
+    return ImageChops.difference(Image.open(left).convert("RGB"), Image.open(right).convert("RGB")).getbbox() is None
+
+
+def test_a_picture_begins_from_a_file_and_can_be_made_again_without_it(run, home, picture):
+    ([row], _) = generate(run, "--init-image", picture, "--strength", 0.5)
+    kept = InputPictures(home).find(row["init_image"])
+    assert (kept.name, row["width"], row["height"], row["strength"]) == ("in.png", 88, 64, 0.5)
+    assert kept.path.read_bytes() == picture.read_bytes()
+    picture.unlink()
+    ([again], _) = run("history", "rerun", row["id"], "--json", "--quiet")
+    assert _same(row["path"], again["path"])
+    ([verdict], _) = run("history", "verify", row["id"], "--json", "--quiet")
+    assert verdict["outcome"] == "identical"
+    kept.path.unlink()
+    ([verdict], _) = run("history", "verify", row["id"], "--json", "--quiet", code=1)
+    assert verdict["error"].startswith("Input picture = in.png: it is gone from ")
+
+
+def test_a_picture_of_the_history_becomes_the_parent_by_its_number_or_its_file(run, home):
+    ([first], _) = generate(run)
+    ([by_number], _) = generate(run, "--init-image", first["id"], "--strength", 0.5)
+    ([by_file], _) = generate(run, "--init-image", first["path"], "--strength", 0.5)
+    ([by_id], _) = generate(run, "--init-image", by_file["init_image"], "--strength", 0.5)
+    assert by_number["init_image"] == by_file["init_image"] == by_id["init_image"]
+    assert _same(by_number["path"], by_file["path"])
+    with opened_history(home) as history:
+        assert [history.get(row["id"]).parent_id for row in (by_number, by_file, by_id)] == [first["id"]] * 3
+
+
+def test_at_strength_0_the_pictures_own_pixels_and_size_come_back(run, picture, tmp_path):
+    ([row], _) = generate(run, "--init-image", picture, "--strength", 0, "--out", tmp_path / "out.png")
+    assert (row["width"], row["height"]) == (96, 64)
+    Image.effect_noise((128, 72), 90).convert("RGB").save(picture)
+    ([row], _) = generate(run, "--init-image", picture, "--strength", 0, "--out", tmp_path / "out.png")
+    assert _same(picture, row["path"])
+    assert read_recipe(tmp_path / "out.png").request.init_image == row["init_image"]
+
+
+def test_a_given_size_counts_and_one_side_follows_from_the_other(run, picture, tmp_path):
+    flags = ("--init-image", picture, "--strength", 0, "--out", tmp_path / "out.png")
+    ([row], _) = generate(run, *flags, "--width", 256)
+    assert (row["width"], row["height"]) == (256, 128)
+    ([row], _) = generate(run, *flags, "--width", 72, "--height", 72, "--init-fit", "pad")
+    assert Image.open(row["path"]).size == (72, 72)
+    assert Image.open(row["path"]).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--strength", 0.5], "Denoising strength = 0.5: it acts on an input picture, and there is none."),
+        (["--init-fit", "pad"], "If the shape differs = pad: it acts on an input picture, and there is none."),
+        (["--init-image", "nowhere.png"], "nowhere.png: it cannot be read (No such file or directory)."),
+        (["--init-image", "77"], "77"),
+        (["--init-image", "pyproject.toml"], "pyproject.toml: it is no PNG, JPEG or WebP picture."),
+    ],
+)
+def test_what_cannot_be_begun_from_is_refused_in_one_line(run, flags, said):
+    _, err = generate(run, *flags, code=1 if said.startswith(("no", "77", "py")) else 2)
+    assert said in err
+    assert len(err.strip().splitlines()) == 1

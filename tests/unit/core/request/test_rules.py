@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import pytest
+
+from sdstudio.catalog.schedulers import SCHEDULERS, TAKEN_BY_SOME
+from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.request.input_fields import NEED_PICTURE
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.rules import OF_SCHEDULES, idle_fields, idle_prompt_fields, over_defaults, schedule_choices
+
+
+def refused(**values):
+    with pytest.raises(InvalidRequest) as caught:
+        GenerationRequest.checked(values)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("values", "scheduler", "schedule"),
+    [
+        ({"scheduler": "dpmpp_2m_karras"}, "dpmpp_2m", "karras"),
+        ({"scheduler": "DPM++ 2M"}, "dpmpp_2m", "automatic"),
+        ({"scheduler": "euler", "schedule": "SGM Uniform"}, "euler", "sgm_uniform"),
+        ({"scheduler": "euler", "schedule": "normal"}, "euler", "uniform"),
+        ({"scheduler": "euler_karras", "schedule": "automatic"}, "euler", "karras"),
+        ({"schedule": "ays"}, "dpmpp_2m", "align_your_steps"),
+        ({"scheduler": "ddim"}, "ddim", "automatic"),
+    ],
+)
+def test_sampler_and_schedule_are_taken_by_any_name(values, scheduler, schedule):
+    request = GenerationRequest.checked(values)
+    assert (request.scheduler, request.schedule) == (scheduler, schedule)
+
+
+@pytest.mark.parametrize(
+    ("written", "scheduler", "schedule"),
+    [
+        ({"scheduler": "dpmpp_2m_karras"}, "dpmpp_2m", "karras"),
+        ({"scheduler": "dpmpp_2m"}, "dpmpp_2m", "uniform"),  # what it meant before schedules were apart
+        ({"scheduler": "euler_a"}, "euler_a", "uniform"),
+        ({"scheduler": "ddim"}, "ddim", "automatic"),
+        ({"scheduler": "dpmpp_2m", "schedule": "automatic"}, "dpmpp_2m", "automatic"),
+        ({}, "dpmpp_2m", "automatic"),
+        ({"scheduler": "of another version"}, "of another version", "automatic"),
+    ],
+)
+def test_what_older_versions_stored_keeps_its_meaning(written, scheduler, schedule):
+    request = GenerationRequest.stored(written)
+    assert (request.scheduler, request.schedule) == (scheduler, schedule)
+
+
+def test_a_schedule_that_the_sampler_does_not_take_is_refused():
+    error = refused(scheduler="ddim", schedule="karras")
+    assert (error.field, error.message) == ("schedule", "Schedule = Karras: DDIM has noise levels of its own.")
+
+
+def test_an_unknown_schedule_is_told_what_is_allowed():
+    error = refused(schedule="wonder")
+    assert error.message.startswith("Schedule = 'wonder': allowed is automatic, karras, ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "scheduler"), [("eta", 0.5, "euler"), ("eta_ddim", 0.5, "euler_a"), ("s_churn", 10, "dpmpp_2m")]
+)
+def test_what_does_not_act_on_the_sampler_is_refused(name, value, scheduler):
+    error = refused(scheduler=scheduler, **{name: value})
+    assert error.field == name
+    assert "does not act on" in error.message
+    default = GenerationRequest.model_fields[name].default
+    GenerationRequest.checked({"scheduler": scheduler, name: default})
+
+
+@pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
+def test_every_field_of_some_samplers_acts_or_is_idle(spec):
+    idle = idle_fields({"scheduler": spec.key, "init_image": "5a" * 32})
+    assert idle - OF_SCHEDULES == TAKEN_BY_SOME - set(spec.takes)
+    assert idle & OF_SCHEDULES == (frozenset() if spec.automatic else OF_SCHEDULES)
+    for name in spec.takes:
+        GenerationRequest.checked({"scheduler": spec.key, name: 0.25})
+
+
+def test_the_level_before_zero_is_of_no_use_to_levels_of_its_own():
+    error = refused(scheduler="ddim", last_level="left_out")
+    assert error.message == "Level before zero = left_out: DDIM has noise levels of its own."
+    assert GenerationRequest.checked({"scheduler": "ddim", "last_level": "automatic"}).last_level == "automatic"
+    assert GenerationRequest.checked({"scheduler": "euler", "last_level": "left_out"}).last_level == "left_out"
+
+
+def test_what_did_not_act_on_a_sampler_in_version_0_1_does_not_under_its_rules():
+    old = {"scheduler": "dpmpp_2m_sde", "compatibility": "0.1"}
+    assert "eta" in idle_fields(old)
+    assert "eta" not in idle_fields({"scheduler": "dpmpp_2m_sde"})
+    assert refused(**old, eta=0.5).field == "eta"
+
+
+def test_what_needs_an_input_picture_is_idle_without_one():
+    assert idle_fields({"scheduler": "dpmpp_2m"}) >= NEED_PICTURE
+    assert not idle_fields({"scheduler": "dpmpp_2m", "init_image": "5a" * 32}) & NEED_PICTURE
+
+
+def test_a_models_schedule_goes_with_its_own_sampler():
+    defaults = {"scheduler": "dpmpp_2m", "schedule": "karras", "steps": 20}
+    assert over_defaults(defaults, {"scheduler": "ddim"}) == {"scheduler": "ddim", "steps": 20}
+    assert over_defaults(defaults, {"scheduler": "DPM++ 2M"})["schedule"] == "karras"
+    assert over_defaults(defaults, {"steps": 5}) == {**defaults, "steps": 5}
+
+
+def test_the_automatic_choice_says_what_it_is():
+    assert schedule_choices("dpmpp_2m")[0].title == "Automatic (Karras)"
+    assert schedule_choices("euler")[0].title == "Automatic (Uniform)"
+    assert schedule_choices("ddim")[0].title == schedule_choices()[0].title == "Automatic"
+
+
+@pytest.mark.parametrize(
+    ("syntax", "version", "is_idle"),
+    [("a1111", "0.2", False), ("comfyui", "0.2", True), ("compel", "0.2", True), ("comfyui", "0.1", False)],
+)
+def test_emphasis_is_idle_where_weights_act_in_another_way(syntax, version, is_idle):
+    idle = idle_prompt_fields({"prompt_syntax": syntax, "compatibility": version})
+    assert idle == (frozenset({"emphasis"}) if is_idle else frozenset())

@@ -1,0 +1,294 @@
+"""From names in a request to files at a model: found, refused with both families named, hashed once."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.library.library import Library
+from sdstudio.library.resolving import Fitting
+from tests.tiny_upscalers import dense_weights, write
+
+LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+
+
+def write_lora(path, width=768):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {f"{LAYER}.lora_down.weight": torch.zeros(2, width), f"{LAYER}.lora_up.weight": torch.zeros(320, 2)}
+    save_file(tensors, path)
+
+
+@pytest.fixture
+def shelf(home, tiny_models):
+    (home.models / "tiny").symlink_to(tiny_models["sd1"], target_is_directory=True)
+    write_lora(home.models / "Lora" / "ink.safetensors")
+    write_lora(home.models / "Lora" / "cinema.safetensors", 2048)
+    embeddings = home.models / "embeddings"
+    embeddings.mkdir()
+    save_file({"emb_params": torch.zeros(2, 768)}, embeddings / "bad-hands.safetensors")
+    save_file({"clip_l": torch.zeros(1, 768), "clip_g": torch.zeros(1, 1280)}, embeddings / "heart.safetensors")
+    vae = {"first_stage_model.decoder.conv_in.weight": torch.zeros(2, 2)}
+    (home.models / "VAE").mkdir()
+    save_file(vae, home.models / "VAE" / "soft.safetensors")
+    library = Library(home)
+    return library, Fitting(library), library.find("tiny")
+
+
+def fitted(shelf, **values):
+    _, fitting, model = shelf
+    return fitting.fitted(GenerationRequest(**values), model).adapters
+
+
+def refused(shelf, **values):
+    _, fitting, model = shelf
+    with pytest.raises(InvalidRequest) as error:
+        fitting.check(GenerationRequest(**values), model)
+    return error.value
+
+
+def test_names_in_list_and_prompt_become_files_with_weights_and_hashes(shelf, home):
+    lora, embedding, vae = fitted(
+        shelf, prompt="a cat <lora:ink:0.5:0.25>", negative_prompt="Bad-Hands", loras=(("ink", 0.5),), vae="soft"
+    )
+    assert (lora.kind, lora.path, lora.family) == ("lora", home.models / "Lora" / "ink.safetensors", "sd1")
+    assert (lora.text_weight, lora.unet_weight) == (1.0, 0.75)
+    assert len(lora.hash) == 12
+    assert (embedding.kind, embedding.name) == ("embedding", "bad-hands")
+    assert (vae.kind, vae.name, len(vae.hash)) == ("vae", "soft", 10)
+
+
+def test_a_model_without_anything_stays_as_it_is(shelf):
+    _, fitting, model = shelf
+    assert fitting.fitted(GenerationRequest(prompt="a cat"), model) is model
+
+
+def test_a_lora_of_another_family_is_refused_with_both_named(shelf):
+    error = refused(shelf, loras=(("cinema", 1.0),))
+    assert error.field == "loras"
+    assert error.message == (
+        "LoRA = cinema: it is made for Stable Diffusion XL; Tiny SD 1 is Stable Diffusion 1.x."
+    )  # fmt: skip
+    assert refused(shelf, prompt="<lora:cinema:1>").field == "prompt"
+
+
+def test_an_unknown_name_is_refused_with_what_was_meant(shelf):
+    assert "Did you mean ink?" in refused(shelf, loras=(("imk", 1.0),)).hint
+    assert refused(shelf, vae="soff").hint == "Did you mean soft?"
+    assert refused(shelf, prompt="embedding:bad-hand").hint == "Did you mean bad-hands?"
+
+
+def test_a_word_that_is_anothers_embedding_stays_a_word_unless_it_is_called_one(shelf):
+    assert fitted(shelf, prompt="a heart") == ()
+    assert "made for Stable Diffusion XL" in refused(shelf, prompt="a embedding:heart").message
+
+
+def test_a_name_inside_a_tag_or_a_comment_is_no_word(shelf, home):
+    write_lora(home.models / "Lora" / "bad-hands.safetensors")
+    shelf[0].rescan()
+    assert [adapter.kind for adapter in fitted(shelf, prompt="a cat <lora:bad-hands:1> # bad-hands")] == ["lora"]
+
+
+@pytest.mark.parametrize("tag", ["<lora:ink:much>", "<lora:ink:99>", "<lora:ink:nan>", "<lora::1>"])
+def test_a_weight_that_is_none_is_refused(shelf, tag):
+    error = refused(shelf, prompt=f"a cat {tag}")
+    assert error.message == f"{tag}: a LoRA's weight is a number from -10 to 10."
+
+
+def test_a_file_that_is_cut_off_is_refused_before_any_work(shelf, home):
+    path = home.models / "Lora" / "ink.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    shelf[0].rescan()
+    assert "ink" in refused(shelf, loras=(("ink", 1.0),)).message
+
+
+def test_hashes_are_read_once(shelf, monkeypatch):
+    library = shelf[0]
+    computed = []
+    hash_asset = library.hash_asset
+
+    def counted(asset, **more):
+        computed.append(asset)
+        return hash_asset(asset, **more)
+
+    monkeypatch.setattr(library, "hash_asset", counted)
+    fitted(shelf, loras=(("ink", 1.0),))
+    fitted(shelf, loras=(("ink", 0.5),))
+    assert len(computed) == 1
+
+
+def test_hashing_stops_when_asked(shelf):
+    from sdstudio.core.errors import Cancelled
+
+    _, fitting, model = shelf
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        fitting.fitted(GenerationRequest(loras=(("ink", 1.0),)), model, cancel)
+
+
+def test_an_upscaler_is_found_by_name_or_path_where_a_picture_is_to_be_enlarged(home):
+    path = write(dense_weights(), home.models / "upscale_models" / "4x-sharp.safetensors")
+    Image.new("RGB", (8, 8)).save(home.home / "small.png")
+    key = InputPictures(home).keep(home.home / "small.png").id
+    library = Library(home)
+    shelf = library, Fitting(library), library.find("starter")
+    (by_name,) = fitted(shelf, init_image=key, upscaler="4x-sharp")
+    (by_path,) = fitted(shelf, init_image=key, upscaler=str(path))
+    assert (by_name.kind, by_name.path, len(by_name.hash)) == ("upscaler", path, 10)
+    assert (by_path.path, by_path.hash) == (by_name.path, by_name.hash)
+    assert by_name.recorded == {"kind": "upscaler", "name": "4x-sharp", "hash": by_name.hash}
+    assert fitted(shelf, upscaler="4x-sharp") == ()
+    save_file({"residual_group.x": torch.zeros(1)}, path.with_name("swin.safetensors"))
+    library.rescan()
+    assert refused(shelf, init_image=key, upscaler="swin").message.count("swin") == 2  # its name and its file
+    error = refused(shelf, init_image=key, upscaler="gone")
+    assert (error.field, "gone" in error.message) == ("upscaler", True)
+
+
+@pytest.fixture
+def kept(home, tmp_path):
+    path = tmp_path / "cat.png"
+    Image.new("RGB", (8, 8), "teal").save(path)
+    return InputPictures(home).keep(path, entry_id=12)
+
+
+def test_the_input_picture_becomes_a_file_beside_the_model(shelf, kept):
+    _, fitting, model = shelf
+    request = GenerationRequest(init_image=kept.id)
+    fitting.check(request, model)
+    assert fitting.fitted(request, model).input_picture == kept.path
+    assert fitting.fitted(GenerationRequest(), model) is model
+    assert (fitting.parent_of(request), fitting.parent_of(GenerationRequest())) == (12, None)
+
+
+def test_an_input_picture_that_is_gone_is_refused_before_work(shelf, kept):
+    kept.path.unlink()
+    error = refused(shelf, init_image=kept.id)
+    assert (error.field, error.message.partition(":")[0]) == ("init_image", "Input picture = cat.png")
+
+
+def test_another_kind_of_model_is_refused_unless_nothing_is_drawn_over_the_picture(shelf, kept):
+    _, fitting, model = shelf
+    other = replace(model, family="other")
+    with pytest.raises(InvalidRequest, match="cannot begin from one") as raised:
+        fitting.check(GenerationRequest(init_image=kept.id), other)
+    assert raised.value.field == "init_image"
+    fitting.check(GenerationRequest(init_image=kept.id, strength=0), other)
+
+
+def test_each_syntax_names_embeddings_in_its_own_way_and_a_hash_hides_nothing(shelf):
+    text = "bad-hands # embedding:bad-hands <bad-hands> <lora:ink:1>"
+    both = ["lora", "embedding"]
+    for syntax, kinds in (("a1111", ["embedding"]), ("comfyui", both), ("compel", both)):
+        assert [adapter.kind for adapter in fitted(shelf, prompt=text, prompt_syntax=syntax)] == kinds
+    assert fitted(shelf, prompt="bad-hands <bad-hands>", prompt_syntax="comfyui") == ()
+    assert fitted(shelf, prompt="bad-hands embedding:other", prompt_syntax="compel") == ()
+    assert refused(shelf, prompt="embedding:other", prompt_syntax="comfyui").field == "prompt"
+    assert len(fitted(shelf, prompt="bad-hands", prompt_syntax="comfyui", compatibility="0.1")) == 1
+
+
+def test_a_blend_with_a_weight_too_many_is_refused_before_work(shelf):
+    error = refused(shelf, negative_prompt='("a", "b").blend(1, 2, 3)', prompt_syntax="compel")
+    assert (error.field, error.message) == (
+        "negative_prompt", "Negative prompt: .blend(..) has 3 weights for 2 prompts.",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def twins(home, tiny_models):
+    """Two LoRA and two embeddings of one name each, in folders; the files differ in length."""
+    (home.models / "tiny").symlink_to(tiny_models["sd1"], target_is_directory=True)
+    for folder, rank in (("ink", 2), ("pony", 3)):
+        path = home.models / "Lora" / folder / "style.safetensors"
+        path.parent.mkdir(parents=True)
+        down, up = torch.zeros(rank, 768), torch.zeros(320, rank)
+        save_file({f"{LAYER}.lora_down.weight": down, f"{LAYER}.lora_up.weight": up}, path)
+        (home.models / "embeddings" / folder).mkdir(parents=True)
+        save_file({"emb_params": torch.zeros(rank, 768)}, home.models / "embeddings" / folder / "heart.safetensors")
+    library = Library(home)
+    return library, Fitting(library), library.find("tiny")
+
+
+def test_a_name_of_several_files_is_asked_about_wherever_it_stands(twins):
+    for values, field, hint in (
+        ({"prompt": "<lora:style:1>"}, "prompt", "Write <lora:ink/style:1>, say."),
+        ({"prompt": "<lora:style.safetensors:1>"}, "prompt", "Write <lora:ink/style:1>, say."),
+        ({"loras": (("style", 1.0),)}, "loras", "Choose one of them, ink/style say."),
+        ({"negative_prompt": "a heart"}, "negative_prompt", "Write embedding:ink/heart, say."),
+        ({"prompt": "embedding:heart"}, "prompt", "Write embedding:ink/heart, say."),
+    ):
+        error = refused(twins, **values)
+        assert (error.field, error.hint) == (field, hint)
+        assert "several files have this name: ink/" in error.message
+
+
+def test_a_folder_before_the_name_tells_which_one(twins):
+    for name in ("pony/style", "pony\\style", "pony/style.safetensors", "Lora/pony/style"):
+        [lora] = fitted(twins, prompt=f"a cat <lora:{name}:1>")
+        assert (lora.path.parent.name, lora.told) == ("pony", ())
+    for text in ("embedding:pony/heart", "embedding:pony\\heart.safetensors:1.2", "pony/heart"):
+        [embedding] = fitted(twins, prompt=f"a ({text})")
+        assert (embedding.path.parent.name, embedding.told) == ("pony", ())
+
+
+def test_a_hash_decides_and_finds_a_file_under_another_name(twins):
+    library = twins[0]
+    hashed = {asset.key: library.hash_asset(asset) for asset in library.assets("lora")}
+    for key, asset in hashed.items():
+        for digits in (asset.short_hash, asset.sha256[:10].upper(), asset.sha256):
+            [lora] = fitted(twins, prompt="<lora:style:1>", file_hashes=(("style", digits),))
+            assert (lora.path, lora.told) == (library.find_asset("lora", key).path, ())
+    refused_all = ({"file_hashes": (("style", "0" * 12),)}, {"file_hashes": (("other", hashed["ink/style"].sha256),)})
+    for values in refused_all:
+        with pytest.raises(InvalidRequest, match="several files"):
+            fitted(twins, prompt="<lora:style:1>", **values)
+    [lora] = fitted(twins, prompt="<lora:gone:1>", file_hashes=(("gone", hashed["pony/style"].short_hash),))
+    assert lora.told == ("LoRA gone: pony/style is used, which has its hash",)
+
+
+def test_only_one_that_fits_the_model_is_used_and_told(twins, home):
+    write_lora(home.models / "Lora" / "pony" / "style.safetensors", 2048)
+    twins[0].rescan()
+    [lora] = fitted(twins, prompt="<lora:style:1>")
+    assert lora.path.parent.name == "ink"
+    assert lora.told == (
+        "LoRA style: ink/style is used, and not pony/style (made for Stable Diffusion XL)",
+    )  # fmt: skip
+
+
+def test_copies_are_no_question_and_version_01_took_the_first(twins, home):
+    [first] = fitted(twins, prompt="<lora:style:1>", compatibility="0.1")
+    assert first.path.parent.name == "ink"
+    assert "as version 0.1 did" in first.told[0]
+    same = (home.models / "Lora" / "ink" / "style.safetensors").read_bytes()
+    (home.models / "Lora" / "pony" / "style.safetensors").write_bytes(same)
+    twins[0].rescan()
+    twins[1].check(GenerationRequest(prompt="<lora:style:1>"), twins[2])
+    [lora] = fitted(twins, prompt="<lora:style:1>")
+    assert (lora.path.parent.name, lora.told) == ("ink", ())
+
+
+def test_a_folder_that_is_not_there_is_told(shelf):
+    [lora] = fitted(shelf, prompt="<lora:elsewhere/ink:1>")
+    assert lora.told == ("LoRA elsewhere/ink: there is no such folder, ink is used",)
+    [embedding] = fitted(shelf, prompt="embedding:elsewhere/bad-hands")
+    assert embedding.told == ("Embedding elsewhere/bad-hands: there is no such folder, bad-hands is used",)
+
+
+def test_what_a_lora_brings_along_may_be_called_an_embedding(shelf, home):
+    path = home.models / "Lora" / "ink.safetensors"
+    tensors = {f"{LAYER}.lora_down.weight": torch.zeros(2, 768), f"{LAYER}.lora_up.weight": torch.zeros(320, 2)}
+    words = {f"bundle_emb.{name}": torch.zeros(1, 768) for name in ("wet ink.clip_l", "dry.emb_params")}
+    save_file(tensors | words, path)
+    shelf[0].rescan()
+    assert set(shelf[0].find_asset("lora", "ink").bundled) == {"wet ink", "dry"}
+    assert [adapter.name for adapter in fitted(shelf, prompt="embedding:dry <lora:ink:1>")] == ["ink"]
+    assert "no such Embedding" in refused(shelf, prompt="embedding:dry").message
