@@ -7,12 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication, QMainWindow, QPushButton, QWidget
 
 from sdstudio.core.paths import resources
+from sdstudio.ui import icon_drawing
 from sdstudio.ui import theme as look
+from sdstudio.ui.icon_drawing import drawn
 from sdstudio.ui.theme import DARK, LIGHT, Tokens, apply_theme, icon, mark, pixmap, set_icon, style_sheet, tokens
 from sdstudio.ui.widgets.buttons import fill, push_button
 
@@ -187,10 +189,32 @@ def test_the_icon_of_a_filled_button_is_seen_on_the_accent(qapp: QApplication, q
 
 def test_an_icon_is_crisp_on_a_double_screen(qapp: QApplication) -> None:
     apply_theme(qapp, "dark")
-    assert icon("play").pixmap(16, 16).width() >= 16
-    sizes = {size.width() for size in icon("play", size=20).availableSizes()}
-    assert 40 in sizes or 20 in sizes
+    play = icon("play", size=20)
+    assert play.pixmap(QSize(20, 20), 1.0).width() == 20
+    assert play.pixmap(QSize(20, 20), 2.0).width() == 40
+    assert play.pixmap(QSize(64, 64), 1.0).width() == 20, "no larger than it is made for"
     assert pixmap("play", size=20, ratio=2.0).width() == 40
+
+
+def test_an_icon_is_drawn_when_it_is_seen_and_once(qapp: QApplication, qtbot, monkeypatch) -> None:
+    colours: list[str] = []
+
+    def noted(source, colour, size, ratio):
+        colours.append(colour)
+        return drawn(source, colour, size, ratio)
+
+    monkeypatch.setattr(icon_drawing, "drawn", noted)
+    button = QPushButton()
+    qtbot.addWidget(button)
+    button.setIcon(icon_drawing.drawn_icon("play", "#ff0000", "#00ff00", 16))
+    assert colours == []
+    button.show()
+    looks = [button.grab().toImage(), button.grab().toImage()]
+    assert looks[0] == looks[1]
+    assert colours == ["#ff0000"]
+    button.setEnabled(False)
+    assert button.grab().toImage() != looks[0]
+    assert colours == ["#ff0000", "#00ff00"]
 
 
 def test_marking_a_shown_button_changes_how_it_looks(qapp: QApplication, qtbot) -> None:

@@ -9,11 +9,12 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QPushButton, QWidget
 
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
 from sdstudio.ui.first_paint import without_style_sheet
+from sdstudio.ui.pages.learn.page import LearnPage
 from sdstudio.ui.pages.library.space_view import SpaceView
 from sdstudio.ui.theme import apply_theme
 from tests.unit.history.conftest import recipe
@@ -142,5 +143,32 @@ def test_no_forgotten_window_is_deleted_while_qt_restyles_all_windows(qtbot, qap
         assert label.may_collect
         assert [kind for kind, may in label.may_collect if may] == []
         assert gc.isenabled()
+    finally:
+        theme.choose("dark")
+
+
+class _Measured(QWidget):
+    """Counts how often it is asked how large it wants to be."""
+
+    asked = 0
+
+    def minimumSizeHint(self):  # noqa: N802 (Qt's name)
+        self.asked += 1
+        return super().minimumSizeHint()
+
+
+def test_the_hidden_text_of_the_learn_page_is_laid_out_when_it_is_seen(qtbot, qapp):
+    theme = apply_theme(qapp, "dark")
+    page, sheet = LearnPage(), _Measured()
+    qtbot.addWidget(page)
+    page.setWidget(sheet)
+    page.show()
+    page.hide()
+    try:
+        sheet.asked = 0
+        theme.choose("light")
+        assert sheet.asked == 0
+        page.show()
+        assert sheet.asked > 0
     finally:
         theme.choose("dark")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QPoint, Qt, QTimer
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from sdstudio.ui.pages.learn.diagram import LearnDiagram
 from sdstudio.ui.pages.learn.explain_view import ExplainView
@@ -89,6 +89,7 @@ class LearnPage(QScrollArea):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._is_out_of_style = False
         self.setObjectName("learnPage")
         self.setAccessibleName("How it works")
         self.setWidgetResizable(True)
@@ -125,6 +126,16 @@ class LearnPage(QScrollArea):
         row.addStretch(1)
         self._sheet = sheet
         self.setWidget(sheet)
+
+    def event(self, event: QEvent) -> bool:
+        """Lay out all the text in another style only when it is seen: that takes longer than all other pages."""
+        if event.type() == QEvent.Type.StyleChange and not self.isVisible():
+            self._is_out_of_style = True
+            return True
+        if event.type() == QEvent.Type.Show and self._is_out_of_style:
+            self._is_out_of_style = False
+            QApplication.sendEvent(self, QEvent(QEvent.Type.StyleChange))
+        return super().event(event)
 
     def show_explanation(self) -> None:
         """Bring the explained picture into view, from its top: it is yet to grow by all the steps."""
