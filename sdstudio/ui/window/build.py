@@ -104,7 +104,7 @@ class Furniture:
         """Build everything for a window; nothing is laid out yet."""
         actions = EntryActions(window)
         message = MessageBar("windowMessage", window)
-        canvas = Canvas(actions, window)
+        canvas = Canvas(actions, rooms.tasks, window)
         editor = PromptEditor(window)
         status_line = StatusLine(editor.cancel_button, window)
         panel = ParameterPanel(window)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ModelLoading, StepDone
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.store import Entry
@@ -21,7 +22,9 @@ from sdstudio.jobs.queue import Job
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.caption import PictureCaption
 from sdstudio.ui.entries.keys import pressed_key
+from sdstudio.ui.entries.picture_loader import LoadedPicture
 from sdstudio.ui.pages.create.batch_strip import BatchStrip
+from sdstudio.ui.pages.create.canvas_picture import CanvasPicture
 from sdstudio.ui.pages.create.hover_bar import HoverBar, live_button
 from sdstudio.ui.theme import GRID
 from sdstudio.ui.widgets.empty_state import EmptyState
@@ -48,7 +51,7 @@ class Canvas(QWidget):
     #: Another entry is shown; carries it, or None.
     entry_changed = Signal(object)
 
-    def __init__(self, actions: EntryActions, parent: QWidget | None = None) -> None:
+    def __init__(self, actions: EntryActions, tasks: TaskRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("canvas")
         self.setAccessibleName("Canvas")
@@ -71,6 +74,7 @@ class Canvas(QWidget):
         self.view = PictureView(self)
         self.view.setAccessibleName("Picture")
         self.view.setMinimumSize(160, GRID)
+        self._picture = CanvasPicture(self.view, tasks)
         self.view.drag_out_started.connect(self._on_drag_out_started)
         self.view.menu_requested.connect(self._on_menu_requested)
         self.view.zoom_changed.connect(self._on_zoom_changed)
@@ -158,7 +162,7 @@ class Canvas(QWidget):
         if self._strip_is_of(self._job):
             self.strip.add(entry, choose=self._followed)
         if self._followed:
-            self._show(entry)
+            self._show(entry, was_awaited=True)
 
     def finish(self, job: Job) -> None:
         """A job has ended, one way or another."""
@@ -207,7 +211,7 @@ class Canvas(QWidget):
         self._set_entry(None)
         self._place_overlays()
 
-    def show_at_start(self, entry: Entry, picture: QImage) -> bool:
+    def show_at_start(self, entry: Entry, picture: LoadedPicture) -> bool:
         """Show the picture the user saw last, unless there is something to see already; say whether it is shown."""
         if self._job is not None or self._stack.currentWidget() is not self.empty:
             return False
@@ -289,19 +293,9 @@ class Canvas(QWidget):
         self.strip.mark(shown.id)
         self._show(shown)
 
-    def _show(self, entry: Entry, picture: QImage | None = None) -> None:
-        image = QImage(str(entry.path)) if picture is None else picture
+    def _show(self, entry: Entry, picture: LoadedPicture | None = None, was_awaited: bool = False) -> None:
         self._stack.setCurrentWidget(self._filled)
-        if entry.recipe.blocked:
-            self.view.reserve(QSize(entry.recipe.request.width, entry.recipe.request.height))
-            hint = "The filter can be changed in the settings under Safety."
-            self.view.set_blank(f"This picture was blocked: {entry.recipe.blocked}\n\n{hint}")
-        elif image.isNull():
-            self.view.reserve(QSize(entry.recipe.request.width, entry.recipe.request.height))
-            self.view.set_blank(f"The file is gone: {entry.path.name}\n\nRe-run makes the same picture again.")
-        else:
-            same = self._entry is not None and self._entry.recipe.request.width == image.width()
-            self.view.set_picture(image, keep_zoom=same)
+        self._picture.show(entry, self._entry, picture, was_awaited)
         self.view.setAccessibleDescription(entry.recipe.request.prompt)
         self._set_entry(entry)
         self._place_overlays()
@@ -311,6 +305,8 @@ class Canvas(QWidget):
 
     def _set_entry(self, entry: Entry | None) -> None:
         self._entry = entry
+        if entry is None:
+            self._picture.stop()
         self._bar.set_entry(entry)
         self.caption.show_entry(entry)
         self.entry_changed.emit(entry)

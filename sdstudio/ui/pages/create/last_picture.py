@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject
-from PySide6.QtGui import QImage
 
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.history.store import Entry, History
+from sdstudio.ui.entries.picture_loader import LoadedPicture, read_picture_file
 from sdstudio.ui.pages.create.canvas import Canvas
 
 
@@ -43,11 +43,12 @@ class LastPicture(QObject):
             return
         self._tasks.run("Reading the last picture", lambda _task: _newest(self._history), self._take, urgent=True)
 
-    def _take(self, newest: tuple[Entry, QImage] | None) -> None:
+    def _take(self, newest: tuple[Entry, LoadedPicture] | None) -> None:
         if newest is not None and not self._stopped and self._canvas.show_at_start(*newest):
             self._shown()
 
 
-def _newest(history: History) -> tuple[Entry, QImage] | None:
+def _newest(history: History) -> tuple[Entry, LoadedPicture] | None:
     entries = history.entries(limit=1)
-    return (entries[0], QImage(str(entries[0].path))) if entries else None
+    read = read_picture_file(entries[0].path) if entries else None
+    return (entries[0], read) if read is not None else None

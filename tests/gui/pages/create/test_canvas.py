@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from PySide6.QtGui import QColor, QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton
 
+from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.events import Decoding, Enlarging, ModelLoading, PreviewFrame, StepDone
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.jobs.queue import Job, JobState
@@ -37,14 +39,16 @@ def actions() -> EntryActions:
 
 
 @pytest.fixture
-def canvas(qapp: QApplication, qtbot, actions: EntryActions) -> Canvas:
+def canvas(qapp: QApplication, qtbot, actions: EntryActions) -> Iterator[Canvas]:
     apply_theme(qapp, "dark")
-    made = Canvas(actions)
+    tasks = TaskRunner()
+    made = Canvas(actions, tasks)
     qtbot.addWidget(made)
     made.resize(600, 500)
     with qtbot.waitExposed(made):
         made.show()
-    return made
+    yield made
+    tasks.close()
 
 
 def wheel(canvas: Canvas, at: QPointF, notches: int) -> None:

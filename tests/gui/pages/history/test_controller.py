@@ -40,7 +40,7 @@ def desk(qapp, qtbot, history, entries):
     parent = QObject()
     model = HistoryModel(history, Thumbnails(history, tasks), tasks)
     actions = EntryActions()
-    canvas, message = Canvas(actions), MessageBar("message")
+    canvas, message = Canvas(actions, tasks), MessageBar("message")
     browser = HistoryBrowser(model, actions)
     for widget in (canvas, message, browser):
         qtbot.addWidget(widget)
