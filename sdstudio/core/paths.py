@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import platformdirs
@@ -135,6 +136,7 @@ def studio_paths(home: Path | None = None) -> StudioPaths:
     return StudioPaths(expanded(chosen or platformdirs.user_data_path("sdstudio", appauthor=False)).absolute())
 
 
+@cache
 def resources() -> Path:
     """Return the folder of shipped files: inside an installed wheel, or beside the package in a checkout."""
     installed = Path(__file__).resolve().parent.parent / "resources"

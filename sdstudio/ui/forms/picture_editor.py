@@ -31,8 +31,9 @@ from sdstudio.ui import theme
 from sdstudio.ui.forms.editor import Editor, camel, tooltip
 from sdstudio.ui.theme import GRID, RADIUS, mark
 from sdstudio.ui.widgets.buttons import push_button
+from sdstudio.ui.widgets.drop_answer import accept_as_copy
 from sdstudio.ui.widgets.flow_layout import FlowLayout
-from sdstudio.ui.widgets.picture_drag import Offer, accept_as_copy, offer_of
+from sdstudio.ui.widgets.picture_drag import Offer, offer_of
 
 PICTURES: Final = "Pictures (*.png *.jpg *.jpeg *.webp);;All files (*)"
 EMPTY_PX: Final = 72

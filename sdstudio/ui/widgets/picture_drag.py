@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from PySide6.QtCore import QMetaType, QMimeData, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QImage
+from PySide6.QtCore import QMetaType, QMimeData, QUrl
+from PySide6.QtGui import QImage
 
 from sdstudio.core.pictures.opening import ENDINGS
 
@@ -123,12 +123,6 @@ def means_picture(mime: QMimeData | None, beside_text: bool = False) -> bool:
 def pasted_picture(mime: QMimeData | None, beside_text: bool = False) -> Offer | None:
     """Return the picture that is meant by what is on the clipboard, ``None`` when none is; see `means_picture`."""
     return offer_of(mime) if mime is not None and means_picture(mime, beside_text) else None
-
-
-def accept_as_copy(event: QDropEvent) -> None:
-    """Take what is dragged and answer "copy": a program that hears "move" deletes the user's original."""
-    event.setDropAction(Qt.DropAction.CopyAction)
-    event.accept()
 
 
 def _first_entry(mime: QMimeData) -> int | None:

@@ -15,7 +15,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QVBoxLayout, QWidget
 
 from sdstudio.ui.theme import FONT_PT, FONT_SIZES, ThemeChoice, apply_theme, set_icon
-from sdstudio.ui.widgets.picture_drag import accept_as_copy
+from sdstudio.ui.widgets.drop_answer import accept_as_copy
 from sdstudio.ui.window.memory import WindowMemory
 
 if TYPE_CHECKING:
