@@ -142,14 +142,18 @@ class LoopbackHub:
         self.stalled.set()
         self.go_on.wait(_STALL_LIMIT_S)
 
+    def stop(self) -> None:
+        """Answer no more: a connection is refused from now on."""
+        self._server.shutdown()
+        self._server.server_close()
+
     def __enter__(self) -> LoopbackHub:
         threading.Thread(target=self._server.serve_forever, name="loopback-hub", daemon=True).start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.go_on.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self.stop()
 
 
 def _handler_of(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:

@@ -169,6 +169,11 @@ class TaskRunner(QObject):
             begin()
 
     @property
+    def is_idle(self) -> bool:
+        """Nothing is under way, and everything that has ended has been told."""
+        return not self._running
+
+    @property
     def asked_for(self) -> tuple[str, ...]:
         """The titles of what somebody waits for, the oldest first."""
         return tuple(task.title for task, _work in self._running.values() if task.asked_for)

@@ -210,6 +210,11 @@ class Worker(QThread):
             with contextlib.suppress(HistoryError):  # the next start finds it running, and marks it then
                 self._queue.finish(job_id, JobState.INTERRUPTED, *self._interrupted(self._queue.get(job_id)))
 
+    @property
+    def has_looked(self) -> bool:
+        """It has begun to look at the queue since it was last woken."""
+        return not self._wake.is_set()
+
     def run(self) -> None:
         """The thread: the engine, then job after job. Nothing that is raised in here ends it."""
         with contextlib.suppress(StudioError):  # told already; the first job tries again

@@ -97,13 +97,13 @@ def _draw(
     destination.prepare()
     try:
         for order in orders:
-            _Drawing(console, studio, order, destination, as_json).run()
+            Drawing(console, studio, order, destination, as_json).run()
         return 0
     finally:
         destination.abandon()
 
 
-class _Drawing:
+class Drawing:
     """One run of the engine: its events become a progress bar, files and lines of output."""
 
     def __init__(self, console: Console, studio: Studio, order: Order, destination: Destination, as_json: bool) -> None:

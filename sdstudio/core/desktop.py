@@ -66,7 +66,7 @@ def missing_libraries(x11: bool = True) -> tuple[SystemLibrary, ...]:
     if not sys.platform.startswith("linux"):
         return ()
     wanted = (library for library in SYSTEM_LIBRARIES if x11 or not library.x11_only)
-    return tuple(library for library in wanted if not _loads(library.soname))
+    return tuple(library for library in wanted if not loads(library.soname))
 
 
 def install_line(libraries: tuple[SystemLibrary, ...]) -> str:
@@ -74,7 +74,8 @@ def install_line(libraries: tuple[SystemLibrary, ...]) -> str:
     return "sudo apt install " + " ".join(library.package for library in libraries)
 
 
-def _loads(soname: str) -> bool:
+def loads(soname: str) -> bool:
+    """Return whether the system finds a library of this name."""
     try:
         ctypes.CDLL(soname)
     except OSError:

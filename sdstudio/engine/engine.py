@@ -163,6 +163,11 @@ class Engine:
             raise ModelUnsupported(f"{loaded.info.name}: its steps cannot be shown as pictures.", "Explain another.")
         return recorded(loaded.pipe, request.guidance_scale, Previewer(spec, device.torch_device), on_event)
 
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """The model that it holds now."""
+        return self._loaded
+
     def status(self) -> EngineStatus:
         """Return what the engine runs on and holds. Never raises."""
         try:

@@ -6,10 +6,12 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -72,6 +74,12 @@ def moved_to(bin_folder: Path) -> Callable[[Path], Path]:
     return trash
 
 
+def check_database(paths: StudioPaths) -> None:
+    """Let SQLite look through its whole file."""
+    with closing(sqlite3.connect(paths.database)) as database:
+        assert database.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+
+
 def wrong(paths: StudioPaths, history: History) -> list[str]:
     """Return what is not whole after a recovery: rows without a readable picture, pictures without a row, leftovers."""
     found = []
@@ -85,8 +93,9 @@ def wrong(paths: StudioPaths, history: History) -> list[str]:
     if {entry.path for entry in entries} != set(paths.images.glob("*/*.png")):
         found.append("rows and pictures differ")
     leftovers = [str(file) for file in paths.home.rglob("*.tmp")]
-    pending = history._database.read("SELECT count(*) FROM entries WHERE state = 'pending'")[0][0]
-    history._check()
+    with closing(sqlite3.connect(paths.database)) as database:
+        pending = database.execute("SELECT count(*) FROM entries WHERE state = 'pending'").fetchone()[0]
+    check_database(paths)
     return [*found, *leftovers, *(["a pending row"] if pending else [])]
 
 

@@ -12,6 +12,7 @@ import pytest
 from sdstudio.core.paths import StudioPaths
 from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.jobs.queue import JobQueue, JobState
+from tests.end2end.crash_children import check_database
 from tests.unit.history.conftest import started
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
@@ -57,7 +58,7 @@ def test_a_job_killed_in_the_middle_is_listed_as_interrupted_and_can_be_finished
     paths = StudioPaths(tmp_path / "home")
     assert child("job", paths.home).returncode == -signal.SIGKILL
     history, recovery = started(paths, lambda _path: None)
-    history._check()
+    check_database(paths)
     assert recovery.dropped == recovery.swept == 0
     queue = JobQueue(paths)
     (left,) = queue.interrupt_leftovers()

@@ -15,6 +15,7 @@ from sdstudio.core.errors import HistoryError, SaveFailed
 from sdstudio.core.paths import StudioPaths
 from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.history.store import History
+from tests.end2end.crash_children import check_database
 from tests.unit.history.conftest import everything_below, noise, recipe, started
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,7 @@ def test_a_full_disk_keeps_what_is_saved_writes_nothing_half_and_works_again_wit
     assert len(saved) >= 2
     assert "isk full" in error.message or "disk is full" in error.message
     assert error.hint
-    history._check()
+    check_database(paths)
     pictures = [name for name in everything_below(paths.images) if (paths.images / name).stat().st_size]
     assert len(pictures) == len(everything_below(paths.images)) == len(saved) == history.count()
     with pytest.raises(SaveFailed, match=r"Disk full|disk is full"):
@@ -99,7 +100,7 @@ def test_a_disk_with_no_room_for_a_row_says_so_and_is_whole_afterwards(small_dis
     before = history.count()
     assert before == len(saved)
     ballast.unlink()
-    history._check()
+    check_database(paths)
     entry = history.save(noise((8, 8)), recipe("with room"))
     assert history.count() == before + 1
     assert history.entries(limit=1) == [entry]
@@ -130,6 +131,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.paths import StudioPaths
 from sdstudio.history.store import History
+from tests.end2end.crash_children import check_database
 from tests.unit.history.conftest import everything_below, noise, recipe
 paths = StudioPaths(Path(sys.argv[1]))
 history = History(paths, lambda path: None)
@@ -145,7 +147,7 @@ else:
 assert len(everything_below(paths.images)) == 1
 assert history.entries() == [small]
 history.save(noise((64, 64)), recipe("another small one"))
-history._check()
+check_database(paths)
 print("as it should be")
 """
 

@@ -48,7 +48,7 @@ def test_a_zip_and_a_sheet_that_do_not_fit_are_not_there(history, small_disk):  
 def test_a_backup_that_does_not_fit_is_said_before_and_leaves_nothing(history, small_disk, monkeypatch):  # noqa: F811
     with pytest.raises(SaveFailed, match="MB left"):
         history.care.back_up(small_disk / "b.zip")
-    monkeypatch.setattr("sdstudio.history.care.backup._check_space", lambda _target, _pieces: None)
+    monkeypatch.setattr("sdstudio.history.care.backup.check_space", lambda _target, _pieces: None)
     for name in ("b.zip", "folder"):
         with pytest.raises(SaveFailed, match="Disk full"):
             history.care.back_up(small_disk / name)

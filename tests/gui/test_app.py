@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QLabel
 
 from sdstudio.app import build_studio, main
 from sdstudio.core import desktop
@@ -144,7 +145,7 @@ class TestBadFiles:
         home.settings.write_text('{"theme": "pink", "previews": false}')
         studio = build()
         assert "theme" in studio.window.message.message
-        assert studio.window._settings == Settings(previews=False)
+        assert studio.window.settings == Settings(previews=False)
 
     def test_a_data_folder_that_cannot_be_made_is_told(self, tmp_path, qapp):
         (tmp_path / "file").write_text("in the way")
@@ -226,7 +227,7 @@ def test_the_engine_is_made_when_the_window_is_on_the_screen(home, qtbot, tiny_m
             studio.window.show()
         assert len(made) == 1
         qtbot.waitUntil(lambda: studio.window.status_line.text == "Ready")
-        assert "CPU" in studio.window.top_bar.findChild(type(studio.window.top_bar._device), "deviceLabel").text()
+        assert "CPU" in studio.window.top_bar.findChild(QLabel, "deviceLabel").text()
     finally:
         studio.close()
         studio.delete()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -234,3 +236,66 @@ def test_a_module_says_what_it_knows_and_is_not_long(path):
     text = path.read_text(encoding="utf-8")
     assert text.startswith('"""')
     assert text.count("\n") <= 400
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _is_own(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+
+
+def _private_names(tree: ast.AST) -> set[str]:
+    """Return the private names that a module defines: functions, classes, attributes and variables."""
+    named: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            named.add(node.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_own(node):
+            named.add(node.attr)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            named.add(node.id)
+    return {name for name in named if _is_private(name)}
+
+
+def _touched(tree: ast.AST, private: set[str]) -> Iterator[tuple[int, str]]:
+    """Yield line and name of each private name of the product that a test takes hold of."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in private:
+            if not _is_own(node):
+                yield node.lineno, node.attr
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sdstudio":
+            yield from ((node.lineno, alias.name) for alias in node.names if _is_private(alias.name))
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")).endswith("attr"):
+            words = [word.value for word in node.args if isinstance(word, ast.Constant) and isinstance(word.value, str)]
+            yield from ((node.lineno, word) for word in words if word.rpartition(".")[2] in private)
+
+
+def test_no_test_takes_hold_of_a_private_name_of_the_product():
+    modules = (ROOT / "sdstudio").rglob("*.py")
+    private = set().union(*(_private_names(ast.parse(path.read_text(encoding="utf-8"))) for path in modules))
+    touched = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for line, name in _touched(ast.parse(path.read_text(encoding="utf-8")), private)
+    ]
+    assert len(private) > 1000
+    assert touched == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "studio.tasks._running",
+        "from sdstudio.jobs.tasks import _outcome",
+        "monkeypatch.setattr(runner, '_running', {})",
+        "monkeypatch.setattr('sdstudio.jobs.tasks._outcome', None)",
+        "hasattr(runner, '_running')",
+    ],
+)
+def test_a_private_name_is_found_however_it_is_written(line):
+    private = _private_names(ast.parse("def _outcome():\n    self._running = 1"))
+    assert private == {"_outcome", "_running"}
+    assert len(list(_touched(ast.parse(line), private))) == 1
+    assert list(_touched(ast.parse("self._running, block._forward_hooks"), private)) == []

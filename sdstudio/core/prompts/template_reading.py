@@ -43,7 +43,7 @@ class ReadTemplate:
     def __init__(self, text: str, names: Iterable[str], values: Callable[[str], tuple[str, ...]]) -> None:
         files: dict[str, Any] = {name: _Lines(name, values) for name in names}
         manager = WildcardManager(root_map={"": [files]})
-        self._command = _parsed(text)
+        self._command = parsed(text)
         samplers: dict[SamplingMethod, Sampler] = {
             SamplingMethod.RANDOM: RandomSampler(),
             SamplingMethod.COMBINATORIAL: CombinatorialSampler(),
@@ -86,7 +86,7 @@ class _Context(SamplingContext):
 
     def sample_prompts(self, prompt: str | Command, num_prompts: int | None = None) -> Iterable[SamplingResult]:
         """See the package."""
-        read = _parsed(prompt) if prompt and isinstance(prompt, str) else prompt
+        read = parsed(prompt) if prompt and isinstance(prompt, str) else prompt
         return super().sample_prompts(read, num_prompts)
 
 
@@ -133,5 +133,6 @@ def _at_turn(choices: Iterator[list[Command]], turn: int) -> tuple[list[Command]
 
 
 @functools.lru_cache(maxsize=_READ_KEPT)
-def _parsed(text: str) -> Command:
+def parsed(text: str) -> Command:
+    """Return what a template says, read once for as long as it is among the last used."""
     return parse(text)

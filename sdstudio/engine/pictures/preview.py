@@ -44,7 +44,7 @@ class Previewer:
             result = step(model_output, timestep, sample, *args, return_dict=True, **kwargs)
             clean = predicted_clean(scheduler, result, model_output, timestep, sample)
             if clean is not None:
-                self._frame = self._rendered(clean[0])
+                self._frame = self.rendered(clean[0])
                 self._due = time.monotonic() + self._every_s
             return result if wanted else (result.prev_sample,)
 
@@ -59,7 +59,7 @@ class Previewer:
         """Turn ``latents`` (C, h, w), scaled, into a picture (h, w, 3), float32, about -1..1."""
         return torch.einsum("chw,cr->hwr", latents.float(), self._factors) + self._bias
 
-    def _rendered(self, latents: torch.Tensor) -> PreviewFrame | None:
+    def rendered(self, latents: torch.Tensor) -> PreviewFrame | None:
         """Turn ``latents`` (C, h, w), scaled, into pixels; ``None`` when the factors are for other channels."""
         if latents.shape[0] != self._factors.shape[0]:
             return None

@@ -78,17 +78,17 @@ class Upscaler:
 
     def __init__(self, name: str, layout: UpscalerLayout, network: nn.Module, device: Device) -> None:
         self._name = name
-        self._layout = layout
+        self.layout = layout
         self._device = device
         # Half precision on a CPU is emulated: see `devices`.
-        self._dtype = device.dtype if device.is_accelerator else torch.float32
-        self._network = network.to(device.torch_device, self._dtype).eval().requires_grad_(False)
-        self._checks = CancelChecks([self._network])
+        self.dtype = device.dtype if device.is_accelerator else torch.float32
+        self.network = network.to(device.torch_device, self.dtype).eval().requires_grad_(False)
+        self._checks = CancelChecks([self.network])
 
     @property
     def scale(self) -> int:
         """How many times larger its pictures are."""
-        return self._layout.scale
+        return self.layout.scale
 
     def enlarge(
         self, picture: Image.Image, width: int, height: int, cancel: threading.Event, on_progress: TilesDone
@@ -104,8 +104,8 @@ class Upscaler:
             OutOfMemory: Not even small tiles fit into the device's memory.
         """
         picture = picture.convert("RGB")
-        sizes = list(self._sizes(picture.size, (width, height)))
-        counts = [len(list(self._tiles(*size, self._side))) for size in sizes]
+        sizes = list(self.sizes(picture.size, (width, height)))
+        counts = [len(list(self.cut(*size, self.side))) for size in sizes]
         clock = _Clock(sum(counts), on_progress)
         if counts:
             on_progress(0, sum(counts), 0.0)
@@ -118,7 +118,7 @@ class Upscaler:
             return picture
         return picture.resize((width, height), Image.Resampling.LANCZOS)
 
-    def _sizes(self, size: tuple[int, int], wanted: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    def sizes(self, size: tuple[int, int], wanted: tuple[int, int]) -> Iterator[tuple[int, int]]:
         """Yield the size of the picture before each pass through the network.
 
         A side that is long enough is cut to what is wanted: it would grow beyond the canvas, and hold the other back.
@@ -134,25 +134,26 @@ class Upscaler:
             size = (size[0] * self.scale, size[1] * self.scale)
 
     @property
-    def _side(self) -> int:
+    def side(self) -> int:
         """Side of a tile with its margins, such that its numbers take some `TILE_BYTES`."""
-        layout = self._layout
+        layout = self.layout
         if layout.compact:
             numbers = 2 * layout.features + 3 * 3 * layout.scale**2
         else:  # a dense block holds what it has seen and joins it; behind it three at the size of the result
             dense = 2 * (layout.features + 4 * layout.growth) / layout.unshuffle**2
             numbers = int(dense + 3 * layout.features * layout.scale**2)
         side = isqrt(TILE_BYTES // (4 * numbers))
-        return min(max(side, _TILE_MINIMUM + 2 * self._margin), _TILE_MAXIMUM)
+        return min(max(side, _TILE_MINIMUM + 2 * self.margin), _TILE_MAXIMUM)
 
     @property
-    def _margin(self) -> int:
-        step = self._layout.unshuffle
-        return ceil(min(OVERLAP, self._layout.reach) / step) * step
+    def margin(self) -> int:
+        """How wide the margin of a tile is."""
+        step = self.layout.unshuffle
+        return ceil(min(OVERLAP, self.layout.reach) / step) * step
 
     def _once(self, picture: Image.Image, cancel: threading.Event, clock: _Clock) -> Image.Image:
         """Return the picture after one pass; tiles become smaller when memory runs out."""
-        side = self._side
+        side = self.side
         while True:
             done = clock.done
             try:
@@ -163,10 +164,10 @@ class Upscaler:
             # Here the exception is gone, and with its traceback the tensors that it held.
             give_back(self._device)
             smaller = side // 2
-            if smaller < _TILE_MINIMUM + 2 * self._margin:
+            if smaller < _TILE_MINIMUM + 2 * self.margin:
                 said = f"Upscaler = {self._name}: the memory of {self._device.kind.title()} does not suffice."
                 raise OutOfMemory(said, "Close other programs, or choose a smaller upscaler.")
-            more = len(list(self._tiles(*picture.size, smaller))) - len(list(self._tiles(*picture.size, side)))
+            more = len(list(self.cut(*picture.size, smaller))) - len(list(self.cut(*picture.size, side)))
             clock.restart(done, more)
             side = smaller
 
@@ -187,7 +188,7 @@ class Upscaler:
     def tiles(self, pixels: torch.Tensor, side: int, cancel: threading.Event) -> Iterator[tuple[_Tile, torch.Tensor]]:
         """Yield the enlarged tiles of pixels (3, H, W), 0..1: float32 (3, h, w) on the device, not yet clamped."""
         height, width = pixels.shape[1:]
-        for tile in self._tiles(width, height, side):
+        for tile in self.cut(width, height, side):
             if cancel.is_set():
                 raise Cancelled
             outer = pixels[:, tile.outer_top : tile.outer_bottom, tile.outer_left : tile.outer_right]
@@ -202,23 +203,24 @@ class Upscaler:
 
     def _through(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return float32 pixels (1, 3, h, w); a network that overflows in half precision stays in float32 then."""
-        step = self._layout.unshuffle
+        step = self.layout.unshuffle
         right, below = (-pixels.shape[3] % step, -pixels.shape[2] % step)
         if right or below:
             pixels = functional.pad(pixels, (0, right, 0, below), mode="replicate")
-        enlarged = self._network(pixels.to(self._dtype)).float()
-        if not bool(enlarged.isfinite().all()) and self._dtype != torch.float32:
-            self._dtype = torch.float32
-            self._network.float()
-            enlarged = self._network(pixels)
+        enlarged = self.network(pixels.to(self.dtype)).float()
+        if not bool(enlarged.isfinite().all()) and self.dtype != torch.float32:
+            self.dtype = torch.float32
+            self.network.float()
+            enlarged = self.network(pixels)
         if not bool(enlarged.isfinite().all()):
             raise InvalidNumbers(
                 f"Upscaler = {self._name}: it made invalid numbers (NaN or infinity).", "Choose another upscaler."
             )
         return enlarged  # type: ignore[no-any-return]
 
-    def _tiles(self, width: int, height: int, side: int) -> Iterator[_Tile]:
-        margin, step = self._margin, self._layout.unshuffle
+    def cut(self, width: int, height: int, side: int) -> Iterator[_Tile]:
+        """Yield the tiles of a picture, none wider with its margins than ``side``."""
+        margin, step = self.margin, self.layout.unshuffle
         inner = max((side - 2 * margin) // step, 1) * step
         rows, columns = (ceil(ceil(length / ceil(length / inner)) / step) * step for length in (height, width))
         for top in range(0, height, rows):

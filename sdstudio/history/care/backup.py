@@ -86,7 +86,7 @@ def back_up(
         database.copy_to(pieces[0].source)
         pieces += _pieces(paths)
         pieces += _from_outside(pieces[0].source, paths, report)
-        _check_space(target, pieces)
+        check_space(target, pieces)
         if target.suffix.lower() == ".zip":
             write_whole(target, lambda to: _write_zip(to, pieces, report, on_progress, cancelled))
         else:
@@ -151,7 +151,8 @@ def _from_outside(copy: Path, paths: StudioPaths, report: BackupReport) -> Itera
                 yield _Piece(file, inside)
 
 
-def _check_space(target: Path, pieces: list[_Piece]) -> None:
+def check_space(target: Path, pieces: list[_Piece]) -> None:
+    """Raise `SaveFailed` when the disk of ``target`` has no room for all of it."""
     needed = SPACE_TO_SPARE
     for piece in pieces:
         with suppress(OSError):

@@ -20,7 +20,7 @@ from sdstudio.history.database.rows import COLUMNS, Entry, entry_of
 from sdstudio.history.database.schema import Database
 from sdstudio.history.database.search import Asked, asked
 
-_PIECE: Final = 350_000
+PIECE: Final = 350_000
 """Characters of the ids' text that are read at once: a few milliseconds of the interpreter's lock."""
 _LATELY: Final = 5000
 _PICTURES_TIMED: Final = 8
@@ -40,7 +40,7 @@ class Listing:
         """Return the ids of what a look shows, in its order; at most ``limit`` of them."""
         sql, values = ids_sql(look, self._asked(look.query), limit)
         text = self._database.read(f"SELECT group_concat(id) FROM ({sql})", values)[0][0]
-        return _numbers(text or "")
+        return numbers_in(text or "")
 
     def count(self, look: Look) -> int:
         """Return how many pictures a look shows."""
@@ -166,11 +166,12 @@ def _was_drawn_here(row: sqlite3.Row) -> bool:
     return bool(row["took"] and row["steps"] and not left_out)
 
 
-def _numbers(text: str) -> array[int]:
+def numbers_in(text: str) -> array[int]:
+    """Return the ids of a text, "3,1,2"; other threads run between its pieces."""
     numbers = array("q")
     start = 0
     while start < len(text):
-        end = text.find(",", start + _PIECE)
+        end = text.find(",", start + PIECE)
         end = len(text) if end < 0 else end
         numbers.extend(json.loads(f"[{text[start:end]}]"))
         start = end + 1

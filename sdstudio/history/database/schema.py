@@ -280,7 +280,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 DAMAGED_HINT: Final = "Start again: it is kept aside and rebuilt from the pictures."
 
 _LOCKED = (HistoryError, "another program has held it locked", "Close what else uses it, then try again.")
-_KNOWN: dict[int, tuple[type[HistoryError], str, str]] = {
+KNOWN: dict[int, tuple[type[HistoryError], str, str]] = {
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_PROTOCOL: _LOCKED,
@@ -310,9 +310,9 @@ def known_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         no_text = str(error).startswith("Could not decode to UTF-8")  # Python's own; SQLite takes any bytes for text
-        if code not in _KNOWN and not no_text:
+        if code not in KNOWN and not no_text:
             raise
-        kind, what, hint = _KNOWN[sqlite3.SQLITE_CORRUPT if no_text else code]
+        kind, what, hint = KNOWN[sqlite3.SQLITE_CORRUPT if no_text else code]
         raise kind(f"History = {path}: {what}.", hint) from error
 
 

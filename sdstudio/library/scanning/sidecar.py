@@ -23,7 +23,7 @@ _WORD_LISTS: Final = (
     (".metadata.json", ("civitai", "trainedWords")), (".metadata.json", ("trainedWords",)),
 )  # fmt: skip
 """Ending of a file beside a model -> where in it a list of words stands."""
-_MAXIMUM_BYTES: Final = 20 * 2**20
+MAXIMUM_BYTES: Final = 20 * 2**20
 _WORDS_MAXIMUM_BYTES: Final = 2**20
 _WORDS_MAXIMUM: Final = 24
 
@@ -52,7 +52,7 @@ def _pictures_in(folder: Path) -> dict[str, str]:
             return {
                 entry.name.lower(): entry.name
                 for entry in entries
-                if entry.name.lower().endswith(_SUFFIXES) and entry.is_file() and entry.stat().st_size <= _MAXIMUM_BYTES
+                if entry.name.lower().endswith(_SUFFIXES) and entry.is_file() and entry.stat().st_size <= MAXIMUM_BYTES
             }
     except OSError:
         return {}

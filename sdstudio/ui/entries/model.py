@@ -305,6 +305,11 @@ class HistoryModel(QAbstractListModel):
         if rows:
             self.dataChanged.emit(self.index(min(rows)), self.index(max(rows)))
 
+    @property
+    def held(self) -> int:
+        """How many entries lie in memory."""
+        return len(self._entries)
+
     def _keep(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             self._entries[entry.id] = entry

@@ -19,8 +19,8 @@ from sdstudio.ui.theme import RADIUS
 
 CACHE_BYTES: Final = 96 * 2**20
 """About 800 squares of 176 pixels."""
-_AT_ONCE: Final = 12
-_WAITING_MAXIMUM: Final = 400
+AT_ONCE: Final = 12
+WAITING_MAXIMUM: Final = 400
 
 Key = tuple[int, int]
 """(entry's id, side in the screen's pixels)."""
@@ -87,9 +87,9 @@ class Thumbnails(QObject):
     def _read(self) -> None:
         if self._reading or not self._wanted:
             return
-        while len(self._wanted) > _WAITING_MAXIMUM:
+        while len(self._wanted) > WAITING_MAXIMUM:
             del self._wanted[next(iter(self._wanted))]
-        batch = [(key, *self._wanted.pop(key)) for key in list(self._wanted)[: -_AT_ONCE - 1 : -1]]
+        batch = [(key, *self._wanted.pop(key)) for key in list(self._wanted)[: -AT_ONCE - 1 : -1]]
         self._reading = True
         self._in_flight = {key for key, _entry, _ratio in batch}
         self._tasks.run(

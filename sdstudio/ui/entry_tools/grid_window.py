@@ -65,6 +65,7 @@ class GridWindow(QDialog):
         self.x_combo, self.y_combo = QComboBox(), QComboBox()
         self.table = QTableWidget()
         self._said = QLabel()
+        self._said.setObjectName("gridSaid")
         self.make_button = QPushButton()
         self.export_button = QPushButton("Export…")
         self.axis_button = QPushButton()

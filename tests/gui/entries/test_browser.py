@@ -210,8 +210,8 @@ class TestThumbnails:
     def test_many_are_read_the_last_asked_for_first_and_those_out_of_sight_not_at_all(
         self, model, save, qtbot, monkeypatch
     ):
-        monkeypatch.setattr(thumbnails, "_WAITING_MAXIMUM", 4)
-        monkeypatch.setattr(thumbnails, "_AT_ONCE", 2)
+        monkeypatch.setattr(thumbnails, "WAITING_MAXIMUM", 4)
+        monkeypatch.setattr(thumbnails, "AT_ONCE", 2)
         entries = [save(str(number), seed=number) for number in range(12)]
         told = []
         model.thumbnails.made.connect(told.append)

@@ -231,7 +231,7 @@ def test_any_place_among_thousands_is_reached_at_once_and_only_what_is_seen_is_r
         many.viewport().repaint()
         qtbot.waitUntil(lambda row=row: model.entry_at(row) is not None, timeout=WAIT_MS)
         assert model.entry_at(row).id == entry_id
-    assert len(model._entries) <= 3 * 2 * history_model.WINDOW
+    assert model.held <= 3 * 2 * history_model.WINDOW
     many.hide()
     tasks.close()
     history.close()

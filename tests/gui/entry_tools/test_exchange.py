@@ -79,9 +79,17 @@ def offered(studio: Any, qtbot: Any) -> QDialog:
     return studio.window.findChild(QDialog, "pictureDialog")
 
 
+def dialog_of(studio: Any, name: str) -> Any:
+    """The dialog that imports, exports or takes care of the pictures, opened by now."""
+    found = studio.window.findChild(QDialog, f"{name}Dialog")
+    assert found is not None
+    return found
+
+
 def wait_for_import(studio: Any, qtbot: Any, said: str) -> Any:
-    qtbot.waitUntil(lambda: said in studio.window.exchange._import.said, timeout=PATIENCE_MS)
-    return studio.window.exchange._import
+    dialog = dialog_of(studio, "import")
+    qtbot.waitUntil(lambda: said in dialog.said, timeout=PATIENCE_MS)
+    return dialog
 
 
 @pytest.fixture
@@ -200,11 +208,9 @@ def test_imported_pictures_of_every_format_are_seen_with_what_they_tell(studio, 
 
 
 def test_an_import_can_be_stopped(studio, qtbot, tmp_path, others):
-    exchange = studio.window.exchange
-    exchange.import_paths([others] * 2)
-    exchange._import.bar.stop_button.click()
-    wait_for_import(studio, qtbot, "imported")
-    assert exchange._import.bar.isHidden()
+    studio.window.exchange.import_paths([others] * 2)
+    dialog_of(studio, "import").bar.stop_button.click()
+    assert wait_for_import(studio, qtbot, "imported").bar.isHidden()
 
 
 @pytest.mark.parametrize(("content", "said"), [(b"", "empty"), (b"text", "no PNG"), (None, "no generation parameters")])
@@ -253,7 +259,7 @@ def test_an_imported_picture_runs_again_with_its_model_found(studio, qtbot, tmp_
 def export_dialog(studio: Any, count: int = 2) -> Any:
     entries = [studio.history.save(picture(), recipe(f"secret {n}", seed=n)) for n in range(count)]
     studio.window.actions_on_entries.ask("export", entries)
-    return studio.window.exchange._export
+    return dialog_of(studio, "export")
 
 
 def choose(combo: Any, key: str) -> None:
@@ -307,11 +313,11 @@ def test_a_saved_copy_tells_how_it_was_made_unless_told_not_to(studio, tmp_path,
     exchange = studio.window.exchange
     exchange.save_copy(entry, tmp_path / f"a.{ending}")
     assert recipe_of(tmp_path / f"a.{ending}") == entry.recipe
-    studio.window.take_settings(studio.window._settings.model_copy(update={"copies_tell": False}))
+    studio.window.take_settings(studio.window.settings.model_copy(update={"copies_tell": False}))
     exchange.save_copy(entry, tmp_path / f"b.{ending}")
     assert read_texts(tmp_path / f"b.{ending}") == {}
     studio.window.actions_on_entries.ask("export", [entry])
-    assert exchange._export.tells_combo.currentData() == "nothing"
+    assert dialog_of(studio, "export").tells_combo.currentData() == "nothing"
 
 
 HIDDEN = "privateword\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 42, Size: 64x64, Model: m"
@@ -339,7 +345,7 @@ def test_what_is_copied_or_dragged_out_tells_nothing_where_copies_are_not_to_tel
 
     dragged = studio.window.history_model.files_of([0, 1])
     assert {path.name for path in handed_out(dragged)} == {foreign.path.name, secret.path.name}
-    studio.window.take_settings(studio.window._settings.model_copy(update={"copies_tell": False}))
+    studio.window.take_settings(studio.window.settings.model_copy(update={"copies_tell": False}))
     model = studio.window.history_model
     bare = handed_out(model.files_of([0, 1]))
     for entry in (foreign, secret):
@@ -367,7 +373,7 @@ def test_what_is_copied_or_dragged_out_tells_nothing_where_copies_are_not_to_tel
 def test_a_copy_that_hid_text_says_that_it_was_taken_out(studio, tmp_path):
     (tmp_path / "in.png").write_bytes(hidden(HIDDEN, mark=b"stealth_rgbcomp"))
     entry = import_pictures(studio.history, [tmp_path / "in.png"]).taken[0].entry
-    studio.window.take_settings(studio.window._settings.model_copy(update={"copies_tell": False}))
+    studio.window.take_settings(studio.window.settings.model_copy(update={"copies_tell": False}))
     studio.window.exchange.save_copy(entry, tmp_path / "out.png")
     assert "Text hidden in its pixels was taken out." in studio.window.status_line.text
     studio.window.exchange.ask_where_to_save(entry)
@@ -385,7 +391,7 @@ def test_a_copy_that_cannot_be_saved_is_one_line(studio, tmp_path):
 def test_backup_and_check_by_hand(studio, qtbot, tmp_path):
     entry, other = (studio.history.save(picture(), recipe(str(n))) for n in range(2))
     studio.window.exchange.open_care()
-    dialog = studio.window.exchange._care
+    dialog = dialog_of(studio, "care")
     dialog.target_edit.setText(str(tmp_path / "b.zip"))
     press(qtbot, dialog, "backupButton")
     qtbot.waitUntil(lambda: "2 pictures and all settings backed up" in dialog.said, timeout=PATIENCE_MS)
@@ -407,7 +413,7 @@ def test_every_button_and_field_of_the_dialogs_has_a_name(studio, qtbot, others)
     studio.window.exchange.open_care()
     studio.window.exchange.import_paths([others])
     wait_for_import(studio, qtbot, "imported")
-    for dialog in (export, studio.window.exchange._care, studio.window.exchange._import):
+    for dialog in (export, dialog_of(studio, "care"), dialog_of(studio, "import")):
         for widget in dialog.findChildren(QWidget):
             if isinstance(widget, QAbstractButton | QComboBox | QLineEdit | QAbstractSpinBox):
                 inner = widget.objectName().startswith("qt_") or isinstance(widget.parent(), QAbstractSpinBox)

@@ -7,7 +7,7 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.ui.pages.history.lineage_strip import LineageStrip
@@ -33,6 +33,10 @@ def lay_out(studio):
         return studio.window.findChild(object, "gridWindow")
 
     return ask
+
+
+def said(window) -> str:
+    return window.findChild(QLabel, "gridSaid").text()
 
 
 def texts(window):
@@ -124,30 +128,30 @@ def test_every_cell_that_can_be_is_made_and_the_others_say_why(lay_out, studio):
     assert window.make_button.text() == "Make the 12 missing"
     QTest.mouseClick(window.make_button, Qt.MouseButton.LeftButton)
     assert sum(row.count("Not possible") for row in texts(window)) == 3
-    assert window._said.text().startswith("9 in the queue, 3 cannot be made: Schedule = ")
+    assert said(window).startswith("9 in the queue, 3 cannot be made: Schedule = ")
     assert not window.make_button.isVisible()
     y, x = next((y, x) for y, row in enumerate(texts(window)) for x, text in enumerate(row) if text == "Not possible")
     assert "DDIM has noise levels of its own" in window.table.item(y, x).toolTip()
     window.table.cellClicked.emit(y, x)
-    assert window._said.text().startswith("Schedule = ")
+    assert said(window).startswith("Schedule = ")
     assert len(studio.queue.jobs()) == 9
 
 
 def test_pictures_that_differ_in_nothing_are_said_to(lay_out, entry):
     window = lay_out(entry(), entry())
-    assert "differ in no parameter" in window._said.text()
+    assert "differ in no parameter" in said(window)
     assert not window.export_button.isEnabled()
 
 
 def test_the_grid_is_exported_as_one_picture(lay_out, entry, tmp_path, qtbot):
     window = lay_out(entry(3, 5.0), entry(4, 5.0), entry(3, 7.0))
     window.export(tmp_path / "grid.png")
-    qtbot.waitUntil(lambda: window._said.text().startswith("Saved"), timeout=20_000)
+    qtbot.waitUntil(lambda: said(window).startswith("Saved"), timeout=20_000)
     with Image.open(tmp_path / "grid.png") as sheet:
         assert sheet.width > 2 * 64
         assert sheet.height > 2 * 64
     window.export(tmp_path / "no folder" / "grid.png")
-    qtbot.waitUntil(lambda: "grid.png" in window._said.text() and window.export_button.isEnabled(), timeout=20_000)
+    qtbot.waitUntil(lambda: "grid.png" in said(window) and window.export_button.isEnabled(), timeout=20_000)
 
 
 def test_a_double_click_shows_the_picture(lay_out, entry, studio):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QToolButton
 
@@ -43,7 +44,7 @@ def ready(studio, qtbot) -> UpscaleDialog:
 def start(dialog, qtbot) -> None:
     assert dialog.upscale_button.isEnabled()
     QTest.mouseClick(dialog.upscale_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: dialog._work is None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: dialog.bar.isHidden(), timeout=PATIENCE_MS)
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_details_are_redrawn_when_that_is_asked_for(paused, qtbot):
     assert dialog.strength.isVisible()
     assert dialog.height() > low
     assert dialog.height() >= dialog.layout().totalHeightForWidth(dialog.width())
-    assert "takes at least 4 times as long" in dialog._about.text()
+    assert "takes at least 4 times as long" in dialog.findChild(QLabel, "upscaleRedrawAbout").text()
     dialog.strength.set_value(0.45)
     start(dialog, qtbot)
     [job] = paused.controller.jobs()
@@ -159,7 +160,7 @@ def test_a_model_that_is_gone_is_not_needed_where_nothing_is_drawn(paused, qtbot
 def test_it_is_asked_for_and_begun_by_keyboard(paused, qtbot):
     entry = saved(paused)
     paused.window.canvas.show_entry(entry)
-    action = paused.window._menu_actions["entry_upscale"]
+    action = paused.window.findChild(QAction, "action_entry_upscale")
     assert action.shortcut().toString() == "Ctrl+U"
     action.trigger()
     dialog = ready(paused, qtbot)
@@ -186,5 +187,5 @@ def test_the_result_points_to_its_parent_and_both_can_be_compared(studio, qtbot)
     studio.window.actions_on_entries.ask("compare", [entry, result])
     window = studio.window.findChild(CompareWindow)
     assert window is not None
-    qtbot.waitUntil(lambda: not studio.tasks._running, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: studio.tasks.is_idle, timeout=PATIENCE_MS)
     window.close()

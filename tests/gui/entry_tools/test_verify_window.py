@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLabel, QListWidget, QPushButton
 
 from sdstudio.core.request.request import IMPORTED, GenerationRequest, Recipe
 from sdstudio.history.verdict import Outcome, Verdict
+from sdstudio.ui.widgets.picture_view import PictureView
 from tests.unit.background.fakes import picture, recipe, until_cancelled
 
 
@@ -33,7 +34,7 @@ def verify(studio, qtbot):
         found = studio.window.findChild(object, "verifyWindow")
         assert found.isVisible()
         if wait:
-            qtbot.waitUntil(lambda: not found._verifier.waiting, timeout=20_000)
+            qtbot.waitUntil(lambda: found.cancel_button.isHidden(), timeout=20_000)
         return found
 
     return ask
@@ -63,10 +64,10 @@ def test_every_picture_gets_its_verdict_and_the_chosen_one_is_explained(verify, 
     window.list.setCurrentRow(1)
     assert verdict(window).startswith("Different: 100.0% of the pixels differ, by 160 at most.")
     assert window.findChild(QPushButton, "verifyDifferenceButton").isChecked()
-    shown = [window._picture.picture.pixelColor(3, 3).getRgb()[:3]]
+    shown = [window.findChild(PictureView).picture.pixelColor(3, 3).getRgb()[:3]]
     for name in ("verifyKeptButton", "verifyAgainButton"):
         click(window, name)
-        shown.append(window._picture.picture.pixelColor(3, 3).getRgb()[:3])
+        shown.append(window.findChild(PictureView).picture.pixelColor(3, 3).getRgb()[:3])
     assert shown == [(0, 255, 0), (2, 200, 90), (2, 40, 90)]
 
 

@@ -28,6 +28,11 @@ def downloads(qtbot: Any, home: Any, hub_server: Any) -> Iterator[Downloads]:
     made.close()
 
 
+def row_of(downloads, number):
+    [found] = [row for row in downloads.downloads() if row.id == number]
+    return found
+
+
 def states(downloads: Downloads) -> list[DownloadState]:
     return [row.state for row in downloads.downloads()]
 
@@ -53,8 +58,8 @@ def test_two_run_at_a_time_and_the_third_waits(downloads, hub_server, qtbot):
     running = [row.id for row in downloads.downloads() if row.state is DownloadState.RUNNING]
     downloads.pause(running[0])
     waiting = next(number for number in numbers if number not in running)
-    qtbot.waitUntil(lambda: downloads._rows[waiting].state is DownloadState.DONE, timeout=LONG_MS)
-    assert downloads._rows[running[0]].state is DownloadState.PAUSED
+    qtbot.waitUntil(lambda: row_of(downloads, waiting).state is DownloadState.DONE, timeout=LONG_MS)
+    assert row_of(downloads, running[0]).state is DownloadState.PAUSED
 
 
 def test_a_resume_right_after_a_pause_waits_for_the_old_run_to_end(downloads, hub_server, qtbot):
@@ -72,8 +77,8 @@ def test_the_same_thing_twice_fails_once_and_says_why(downloads, hub_server, qtb
     downloads.ask(Wish("org/one"), at_once=True)
     qtbot.waitUntil(hub_server.stalled.is_set, timeout=LONG_MS)
     second = downloads.ask(Wish("org/one"), at_once=True)
-    qtbot.waitUntil(lambda: downloads._rows[second].state is DownloadState.FAILED, timeout=LONG_MS)
-    assert isinstance(downloads._rows[second].error, LockedByOther)
+    qtbot.waitUntil(lambda: row_of(downloads, second).state is DownloadState.FAILED, timeout=LONG_MS)
+    assert isinstance(row_of(downloads, second).error, LockedByOther)
 
 
 def test_what_an_earlier_run_left_is_taken_up_once(downloads, home, hub_server, qtbot):

@@ -183,7 +183,7 @@ def test_an_unwritable_folder_is_found_before_the_model_is_loaded(run, monkeypat
     def never(*_):
         raise AssertionError("the engine was started")
 
-    monkeypatch.setattr(drawing._Drawing, "run", never)
+    monkeypatch.setattr(drawing.Drawing, "run", never)
     out, err = run("generate", "x", "--model", "tiny", "--out", "/proc/nothing/x.png", code=1)
     assert (out, err.count("\n")) == ("", 1)
 
@@ -220,7 +220,7 @@ def test_a_bug_is_one_line_and_its_traceback_is_kept(run, studio, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(drawing._Drawing, "run", broken)
+    monkeypatch.setattr(drawing.Drawing, "run", broken)
     _, err = run("generate", "x", "--model", "tiny", code=1)
     assert err.count("\n") == 1
     assert "A bug of the studio: ZeroDivisionError: by zero" in err

@@ -41,7 +41,7 @@ def no_model(monkeypatch):
     def never(*_args):
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(engine_module.Engine, "_ready", never)
+    monkeypatch.setattr(engine_module, "load_model", never)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def no_model_after(monkeypatch):
     @contextmanager
     def within():
         with monkeypatch.context() as patched:
-            patched.setattr(engine_module.Engine, "_ready", None)
+            patched.setattr(engine_module, "load_model", None)
             yield
 
     return within

@@ -44,7 +44,7 @@ def test_xcb_needs_a_display(monkeypatch):
 @linux_only
 def test_what_cannot_be_loaded_is_missing(monkeypatch):
     lost = {"libEGL.so.1", "libxcb-cursor0.so", "libxcb-cursor.so.0"}
-    monkeypatch.setattr(desktop, "_loads", lambda soname: soname not in lost)
+    monkeypatch.setattr(desktop, "loads", lambda soname: soname not in lost)
     missing = missing_libraries()
     assert [library.package for library in missing] == ["libegl1", "libxcb-cursor0"]
     assert install_line(missing) == "sudo apt install libegl1 libxcb-cursor0"
@@ -53,8 +53,8 @@ def test_what_cannot_be_loaded_is_missing(monkeypatch):
 
 @linux_only
 def test_a_library_that_is_there_loads_and_another_does_not():
-    assert desktop._loads("libc.so.6")
-    assert not desktop._loads("libnothing-at-all.so.9")
+    assert desktop.loads("libc.so.6")
+    assert not desktop.loads("libnothing-at-all.so.9")
 
 
 def test_each_library_stands_once():

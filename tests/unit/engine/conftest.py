@@ -64,8 +64,8 @@ class Studio:
 
     @property
     def pipe(self) -> Any:
-        assert self.engine._loaded is not None
-        return self.engine._loaded.pipe
+        assert self.engine.loaded is not None
+        return self.engine.loaded.pipe
 
 
 _PICKLED = {"text_encoder": "pytorch_model", "unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}

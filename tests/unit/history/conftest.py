@@ -3,9 +3,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sdstudio.core.errors import HistoryDamaged
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history.care.recovery import Recovery, set_aside
+from sdstudio.history.database.schema import Database
 from sdstudio.history.store import History
 
 
@@ -64,6 +66,20 @@ def history(home: StudioPaths, trash: Bin) -> Iterator[History]:
     made = History(home, trash)
     yield made
     made.close()
+
+
+@contextmanager
+def written(paths: StudioPaths) -> Iterator[sqlite3.Connection]:
+    """Write into the database beside the history."""
+    with closing(Database(paths.database)) as database, database.transaction() as db:
+        yield db
+
+
+@pytest.fixture
+def database(home: StudioPaths, history: History) -> Iterator[Database]:
+    """The history's database as another program would open it."""
+    with closing(Database(home.database)) as opened:
+        yield opened
 
 
 def started(paths: StudioPaths, trash: Callable[[Path], Path | None]) -> tuple[History, Recovery]:

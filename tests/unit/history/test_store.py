@@ -18,9 +18,10 @@ from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history import store
 from sdstudio.history.care.recovery import Recovery
+from sdstudio.history.database.schema import Database
 from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.history.store import History
-from tests.unit.history.conftest import Bin, everything_below, noise, picture, recipe, started
+from tests.unit.history.conftest import Bin, everything_below, noise, picture, recipe, started, written
 
 
 def test_a_saved_picture_is_a_png_with_its_recipe_a_thumbnail_and_a_row(history, home):
@@ -196,16 +197,16 @@ def test_a_picture_without_room_for_its_thumbnail_is_kept(history, monkeypatch):
 
 def test_a_picture_on_disk_is_listed_as_soon_as_the_database_can_be_written_again(history, home, trash, monkeypatch):
     with monkeypatch.context() as patched:
-        real = history._database.transaction
+        real = Database.transaction
         calls = []
 
-        def second_fails():
+        def second_fails(self):
             calls.append(1)
             if len(calls) == 2:
                 raise HistoryError("History = history.db: the disk is full.")
-            return real()
+            return real(self)
 
-        patched.setattr(history._database, "transaction", second_fails)
+        patched.setattr(Database, "transaction", second_fails)
         entry = history.save(picture(), recipe())
         assert entry.path.is_file()
     assert history.entries() == []
@@ -314,7 +315,7 @@ def large(tmp_path_factory) -> Iterator[History]:
     """5,000 rows, written directly: what is looked at is the search."""
     paths = StudioPaths(tmp_path_factory.mktemp("large")).create()
     history = History(paths, lambda _path: None)
-    with history._database.transaction() as db:
+    with written(paths) as db:
         for i in range(5_000):
             words = f"a {ANIMALS[i % 5]} number {i} in the style of painter {i % 97}, {TAIL}"
             made = Recipe(app="t", request=GenerationRequest(prompt=words, negative_prompt="blurry", seed=i))

@@ -41,7 +41,7 @@ class ExplainView(QFrame):
         super().__init__(parent)
         self.setObjectName("explainView")
         mark(self, "card", True)
-        self._explanation: Explanation | None = None
+        self.explanation: Explanation | None = None
         self._place = 0
         self._heading = QLabel("Your own picture, step by step")
         self._said = QLabel(INVITATION)
@@ -58,6 +58,7 @@ class ExplainView(QFrame):
         self._token_row = FlowLayout(GRID // 2, self._tokens)
         self._token_about = _caption("")
         self._way = _caption("")
+        self._way.setObjectName("explainWay")
         self.tiles = {
             "noisy": StepTile("noisyTile", "Goes in", "the latents, still noisy", smooth=False),
             "uncond": StepTile("uncondTile", "uncond", "what the UNet foresees without your prompt"),
@@ -76,8 +77,8 @@ class ExplainView(QFrame):
         """Show the invitation, or the explanation that is there."""
         self._bar.hide()
         _take_place(self._newest, self._cancel)
-        self._inside.setVisible(self._explanation is not None)
-        if self._explanation is None:
+        self._inside.setVisible(self.explanation is not None)
+        if self.explanation is None:
             self._said.setText(INVITATION)
             mark(self._said, "role", "")
 
@@ -88,8 +89,8 @@ class ExplainView(QFrame):
         if failed:
             self._said.setText(failed)
             mark(self._said, "role", "error")
-        elif self._explanation is not None:
-            self._name(self._explanation)
+        elif self.explanation is not None:
+            self._name(self.explanation)
 
     def begin(self, prompt: str) -> None:
         """Say that a picture is being drawn again."""
@@ -121,7 +122,7 @@ class ExplainView(QFrame):
             tokens: The prompt's tokens; none when they are not known.
             picture: The finished picture.
         """
-        self._explanation = explanation
+        self.explanation = explanation
         request, steps = explanation.entry.recipe.request, explanation.steps
         self._name(explanation)
         begin = "From the input picture under noise" if request.init_image else "From noise"
@@ -161,14 +162,14 @@ class ExplainView(QFrame):
 
     @property
     def _step(self) -> GuidanceStep:
-        assert self._explanation is not None
-        return self._explanation.steps[self.step_slider.value()]
+        assert self.explanation is not None
+        return self.explanation.steps[self.step_slider.value()]
 
     def _show_step(self) -> None:
-        if self._explanation is None:
+        if self.explanation is None:
             return
         step, scale = self._step, self.scale_slider.value() / 10
-        own = self._explanation.entry.recipe.request.guidance_scale
+        own = self.explanation.entry.recipe.request.guidance_scale
         self._step_label.setText(f"Step {step.step} of {step.total}")
         self.step_slider.setAccessibleDescription(self._step_label.text())
         self.strip.mark_place(self.step_slider.value())

@@ -19,6 +19,7 @@ from sdstudio.core.request.request import GenerationRequest
 from sdstudio.jobs.queue import Job, JobState
 from sdstudio.ui.entries.actions import ENTRY_ACTIONS, EntryActions
 from sdstudio.ui.pages.create.canvas import Canvas
+from sdstudio.ui.pages.create.hover_bar import HoverBar
 from sdstudio.ui.theme import apply_theme
 
 EXAMPLES = ("red heart on a blue background", "slice of pizza", "frog", "never offered")
@@ -275,7 +276,7 @@ class TestZoom:
 
     def test_dragging_pans_a_zoomed_picture_and_takes_a_fitted_one_out(self, shown, qtbot):
         taken = []
-        shown.view.drag_out_started.disconnect(shown._on_drag_out_started)
+        shown.view.drag_out_started.disconnect()
         shown.view.drag_out_started.connect(lambda: taken.append(True))
         centre = shown.view.rect().center()
 
@@ -319,9 +320,10 @@ class TestZoom:
 def test_the_hover_bar_fits_the_canvas(canvas, width, worded, save):
     canvas.resize(width, 400)
     canvas.show_entry(save())
-    canvas._bar.show()
-    canvas._place_overlays()
-    assert canvas.rect().contains(canvas._bar.geometry())
+    QTest.mouseMove(canvas.view, canvas.view.rect().center())
+    bar = canvas.findChild(HoverBar)
+    assert bar.isVisible()
+    assert canvas.rect().contains(bar.geometry())
     style = canvas.findChild(QToolButton, "hover_rerun").toolButtonStyle()
     assert (style is Qt.ToolButtonStyle.ToolButtonTextBesideIcon) is worded
 

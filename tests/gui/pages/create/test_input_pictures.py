@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QImage
+from PySide6.QtGui import QAction, QColor, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton
 
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.ui.forms.picture_editor import GONE, INVITATION, PictureEditor
+from sdstudio.ui.pages.create.hover_bar import HoverBar
 from sdstudio.ui.pages.create.input_pictures import fitted
 from sdstudio.ui.widgets.picture_drag import offer_of
 
@@ -89,7 +90,7 @@ def test_a_dropped_file_becomes_the_input_and_what_needs_it_is_shown(studio, qtb
     wait_for(qtbot, editor, "holiday photo.png")
     photo.unlink()
     assert kept.path_of(panel.request().init_image).is_file(), "the request outlives the file"
-    assert "301 × 999" in editor._about.text()
+    assert any("301 × 999" in label.text() for label in editor.findChildren(QLabel))
     assert panel.field("strength").isVisible()
     assert panel.field("init_fit").isVisible()
     assert studio.history.count() == 0, "it is no import"
@@ -256,7 +257,7 @@ def test_while_it_is_taken_in_nothing_is_drawn_and_what_was_given_up_does_not_co
     with pytest.raises(InvalidRequest, match="being taken in"):
         studio.window.panel.request()
     editor.remove()
-    qtbot.waitUntil(lambda: not studio.tasks._running, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: studio.tasks.is_idle, timeout=PATIENCE_MS)
     assert editor.value() == ""
     assert studio.window.panel.request().init_image == ""
 
@@ -301,7 +302,7 @@ class TestUseAsInput:
         view = window.pages.browser.view
         view.setFocus()
         view.setCurrentIndex(window.history_model.index(0))
-        action = window._menu_actions["entry_use_as_input"]
+        action = window.findChild(QAction, "action_entry_use_as_input")
         assert action.isEnabled()
         action.trigger()
         wait_for(qtbot, editor, entry.path.name)
@@ -320,7 +321,7 @@ class TestUseAsInput:
         window = studio.window
         window.canvas.show_entry(entry)
         window.pages.open("History")
-        assert any(child.objectName() == "hover_use_as_input" for child in window.canvas._bar.children())
+        assert any(child.objectName() == "hover_use_as_input" for child in window.canvas.findChild(HoverBar).children())
         titles = [action.text() for action in window.actions_on_entries.menu([entry], window).actions()]
         assert any(title.startswith("Use as input") for title in titles)
         assert window.pages.currentWidget().details.findChild(QPushButton, "details_use_as_input") is not None

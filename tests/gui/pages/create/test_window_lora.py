@@ -121,10 +121,10 @@ def test_searching_the_history_finds_pictures_by_their_lora(studio):
 def test_a_lora_that_came_is_known_while_the_cursor_stays_in_the_prompt(studio, home, qtbot):
     edit, listed = studio.window.editor.prompt_edit, studio.window.editor.completions[0]
     edit.setFocus()
-    qtbot.waitUntil(lambda: edit.hasFocus() and not studio.tasks._running, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: edit.hasFocus() and studio.tasks.is_idle, timeout=WAIT_MS)
     write_lora(home.models / "Lora" / "watercolour.safetensors", 768)
     studio.window.rescan()
-    qtbot.waitUntil(lambda: not studio.tasks._running, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: studio.tasks.is_idle, timeout=WAIT_MS)
     QTest.keyClicks(edit, "fox <lora:waterc")
     qtbot.waitUntil(lambda: not listed.isHidden(), timeout=WAIT_MS)
     assert [listed.item(row).text() for row in range(listed.count())] == ["watercolour"]

@@ -36,7 +36,7 @@ def said(learn: ExplainView) -> str:
 
 
 def colour(learn: ExplainView, tile: str) -> tuple[int, int, int]:
-    pixmap = learn.tiles[tile]._picture.pixmap()
+    [pixmap] = [label.pixmap() for label in learn.tiles[tile].findChildren(QLabel) if not label.pixmap().isNull()]
     middle = pixmap.toImage().pixelColor(pixmap.width() // 2, pixmap.height() // 2)
     return middle.red(), middle.green(), middle.blue()
 
@@ -121,7 +121,7 @@ def test_few_steps_fill_no_more_places_than_there_are(studio, learn, save, qtbot
 def test_the_tokens_of_the_prompt_are_counted_and_shown(studio, learn, save, qtbot):
     explained(studio, learn, save("cactus", steps=2, model="tiny"), qtbot)
     for tokens, count, each in ((["cactus"], "one token", "it"), (["green", "cactus"], "2 tokens", "each")):
-        learn.show_explanation(learn._explanation, tokens, QPixmap(8, 8))
+        learn.show_explanation(learn.explanation, tokens, QPixmap(8, 8))
         wanted = {f"Your prompt is {count}. The text encoder turns {each} into a vector.", *tokens}
         qtbot.waitUntil(lambda wanted=wanted: wanted <= {x.text() for x in learn.findChildren(QLabel) if x.isVisible()})
     assert sum(label.text() == "cactus" and label.isVisible() for label in learn.findChildren(QLabel)) == 1
@@ -168,7 +168,7 @@ def test_it_says_where_a_picture_over_an_input_begins(studio, learn, save, home,
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     key = InputPictures(home).keep(tmp_path / "a.png").id
     explained(studio, learn, save("red heart", seed=5, model="tiny", init_image=key, strength=0.5), qtbot)
-    assert learn._way.text().startswith("From the input picture under noise to the picture")
+    assert learn.findChild(QLabel, "explainWay").text().startswith("From the input picture under noise to the picture")
 
 
 def test_strong_words_have_a_weight_that_the_fonts_have(studio, learn):

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
     QLineEdit,
+    QListWidget,
     QPlainTextEdit,
     QPushButton,
     QScrollArea,
@@ -204,7 +205,7 @@ class TestTheDetails:
         with qtbot.waitSignal(details.words_pressed) as told:
             QTest.mouseClick(details.prompt_button, Qt.MouseButton.LeftButton)
         assert told.args == ["<lora:Style:1>"]
-        words = details._triggers
+        words = details.findChild(QListWidget, "triggerView")
         item = words.item(1)
         QTest.mouseClick(words.viewport(), Qt.MouseButton.LeftButton, pos=words.visualItemRect(item).center())
         assert QApplication.clipboard().text() == "grainy film"
@@ -295,7 +296,7 @@ class TestInTheStudio:
             path = root / f"{name}.safetensors"
             path.parent.mkdir(parents=True, exist_ok=True)
             save_file(_LORA, path)
-        studio.window._on_folder_added(root)
+        page.folder_added.emit(root)
         qtbot.waitUntil(lambda: "style" in shown(page))
         return root
 

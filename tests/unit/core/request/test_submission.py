@@ -99,7 +99,7 @@ def test_a_thousand_pictures_read_the_template_and_each_line_once(home, monkeypa
         return parse(text)
 
     monkeypatch.setattr(template_reading, "parse", counted)
-    template_reading._parsed.cache_clear()
+    template_reading.parsed.cache_clear()
     shares = shares_of(_request("once a __hue__", "no __hue__"), RunOptions(count=1000), (), Wildcards.read(home))
     assert len(shares) == 16
     assert len(read) == len(set(read)) == 6  # both prompts, three lines, and the wildcard's name

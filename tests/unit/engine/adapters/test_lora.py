@@ -102,7 +102,6 @@ def test_it_stays_in_memory_while_jobs_use_it_and_no_longer(studio, lora, monkey
     drawn(here, adapter)
     assert len(read) == 1
     drawn(here)
-    assert not here.engine._loaded.attached._loras._loras
     drawn(here, adapter)
     assert len(read) == 2
 

@@ -172,7 +172,7 @@ def test_it_comes_in_while_weights_are_offloaded(studio, tmp_path, other_vae, of
     here = studio("sd1", Settings(previews=False))
     plain = drawn(here)
     apply(MemoryPlan(offload=offload), MemoryPlan(), here.pipe, torch.device("cpu", 0))
-    here.engine._loaded.plan = MemoryPlan(offload=offload)
+    here.engine.loaded.plan = MemoryPlan(offload=offload)
     assert np.abs(drawn(here, adapter) - wanted).max() <= 1
     assert np.abs(drawn(here) - plain).max() <= 1
 

@@ -57,7 +57,7 @@ def adapter(kind, path):
 
 def thrown(here, plan):
     """Throw switches on a loaded pipeline, and back."""
-    pipe = here.engine._loaded.pipe
+    pipe = here.engine.loaded.pipe
     apply(plan, MemoryPlan(), pipe, FAR)
     apply(MemoryPlan(), plan, pipe, NEAR)
 
@@ -189,7 +189,7 @@ def test_an_upscaler_lies_aligned_and_enlarges_the_same_wherever_its_file_puts_i
             }
             torch.save(cut, path)
         upscaler = load_upscaler(path, Device(KIND_BY_KEY["cpu"], torch.float32), allow_pickle=True)
-        assert misaligned(upscaler._network) == []
+        assert misaligned(upscaler.network) == []
         picture = upscaler.enlarge(Image.fromarray(values), 96, 160, threading.Event(), lambda *told: None)
         enlarged.append(np.asarray(picture))
     assert all(np.array_equal(one, enlarged[0]) for one in enlarged)

@@ -174,7 +174,7 @@ def test_cancel_at_any_moment_of_a_load_leaves_an_engine_that_works(studio, dela
 def test_checks_stand_in_front_of_every_block(studio):
     here = studio("sd1")
     here.make()
-    checks = here.engine._loaded.checks
+    checks = here.engine.loaded.checks
     kinds = {"ResnetBlock2D", "Transformer2DModel", "BasicTransformerBlock", "Attention", "CLIPEncoderLayer"}
     networks = (here.pipe.unet, here.pipe.vae.decoder, here.pipe.text_encoder)
     blocks = [module for network in networks for module in network.modules() if type(module).__name__ in kinds]

@@ -89,7 +89,7 @@ def test_offloading_hooks_every_part_and_is_taken_back_without_a_trace(studio):
     """On the CPU's own device, for want of another: the hooks move nothing, but they are the ones a GPU gets."""
     here = studio("sdxl", Settings(previews=False))
     (before,) = here.make([5])
-    loaded = here.engine._loaded
+    loaded = here.engine.loaded
     apply(MemoryPlan(offload="model"), MemoryPlan(), loaded.pipe, torch.device("cpu", 0))
     assert hooked(loaded.pipe) == [True, True, True]
     (image,) = here.make([5])  # the engine believes that nothing is offloaded, so it changes nothing
@@ -104,7 +104,7 @@ def test_offloading_hooks_every_part_and_is_taken_back_without_a_trace(studio):
 def test_sequential_offloading_takes_every_weight_away_and_gives_it_back(studio):
     here = studio("sd1", Settings(previews=False))
     (before,) = here.make([5])
-    pipe = here.engine._loaded.pipe
+    pipe = here.engine.loaded.pipe
     apply(MemoryPlan(offload="sequential"), MemoryPlan(), pipe, torch.device("cpu", 0))
     assert {weight.device.type for weight in pipe.unet.parameters()} == {"meta"}
     apply(

@@ -14,6 +14,7 @@ from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.core.errors import Cancelled, InvalidRequest
 from sdstudio.core.events import Decoding, GuidanceStep, ImageMade, Notice, StepDone
 from sdstudio.core.settings import Settings
+from sdstudio.engine import vae as vae_module
 from sdstudio.engine.device.memory import MemoryPlan, apply
 from sdstudio.engine.samplers.schedulers import build_scheduler
 from sdstudio.engine.vae import Vae
@@ -121,7 +122,7 @@ def test_where_no_step_is_left_the_pictures_own_pixels_come_back_without_a_model
         assert np.array_equal(pixels(image), np.asarray(Image.open(picture)))
         assert (image.index, image.recipe.request.seed) == (index, 3 + index)
     assert [type(event) for event in here.events if not isinstance(event, Notice)] == [ImageMade, ImageMade]
-    assert here.engine._loaded is None
+    assert here.engine.loaded is None
     said = ["Denoising strength = 0.1: of 6 steps it leaves none to draw over it."] if values["strength"] else []
     assert [notice.message for notice in here.notices] == said
 
@@ -176,13 +177,13 @@ def test_half_precision_and_autocast_draw_about_the_same(studio, begun):
 
 def test_a_vae_that_overflows_encodes_again_in_float32(studio, begun, monkeypatch):
     here = studio("sd1", Settings(previews=False, precision="bfloat16"))
-    encode = Vae._encoded
+    retrieve = vae_module.retrieve_latents
 
-    def overflowing(self, given, dtype):
-        latents = encode(self, given, dtype)
-        return latents if dtype == torch.float32 else latents * float("inf")
+    def overflowing(encoded, sample_mode):
+        latents = retrieve(encoded, sample_mode=sample_mode)
+        return latents if latents.dtype == torch.float32 else latents * float("inf")
 
-    monkeypatch.setattr(Vae, "_encoded", overflowing)
+    monkeypatch.setattr(vae_module, "retrieve_latents", overflowing)
     (image,) = begun(here=here)
     assert image.recipe.made_with["vae_retry"] is True
     assert here.pipe.vae.dtype == torch.bfloat16

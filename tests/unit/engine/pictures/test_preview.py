@@ -124,13 +124,13 @@ def test_factors_of_another_latent_space_give_no_preview():
     scheduler = type("Scheduler", (), {"step": lambda self, *args, **kwargs: None})()
     watcher = Previewer(PreviewSpec("16 channels", ((0.0, 0.0, 0.0),) * 16), torch.device("cpu"))
     watcher.watch(scheduler)
-    assert watcher._rendered(torch.zeros(4, 8, 8)) is None
+    assert watcher.rendered(torch.zeros(4, 8, 8)) is None
     assert watcher.take() is None
 
 
 @pytest.mark.parametrize("spec", PREVIEWS, ids=lambda spec: spec.key)
 def test_rendering_follows_the_table(spec):
     latents = torch.randn(1, 4, 5, 3, generator=torch.Generator().manual_seed(1))
-    frame = Previewer(spec, torch.device("cpu"))._rendered(latents[0])
+    frame = Previewer(spec, torch.device("cpu")).rendered(latents[0])
     assert (frame.width, frame.height) == (3, 5)
     assert np.abs(as_array(frame) - rendered(latents, spec)).max() <= 1

@@ -27,7 +27,7 @@ def checked_model(tmp_path_factory):
 
 def judge(here, threshold):
     """Make the model's own checker find everything (-2) or nothing (2) explicit."""
-    checker, _ = here.engine._loaded.checker
+    checker, _ = here.engine.loaded.checker
     with torch.no_grad():
         checker.concept_embeds_weights.fill_(threshold)
         checker.special_care_embeds_weights.fill_(2)
@@ -58,7 +58,7 @@ def test_turned_off_nothing_is_loaded_or_judged(studio, checked_model):
     fresh = studio("sd1", OFF, checked_model)
     fresh.make([1])
     assert "safety_checker" not in [event.part for event in fresh.of(ModelLoading)]
-    assert fresh.engine._loaded.checker is None
+    assert fresh.engine.loaded.checker is None
 
 
 def test_it_can_be_turned_on_after_a_picture_without_it(studio, checked_model):
@@ -66,7 +66,7 @@ def test_it_can_be_turned_on_after_a_picture_without_it(studio, checked_model):
     (first,) = here.make([1])
     here.engine.configure(ON)
     here.make([1])
-    assert here.engine._loaded.checker is not None
+    assert here.engine.loaded.checker is not None
     judge(here, -2)
     (second,) = here.make([1])
     assert (first.recipe.blocked, second.recipe.blocked) == ("", REASON)

@@ -50,7 +50,7 @@ def enlarged(upscaler, small, width, height, told=None):
 def whole(upscaler, pixels):
     """What the network makes of a picture that is given to it as one piece."""
     with torch.inference_mode():
-        return upscaler._network(pixels[None])[0]
+        return upscaler.network(pixels[None])[0]
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4, 8])
@@ -110,13 +110,13 @@ def test_tiles_whose_margin_is_the_networks_reach_give_the_whole_picture(tmp_pat
     generator = torch.Generator().manual_seed(2)
     pixels = torch.rand(3, 62, 118, generator=generator)
     scale = upscaler.scale
-    reach = upscaler._layout.reach
+    reach = upscaler.layout.reach
     canvas = torch.full((3, 62 * scale, 118 * scale), torch.nan)
     with torch.inference_mode():
-        for tile, tensor in upscaler.tiles(pixels, 2 * upscaler._margin + 24, threading.Event()):
+        for tile, tensor in upscaler.tiles(pixels, 2 * upscaler.margin + 24, threading.Event()):
             canvas[:, tile.top * scale : tile.bottom * scale, tile.left * scale : tile.right * scale] = tensor
     difference = (canvas - whole(upscaler, pixels)).abs().max()
-    assert upscaler._margin >= min(reach, 32)
+    assert upscaler.margin >= min(reach, 32)
     assert difference < (1e-4 if reach <= 32 else 2e-3)
 
 
@@ -147,7 +147,7 @@ def test_it_passes_again_until_the_size_is_reached_and_then_goes_down_by_lanczos
 )
 def test_a_picture_that_is_stretched_along_one_side_only_ends_at_its_size(tmp_path, size, wanted, passes):
     upscaler = loaded(repeating_weights(4), tmp_path)
-    assert [*islice(upscaler._sizes(size, wanted), 20)] == passes
+    assert [*islice(upscaler.sizes(size, wanted), 20)] == passes
 
 
 def test_what_is_large_enough_does_not_go_through_the_network(tmp_path):
@@ -184,7 +184,7 @@ def test_it_stops_between_tiles_and_within_one(tmp_path, weights, first):
         upscaler.enlarge(picture(1100, 40), 4400, 160, cancel, tell)
     assert [facts[0] for facts in told] == [0, 1]
     cancel = threading.Event()
-    upscaler._network.get_submodule(first).register_forward_hook(lambda *_: cancel.set())
+    upscaler.network.get_submodule(first).register_forward_hook(lambda *_: cancel.set())
     told.clear()
     with pytest.raises(Cancelled):
         upscaler.enlarge(picture(), 96, 80, cancel, tell)
@@ -203,12 +203,12 @@ def test_what_overflows_in_half_precision_is_computed_again_in_float32(tmp_path)
     for layer, factor in (("conv_first", 1e4), ("conv_up1", 1e2), ("conv_hr", 1e-3), ("conv_last", 1e-3)):
         weights[f"{layer}.weight"] *= factor
     upscaler = loaded(weights, tmp_path)
-    upscaler._dtype = torch.float16
-    upscaler._network.half()
+    upscaler.dtype = torch.float16
+    upscaler.network.half()
     small = picture()
     large = np.asarray(enlarged(upscaler, small, 96, 80)).astype(int)
     assert np.abs(large - np.asarray(small).repeat(4, 0).repeat(4, 1)).max() <= 16  # its weights were halves once
-    assert upscaler._dtype == torch.float32
+    assert upscaler.dtype == torch.float32
 
 
 def test_tiles_become_smaller_when_memory_runs_out(tmp_path):
@@ -220,7 +220,7 @@ def test_tiles_become_smaller_when_memory_runs_out(tmp_path):
         if sides[-1] > 120:
             raise torch.OutOfMemoryError("out of memory")
 
-    upscaler._network.register_forward_pre_hook(scarce)
+    upscaler.network.register_forward_pre_hook(scarce)
     told = []
     small = picture(300, 20)
     large = enlarged(upscaler, small, 1200, 80, told)
@@ -231,7 +231,7 @@ def test_tiles_become_smaller_when_memory_runs_out(tmp_path):
     def none_left(module, args):
         raise torch.OutOfMemoryError("out of memory")
 
-    upscaler._network.register_forward_pre_hook(none_left)
+    upscaler.network.register_forward_pre_hook(none_left)
     with pytest.raises(OutOfMemory, match="Upscaler = up: the memory of CPU"):
         enlarged(upscaler, small, 1200, 80)
 
@@ -241,10 +241,10 @@ def test_one_tile_never_takes_more_than_its_share(tmp_path):
         upscaler = loaded(weights, tmp_path)
         widest = max(
             max(tile.outer_right - tile.outer_left, tile.outer_bottom - tile.outer_top)
-            for tile in upscaler._tiles(1024, 1024, upscaler._side)
+            for tile in upscaler.cut(1024, 1024, upscaler.side)
         )
-        assert widest <= upscaler._side
-        assert upscaler._layout.compact or 3 * 64 * 4 * (widest * upscaler.scale) ** 2 < TILE_BYTES
+        assert widest <= upscaler.side
+        assert upscaler.layout.compact or 3 * 64 * 4 * (widest * upscaler.scale) ** 2 < TILE_BYTES
 
 
 class _Evil:

@@ -39,7 +39,7 @@ def by_hand(here, step_of, **values):
     asked = request(**values)
     pipe, family = here.pipe, FAMILY_BY_KEY[here.model.family]
     is_sdxl = here.model.family == "sdxl"
-    scheduler = build_scheduler(asked, here.engine._loaded.scheduler.config, family)
+    scheduler = build_scheduler(asked, here.engine.loaded.scheduler.config, family)
     scheduler.set_timesteps(asked.steps)
     generator = torch.Generator().manual_seed(3)
     latents = torch.randn((1, 4, 8, 8), generator=generator) * scheduler.init_noise_sigma

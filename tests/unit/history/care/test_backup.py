@@ -11,6 +11,7 @@ from sdstudio.core.errors import Cancelled, HistoryDamaged, SaveFailed
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.history.care import backup
+from sdstudio.history.database.schema import Database
 from sdstudio.history.store import History
 from tests.unit.history.conftest import everything_below, picture, recipe
 
@@ -106,8 +107,7 @@ def test_a_disk_without_room_is_said_before_anything_is_written(filled, tmp_path
 
 
 def test_a_damaged_database_is_not_backed_up_over_good_ones(filled, home, tmp_path, monkeypatch):
-    database = filled.care._database
-    monkeypatch.setattr(database, "read", lambda _sql, _values=(): [("row 3 missing from index",)])
+    monkeypatch.setattr(Database, "read", lambda _self, _sql, _values=(): [("row 3 missing from index",)])
     with pytest.raises(HistoryDamaged):
         filled.care.back_up(tmp_path / "b.zip")
     assert not (tmp_path / "b.zip").exists()

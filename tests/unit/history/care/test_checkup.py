@@ -32,6 +32,7 @@ from sdstudio.history.care.checkup import (
 )
 from sdstudio.history.care.marks_copy import copies, keep_marks
 from sdstudio.history.care.recovery import Recovery, set_aside
+from sdstudio.history.database.schema import Database
 from sdstudio.history.picture_text.pnginfo import write_png
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import JobQueue
@@ -329,12 +330,12 @@ def test_repair_waits_for_a_save_in_another_process(filled, home, monkeypatch):
 
 
 def test_a_damaged_database_is_said_and_nothing_is_touched(filled, monkeypatch):
-    real = filled.care._database.read
+    real = Database.read
 
-    def damaged(sql: str, values: object = ()) -> object:
-        return [("wrong # of entries in index entries_path",)] if "integrity" in sql else real(sql, values)
+    def damaged(self: Database, sql: str, values: object = ()) -> object:
+        return [("wrong # of entries in index entries_path",)] if "integrity" in sql else real(self, sql, values)
 
-    monkeypatch.setattr(filled.care._database, "read", damaged)
+    monkeypatch.setattr(Database, "read", damaged)
     report = filled.care.check(repair=True)
     assert kinds(report) == [(DATABASE, None, False)]
 
@@ -395,8 +396,7 @@ def test_marks_come_back_from_the_days_copy_when_the_database_is_lost(filled, ho
     rebuilt.close()
 
 
-def test_there_is_one_copy_a_day_and_three_in_all_and_none_of_nothing(filled, home):
-    database = filled.care._database
+def test_there_is_one_copy_a_day_and_three_in_all_and_none_of_nothing(filled, database, home):
     assert not keep_marks(database, date(2026, 3, 1))
     filled.marks.rate([2], 5)
     assert [keep_marks(database, date(2026, 3, day)) for day in (1, 1, 2, 3, 4)] == [True, False, True, True, True]
@@ -404,8 +404,7 @@ def test_there_is_one_copy_a_day_and_three_in_all_and_none_of_nothing(filled, ho
     assert kept == ["marks-20260304.db", "marks-20260303.db", "marks-20260302.db"]
 
 
-def test_copies_of_days_when_the_clock_was_wrong_go_behind_those_of_today(filled, home, trash):
-    database = filled.care._database
+def test_copies_of_days_when_the_clock_was_wrong_go_behind_those_of_today(filled, database, home, trash):
     filled.marks.rate([2], 5)
     today = date.today()
     days = {back: today - timedelta(days=back) for back in (-402, -401, -400, 2, 1)}
@@ -423,9 +422,9 @@ def test_copies_of_days_when_the_clock_was_wrong_go_behind_those_of_today(filled
     rebuilt.close()
 
 
-def test_a_database_that_was_set_aside_is_believed_before_an_older_copy(filled, home, trash):
+def test_a_database_that_was_set_aside_is_believed_before_an_older_copy(filled, database, home, trash):
     filled.marks.rate([2, 3], 5)
-    keep_marks(filled.care._database, date(2026, 3, 1))
+    keep_marks(database, date(2026, 3, 1))
     filled.marks.rate([2], 0)
     filled.close()
     set_aside(home)
@@ -436,9 +435,9 @@ def test_a_database_that_was_set_aside_is_believed_before_an_older_copy(filled, 
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 500])
-def test_a_damaged_copy_is_passed_over(filled, home, trash, content):
+def test_a_damaged_copy_is_passed_over(filled, database, home, trash, content):
     filled.marks.rate([2], 5)
-    keep_marks(filled.care._database, date(2026, 3, 1))
+    keep_marks(database, date(2026, 3, 1))
     (home.home / "marks-20260302.db").write_bytes(content)
     filled.close()
     home.database.unlink()

@@ -15,7 +15,7 @@ from sdstudio.history.picture_text import pnginfo
 from sdstudio.history.picture_text.pnginfo import write_png
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import JobQueue, JobState
-from tests.unit.history.conftest import everything_below, picture, recipe, started
+from tests.unit.history.conftest import everything_below, picture, recipe, started, written
 
 
 class KilledError(BaseException):
@@ -32,7 +32,7 @@ def killed_after(monkeypatch, history: History, point: str) -> None:
         history.save(picture(), recipe(point))
         return
     with monkeypatch.context() as patched:
-        patched.setattr(history, "_take_back", lambda _id: None)
+        patched.setattr(store, "remove_row", lambda _db, _id: None)
         if point == "row":
             patched.setattr(pnginfo, "write_png", stop)
         elif point == "temporary":
@@ -93,7 +93,7 @@ def test_an_older_picture_at_a_chosen_name_is_not_taken_for_the_new_one(history,
         raise KilledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(history, "_take_back", lambda _id: None)
+        patched.setattr(store, "remove_row", lambda _db, _id: None)
         patched.setattr(pnginfo, "write_png", stop)
         with pytest.raises(KilledError):
             history.save(picture(), recipe("new"), out=chosen)
@@ -108,7 +108,7 @@ def test_a_picture_at_a_chosen_name_is_recovered(history, tmp_path, monkeypatch)
         raise KilledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(history, "_take_back", lambda _id: None)
+        patched.setattr(store, "remove_row", lambda _db, _id: None)
         patched.setattr(store, "write_thumbnail", stop)
         with pytest.raises(KilledError):
             history.save(picture(), recipe("new"), out=tmp_path / "chosen.png")
@@ -116,18 +116,18 @@ def test_a_picture_at_a_chosen_name_is_recovered(history, tmp_path, monkeypatch)
     assert history.entries()[0].path == tmp_path / "chosen.png"
 
 
-def test_a_deletion_that_was_cut_off_is_undone(history, trash):
-    entry = history.save(picture(), recipe())
+def test_a_deletion_that_was_cut_off_is_undone(home):
 
     def killed(_path):
         raise KilledError
 
-    history._trash = killed
-    with pytest.raises(KilledError):
-        history.delete([entry.id])
-    assert history.entries() == []
-    assert history.recover() == Recovery(restored=1)
-    assert history.entries() == [entry]
+    with closing(History(home, killed)) as history:
+        entry = history.save(picture(), recipe())
+        with pytest.raises(KilledError):
+            history.delete([entry.id])
+        assert history.entries() == []
+        assert history.recover() == Recovery(restored=1)
+        assert history.entries() == [entry]
 
 
 def test_a_lost_database_is_rebuilt_from_the_pictures(history, home, trash):
@@ -202,7 +202,7 @@ def test_jobs_that_can_still_be_read_survive_damage_elsewhere(history, home, tra
     jobs = [queue.submit(recipe(f"job {i}").request, [i]) for i in range(3)]
     queue.close()
     for i in range(300):
-        with history._database.transaction() as db:
+        with written(home) as db:
             store.insert_entry(db, recipe(f"filler {i}"), "2026-11-23T05:00:00+00:00")
     history.close()
     with sqlite3.connect(home.database) as db:

@@ -7,7 +7,7 @@ import pytest
 from sdstudio.history.database import look as look_module
 from sdstudio.history.database.look import FACET_BY_KEY, FACETS, SORTS, Look, ids_sql
 from sdstudio.history.database.search import Asked
-from tests.unit.history.conftest import picture, recipe
+from tests.unit.history.conftest import picture, recipe, written
 
 TODAY = date(2026, 11, 24)
 
@@ -25,7 +25,7 @@ def stopped_calendar(monkeypatch):
 
 
 @pytest.fixture
-def filled(history):
+def filled(history, home):
     rows = (  # prompt, model, scheduler, width, height, seed
         ("red heart", "Starter", "euler", 64, 64, 7),
         ("green frog", "starter", "lcm", 64, 128, 100),
@@ -35,7 +35,7 @@ def filled(history):
     for prompt, model, scheduler, width, height, seed in rows:
         made = recipe(prompt, model_name=model, scheduler=scheduler, width=width, height=height, seed=seed)
         history.save(picture(size=(width, height)), made)
-    with history._database.transaction() as db:
+    with written(home) as db:
         days = (0, 3, 20, 400)
         for entry_id, back in enumerate(days, 1):
             day = (TODAY - timedelta(days=back)).isoformat()
@@ -72,14 +72,14 @@ def test_every_sort_orders_everything_and_what_is_found(filled, sort, order):
     assert ids(filled, ("size", "64×64"), sort=sort, query="red") == [each for each in order if each in (1, 3)]
 
 
-def test_the_date_made_is_a_moment_whatever_the_clocks_showed(filled):
+def test_the_date_made_is_a_moment_whatever_the_clocks_showed(filled, home):
     moments = (
         "2026-10-25T02:50:00+02:00",  # summer time ends between these two
         "2026-10-25T02:10:00.500000+01:00",
         "2026-10-25T10:00:00+09:00",
         "2026-10-24T22:00:00-04:00",
     )
-    with filled._database.transaction() as db:
+    with written(home) as db:
         db.executemany("UPDATE entries SET created = ? WHERE id = ?", [(at, n) for n, at in enumerate(moments, 1)])
     assert ids(filled, sort="made") == [4, 2, 3, 1]
 
@@ -150,12 +150,12 @@ def test_choosing_and_clearing_give_other_looks():
 
 
 @pytest.mark.parametrize("sort", SORTS, ids=lambda row: row.key)
-def test_no_look_reads_recipes(filled, sort):
+def test_no_look_reads_recipes(database, sort):
     looks = [Look(sort=sort.key), *(Look("red", sort.key, ((row.key, "1"),)) for row in FACETS)]
     for look in looks:
         sql, values = ids_sql(look, Asked(match='"red"') if look.query else Asked())
-        code = filled._database.read(f"EXPLAIN {sql}", values)
-        root = filled._database.read("SELECT rootpage FROM sqlite_master WHERE name = 'entries'")[0][0]
+        code = database.read(f"EXPLAIN {sql}", values)
+        root = database.read("SELECT rootpage FROM sqlite_master WHERE name = 'entries'")[0][0]
         tables = {row["p1"] for row in code if row["opcode"] == "OpenRead" and row["p2"] == root}
         read = [tuple(row)[:5] for row in code if row["opcode"] == "Column" and row["p1"] in tables]
         assert read == [], sql
@@ -167,8 +167,8 @@ def test_entries_come_in_the_order_asked_for_without_those_that_are_gone(filled)
     assert [entry.id for entry in filled.listing.entries([1] * 2000)] == [1] * 2000
 
 
-def test_pending_and_deleted_pictures_are_in_no_look(filled):
-    with filled._database.transaction() as db:
+def test_pending_and_deleted_pictures_are_in_no_look(filled, home):
+    with written(home) as db:
         db.execute("UPDATE entries SET state = 'pending' WHERE id = 1")
     filled.delete([3])
     for query in ("", "r", "e", "red", "heart frog", "7"):
@@ -178,8 +178,8 @@ def test_pending_and_deleted_pictures_are_in_no_look(filled):
 
 
 def test_many_ids_are_read_in_pieces(history):
-    from sdstudio.history.database.listing import _PIECE, _numbers
+    from sdstudio.history.database.listing import PIECE, numbers_in
 
-    wanted = list(range(10**6, 10**6 + _PIECE // 3))
-    assert list(_numbers(",".join(map(str, wanted)))) == wanted
-    assert list(_numbers("")) == []
+    wanted = list(range(10**6, 10**6 + PIECE // 3))
+    assert list(numbers_in(",".join(map(str, wanted)))) == wanted
+    assert list(numbers_in("")) == []

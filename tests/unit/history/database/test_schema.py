@@ -231,7 +231,7 @@ def test_a_bug_of_ours_is_not_dressed_up_as_the_worlds_fault(tmp_path):
     database.close()
 
 
-@pytest.mark.parametrize("code", sorted(schema._KNOWN))
+@pytest.mark.parametrize("code", sorted(schema.KNOWN))
 def test_every_known_code_becomes_one_line_with_a_hint(tmp_path, code):
     error = sqlite3.OperationalError("whatever")
     error.sqlite_errorcode = code | (3 << 8)  # extended codes count as their family
@@ -255,8 +255,8 @@ def test_each_thread_has_its_own_connection_and_close_closes_all(tmp_path):
     seen, go = [], threading.Event()
 
     def read() -> None:
-        database.read("SELECT 1")
-        seen.append(database._local.db)
+        with database.transaction() as db:
+            seen.append(db)
         go.wait(5)
 
     threads = [threading.Thread(target=read) for _ in range(3)]

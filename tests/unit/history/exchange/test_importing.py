@@ -18,7 +18,7 @@ from sdstudio.history.exchange.importing import SAYS_NOTHING, find_pictures, imp
 from sdstudio.history.picture_text.foreign.origin import origin_of
 from sdstudio.history.picture_text.pnginfo import write_png
 from sdstudio.history.store import History
-from tests.unit.history.conftest import everything_below, picture, recipe, started
+from tests.unit.history.conftest import everything_below, picture, recipe, started, written
 from tests.unit.history.foreign.pictures import A1111, INVOKE_4, comfy_nodes, json, png, with_comment
 
 
@@ -107,9 +107,9 @@ def test_the_same_picture_is_not_taken_twice_and_an_own_one_not_at_all(history, 
     assert history.count() == 7
 
 
-def test_a_picture_that_an_older_version_read_less_of_is_not_taken_twice(history, others):
+def test_a_picture_that_an_older_version_read_less_of_is_not_taken_twice(history, home, others):
     import_pictures(history, [others])
-    with history._database.transaction() as db:
+    with written(home) as db:
         db.execute("UPDATE entries SET recipe = json_remove(recipe, '$.request.eta', '$.model_name')")
     again = import_pictures(history, [others])
     assert again.taken == []

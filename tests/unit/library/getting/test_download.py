@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -221,8 +221,7 @@ class TestFaults:
 
     def test_no_server_is_said_at_once(self, server, home):
         staged = staged_of(home)
-        server._server.shutdown()
-        server._server.server_close()
+        server.stop()
         with pytest.raises(Unreachable, match="cannot be reached"):
             finish(staged)
 
@@ -347,9 +346,8 @@ class TestDisk:
     def test_a_disk_without_room_is_said_before_anything_comes(self, server, home, monkeypatch):
         plan = Planner(Hub()).plan(Wish("org/lora"))
         server.asked.clear()
-        usage = shutil.disk_usage(home.models)
         free = round(plan.size_bytes * 1.04)
-        monkeypatch.setattr(download.shutil, "disk_usage", lambda _path: usage._replace(free=free))
+        monkeypatch.setattr(download.shutil, "disk_usage", lambda _path: SimpleNamespace(free=free))
         with pytest.raises(SaveFailed, match="free disk"):
             stage(home.models, plan)
         assert server.asked == []

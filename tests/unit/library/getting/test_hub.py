@@ -31,8 +31,7 @@ def test_a_question_says_who_asks_and_nothing_else(hub_server):
 
 def test_no_network_is_said_at_once_and_the_client_is_not_asked(hub_server):
     url = hub_server.url
-    hub_server._server.shutdown()
-    hub_server._server.server_close()
+    hub_server.stop()
     with pytest.raises(Unreachable, match="cannot be reached"):
         Hub(endpoint=url).search("x")
 

@@ -63,7 +63,7 @@ def test_the_collector_of_garbage_is_as_before_whatever_happens(home, tmp_path, 
         assert gc.get_threshold()[0] >= 100_000
         raise RuntimeError
 
-    monkeypatch.setattr(Scanner, "_scanned", broken)
+    monkeypatch.setattr(scan_module, "Walk", broken)
     with pytest.raises(RuntimeError):
         scanner.scan(tmp_path / "none", home.models, ())
     assert gc.get_threshold() == before

@@ -25,7 +25,7 @@ def test_the_preview_goes_before_any_other(tmp_path):
 
 
 def test_a_folder_a_huge_file_and_a_place_that_is_gone_have_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(sidecar, "_MAXIMUM_BYTES", 10)
+    monkeypatch.setattr(sidecar, "MAXIMUM_BYTES", 10)
     (tmp_path / "a.png").mkdir()
     (tmp_path / "b.png").write_bytes(b"x" * 11)
     assert pictures_beside([tmp_path / "a.ckpt", tmp_path / "b.ckpt", tmp_path / "gone" / "c.ckpt"]) == {}

@@ -131,7 +131,7 @@ def _detail(download: Download) -> str:
         case DownloadState.FAILED:
             return str(download.error)
         case DownloadState.RUNNING:
-            return _going(progress) if progress is not None else "Starting…"
+            return going(progress) if progress is not None else "Starting…"
         case DownloadState.WAITING:
             return "Waiting for its turn"
         case DownloadState.PAUSED:
@@ -150,7 +150,8 @@ def described(plan: Plan) -> str:
     return f"{readable_size(plan.size_bytes)} in {files}  ·  {licence}  ·  into {plan.target}"
 
 
-def _going(progress: DownloadProgress) -> str:
+def going(progress: DownloadProgress) -> str:
+    """Return the line under a download that is under way: how much has come, how fast, and how long it takes."""
     if progress.doing:
         return f"{_share(progress)}  ·  {progress.doing}"
     if progress.bytes_per_second <= 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QMenu, QPushButton
 
 from sdstudio.ui.pages.create.prompt.style_chips import BelowPrompt, StyleChips
 from sdstudio.ui.theme import apply_theme
@@ -29,7 +29,7 @@ def chips(holder):
 
 
 def shown(chips):
-    return [chip for chip in chips._chips if chip.isVisible()]
+    return [chip for chip in chips.findChildren(QPushButton) if chip.isVisible() and chip is not chips.more_button]
 
 
 @pytest.mark.parametrize("width", [240, 280, 340, 420, 500, 700, 1200])
@@ -65,8 +65,9 @@ def test_those_behind_the_last_chip_can_be_taken_away_too(holder, chips):
     chips.set_names(NAMES)
     QTest.qWait(0)
     QTest.mouseClick(chips.more_button, Qt.MouseButton.LeftButton)
-    action = chips._menu.actions()[-1]
+    menu = chips.findChild(QMenu)
+    action = menu.actions()[-1]
     assert action.text() == "Take Pixel art away"
     action.trigger()
-    chips._menu.close()
+    menu.close()
     assert chips.names == NAMES[:-1]

@@ -45,7 +45,7 @@ def offer(studio, qtbot, offers) -> None:
     """Offer these alone: what the studio itself looks up when the prompt gets the focus must have come before."""
     edit = studio.window.editor.prompt_edit
     edit.setFocus()
-    qtbot.waitUntil(lambda: edit.hasFocus() and not studio.tasks._running, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: edit.hasFocus() and studio.tasks.is_idle, timeout=WAIT_MS)
     studio.window.editor.set_offers(offers)
 
 
@@ -79,7 +79,7 @@ def test_what_was_drawn_is_offered_while_the_cursor_stays_in_the_prompt(studio, 
     fill(editor.prompt_edit, "castle at dusk")
     QTest.keyClick(editor.prompt_edit, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: studio.window.status_line.text.startswith("Done"), timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: not studio.tasks._running, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: studio.tasks.is_idle, timeout=WAIT_MS)
     fill(editor.prompt_edit, "cast")
     qtbot.waitUntil(lambda: not listed.isHidden(), timeout=WAIT_MS)
     assert [listed.item(row).text() for row in range(listed.count())] == ["castle at dusk"]

@@ -169,7 +169,7 @@ def test_pausing_lets_the_running_job_end_and_starting_goes_on(build, gate, qtbo
     studio = build({"first": gate})
     first, second = submit(studio, "first"), submit(studio, "second")
     qtbot.waitUntil(gate.reached.is_set)
-    qtbot.waitUntil(lambda: studio.window.conductor._running is not None)  # the window has heard of it too
+    qtbot.waitUntil(lambda: studio.window.editor.cancel_button.isVisible())  # the window has heard of it too
     press(studio.window.queue_panel, "Pause the queue")
     assert studio.controller.paused
     assert studio.window.queue_panel.bar.message == "Paused: 1 job is waiting."

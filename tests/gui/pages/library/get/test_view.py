@@ -20,7 +20,7 @@ from sdstudio.library.getting.download import stage, unfinished
 from sdstudio.library.getting.hub import Hub
 from sdstudio.library.getting.meter import DownloadProgress
 from sdstudio.library.getting.planner import Planner, Wish
-from sdstudio.ui.pages.library.get.download_row import DownloadRow, _going
+from sdstudio.ui.pages.library.get.download_row import DownloadRow, going
 from sdstudio.ui.pages.library.get.model_card import GOT, GetCard
 from sdstudio.ui.pages.library.get.view import GetModels
 from tests.loopback_hub import GOOD_TOKEN, LoopbackHub, files_of
@@ -67,6 +67,12 @@ def press(button: QPushButton) -> None:
 def cards(view: GetModels) -> dict[str, GetCard]:
     found = [view.view.itemWidget(view.view.item(at)).findChild(GetCard) for at in range(view.view.count())]
     return {card.offer.text: card for card in found}
+
+
+def shown(view: GetModels) -> list[str]:
+    """The models whose cards are not filtered out."""
+    hidden = [view.view.item(at).isHidden() for at in range(view.view.count())]
+    return [text for text, is_hidden in zip(cards(view), hidden, strict=True) if not is_hidden]
 
 
 def row(view: GetModels) -> DownloadRow:
@@ -139,13 +145,12 @@ def test_the_page_of_a_model_is_opened_in_the_browser(view, server):
 
 def test_the_catalogue_is_filtered_while_typing(view):
     QTest.keyClicks(view.search_edit, "Lightning 4step")
-    shown = [card.offer.text for item, card in view._cards if not item.isHidden()]
-    assert shown == ["sdxl-lightning-4step"]
+    assert shown(view) == ["sdxl-lightning-4step"]
     QTest.keyClicks(view.search_edit, " no such thing")
     assert "search the Hub" in view.heading.text()
     view.search_edit.clear()
     assert view.heading.text() == "Recommended models"
-    assert not any(item.isHidden() for item, _card in view._cards)
+    assert shown(view) == list(cards(view))
 
 
 def test_what_a_search_finds_tells_its_size_and_licence_before_a_byte_comes(view, server, studio, qtbot):
@@ -165,8 +170,7 @@ def test_what_a_search_finds_tells_its_size_and_licence_before_a_byte_comes(view
 
 
 def test_a_search_without_a_network_is_said_beside_it(view, server, qtbot):
-    server._server.shutdown()
-    server._server.server_close()
+    server.stop()
     press(view.search_button)
     qtbot.waitUntil(lambda: "cannot be reached" in view.bar.message, timeout=LONG_MS)
     assert view.search_button.text().strip() == "Search the Hub"
@@ -285,9 +289,9 @@ def test_closing_the_studio_stops_a_download_and_keeps_what_has_arrived(server, 
 
 
 def test_progress_reads_well():
-    assert _going(DownloadProgress(10**9, 2 * 10**9, 10**7)) == "1.0 GB of 2.0 GB  ·  10 MB/s  ·  1 min 40 s left"
-    assert _going(DownloadProgress(10**9, 2 * 10**9)) == "1.0 GB of 2.0 GB  ·  waiting for data"
-    assert _going(DownloadProgress(0, 2 * 10**9, 0.0, "The connection broke.")).endswith("The connection broke.")
+    assert going(DownloadProgress(10**9, 2 * 10**9, 10**7)) == "1.0 GB of 2.0 GB  ·  10 MB/s  ·  1 min 40 s left"
+    assert going(DownloadProgress(10**9, 2 * 10**9)) == "1.0 GB of 2.0 GB  ·  waiting for data"
+    assert going(DownloadProgress(0, 2 * 10**9, 0.0, "The connection broke.")).endswith("The connection broke.")
 
 
 def lora_of(size: int) -> bytes:
