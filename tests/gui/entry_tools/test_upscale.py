@@ -44,7 +44,7 @@ def ready(studio, qtbot) -> UpscaleDialog:
 def start(dialog, qtbot) -> None:
     assert dialog.upscale_button.isEnabled()
     QTest.mouseClick(dialog.upscale_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: dialog.bar.isHidden(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: dialog.upscale_button.isEnabled(), timeout=PATIENCE_MS)
 
 
 @pytest.fixture
