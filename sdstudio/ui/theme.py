@@ -207,7 +207,7 @@ class Theme(QObject):
 
     def _dress(self, tokens: Tokens) -> None:
         is_same, was_bare = tokens is self.tokens, self._is_bare
-        if is_same and self._is_dressed:
+        if is_same and self._is_dressed and self._app.styleSheet():
             return  # a style sheet set again costs as much as another one
         self.tokens = tokens
         self._is_bare = False

@@ -14,6 +14,7 @@ from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history.store import Entry, History
 from sdstudio.ui.entries import model as history_model
+from sdstudio.ui.first_paint import all_widgets_alive
 from tests.conftest import MEMORY
 from tests.unit.background.fakes import ScriptedEngine
 
@@ -25,8 +26,10 @@ FIRST = 100
 
 
 @pytest.fixture
-def build(qtbot: Any, home: StudioPaths, tiny_models: Any) -> Iterator[Callable[..., Studio]]:
+def build(qtbot: Any, qapp: Any, home: StudioPaths, tiny_models: Any) -> Iterator[Callable[..., Studio]]:
     """A function that opens the studio on ``home`` with a scripted engine; close it and call again for a restart."""
+    with all_widgets_alive():
+        qapp.setStyleSheet("")  # as at the start of the program: a window is built four times as fast
     (home.models / MODEL_KEY).symlink_to(tiny_models["sd1"], target_is_directory=True)
     built: list[Studio] = []
 

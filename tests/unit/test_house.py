@@ -288,9 +288,9 @@ def test_no_test_takes_hold_of_a_private_name_of_the_product():
     "line",
     [
         "studio.tasks._running",
-        "from sdstudio.jobs.tasks import _outcome",
+        "from sdstudio.background.tasks import _outcome",
         "monkeypatch.setattr(runner, '_running', {})",
-        "monkeypatch.setattr('sdstudio.jobs.tasks._outcome', None)",
+        "monkeypatch.setattr('sdstudio.background.tasks._outcome', None)",
         "hasattr(runner, '_running')",
     ],
 )
