@@ -98,7 +98,7 @@ class Worker(QThread):
         self._fit = fit
         self._mailbox = Mailbox(self)
         self._errands = Errands()
-        self._wake = threading.Event()
+        self.woken = threading.Event()  # a look at the queue is due
         self._stopping = threading.Event()
         self._unfinished = Kept()
         self._unsaved = Unsaved(history)
@@ -113,7 +113,7 @@ class Worker(QThread):
 
     def wake(self) -> None:
         """Look at the queue: there may be something to do."""
-        self._wake.set()
+        self.woken.set()
 
     def cancel(self, job_id: int) -> bool:
         """Stop a running job or take a waiting one out of the queue; False when it is neither. Raises: HistoryError."""
@@ -126,7 +126,7 @@ class Worker(QThread):
     def ask(self, errand: Errand) -> None:
         """Do something else with the engine, before the next job."""
         self._errands.add(errand)
-        self._wake.set()
+        self.woken.set()
 
     def withdraw(self, errand: Errand) -> bool:
         """Stop an errand; True when it had not been begun, and `Errand.ended` will not be called."""
@@ -152,7 +152,7 @@ class Worker(QThread):
         """Begin no further job until told otherwise; a running one goes on."""
         with self._lock:
             self._paused = paused
-        self._wake.set()
+        self.woken.set()
 
     @property
     def unsaved(self) -> tuple[UnsavedPicture, ...]:
@@ -196,7 +196,7 @@ class Worker(QThread):
             if self._current is not None:
                 self._current[1].set()
         self._errands.cancel_all()
-        self._wake.set()
+        self.woken.set()
         self._mailbox.close()
         return self.wait(int(patience_s * 1000))
 
@@ -210,17 +210,12 @@ class Worker(QThread):
             with contextlib.suppress(HistoryError):  # the next start finds it running, and marks it then
                 self._queue.finish(job_id, JobState.INTERRUPTED, *self._interrupted(self._queue.get(job_id)))
 
-    @property
-    def has_looked(self) -> bool:
-        """It has begun to look at the queue since it was last woken."""
-        return not self._wake.is_set()
-
     def run(self) -> None:
         """The thread: the engine, then job after job. Nothing that is raised in here ends it."""
         with contextlib.suppress(StudioError):  # told already; the first job tries again
             self._ready_engine()
         while not self._stopping.is_set():
-            self._wake.clear()
+            self.woken.clear()
             begun = self._errands.begin()
             if begun is not None:
                 self._do(*begun)
@@ -237,7 +232,7 @@ class Worker(QThread):
                 log.warning("the queue cannot be read: %s", error)
                 patience = QUEUE_AGAIN_S
             if not self._stopping.is_set():
-                self._wake.wait(patience)
+                self.woken.wait(patience)
         self._hash.stop()
         if self._engine is not None:
             self._engine.close()

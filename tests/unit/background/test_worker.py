@@ -240,7 +240,7 @@ def test_a_paused_queue_begins_nothing_until_it_is_resumed(floor: Floor):
     floor.until(lambda: "engine_ready" in floor.heard.names)
     floor.controller.pause()
     job = floor.submit()
-    floor.until(lambda: floor.worker.has_looked)  # it has looked
+    floor.until(lambda: not floor.worker.woken.is_set())  # it has looked
     assert floor.queue.get(job.id).state is JobState.QUEUED
     floor.controller.resume()
     floor.wait_for_end(job)
@@ -265,7 +265,7 @@ def test_a_job_that_was_picked_as_the_pause_came_waits_too(floor: Floor, monkeyp
     floor.until(lambda: bool(looked))  # no look of before is under way any more
     job = floor.submit()
     floor.until(lambda: bool(picked))
-    floor.until(lambda: floor.worker.has_looked)  # it has looked again, and waits
+    floor.until(lambda: not floor.worker.woken.is_set())  # it has looked again, and waits
     assert picked == [job.id]
     assert floor.queue.get(job.id).state is JobState.QUEUED
     monkeypatch.undo()
