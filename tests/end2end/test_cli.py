@@ -45,6 +45,25 @@ def run(environment, tmp_path):
     return call
 
 
+@pytest.fixture
+def here(environment, home, tmp_path, monkeypatch, capsys):
+    """The same in this process, for what needs no other: importing torch takes longer than drawing."""
+    monkeypatch.setenv("SDSTUDIO_HOME", str(home.home))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*argv: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        try:
+            ended = main([str(arg) for arg in argv])
+        except SystemExit as leaving:
+            ended = leaving.code
+        said = capsys.readouterr()
+        assert ended == code, said.err
+        return subprocess.CompletedProcess(argv, code, said.out, said.err)
+
+    return call
+
+
 def _one_line(done: subprocess.CompletedProcess[str]) -> str:
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
@@ -57,10 +76,10 @@ def _same(left: str | Path, right: str | Path) -> bool:
     return pictures[0].size == pictures[1].size and ImageChops.difference(*pictures).getbbox() is None
 
 
-def test_version_and_help_are_quick_and_leave_torch_alone(run):
+def test_version_and_help_are_quick_and_leave_torch_alone(run, here):
     assert run("--version").stdout == f"sdstudio {__version__}\n"
     for argv in (["--help"], ["generate", "--help"], ["history", "rerun", "--help"]):
-        assert run(*argv).stdout.startswith("usage: sdstudio")
+        assert here(*argv).stdout.startswith("usage: sdstudio")
     code = "import sys; from sdstudio.cli import build_parser; build_parser(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
@@ -70,22 +89,22 @@ def test_a_model_path_that_is_not_there(run, tmp_path):
     assert str(tmp_path / "nope") in said
 
 
-def test_a_folder_that_is_no_model(run, tmp_path):
+def test_a_folder_that_is_no_model(here, tmp_path):
     (tmp_path / "pictures").mkdir()
-    assert "model_index.json" in _one_line(run("generate", "x", "--model", tmp_path / "pictures", code=1))
+    assert "model_index.json" in _one_line(here("generate", "x", "--model", tmp_path / "pictures", code=1))
 
 
-def test_truncated_weights(run, home):
+def test_truncated_weights(here, home):
     weights = home.models / "tiny" / "unet" / "diffusion_pytorch_model.safetensors"
     os.truncate(weights, weights.stat().st_size - 1000)
-    said = _one_line(run("generate", "x", "--model", "tiny", code=1))
+    said = _one_line(here("generate", "x", "--model", "tiny", code=1))
     assert str(weights) in said
     assert "1,000 of its" in said
 
 
-def test_a_text_file_named_safetensors(run, tmp_path):
+def test_a_text_file_named_safetensors(here, tmp_path):
     (tmp_path / "notes.safetensors").write_text("dear diary")
-    said = _one_line(run("generate", "x", "--model", "notes.safetensors", code=1))
+    said = _one_line(here("generate", "x", "--model", "notes.safetensors", code=1))
     assert "begins with the text 'dear dia'" in said
 
 
@@ -97,8 +116,8 @@ def test_a_text_file_named_safetensors(run, tmp_path):
         (["--scheduler", "eulr a"], "Did you mean euler_a"),
     ],
 )
-def test_values_that_are_not_allowed(run, flags, said):
-    assert said in _one_line(run("generate", "x", "--model", "tiny", *flags, code=2))
+def test_values_that_are_not_allowed(here, flags, said):
+    assert said in _one_line(here("generate", "x", "--model", "tiny", *flags, code=2))
 
 
 def test_a_prompt_of_100_000_characters(run):
@@ -123,24 +142,22 @@ def test_a_full_disk_leaves_nothing_half_written(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_emoji_and_right_to_left_text_are_drawn(run, tmp_path):
+def test_one_seed_gives_one_picture_in_another_process_in_a_batch_and_by_rerun_of_emoji_and_right_to_left_text(
+    run, here, tmp_path
+):
     prompt = "🐸 قلب أحمر"
-    done = run("generate", prompt, "--model", "tiny", "--out", "x.png", "--json", "--quiet")
-    assert done.stderr == ""
-    assert json.loads(done.stdout)["prompt"] == prompt
-    assert read_recipe(tmp_path / "x.png").request.prompt == prompt
-
-
-@pytest.mark.slow
-def test_one_seed_gives_one_picture_from_generate_batch_and_rerun(run, tmp_path):
     flags = ("--model", "tiny", "--seed", 41, "--json")
-    one = json.loads(run("generate", "a cat", *flags, "--out", "one.png").stdout)
-    rows = [json.loads(line) for line in run("generate", "a cat", *flags, "--count", 2).stdout.splitlines()]
+    done = run("generate", prompt, *flags, "--out", "one.png", "--quiet")
+    assert done.stderr == ""
+    one = json.loads(done.stdout)
+    assert one["prompt"] == prompt
+    assert read_recipe(tmp_path / "one.png").request.prompt == prompt
+    rows = [json.loads(line) for line in here("generate", prompt, *flags, "--count", 2).stdout.splitlines()]
     assert [row["seed"] for row in rows] == [41, 42]
     assert _same(one["path"], rows[0]["path"])
-    again = json.loads(run("history", "rerun", rows[1]["id"], "--json").stdout)
+    again = json.loads(here("history", "rerun", rows[1]["id"], "--json").stdout)
     assert _same(rows[1]["path"], again["path"])
-    listed = run("history", "list", "--json").stdout
+    listed = here("history", "list", "--json").stdout
     assert [json.loads(line)["id"] for line in listed.splitlines()] == [again["id"], rows[1]["id"], rows[0]["id"]]
 
 
@@ -207,19 +224,16 @@ def test_the_starter_draws_out_of_the_box(run, tmp_path):
     assert len(picture.getcolors(maxcolors=picture.width * picture.height)) > 100
 
 
-def test_a_preset_of_the_window_gives_its_values_where_no_flag_says_otherwise(run, home, tmp_path, monkeypatch, capsys):
+def test_a_preset_of_the_window_gives_its_values_where_no_flag_says_otherwise(here, home, tmp_path):
     values = {
         "model": "tiny", "steps": 2, "width": 64, "height": 96, "count": 2, "strength": 0.4, "eta_ddim": 0.0,
         "prompt": "a fox", "negative_prompt": "fog", "styles": [], "seed": 5, "later": 1, "scheduler": [1],
     }  # fmt: skip
     PresetBook.of(home).keep([Preset("Fast draft", values)])
-    done = run("generate", "", "--preset", "Fast draft", "--height", 64, "--json", "--out", tmp_path / "made")
+    done = here("generate", "", "--preset", "Fast draft", "--height", 64, "--json", "--out", tmp_path / "made")
     facts = [json.loads(line) for line in done.stdout.splitlines()]
     told = [(each["prompt"], each["negative_prompt"], each["steps"], each["height"], each["seed"]) for each in facts]
     assert told == [("a fox", "fog", 2, 64, 5), ("a fox", "fog", 2, 64, 6)]
     assert "cannot be used: later, scheduler" in done.stderr
-    monkeypatch.setenv("SDSTUDIO_HOME", str(home.home))
-    assert main(["presets", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"name": "Fast draft", "values": values}
-    assert main(["generate", "x", "--preset", "Slow"]) == 1
-    assert "there is no preset of this name" in capsys.readouterr().err
+    assert json.loads(here("presets", "list", "--json").stdout) == {"name": "Fast draft", "values": values}
+    assert "there is no preset of this name" in here("generate", "x", "--preset", "Slow", code=1).stderr
