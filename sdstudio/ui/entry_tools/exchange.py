@@ -27,6 +27,7 @@ from sdstudio.ui.widgets.desktop import copy_picture
 from sdstudio.ui.widgets.message_bar import MessageBar
 from sdstudio.ui.widgets.picture_drag import files_of, mime_of
 from sdstudio.ui.widgets.status_line import StatusLine
+from sdstudio.ui.widgets.choose_folder import choose_folder
 
 if TYPE_CHECKING:
     from sdstudio.ui.entry_tools.care_dialog import CareDialog
@@ -135,10 +136,7 @@ class Exchange(QObject):
 
     def ask_for_folder(self) -> None:
         """Let the user choose a folder of pictures to import."""
-        dialog = self._file_dialog("Import a folder of pictures", "")
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(lambda name: self.import_paths([Path(name)]))
-        dialog.open()
+        choose_folder(self._window, "Import a folder of pictures", lambda folder: self.import_paths([folder]))
 
     def _on_read(self, path: Path, came: tuple[Reading | None, Image.Image]) -> None:
         from sdstudio.ui.entry_tools.picture_dialog import PictureDialog  # noqa: PLC0415 (not needed to show the window)

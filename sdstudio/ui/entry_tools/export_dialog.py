@@ -40,6 +40,7 @@ from sdstudio.history.exchange.export import (
 from sdstudio.history.store import Entry
 from sdstudio.jobs.progress import Tell
 from sdstudio.ui.entry_tools.results_view import Result, ResultKind, ResultsView
+from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.buttons import fill, push_button
 from sdstudio.ui.widgets.desktop import reveal
@@ -219,16 +220,16 @@ class ExportDialog(QDialog):
         self._form.setRowVisible(self._fields, self.tells_combo.currentData() == CHOSEN)
 
     def _ask_for_target(self) -> None:
-        kind = self.as_combo.currentData()
-        dialog = QFileDialog(self, "Export to", self.target_edit.text())
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        kind, target = self.as_combo.currentData(), self.target_edit.text()
         if kind == FILES:
-            dialog.setFileMode(QFileDialog.FileMode.Directory)
-        else:
-            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-            dialog.setNameFilter("Zip (*.zip)" if kind == ZIP else "Pictures (*.png *.jpg *.webp)")
-            dialog.setDefaultSuffix("zip" if kind == ZIP else "png")
-            dialog.selectFile(self.target_edit.text())
+            choose_folder(self, "Export to", lambda folder: self.target_edit.setText(str(folder)), Path(target))
+            return
+        dialog = QFileDialog(self, "Export to", target)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilter("Zip (*.zip)" if kind == ZIP else "Pictures (*.png *.jpg *.webp)")
+        dialog.setDefaultSuffix("zip" if kind == ZIP else "png")
+        dialog.selectFile(target)
         dialog.fileSelected.connect(self.target_edit.setText)
         dialog.open()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from sdstudio.background.controller import JobController
 from sdstudio.background.worker import JobEvent, UnsavedPicture
@@ -30,6 +30,7 @@ from sdstudio.ui.widgets.desktop import reveal
 from sdstudio.ui.widgets.message_bar import MessageBar
 from sdstudio.ui.widgets.progress_words import Progress, in_whole, progress_of
 from sdstudio.ui.widgets.status_line import STARTING, StatusLine
+from sdstudio.ui.widgets.choose_folder import choose_folder
 
 PAUSED: Final = "The queue is paused, and the job waits in it."
 
@@ -298,12 +299,11 @@ class Conductor(QObject):
 
     def _ask_where_to_keep(self) -> None:
         """Let the user choose a folder for the pictures that could not be saved."""
-        dialog = QFileDialog(self._window, "Save the pictures in", str(Path.home()))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(lambda folder: self._save_unsaved(Path(folder)))
-        dialog.rejected.connect(lambda: self._on_unsaved_changed(self._controller.worker.unsaved))
-        dialog.open()
+
+        def ask_again() -> None:
+            self._on_unsaved_changed(self._controller.worker.unsaved)
+
+        choose_folder(self._window, "Save the pictures in", self._save_unsaved, declined=ask_again)
 
     def _save_unsaved(self, folder: Path | None = None) -> None:
         try:
