@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
@@ -21,6 +21,10 @@ class CardList(QListWidget):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the cards' buttons take the focus
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self.fit)
 
     def insert_card(self, at: int, card: QWidget) -> QListWidgetItem:
         """Put a card at a place."""
@@ -28,10 +32,17 @@ class CardList(QListWidget):
         gap = QVBoxLayout(holder)
         gap.setContentsMargins(0, 0, GRID // 2, GRID)
         gap.addWidget(card)
+        holder.installEventFilter(self)
         item = QListWidgetItem()
         self.insertItem(at, item)
         self.setItemWidget(item, holder)
         return item
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
+        """A card says more, or its words have only now got their font: it needs another height."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._soon.start()
+        return super().eventFilter(watched, event)
 
     def fit(self) -> None:
         """Give every card the height its words need now."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from sdstudio.jobs.queue import JobState
+from sdstudio.ui.flow_layout import FlowLayout
 from sdstudio.ui.theme import GRID
 
 
@@ -31,12 +32,9 @@ class QueueWays(QWidget):
         self._copy.setAccessibleName("Copy report")
         self._copy.setToolTip("Copy what happened, for a bug report or a friend")
         self._copy.clicked.connect(self.copy_pressed)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(GRID)
+        flow = FlowLayout(GRID // 2, self)
         for button in (self._retry, self._keep, self._copy):
-            row.addWidget(button)
-        row.addStretch(1)
+            flow.addWidget(button)
 
     def offer(self, state: JobState, can_keep: bool) -> None:
         """Show what can be done in a state."""
