@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize
-from PySide6.QtWidgets import QScrollArea, QWidget
+from PySide6.QtWidgets import QScrollArea, QStackedWidget, QWidget
 
 from sdstudio.ui.theme import GRID
 
@@ -53,6 +53,12 @@ class LiesOver(QObject):
         self._anchor = anchor
         self._settle()
 
+    def lie_at(self, side: Side, margin: int) -> None:
+        """Lie on another side from now on, and leave so much free at the left and at the right."""
+        self._side, self._margin = side, margin
+        if not self._widget.isHidden():
+            self._place()
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
         """Follow what it lies beside."""
         if event.type() in _MOVES and not self._is_placing and not self._widget.isHidden():
@@ -60,7 +66,7 @@ class LiesOver(QObject):
         return False
 
     def _settle(self) -> None:
-        """Take the widget into what it may lie over: the page that scrolls with its anchor, or the window."""
+        """Take the widget into what it may lie over: what scrolls or is turned with its anchor, or the window."""
         ground = _ground_of(self._anchor)
         if self._widget.parentWidget() is not ground:
             is_hidden = self._widget.isHidden()
@@ -108,6 +114,8 @@ class LiesOver(QObject):
 def _ground_of(anchor: QWidget) -> QWidget:
     step = anchor
     while (above := step.parentWidget()) is not None and not step.isWindow():
+        if isinstance(above, QStackedWidget):  # over another page it would tell of what is not seen there
+            return step
         area = above.parentWidget()
         if isinstance(area, QScrollArea) and area.widget() is step:
             return step

@@ -19,7 +19,7 @@ class LyingBar(MessageBar):
     """
 
     def __init__(self, name: str, below: QWidget) -> None:
-        super().__init__(name, below.parentWidget(), narrow=True)
+        super().__init__(name, below.parentWidget())
         self._below = below
         below.installEventFilter(self)
 

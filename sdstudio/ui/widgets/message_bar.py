@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
@@ -19,6 +20,8 @@ _LOOKS: dict[Tone, tuple[str, str]] = {  # icon, field of `Tokens`
     "warning": ("triangle-alert", "warning"),
     "error": ("circle-alert", "danger"),
 }
+_WORDS_LEAST_PX: Final = 240
+"""Where less is left beside the buttons, they go below the words."""
 
 
 class MessageBar(QFrame):
@@ -27,10 +30,9 @@ class MessageBar(QFrame):
     Args:
         name: objectName.
         parent: As Qt has it.
-        narrow: Put the buttons below the words, for a dock.
     """
 
-    def __init__(self, name: str, parent: QWidget | None = None, narrow: bool = False) -> None:
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName(name)
         self.setAccessibleName("Message")
@@ -54,19 +56,18 @@ class MessageBar(QFrame):
         row.setSpacing(GRID)
         row.addWidget(self._icon)
         row.addWidget(self._text, 1)
-        self._actions = QHBoxLayout()
-        self._actions.setSpacing(GRID)
-        if not narrow:
-            row.addLayout(self._actions)
+        self._beside, self._beneath = QHBoxLayout(), QHBoxLayout()
+        self._beneath.setContentsMargins(16 + GRID, 0, 0, GRID // 2)
+        self._beneath.setAlignment(Qt.AlignmentFlag.AlignLeft)
+        for place in (self._beside, self._beneath):
+            place.setSpacing(GRID)
+        row.addLayout(self._beside)
         row.addWidget(self._close)
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID + GRID // 2, GRID // 2, GRID // 2, GRID // 2)
         column.setSpacing(GRID // 2)
         column.addLayout(row)
-        if narrow:
-            self._actions.setContentsMargins(16 + GRID, 0, 0, GRID // 2)
-            self._actions.setAlignment(Qt.AlignmentFlag.AlignLeft)
-            column.addLayout(self._actions)
+        column.addLayout(self._beneath)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.dismiss)
@@ -104,9 +105,28 @@ class MessageBar(QFrame):
             button.hide()
             button.deleteLater()
         self._buttons = [self._button(title, act) for title, act in actions]
+        self._arrange(self.width())
         self.show()
         if dismiss_after_s:
             self._timer.start(round(dismiss_after_s * 1000))
+
+    def heightForWidth(self, width: int) -> int:  # noqa: N802 (Qt's name)
+        """Return the height that the words need at a width, with the buttons where they have room."""
+        self._arrange(width)
+        return super().heightForWidth(width)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """Put the buttons where they have room."""
+        super().resizeEvent(event)
+        self._arrange(event.size().width())
+
+    def _arrange(self, width: int) -> None:
+        taken = sum(button.sizeHint().width() + GRID for button in self._buttons)
+        place = self._beneath if width - taken - 8 * GRID < _WORDS_LEAST_PX else self._beside
+        for button in self._buttons:
+            if place.indexOf(button) < 0:
+                (self._beside if place is self._beneath else self._beneath).removeWidget(button)
+                place.addWidget(button)
 
     def dismiss(self) -> None:
         """Hide it."""
@@ -118,7 +138,7 @@ class MessageBar(QFrame):
         button.setAccessibleName(title)
         button.clicked.connect(self.dismiss)
         button.clicked.connect(lambda: act())
-        self._actions.addWidget(button)
+        self._beside.addWidget(button)
         button.show()
         return button
 

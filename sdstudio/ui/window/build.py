@@ -182,7 +182,13 @@ def _lay_over(message: MessageBar, pages: Pages, window: MainWindow) -> None:
     """Let messages lie over the pages, and fields leave dropped files to what lies behind."""
     file_drops = FileDrops(window)
     window.when_shown(lambda: file_drops.teach(window))
-    LiesOver(message, pages, "top", _WIDEST_MESSAGE_PX, margin=_DOCK_PX)
+    over = LiesOver(message, pages, "top", _WIDEST_MESSAGE_PX, margin=_DOCK_PX)
+
+    def make_way(name: str) -> None:
+        has_docks = name == "Create"  # other pages have their buttons at the top
+        over.lie_at("top" if has_docks else "bottom", _DOCK_PX if has_docks else 0)
+
+    pages.opened.connect(make_way)
 
 
 def _explain(rooms: Rooms, conductor: Conductor, pages: Pages, window: MainWindow) -> None:

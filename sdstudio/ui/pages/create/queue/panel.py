@@ -56,7 +56,7 @@ class QueuePanel(QWidget):
         #: Where removals can be taken back; the window puts its own here.
         self.undos = Undos(self)
         self.time = QueueTime()
-        self.bar = MessageBar("queueMessage", self, narrow=True)
+        self.bar = MessageBar("queueMessage", self)
         self.view = CardList("queueView", "Queue", self)
         self._line = QFrame(self.view.viewport())
         self._line.setObjectName("queueDropLine")
