@@ -22,7 +22,7 @@ ROWS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"Write it anew with `sdstudio models convert [^`]*`: (.*)", rf"Write it anew: {_CONVERT} The reason: \1"),
         (r"See them all with `sdstudio schedulers`\.", "They are all in the list of the field Sampler."),
         (r"See the names with `sdstudio styles list`\.", "See the names under Styles… in the Edit menu."),
-        (r"See the catalogue with `sdstudio models catalogue`\.", "See them under Get models… in the File menu."),
+        (r"See the catalogue with `sdstudio models catalogue`\.", "See them under Download models… in the File menu."),
     )
 )
 """What the command line says, and what the window says instead."""

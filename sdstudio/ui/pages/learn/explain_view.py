@@ -111,7 +111,7 @@ class ExplainView(QFrame):
     def show_error(self, error: StudioError) -> None:
         """Say why it could not be drawn."""
         self.rest()
-        self._said.setText(str(error))
+        self._said.setText(in_window(str(error)))
         mark(self._said, "role", "error")
 
     def show_explanation(self, explanation: Explanation, tokens: Sequence[str], picture: QPixmap) -> None:
