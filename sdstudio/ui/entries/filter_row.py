@@ -94,6 +94,7 @@ class FilterRow(QWidget):
         flow_holder = QWidget(self)
         flow = FlowLayout(GRID // 2, flow_holder)
         self.places_button = _chip_button("Days and collections", "placesButton", self)
+        self.places_button.setText(f" {self.places_button.text()}")
         self.places_button.setCheckable(True)
         self.places_button.setToolTip("Show or hide the list of days and collections")
         set_icon(self.places_button, "list-ordered", "muted", 12)

@@ -23,11 +23,11 @@ from sdstudio.history.store import Entry, History
 from sdstudio.library.library import Library
 from sdstudio.library.recall import model_of, recalled
 from sdstudio.ui.entries.bare_copies import BareCopies
+from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import copy_picture
 from sdstudio.ui.widgets.message_bar import MessageBar
 from sdstudio.ui.widgets.picture_drag import files_of, mime_of
 from sdstudio.ui.widgets.status_line import StatusLine
-from sdstudio.ui.widgets.choose_folder import choose_folder
 
 if TYPE_CHECKING:
     from sdstudio.ui.entry_tools.care_dialog import CareDialog

@@ -40,9 +40,9 @@ from sdstudio.history.exchange.export import (
 from sdstudio.history.store import Entry
 from sdstudio.jobs.progress import Tell
 from sdstudio.ui.entry_tools.results_view import Result, ResultKind, ResultsView
-from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.buttons import fill, push_button
+from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import reveal
 from sdstudio.ui.widgets.dialog_foot import ALSO, CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.widgets.work_bar import WorkBar

@@ -67,7 +67,7 @@ class GridWindow(QDialog):
         self._said = QLabel()
         self._said.setObjectName("gridSaid")
         self.make_button = QPushButton()
-        self.export_button = QPushButton("Export…")
+        self.export_button = QPushButton(" Export…")
         self.axis_button = QPushButton()
         self._unshown: Parameter | None = None
         self._start()
@@ -124,7 +124,7 @@ class GridWindow(QDialog):
         self._offer_axis(x, y)
         missing = len(self.grid.missing()) if self.grid else 0
         to_make = len(self._new(self.grid.missing())) if self.grid else 0
-        self.make_button.setText("Make the missing one" if to_make == 1 else f"Make the {to_make} missing")
+        self.make_button.setText(" Make the missing one" if to_make == 1 else f" Make the {to_make} missing")
         self.make_button.setVisible(bool(to_make))
         self.export_button.setEnabled(self.grid is not None)
         if cells > CELLS_MAXIMUM:

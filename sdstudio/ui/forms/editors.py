@@ -211,15 +211,15 @@ class FoldersEditor(Editor):
         self.list.setFixedHeight(9 * GRID)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.setSelectionMode(QListWidget.SelectionMode.ExtendedSelection)
-        self.add = QPushButton("Add folder…")
-        self.remove = QPushButton("Remove")
+        self.add = QPushButton(" Add folder…")
+        self.remove = QPushButton(" Remove")
         for button, icon_name, suffix in (
             (self.add, "folder-plus", "AddButton"),
             (self.remove, "trash-2", "RemoveButton"),
         ):
             set_icon(button, icon_name)
             button.setObjectName(camel(row.name) + suffix)
-            button.setAccessibleName(f"{row.title}: {button.text().rstrip('…')}")
+            button.setAccessibleName(f"{row.title}: {button.text().strip(' …')}")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GRID)

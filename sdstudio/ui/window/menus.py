@@ -116,6 +116,7 @@ def build_menus(window: QMainWindow, do: Mapping[str, Callable[[], object]]) -> 
             group = command.group
             if command.menu and command.menu not in submenus:
                 submenus[command.menu] = menu.addMenu(command.menu)
+                set_icon(submenus[command.menu].menuAction(), command.icon)
             within = submenus.get(command.menu, menu)
             actions[command.key] = _action(window, within, command, do[command.key])
     return actions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
 from sdstudio.core.events import EngineStatus
@@ -87,6 +87,11 @@ class TopBar(QFrame):
         if self._picker is not None:
             self.setTabOrder(list(self._buttons.values())[-1], self._picker)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Where large letters leave no room, the pages' buttons show their icons alone; the tooltips have the words."""
+        super().resizeEvent(event)
+        self._fit_names()
+
     def show_page(self, name: str) -> None:
         """Mark the open page."""
         self._buttons[name].setChecked(True)
@@ -98,5 +103,13 @@ class TopBar(QFrame):
         if status.total_bytes:
             memory = f"  ·  {status.used_bytes / 2**30:.1f} of {status.total_bytes / 2**30:.0f} GB"
         self._device.setText(f"{status.device}{memory}")
+        self._fit_names()
         versions = "\n".join(f"{name} {version}" for name, version in status.versions.items())
         self._device.setToolTip(f"{status.device}, {status.dtype}\n{versions}")
+
+    def _fit_names(self) -> None:
+        for name, button in self._buttons.items():
+            button.setText(f" {name}")
+        if self._row.minimumSize().width() > self.width():
+            for button in self._buttons.values():
+                button.setText("")

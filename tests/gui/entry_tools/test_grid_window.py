@@ -51,7 +51,7 @@ def test_pictures_lie_by_what_they_differ_in(lay_out, entry):
     assert [window.table.horizontalHeaderItem(x).text() for x in range(2)] == ["3", "4"]
     assert [window.table.verticalHeaderItem(y).text() for y in range(2)] == ["5", "7"]
     assert texts(window) == [["", ""], ["", "Make"]]
-    assert window.make_button.text() == "Make the missing one"
+    assert window.make_button.text().strip() == "Make the missing one"
 
 
 def test_a_long_heading_is_cut_at_its_end_and_told_whole(lay_out, studio):
@@ -109,7 +109,7 @@ def test_what_is_missing_is_made_at_its_place_as_a_child(lay_out, entry, studio,
 
 def test_all_missing_ones_are_made_with_one_press(lay_out, entry, studio, qtbot):
     window = lay_out(entry(3, 5.0), entry(4, 6.0), entry(5, 7.0))
-    assert window.make_button.text() == "Make the 6 missing"
+    assert window.make_button.text().strip() == "Make the 6 missing"
     QTest.mouseClick(window.make_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not window.grid.missing(), timeout=30_000)
     assert studio.history.count() == 9
@@ -125,7 +125,7 @@ def test_every_cell_that_can_be_is_made_and_the_others_say_why(lay_out, studio):
         )  # fmt: skip
         entries.append(studio.history.save(picture(request, 2), recipe(request, 1)))
     window = lay_out(*entries)
-    assert window.make_button.text() == "Make the 12 missing"
+    assert window.make_button.text().strip() == "Make the 12 missing"
     QTest.mouseClick(window.make_button, Qt.MouseButton.LeftButton)
     assert sum(row.count("Not possible") for row in texts(window)) == 3
     assert said(window).startswith("9 in the queue, 3 cannot be made: Schedule = ")

@@ -26,11 +26,11 @@ from sdstudio.ui.pages.create.prompt.controller import PromptDesk
 from sdstudio.ui.pages.create.prompt.editor import PromptEditor
 from sdstudio.ui.pages.create.queue.job_words import ended_text, title_of
 from sdstudio.ui.pages.create.queue.panel import QueuePanel
+from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import reveal
 from sdstudio.ui.widgets.message_bar import MessageBar
 from sdstudio.ui.widgets.progress_words import Progress, in_whole, progress_of
 from sdstudio.ui.widgets.status_line import STARTING, StatusLine
-from sdstudio.ui.widgets.choose_folder import choose_folder
 
 PAUSED: Final = "The queue is paused, and the job waits in it."
 

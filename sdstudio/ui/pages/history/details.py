@@ -215,7 +215,7 @@ class EntryDetails(QFrame):
             holder = QWidget(self)
             holder.setProperty("bare", True)
             flow = FlowLayout(GRID // 2, holder)
-            add = QPushButton(title, holder)
+            add = QPushButton(f" {title}", holder)
             add.setObjectName(f"{kind}AddButton")
             add.setAccessibleName(f"Add {title.lower()}")
             mark(add, "chip", True)

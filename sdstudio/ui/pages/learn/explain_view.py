@@ -19,6 +19,7 @@ from sdstudio.ui.pages.learn.step_tiles import StepStrip, StepTile, mixed
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.flow_layout import FlowLayout
 from sdstudio.ui.widgets.progress_words import progress_of
+from sdstudio.ui.widgets.window_words import in_window
 
 STRIP: Final = 6
 SCALE_MAXIMUM: Final = 20

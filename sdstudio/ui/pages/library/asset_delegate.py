@@ -89,8 +89,7 @@ def _draw_picture(painter: QPainter, where: QRectF, row: ShownAsset) -> None:
 
 def _draw_words(painter: QPainter, where: QRectF, row: ShownAsset) -> None:
     asset = row.asset
-    if row.in_use:
-        where = where.adjusted(0, 0, -_draw_pill(painter, where, "In use") - GRID, 0)
+    pill = _draw_pill(painter, where, "In use") + GRID if row.in_use else 0.0
     problem = asset.problem
     last = (problem, SMALL_PX, "danger") if problem else (str(asset.path), SMALL_PX, "muted")
     lines = ((row.title, LARGE_PX, "text"), (row.facts, TEXT_PX, "muted"), last)
@@ -104,7 +103,8 @@ def _draw_words(painter: QPainter, where: QRectF, row: ShownAsset) -> None:
         # The end of a name or path tells more than its middle, the beginning of a problem more than its end.
         is_name = at == 0 or (at == 2 and not problem)
         mode = Qt.TextElideMode.ElideMiddle if is_name else Qt.TextElideMode.ElideRight
-        shown = QFontMetricsF(font).elidedText(text.replace("\n", " "), mode, where.width())
+        room = where.width() - (pill if at == 1 else 0.0)  # beside the line in the middle
+        shown = QFontMetricsF(font).elidedText(text.replace("\n", " "), mode, room)
         place = QRectF(where.left(), where.top() + at * height, where.width(), height)
         painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown)
 

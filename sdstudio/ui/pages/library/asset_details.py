@@ -299,6 +299,7 @@ class AssetDetails(QFrame):
                 shown = QLineEdit(value)
                 shown.setReadOnly(True)
                 shown.setCursorPosition(0)
+                shown.setToolTip(value)
                 shown.setObjectName(f"model{name.replace('-', '').title().replace(' ', '')}Edit")
                 shown.setAccessibleName(name)
             title = QLabel(name)

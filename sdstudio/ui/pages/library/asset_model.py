@@ -169,6 +169,8 @@ def readable_size(size_bytes: int) -> str:
     """Return a number of bytes as people read it, "" for none."""
     if size_bytes <= 0:
         return ""
+    if size_bytes < 1000:
+        return f"{size_bytes} bytes" if size_bytes > 1 else "1 byte"
     for unit, limit in (("KB", 10**6), ("MB", 10**9)):
         if size_bytes < limit:
             return f"{size_bytes / limit * 1000:.0f} {unit}"

@@ -28,10 +28,10 @@ from sdstudio.ui.pages.library.asset_delegate import AssetDelegate
 from sdstudio.ui.pages.library.asset_details import AssetDetails
 from sdstudio.ui.pages.library.asset_model import SORTS, UNKNOWN_FAMILY, AssetModel, ShownAsset
 from sdstudio.ui.theme import GRID, leading_icon
+from sdstudio.ui.widgets.breaking_row import BreakingRow
 from sdstudio.ui.widgets.empty_state import EmptyState
 
-_SEARCH_LEAST_PX: Final = 112
-_SEARCH_PX: Final = 280
+_ONE_ROW_PX: Final = 800
 _POPUP_PX: Final = 184
 _SEARCH_DELAY_MS: Final = 120
 
@@ -85,8 +85,6 @@ class LibraryView(QWidget):
         self.search_edit.setPlaceholderText("Name, folder, trigger word, hash…")
         self.search_edit.setClearButtonEnabled(True)
         leading_icon(self.search_edit, "search")
-        self.search_edit.setMinimumWidth(_SEARCH_LEAST_PX)
-        self.search_edit.setMaximumWidth(_SEARCH_PX)
         self.kind_combo = _combo("modelKindComboBox", "Kind", self)
         self.family_combo = _combo("modelFamilyComboBox", "Family", self)
         self.sort_combo = _combo("modelSortComboBox", "Order", self)
@@ -164,16 +162,15 @@ class LibraryView(QWidget):
         self.list.scrollTo(index)
 
     def _lay_out(self) -> None:
-        filters = QHBoxLayout()
-        filters.setSpacing(GRID)
-        filters.addWidget(self.search_edit, 2)
+        filters = BreakingRow(_ONE_ROW_PX, self)
+        filters.first.addWidget(self.search_edit)
         for combo in (self.kind_combo, self.family_combo, self.sort_combo):
-            filters.addWidget(combo, 1)
-        filters.addStretch(1)
-        filters.addWidget(self.count)
+            filters.second.addWidget(combo, 1)
+        filters.second.addStretch(1)
+        filters.second.addWidget(self.count)
         left = QVBoxLayout()
         left.setSpacing(GRID + GRID // 2)
-        left.addLayout(filters)
+        left.addWidget(filters)
         left.addWidget(self._stack, 1)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -230,4 +227,5 @@ def _combo(name: str, title: str, parent: QWidget) -> QComboBox:
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(6)
     combo.view().setMinimumWidth(_POPUP_PX)
+    combo.currentTextChanged.connect(lambda text: combo.setToolTip(f"{title}: {text}"))
     return combo

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from sdstudio.library.scanning.places import Trouble
 from sdstudio.ui.pages.library.models_view import LibraryView
 from sdstudio.ui.pages.library.space_view import SpaceView
-from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.theme import GRID, mark, scaled, set_icon
 from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import reveal
 from sdstudio.ui.widgets.lies_over import LiesOver
@@ -50,6 +50,7 @@ class ModelManager(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._models_folder = models_folder
         self._titles: dict[QPushButton, str] = {}
+        self._tab_titles: dict[QPushButton, str] = {}
         self.bar = MessageBar("libraryMessage", self)
         self._tabs = QButtonGroup(self)
         self._views: dict[str, tuple[QPushButton, QWidget]] = {}
@@ -89,6 +90,8 @@ class ModelManager(QWidget):
         mark(button, "nav", True)
         set_icon(button, icon_name)
         button.clicked.connect(lambda: self.open_view(key))
+        button.setToolTip(title)
+        self._tab_titles[button] = title
         self._tabs.addButton(button)
         self._tab_row.addWidget(button)
         self._stack.addWidget(view)
@@ -126,9 +129,14 @@ class ModelManager(QWidget):
 
     def _fit_titles(self) -> None:
         for button, title in self._titles.items():
-            button.setText(f" {title}" if title and self.width() >= _ROOM_FOR_TITLES_PX else "")
+            button.setText(f" {title}" if title and self.width() >= scaled(_ROOM_FOR_TITLES_PX) else "")
             if not button.toolTip():
                 button.setToolTip(title)
+        for button, title in self._tab_titles.items():
+            button.setText(f" {title}")
+        if self._head.minimumSize().width() > self.contentsRect().width() - 5 * GRID:
+            for button in self._tab_titles:
+                button.setText("")
 
     def show_hashing(self, said: str) -> None:
         """Say how far the hashing is, "" when there is none."""
@@ -165,7 +173,7 @@ class ModelManager(QWidget):
         )
         title = QLabel("Library", self)
         title.setProperty("role", "title")
-        head = QHBoxLayout()
+        head = self._head = QHBoxLayout()
         head.setSpacing(GRID)
         head.addWidget(title)
         head.addSpacing(GRID)

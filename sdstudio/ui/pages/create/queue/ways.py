@@ -6,8 +6,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from sdstudio.jobs.queue import JobState
-from sdstudio.ui.flow_layout import FlowLayout
 from sdstudio.ui.theme import GRID
+from sdstudio.ui.widgets.flow_layout import FlowLayout
 
 
 class QueueWays(QWidget):

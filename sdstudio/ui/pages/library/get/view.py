@@ -32,6 +32,7 @@ from sdstudio.ui.pages.library.get.download_row import DownloadRow
 from sdstudio.ui.pages.library.get.model_card import GetCard, Offer
 from sdstudio.ui.pages.library.get.token_panel import TokenPanel
 from sdstudio.ui.theme import GRID, leading_icon, set_icon
+from sdstudio.ui.widgets.breaking_row import BreakingRow
 from sdstudio.ui.widgets.card_list import CardList
 from sdstudio.ui.widgets.lies_over import LiesOver
 from sdstudio.ui.widgets.message_bar import MessageBar
@@ -39,6 +40,7 @@ from sdstudio.ui.window.build import Rooms
 
 _DOWNLOADS_MAXIMUM_PX: Final = 264
 _DOWNLOADS_MINIMUM_PX: Final = 88
+_ONE_ROW_PX: Final = 1160
 _WORTH: Final = "Recommended models"
 
 
@@ -262,16 +264,12 @@ class GetModels(QWidget):
         self.precision.addItem("Full precision", "full")
         self.address_button.setToolTip("Ask for its size and licence; nothing is downloaded yet")
         self.search_button.setToolTip("Ask huggingface.co for text-to-image models with these words in their name")
-        fields = QHBoxLayout()
-        fields.setSpacing(GRID)
-        fields.addWidget(self.search_edit, 1)
-        fields.addWidget(self.search_button)
-        fields.addSpacing(GRID)
-        fields.addWidget(self.address_edit, 1)
-        fields.addWidget(self.address_button)
-        fields.addSpacing(GRID)
-        fields.addWidget(self.precision)
-        fields.addWidget(self.token_button)
+        fields = BreakingRow(_ONE_ROW_PX, self)
+        fields.first.addWidget(self.search_edit, 1)
+        fields.first.addWidget(self.search_button)
+        fields.second.addWidget(self.address_edit, 1)
+        for widget in (self.address_button, self.precision, self.token_button):
+            fields.second.addWidget(widget)
         head = QHBoxLayout()
         head.setSpacing(GRID)
         head.addWidget(self.heading)
@@ -280,7 +278,7 @@ class GetModels(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID + GRID // 2)
-        column.addLayout(fields)
+        column.addWidget(fields)
         column.addWidget(self.token_panel)
         column.addLayout(head)
         column.addWidget(self.view, 1)

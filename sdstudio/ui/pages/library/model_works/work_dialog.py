@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
@@ -83,10 +83,18 @@ class WorkDialog(QDialog):
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Begin at the first field, not at the button that begins the work."""
         super().showEvent(event)
+        self._grow()
         item = self.fields.itemAt(0)
         first = item.widget() if item is not None else None
         if isinstance(first, Field):
             first.editor.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def event(self, event: QEvent) -> bool:
+        """Grow with what is said in it: words that wrap would be made room for by cutting the fields."""
+        done = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
+            self._grow()
+        return done
 
     # what a kind of work says
 
@@ -193,6 +201,12 @@ class WorkDialog(QDialog):
         self.start_button.setVisible(not running)
         if not running:
             self.state.clear()
+
+    def _grow(self) -> None:
+        layout = self.layout()
+        needed = layout.totalHeightForWidth(self.width()) if layout is not None else 0
+        if needed > self.height():
+            self.resize(self.width(), needed)
 
     def _button(self, name: str, title: str) -> QPushButton:
         button = QPushButton(title, self)
