@@ -38,6 +38,9 @@ EMBEDDING: Final = "embedding"
 UPSCALER: Final = "upscaler"
 OTHER: Final = "other"
 
+WEIGHT_MAXIMUM: Final = 10.0
+"""Strongest weight of a LoRA, either way; far beyond what leaves a picture."""
+
 KINDS: tuple[AssetKind, ...] = (
     AssetKind(
         CHECKPOINT, "Checkpoint", "Checkpoints", "A whole model: it draws pictures by itself.",

@@ -19,16 +19,9 @@ from sdstudio.core.pictures.opening import shown
 from sdstudio.core.settings import Settings
 from sdstudio.history.bulk_work import Failure, OnProgress
 from sdstudio.history.exchange.contact_sheet import contact_sheets
-from sdstudio.history.exchange.export import (
-    FORMATS,
-    QUALITY,
-    ExportOptions,
-    ExportReport,
-    export_fields,
-    export_folder,
-    export_zip,
-)
+from sdstudio.history.exchange.export import ExportOptions, ExportReport, export_fields, export_folder, export_zip
 from sdstudio.history.exchange.importing import ImportReport, Taken, import_pictures
+from sdstudio.history.formats import FORMATS, QUALITY
 from sdstudio.history.picture_text.foreign.unused import unused_settings
 from sdstudio.history.store import Entry, History
 from sdstudio.library.library import Library

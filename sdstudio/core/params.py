@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from sdstudio.catalog.families import Override
-from sdstudio.core.prompts.named_files import WEIGHT_MAXIMUM
+from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
 
 T = TypeVar("T")
 

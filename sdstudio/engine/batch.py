@@ -20,9 +20,9 @@ import torch
 from sdstudio.catalog.checkpoints import V_PREDICTION
 from sdstudio.catalog.schedulers import schedule_of
 from sdstudio.catalog.schedules import AUTOMATIC
+from sdstudio.core.compatibility import FIRST_COMPATIBILITY
 from sdstudio.core.errors import Cancelled, InvalidNumbers, InvalidRequest, ModelUnsupported
 from sdstudio.core.events import EventSink, StepDone
-from sdstudio.core.request.advanced_fields import FIRST_COMPATIBILITY
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import MemoryPlan

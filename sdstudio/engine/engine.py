@@ -11,11 +11,11 @@ from dataclasses import replace
 import transformers
 from PIL import Image
 
+from sdstudio.catalog.kinds import EMBEDDING
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.errors import Cancelled, InvalidRequest, ModelUnsupported, OutOfMemory, StudioError
 from sdstudio.core.events import EngineStatus, EventSink, Notice, Unfinished
 from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.prompts.named_files import EMBEDDING
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.batch import edm_of

@@ -14,6 +14,7 @@ from PIL import Image
 
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.files import write_whole
+from sdstudio.core.pictures.opening import in_colour
 from sdstudio.core.request.request import Recipe
 from sdstudio.core.settings import Settings
 
@@ -27,7 +28,7 @@ class KeptAs:
     """How new pictures are written.
 
     Attributes:
-        format: A key of `export.FORMATS`.
+        format: A key of `formats.FORMATS`.
         quality: Of a format that loses something.
     """
 
@@ -55,11 +56,11 @@ class KeptAs:
 
     def _encoded(self, pixels: Image.Image, recipe: Recipe) -> tuple[str, bytes] | None:
         # Before the row: what the format refuses is known before anything is begun.
-        from sdstudio.history.exchange.export import FORMAT_BY_KEY, ExportOptions, write_picture  # noqa: PLC0415 (as above)
+        from sdstudio.history.formats import FORMAT_BY_KEY, encode, texts_for  # noqa: PLC0415 (as above)
 
         held = io.BytesIO()
         try:
-            write_picture(held, pixels, ExportOptions(self.format, self.quality), recipe)
+            encode(held, in_colour(pixels), self.format, self.quality, texts_for(self.format, recipe))
         except (SaveFailed, OSError, ValueError) as error:
             log.warning("kept as PNG, for it cannot be %s: %s", self.format, error)
             return None

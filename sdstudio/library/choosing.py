@@ -13,11 +13,11 @@ from typing import Final
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.catalog.kinds import EMBEDDING, KIND_BY_KEY, LORA
+from sdstudio.core.compatibility import FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest, ModelError, ModelNotFound
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.work import listed
-from sdstudio.core.request.advanced_fields import FIRST_COMPATIBILITY
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.library.library import Library
 

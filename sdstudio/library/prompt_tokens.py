@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sdstudio.core.compatibility import NEWEST_COMPATIBILITY
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.paths import resources
 from sdstudio.core.prompts.chunks import cut_places, sentence_places, word_places, words_of
@@ -20,7 +21,6 @@ from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.core.prompts.grammar import Chunk, Span, parse
 from sdstudio.core.prompts.marks import pieces
 from sdstudio.core.prompts.steps import read_terms
-from sdstudio.core.request.advanced_fields import NEWEST_COMPATIBILITY
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -8,26 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
-from sdstudio.catalog.kinds import KIND_BY_KEY, PICKLES
+from sdstudio.catalog.kinds import EMBEDDING, KIND_BY_KEY, LORA, PICKLES, UPSCALER, VAE
+from sdstudio.core.compatibility import FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.prompts.extra_networks import cut_networks
-from sdstudio.core.prompts.named_files import (
-    EMBEDDING,
-    LORA,
-    UPSCALER,
-    VAE,
-    Adapter,
-    embedding_names,
-    explicit_embeddings,
-    lora_uses,
-)
-from sdstudio.core.prompts.wording import check_prompts
-from sdstudio.core.request.advanced_fields import FIRST_COMPATIBILITY
+from sdstudio.core.prompts.named_files import embedding_names, explicit_embeddings, lora_uses
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.wording import check_prompts
 from sdstudio.library.choosing import Chooser, Chosen, fits
 from sdstudio.library.library import Library
 from sdstudio.library.scanning.facts import VAE_HINT

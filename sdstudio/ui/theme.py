@@ -31,6 +31,8 @@ ThemeChoice = Literal["system", "dark", "light"]
 
 GRID: Final = 8
 """Every distance is a multiple of this, or half of it."""
+NARROW_PX: Final = 480
+"""Where there is less room, the chips have a line of their own."""
 RADIUS: Final = 6
 TEXT_PX: Final = 13
 SMALL_PX: Final = 11

@@ -36,6 +36,7 @@ VARIANTS: Final = ("", "fp16", "bf16", "fp32", "non_ema")
 _NEEDED: Final = ("text_encoder", "tokenizer", "transformer", "unet", "vae", "scheduler")
 """Parts that a pipeline of no family cannot draw without when its index names them."""
 
+HINT: Final = "Get the file again from where the model came from."
 _NO_CODE: Final = "Choose another model: code that comes with a model is never run."
 _STEMS: Final[Mapping[str, tuple[str, ...]]] = {
     "safetensors": ("diffusion_pytorch_model", "model"),

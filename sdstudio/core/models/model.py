@@ -11,8 +11,8 @@ from typing import Any
 
 from sdstudio.catalog.families import FAMILY_BY_KEY, ModelFamily, Override
 from sdstudio.catalog.previews import PREVIEW_BY_KEY, PreviewSpec
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.params import Parameter, parameters
-from sdstudio.core.prompts.named_files import Adapter
 from sdstudio.core.request.request import GenerationRequest
 
 

@@ -12,12 +12,12 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from sdstudio.core.compatibility import FIRST_COMPATIBILITY, NEWEST_COMPATIBILITY
 from sdstudio.core.prompts.comfyui_grammar import parse_comfyui
 from sdstudio.core.prompts.compel_grammar import read_compel
 from sdstudio.core.prompts.first_dialects import first_comfyui, first_compel
 from sdstudio.core.prompts.grammar import Chunk, Clause, Wording, parse
 from sdstudio.core.prompts.named_files import Naming
-from sdstudio.core.request.advanced_fields import FIRST_COMPATIBILITY, NEWEST_COMPATIBILITY
 
 
 class Weighing(Enum):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from sdstudio.core.compatibility import A1111, NEWEST_COMPATIBILITY
 from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.prompts.extra_networks import ExtraNetwork, comments, cut_networks
 from sdstudio.core.prompts.grammar import ROUND, SQUARE, TOKEN
@@ -19,7 +20,6 @@ from sdstudio.core.prompts.named_files import EMBEDDING_ENDING, Naming, split_at
 from sdstudio.core.prompts.steps import step_brackets
 from sdstudio.core.prompts.templates import brace_problem, wildcard_names
 from sdstudio.core.prompts.wildcards import Wildcards
-from sdstudio.core.request.advanced_fields import A1111, NEWEST_COMPATIBILITY
 
 _WORDS: Final = re.compile(r"(?<!\w)(?:BREAK|AND)(?!\w)")
 _BRACES: Final = re.compile(r"\\[{}|]|\{(?:\s*[\d-]+\$\$(?:[^${}|]*\$\$)?)?|[}|]")

@@ -12,19 +12,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.prompts.extra_networks import cut_networks
-
-LORA: Final = "lora"
-EMBEDDING: Final = "embedding"
-VAE: Final = "vae"
-UPSCALER: Final = "upscaler"
-
-WEIGHT_MAXIMUM: Final = 10.0
-"""Strongest weight of a LoRA, either way; far beyond what leaves a picture."""
 
 _EXPLICIT: Final = re.compile(r"\bembedding:\s*+([^\s,:()\[\]{}|<>]++)", re.IGNORECASE)
 _FOLDERS: Final = r"(?:[^\s,:()\[\]{}|<>]{1,200}[/\\])"
@@ -46,39 +38,6 @@ class Naming(Enum):
     def written(self, name: str) -> str:
         """Return how a prompt names an embedding."""
         return self.value.format(name)
-
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """One file that is attached to a model.
-
-    Attributes:
-        kind: `LORA`, `EMBEDDING`, `VAE` or `UPSCALER`, which is attached to no model and enlarges the input picture.
-        name: As requests call it.
-        path: Its file, or of a VAE its folder.
-        family: Key in ``catalog.families`` it was made for, "" when that is not known.
-        hash: Short hash as A1111 writes it, "" when it is not known.
-        text_weight: How strongly a LoRA acts on the text encoders.
-        unet_weight: How strongly it acts on the UNet.
-        as_first: Whether a LoRA is read as version 0.1 read it, for pictures that it made.
-        told: What the user should hear about how it was chosen, a sentence each.
-    """
-
-    kind: str
-    name: str
-    path: Path
-    family: str = ""
-    hash: str = ""
-    text_weight: float = 1.0
-    unet_weight: float = 1.0
-    as_first: bool = False
-    told: tuple[str, ...] = ()
-
-    @property
-    def recorded(self) -> dict[str, Any]:
-        """What a recipe says of it."""
-        said: dict[str, Any] = {"kind": self.kind, "name": self.name, "hash": self.hash}
-        return {**said, "text_weight": self.text_weight, "unet_weight": self.unet_weight} if self.kind == LORA else said
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,12 +143,3 @@ Compatibility = Annotated[
     Ui(group="Advanced", titles=("Version 0.1", "Version 0.2")),
     Infotext("Compatibility", 77, optional=True),
 ]  # fmt: skip
-
-FIRST_COMPATIBILITY: Final = "0.1"
-"""The rules of every request that names none: it was written before there was a choice."""
-
-NEWEST_COMPATIBILITY: Final = "0.2"
-"""The rules of new requests."""
-
-A1111: Final = "a1111"
-"""The syntax of prompts that is the default, and the one that emphasis belongs to."""

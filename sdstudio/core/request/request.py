@@ -14,15 +14,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
 from sdstudio.catalog.schedulers import DEFAULT_SCHEDULER, SCHEDULERS
 from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.checks import built
+from sdstudio.core.compatibility import FIRST_COMPATIBILITY, NEWEST_COMPATIBILITY
 from sdstudio.core.json_text import json_of
 from sdstudio.core.params import Choice, Infotext, Kind, Parameter, Searchable, Ui, parameters
-from sdstudio.core.prompts.named_files import WEIGHT_MAXIMUM
 from sdstudio.core.request.advanced_fields import (
-    FIRST_COMPATIBILITY,
-    NEWEST_COMPATIBILITY,
     Churn,
     Compatibility,
     Emphasis,

@@ -18,9 +18,9 @@ from sdstudio.catalog.schedulers import (
     nearest_schedulers,
 )
 from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY, SCHEDULES
+from sdstudio.core.compatibility import A1111, FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import Choice
-from sdstudio.core.request.advanced_fields import A1111, FIRST_COMPATIBILITY
 from sdstudio.core.request.input_fields import NEED_PICTURE
 
 

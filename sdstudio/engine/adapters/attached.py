@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from sdstudio.catalog.kinds import KIND_BY_KEY, PICKLES
+from sdstudio.catalog.kinds import EMBEDDING, KIND_BY_KEY, LORA, PICKLES, VAE
 from sdstudio.core.errors import ModelPickled
 from sdstudio.core.events import EventSink, ModelLoading, Notice
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.prompts.named_files import EMBEDDING, LORA, VAE, Adapter
 from sdstudio.core.settings import PICKLES_HINT
 from sdstudio.engine.adapters.attached_file import Stamp, stamp_of, wrong_family
 from sdstudio.engine.adapters.attached_lora import AttachedLoras

@@ -7,9 +7,9 @@ from typing import Final
 
 from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY
 from sdstudio.core.errors import InvalidRequest, ModelNotFound
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.lora_config import config_path
 from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.prompts.named_files import Adapter
 
 WRONG_FAMILY_HINT: Final = "Take it out, or choose a model that it was made for."
 

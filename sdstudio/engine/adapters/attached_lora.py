@@ -17,10 +17,10 @@ from torch import nn
 
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.events import EventSink, ModelLoading, Notice
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.lora_names import UNET
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.work import listed
-from sdstudio.core.prompts.named_files import Adapter
 from sdstudio.engine.adapters.attached_file import Stamp, stamp_of, wrong_family
 from sdstudio.engine.adapters.embeddings import vectors_of
 from sdstudio.engine.adapters.lora import Misfit, Term, needs_weights, term

@@ -21,7 +21,7 @@ import torch
 from sdstudio.core.errors import ModelDamaged, ModelUnsupported
 from sdstudio.core.models.safetensors_header import read_header
 from sdstudio.core.prompts.named_files import Naming, split_at_embeddings
-from sdstudio.engine.model_files.pickles import unpickled
+from sdstudio.engine.weight_files.pickles import unpickled
 
 FILE_MAXIMUM_BYTES: Final = 64 * 2**20
 """Largest embedding file; real ones have a few dozen vectors, some 100 kB."""

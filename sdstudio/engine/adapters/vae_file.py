@@ -16,13 +16,13 @@ import torch
 from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
 from sdstudio.core.errors import ModelDamaged, ModelNotFound, ModelUnsupported
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.safetensors_header import read_header
-from sdstudio.core.prompts.named_files import Adapter
 from sdstudio.engine.device.aligned import align
 from sdstudio.engine.device.interrupt import interruptible
-from sdstudio.engine.model_files.part_config import check_config
-from sdstudio.engine.model_files.pickles import PICKLED, read_pickled
-from sdstudio.engine.model_files.weights import descaled
+from sdstudio.engine.weight_files.part_config import check_config
+from sdstudio.engine.weight_files.pickles import PICKLED, read_pickled
+from sdstudio.engine.weight_files.weights import descaled
 
 PREFIXES: Final = ("module.", "model.", "first_stage_model.", "vae.")
 """What files have before every name of a VAE's weights, the outermost first."""

@@ -33,7 +33,7 @@ from sdstudio.engine.model_files.loading import LEFT_OUT, component_class, said_
 from sdstudio.engine.model_files.original_layout import Original, original_text, original_unet, original_vae, unused
 from sdstudio.engine.model_files.own_parts import own_parts
 from sdstudio.engine.model_files.single_file import SingleFileReader, check_single_file, opened
-from sdstudio.engine.model_files.weights import (
+from sdstudio.engine.weight_files.weights import (
     TorchWeights,
     Weights,
     as_bytes,

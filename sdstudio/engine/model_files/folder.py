@@ -15,6 +15,7 @@ from typing import Any, Final
 from sdstudio.core.errors import ModelDamaged, ModelNotFound
 from sdstudio.core.models.checkpoint import EmbeddedParts
 from sdstudio.core.models.folder import (
+    HINT,
     INDEX_FILE,
     WEIGHTS,
     kind_of_part,
@@ -23,8 +24,6 @@ from sdstudio.core.models.folder import (
     weights_entry,
 )
 from sdstudio.core.models.safetensors_header import read_header
-
-HINT: Final = "Get the file again from where the model came from."
 
 VOCABULARIES: Final = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",), ("tokenizer.model",))
 

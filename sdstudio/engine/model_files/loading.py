@@ -20,11 +20,11 @@ from safetensors import SafetensorError
 from torch import nn
 
 from sdstudio.catalog.families import FAMILIES
+from sdstudio.catalog.kinds import VAE
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, ModelPickled, ModelUnsupported
 from sdstudio.core.events import EventSink, ModelLoading, Notice
-from sdstudio.core.models.folder import LIBRARIES, ModelIndex, check_drawable, check_pipeline
+from sdstudio.core.models.folder import HINT, LIBRARIES, ModelIndex, check_drawable, check_pipeline
 from sdstudio.core.models.model import ModelInfo, ModelLayout
-from sdstudio.core.prompts.named_files import VAE
 from sdstudio.engine.adapters.attached import Attached, refuse_pickles
 from sdstudio.engine.adapters.vae_file import load_vae
 from sdstudio.engine.device.aligned import align
@@ -32,10 +32,10 @@ from sdstudio.engine.device.cancel import CancelChecks
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.interrupt import interruptible
 from sdstudio.engine.device.memory import MemoryPlan, is_out_of_memory
-from sdstudio.engine.model_files.folder import HINT, Component, ModelFiles, check_files, stamp_of
-from sdstudio.engine.model_files.part_config import check_config
+from sdstudio.engine.model_files.folder import Component, ModelFiles, check_files, stamp_of
 from sdstudio.engine.model_files.single_file import SingleFileReader, check_single_file, opened, said_of
 from sdstudio.engine.model_files.vocabulary import check_vocabulary
+from sdstudio.engine.weight_files.part_config import check_config
 
 # The studio runs a checker itself (engine.safety) and has no image prompts, so Stable Diffusion is built without these.
 LEFT_OUT: Final = ("safety_checker", "feature_extractor", "image_encoder")

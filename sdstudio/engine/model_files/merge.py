@@ -19,8 +19,8 @@ from sdstudio.core.models.checkpoint import FIRST_CONV, PARTS_KEY, prediction_no
 from sdstudio.core.models.safetensors_header import Header
 from sdstudio.core.models.safetensors_writer import SafetensorsWriter, TensorPlan
 from sdstudio.core.models.work import MergeMode, MergeOrder, OnProgress, WorkReport, check_target, listed
-from sdstudio.engine.model_files.weights import DTYPES, Weights, as_bytes, cast, chunks, in_precision, opened_weights
-from sdstudio.engine.model_files.weights import whole as whole_tensor
+from sdstudio.engine.weight_files.weights import DTYPES, Weights, as_bytes, cast, chunks, in_precision, opened_weights
+from sdstudio.engine.weight_files.weights import whole as whole_tensor
 
 LETTERS: Final = ("A", "B", "C")
 # What stays true of the result of what A's header says.

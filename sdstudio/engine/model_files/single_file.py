@@ -34,15 +34,15 @@ from sdstudio.core.models.checkpoint import (
     spec_of,
     unet_channels,
 )
-from sdstudio.core.models.folder import LIBRARIES
+from sdstudio.core.models.folder import HINT, LIBRARIES
 from sdstudio.core.models.quantised import packed_as, scales_of
 from sdstudio.core.models.safetensors_header import Header, read_header
 from sdstudio.core.paths import resources
-from sdstudio.engine.model_files.folder import HINT, Component, FileParts, ModelFiles, stamp_of
-from sdstudio.engine.model_files.part_config import check_config
-from sdstudio.engine.model_files.pickles import PICKLED, read_pickled
+from sdstudio.engine.model_files.folder import Component, FileParts, ModelFiles, stamp_of
 from sdstudio.engine.model_files.variations import change, changed_index, variations
-from sdstudio.engine.model_files.weights import PACKED_HINT, TorchWeights, descaled
+from sdstudio.engine.weight_files.part_config import check_config
+from sdstudio.engine.weight_files.pickles import PICKLED, read_pickled
+from sdstudio.engine.weight_files.weights import PACKED_HINT, TorchWeights, descaled
 
 CLIP_FOLDER: Final = resources() / "configs" / "clip"
 CLIP_TOKENS: Final = 49408

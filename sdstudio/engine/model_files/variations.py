@@ -21,7 +21,7 @@ from sdstudio.core.models.checkpoint import (
 )
 from sdstudio.core.models.safetensors_header import Header
 from sdstudio.core.models.unet_shape import unet_changes
-from sdstudio.engine.model_files.weights import opened_weights, whole
+from sdstudio.engine.weight_files.weights import opened_weights, whole
 
 Changes = Mapping[str, Mapping[str, Any]]
 """Part -> entries of its configuration."""

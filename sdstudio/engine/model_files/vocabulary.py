@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sdstudio.core.errors import ModelDamaged
-from sdstudio.engine.model_files.folder import HINT
+from sdstudio.core.models.folder import HINT
 
 MARKS: Final = ("bos_token", "eos_token", "pad_token")
 LENGTH_MINIMUM: Final = 3

@@ -20,20 +20,19 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from sdstudio.catalog.kinds import PICKLES
+from sdstudio.catalog.kinds import PICKLES, UPSCALER
 from sdstudio.core.errors import Cancelled, InvalidNumbers, ModelDamaged, ModelNotFound, ModelPickled, OutOfMemory
 from sdstudio.core.events import Enlarging, EventSink
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.upscaler_files import UpscalerLayout, layout_of
-from sdstudio.core.prompts.named_files import UPSCALER
 from sdstudio.core.settings import PICKLES_HINT
 from sdstudio.engine.device.aligned import aligned
 from sdstudio.engine.device.cancel import CancelChecks
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import give_back, is_out_of_memory
-from sdstudio.engine.model_files.weights import Weights, opened_weights, whole
 from sdstudio.engine.pictures.input_picture import Enlarge, lanczos
 from sdstudio.engine.pictures.upscaler_networks import network_of
+from sdstudio.engine.weight_files.weights import Weights, opened_weights, whole
 
 FILE_MAXIMUM_BYTES: Final = 2**30
 """Largest upscaler file; real ones have some 67 MB, 17 MB the one for anime."""

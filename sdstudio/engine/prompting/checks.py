@@ -7,14 +7,14 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from sdstudio.catalog.families import ModelFamily
+from sdstudio.core.compatibility import FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.events import Notice
 from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.core.prompts.named_files import Naming, angled_names
-from sdstudio.core.prompts.wording import wordings
-from sdstudio.core.request.advanced_fields import FIRST_COMPATIBILITY
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.wording import wordings
 
 WORD: Final = re.compile(r"\w+")
 NO_BLANKS: Final = re.compile(r"\S+")

@@ -13,8 +13,8 @@ from sdstudio.catalog.families import ModelFamily
 from sdstudio.core.prompts.dialects import Zeros, dialect_of
 from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.core.prompts.steps import SteppedPrompt, Term, read_steps, read_terms
-from sdstudio.core.prompts.wording import check_prompts
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.wording import check_prompts
 from sdstudio.engine.adapters.embeddings import Embeddings
 from sdstudio.engine.prompting.checks import negative_clip_skip, positive_clip_skip
 from sdstudio.engine.prompting.encoding import Heard, PromptEncoder

@@ -15,7 +15,8 @@ from sdstudio.core.paths import resources
 from sdstudio.core.pictures.opening import opened_picture
 from sdstudio.history.bulk_work import Failure, OnProgress, never, unheard
 from sdstudio.history.database.rows import Entry
-from sdstudio.history.exchange.export import FORMAT_BY_SUFFIX, ExportOptions, ExportReport, stripped, write_picture
+from sdstudio.history.exchange.export import ExportOptions, ExportReport, stripped, write_picture
+from sdstudio.history.formats import FORMAT_BY_SUFFIX
 from sdstudio.history.picture_text.foreign.stealth import without_stealth
 
 SIDE: Final = 256

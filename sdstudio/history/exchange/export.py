@@ -26,41 +26,12 @@ from sdstudio.core.request.request import IMPORTED, GenerationRequest, Recipe
 from sdstudio.history.bulk_work import Failure, OnProgress, never, unheard
 from sdstudio.history.database.rows import Entry
 from sdstudio.history.exchange.telling import encoded
+from sdstudio.history.formats import FORMAT_BY_KEY, FORMAT_BY_SUFFIX, QUALITY, encode, texts_for
 from sdstudio.history.names import free_path
 from sdstudio.history.picture_text.foreign.stealth import without_stealth
-from sdstudio.history.picture_text.pnginfo import exif_of, png_texts
 
-QUALITY: Final = 92
 SAME_TIME: Final = (1980, 1, 1, 0, 0, 0)
 """The time of files in a zip that are not to tell theirs: the earliest that a zip can hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class PictureFormat:
-    """One row of what can be written.
-
-    Attributes:
-        key: As on the command line.
-        title: As people call it.
-        suffix: Of its files.
-        lossy: Whether the quality counts.
-        about: One sentence for the tooltip.
-    """
-
-    key: str
-    title: str
-    suffix: str
-    lossy: bool
-    about: str
-
-
-FORMATS: Final = (
-    PictureFormat("png", "PNG", ".png", False, "Every pixel as it was drawn; read by all programs of this kind."),
-    PictureFormat("jpeg", "JPEG", ".jpg", True, "Small, for mail and the web; the parameters stand in its EXIF."),
-    PictureFormat("webp", "WebP", ".webp", True, "Smaller still; at quality 100 every pixel as it was drawn."),
-)
-FORMAT_BY_KEY: Final = {row.key: row for row in FORMATS}
-FORMAT_BY_SUFFIX: Final = {row.suffix: row for row in FORMATS} | {".jpeg": FORMAT_BY_KEY["jpeg"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,28 +187,13 @@ def write_picture(to: BinaryIO, pixels: Image.Image, options: ExportOptions, rec
     carried: dict[str, Any] = {}
     if recipe is not None and options.metadata:
         recipe, names = stripped(recipe, options.without)
-        carried = {"pnginfo": png_texts(recipe, names)} if options.format == "png" else {"exif": exif_of(recipe, names)}
+        carried = texts_for(options.format, recipe, names)
     if options.as_it_is:
-        _encode(to, pixels, options, carried)
+        encode(to, pixels, options.format, options.quality, carried)
         return False
     clean = without_stealth(pixels)
-    to.write(encoded(clean, lambda file, image: _encode(file, image, options, carried)))
+    to.write(encoded(clean, lambda file, image: encode(file, image, options.format, options.quality, carried)))
     return clean is not pixels
-
-
-def _encode(to: BinaryIO, pixels: Image.Image, options: ExportOptions, carried: Mapping[str, Any]) -> None:
-    match options.format:
-        case "png":
-            pixels.save(to, "PNG", **carried)
-        case "webp":
-            pixels.save(to, "WEBP", quality=options.quality, lossless=options.quality == 100, exact=True, **carried)
-        case _:
-            try:
-                pixels.save(to, "JPEG", quality=options.quality, subsampling=0, **carried)
-            except ValueError as error:  # EXIF of more than 64 kB
-                raise SaveFailed(
-                    "The parameters are too long for a JPEG.", "Export it as PNG or WebP, or without the parameters."
-                ) from error
 
 
 def save_as(source: Path, recipe: Recipe, target: Path, options: ExportOptions) -> bool:

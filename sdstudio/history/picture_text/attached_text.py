@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from sdstudio.catalog.kinds import EMBEDDING, LORA, VAE, WEIGHT_MAXIMUM
 from sdstudio.core.json_text import json_of
 from sdstudio.core.prompts.extra_networks import cut_networks
-from sdstudio.core.prompts.named_files import EMBEDDING, LORA, VAE, WEIGHT_MAXIMUM, embedding_names, tag
+from sdstudio.core.prompts.named_files import embedding_names, tag
 from sdstudio.core.request.request import PROMPT_MAXIMUM, Recipe
 
 # Places among the keys that the request's fields declare (history.pnginfo).

@@ -20,10 +20,10 @@ from PIL import ExifTags, Image, PngImagePlugin
 from sdstudio import __version__
 from sdstudio.catalog.names import from_a1111, from_studio_0_1, to_a1111
 from sdstudio.catalog.schedulers import TAKEN_BY_SOME
+from sdstudio.core.compatibility import FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest, PictureUnreadable
 from sdstudio.core.files import write_whole
 from sdstudio.core.params import Kind, Parameter, parameters
-from sdstudio.core.request.advanced_fields import FIRST_COMPATIBILITY
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.request.rules import idle_fields
 from sdstudio.history.picture_text.a1111_text import NEGATIVE, a1111_version, parse_pairs

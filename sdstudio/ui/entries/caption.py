@@ -15,9 +15,8 @@ from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.recipe_text import recipe_html, sampler_title
 from sdstudio.ui.entries.stars import Stars
-from sdstudio.ui.forms.editor import small_button
-from sdstudio.ui.pages.create.prompt.style_chips import NARROW_PX
-from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.theme import GRID, NARROW_PX, mark, set_icon
+from sdstudio.ui.widgets.buttons import small_button
 from sdstudio.ui.widgets.elided_label import ElidedLabel
 
 HEIGHT_PX: Final = GRID * 4

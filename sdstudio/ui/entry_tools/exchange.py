@@ -224,7 +224,8 @@ class Exchange(QObject):
 
     def save_copy(self, entry: Entry, target: Path) -> None:
         """Save a copy in the format that its name says, with what it was made with where copies tell it."""
-        from sdstudio.history.exchange.export import FORMAT_BY_SUFFIX, ExportOptions, save_as  # noqa: PLC0415 (as above)
+        from sdstudio.history.exchange.export import ExportOptions, save_as  # noqa: PLC0415 (as above)
+        from sdstudio.history.formats import FORMAT_BY_SUFFIX  # noqa: PLC0415 (as above)
 
         try:
             row = FORMAT_BY_SUFFIX.get(target.suffix.lower())

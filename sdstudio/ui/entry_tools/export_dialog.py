@@ -27,16 +27,8 @@ from sdstudio.background.long_work import LongWork
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import StudioError
 from sdstudio.history.exchange.contact_sheet import contact_sheets
-from sdstudio.history.exchange.export import (
-    FORMAT_BY_KEY,
-    FORMATS,
-    QUALITY,
-    ExportOptions,
-    ExportReport,
-    export_fields,
-    export_folder,
-    export_zip,
-)
+from sdstudio.history.exchange.export import ExportOptions, ExportReport, export_fields, export_folder, export_zip
+from sdstudio.history.formats import FORMAT_BY_KEY, FORMATS, QUALITY
 from sdstudio.history.store import Entry
 from sdstudio.jobs.progress import Tell
 from sdstudio.ui.entry_tools.results_view import Result, ResultKind, ResultsView

@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QWidget
 
 from sdstudio.background.controller import JobController
 from sdstudio.background.tasks import TaskRunner
+from sdstudio.catalog.kinds import UPSCALER
 from sdstudio.core.errors import ModelError, StudioError
 from sdstudio.core.pictures.input_store import InputPictures
-from sdstudio.core.prompts.named_files import UPSCALER
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.history.store import Entry
 from sdstudio.jobs.upscale_orders import Order, Orders

@@ -13,14 +13,16 @@ from PySide6.QtGui import QAction, QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
+from sdstudio.catalog.kinds import LORA, UPSCALER, VAE, WEIGHT_MAXIMUM
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.params import Choice, Kind, Parameter, Ui
-from sdstudio.core.prompts.named_files import LORA, UPSCALER, VAE, WEIGHT_MAXIMUM
-from sdstudio.ui.forms.editor import Editor, small_button, wrapped
+from sdstudio.ui.forms.editor import Editor
 from sdstudio.ui.forms.editors import ChoiceEditor
 from sdstudio.ui.forms.number_editor import NumberEditor
 from sdstudio.ui.theme import GRID, mark
+from sdstudio.ui.widgets.buttons import small_button
 from sdstudio.ui.widgets.elided_label import ElidedLabel
+from sdstudio.ui.widgets.tooltips import wrapped
 
 FIRST_WEIGHT: Final = 1.0
 OWN_VAE: Final = "The model's own"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any, Final
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
@@ -14,12 +13,12 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QListWidget,
-    QToolButton,
     QWidget,
 )
 
 from sdstudio.core.params import Kind, Parameter
-from sdstudio.ui.theme import GRID, set_icon
+from sdstudio.ui.theme import GRID
+from sdstudio.ui.widgets.tooltips import wrapped
 
 
 class Editor(QWidget):
@@ -66,15 +65,6 @@ def guard_wheel(field: QWidget) -> None:
     field.installEventFilter(_WheelGuard(field))
 
 
-def small_button(icon_name: str, accessible: str, tip: str) -> QToolButton:
-    """Return a square button with an icon."""
-    button = QToolButton()
-    set_icon(button, icon_name)
-    button.setAccessibleName(accessible)
-    button.setToolTip(tip)
-    return button
-
-
 _SUFFIXES: Final = (
     (QAbstractSpinBox, "SpinBox"),
     (QComboBox, "ComboBox"),
@@ -104,12 +94,6 @@ def tooltip(row: Parameter) -> str:
     """Return a parameter's description and what is allowed, wrapped."""
     allowed = row.kind in (Kind.INTEGER, Kind.NUMBER) and row.minimum is not None and row.maximum is not None
     return wrapped(row.description, f"Allowed: {row.allowed}." if allowed else "")
-
-
-def wrapped(*paragraphs: str) -> str:
-    """Return paragraphs as a tooltip that wraps; "" for none."""
-    said = [html.escape(text) for text in paragraphs if text]
-    return f"<qt>{'<br><br>'.join(said)}</qt>" if said else ""
 
 
 def in_a_row(widget: QWidget) -> QHBoxLayout:

@@ -20,10 +20,12 @@ from PySide6.QtWidgets import (
 
 from sdstudio.core.params import Choice, Parameter
 from sdstudio.core.request.request import SEED_MAXIMUM
-from sdstudio.ui.forms.editor import Editor, camel, in_a_row, small_button, wrapped
+from sdstudio.ui.forms.editor import Editor, camel, in_a_row
 from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.widgets.buttons import small_button
 from sdstudio.ui.widgets.choice_box import ChoiceBox
 from sdstudio.ui.widgets.choose_folder import choose_folder
+from sdstudio.ui.widgets.tooltips import wrapped
 
 VISIBLE_CHOICES: Final = 14
 

@@ -15,10 +15,10 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import Kind, Parameter
-from sdstudio.core.prompts.named_files import WEIGHT_MAXIMUM
 from sdstudio.ui import theme
 from sdstudio.ui.forms.asset_editors import AssetEditor, LoraEditor
 from sdstudio.ui.forms.editor import Editor, camel

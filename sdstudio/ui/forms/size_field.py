@@ -13,10 +13,11 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from sdstudio.core.pictures.sizes import RATIOS, Size, side_for, size_of
 from sdstudio.ui import theme
-from sdstudio.ui.forms.editor import guard_wheel, small_button
+from sdstudio.ui.forms.editor import guard_wheel
 from sdstudio.ui.forms.field import Field
 from sdstudio.ui.forms.number_editor import IntegerBox
 from sdstudio.ui.theme import GRID, ICON_PX, set_icon
+from sdstudio.ui.widgets.buttons import small_button
 
 ASPECTS: Final = (
     (1, 1), (5, 4), (4, 3), (7, 5), (3, 2), (5, 3), (16, 9), (2, 1), (21, 9),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from sdstudio.ui.theme import mark, set_icon
 
@@ -46,3 +46,12 @@ def fill(button: QPushButton, icon_name: str) -> None:
     button.setDefault(True)
     mark(button, "primary", True)
     set_icon(button, icon_name, "on_accent")
+
+
+def small_button(icon_name: str, accessible: str, tip: str) -> QToolButton:
+    """Return a square button with an icon."""
+    button = QToolButton()
+    set_icon(button, icon_name)
+    button.setAccessibleName(accessible)
+    button.setToolTip(tip)
+    return button

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
-from sdstudio.ui.forms.editor import wrapped
+from sdstudio.ui.widgets.tooltips import wrapped
 
 
 class ElidedLabel(QLabel):

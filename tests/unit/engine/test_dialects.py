@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
+from sdstudio.catalog.kinds import EMBEDDING
 from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.prompts.dialects import dialect_of
-from sdstudio.core.prompts.named_files import EMBEDDING, Adapter
 from sdstudio.core.settings import Settings
 from sdstudio.engine.prompting.checks import clip_skip_told
 from sdstudio.engine.prompting.conditioning import Conditioning

@@ -17,9 +17,10 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
+from sdstudio.catalog.kinds import LORA
 from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelUnsupported
 from sdstudio.core.events import Notice
-from sdstudio.core.prompts.named_files import LORA, Adapter
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.settings import Settings
 from sdstudio.engine.adapters.attached import Attached
 

@@ -11,10 +11,10 @@ from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
 from sdstudio.catalog.names import Sampling, from_a1111, to_a1111
 from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.json_text import json_of
-from sdstudio.core.prompts.named_files import WEIGHT_MAXIMUM
 from sdstudio.core.request.advanced_fields import LEFT_OUT
 from sdstudio.core.request.request import PROMPT_MAXIMUM
 from sdstudio.history.picture_text.pnginfo import NOT_THE_SAME

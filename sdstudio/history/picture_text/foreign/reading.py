@@ -14,10 +14,10 @@ from typing import Any, BinaryIO, Final
 
 from PIL import Image
 
+from sdstudio.core.compatibility import NEWEST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest, PictureUnreadable
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures.opening import load_whole, opened_picture
-from sdstudio.core.request.advanced_fields import NEWEST_COMPATIBILITY
 from sdstudio.core.request.request import IMPORTED, GenerationRequest, Recipe
 from sdstudio.history.picture_text.foreign.found import Found
 from sdstudio.history.picture_text.foreign.origin import INPUT_PICTURE, Reading, origin_of

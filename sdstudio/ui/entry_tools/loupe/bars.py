@@ -13,9 +13,9 @@ from sdstudio.ui.entries.caption import facts_of
 from sdstudio.ui.entries.stars import Stars
 from sdstudio.ui.entry_tools.loupe.actions import LOUPE_ACTION_BY_KEY
 from sdstudio.ui.entry_tools.loupe.slideshow import INTERVALS_S
-from sdstudio.ui.forms.editor import wrapped
 from sdstudio.ui.theme import GRID, mark, set_icon
 from sdstudio.ui.widgets.elided_label import ElidedLabel
+from sdstudio.ui.widgets.tooltips import wrapped
 
 _ZOOM_PX: Final = 52
 _WORDS_PX: Final = 1000

@@ -13,11 +13,12 @@ from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.advice import ADVICE, Advice, Situation, advice_for
 from sdstudio.core.pictures.looks import Looks
 from sdstudio.history.store import Entry
-from sdstudio.ui.forms.editor import camel, small_button
+from sdstudio.ui.forms.editor import camel
 from sdstudio.ui.pages.create.acts import Acts
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
 from sdstudio.ui.pages.create.prompt.editor import PromptEditor
 from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.widgets.buttons import small_button
 from sdstudio.ui.widgets.elided_label import ElidedLabel
 
 DELAY_MS: Final = 200

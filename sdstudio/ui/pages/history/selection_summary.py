@@ -16,10 +16,10 @@ from sdstudio.history.database.listing import Entries
 from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import ENTRY_ACTIONS, EntryActions
 from sdstudio.ui.entries.recipe_text import recipe_rows
-from sdstudio.ui.forms.editor import wrapped
 from sdstudio.ui.pages.library.asset_model import readable_size
 from sdstudio.ui.theme import GRID, set_icon
 from sdstudio.ui.widgets.flow_layout import FlowLayout
+from sdstudio.ui.widgets.tooltips import wrapped
 
 _OFFERED: Final = ("compare", "grid", "upscale", "export", "favourite", "tag", "collect", "delete")
 _NOT_SHARED: Final = frozenset({"Made", "Took"})

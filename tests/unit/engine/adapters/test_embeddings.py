@@ -6,8 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from sdstudio.catalog.kinds import EMBEDDING
 from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelPickled, ModelUnsupported
-from sdstudio.core.prompts.named_files import EMBEDDING, Adapter
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.settings import PICKLES_TITLE, Settings
 from sdstudio.engine.adapters.embeddings import Embeddings, read_embedding
 from sdstudio.engine.prompting.tokens import token_chunks

@@ -9,10 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sdstudio.catalog.kinds import EMBEDDING, LORA
 from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelUnsupported
 from sdstudio.core.events import Notice
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.lora_names import read_names
-from sdstudio.core.prompts.named_files import EMBEDDING, LORA, Adapter
 from sdstudio.core.settings import Settings
 from sdstudio.engine.adapters.lora_file import read_lora
 from sdstudio.engine.adapters.lora_layers import original_name

@@ -7,10 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sdstudio.catalog.kinds import VAE
 from sdstudio.core.errors import ModelDamaged, ModelPickled, ModelUnsupported
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.model import ModelInfo, ModelLayout
 from sdstudio.core.models.safetensors_header import read_header
-from sdstudio.core.prompts.named_files import VAE, Adapter
 from sdstudio.core.settings import PICKLES_TITLE, Settings
 from sdstudio.engine.device.memory import MemoryPlan, apply
 from tests.tiny_adapters import drawn

@@ -16,9 +16,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from sdstudio.catalog.kinds import EMBEDDING, LORA, VAE
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.model import ModelInfo, ModelLayout
 from sdstudio.core.models.work import ConvertOrder
-from sdstudio.core.prompts.named_files import EMBEDDING, LORA, VAE, Adapter
 from sdstudio.core.settings import Settings
 from sdstudio.engine.device.aligned import align, aligned, is_single
 from sdstudio.engine.device.devices import KIND_BY_KEY, Device

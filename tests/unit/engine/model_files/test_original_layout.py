@@ -23,7 +23,7 @@ from sdstudio.engine.model_files.folder import Component, FileParts, ModelFiles
 from sdstudio.engine.model_files.loading import assemble, component_class
 from sdstudio.engine.model_files.original_layout import original_text, original_unet, original_vae, unused
 from sdstudio.engine.model_files.single_file import SingleFileReader
-from sdstudio.engine.model_files.weights import TorchWeights
+from sdstudio.engine.weight_files.weights import TorchWeights
 
 TYPES = {"sd1": "v1", "sd1-inpaint": "inpainting", "sd2": "v2", "sd2-base": "v2", "sdxl": "xl_base"}
 

@@ -16,12 +16,13 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from sdstudio.catalog.checkpoints import CHECKPOINTS
+from sdstudio.catalog.kinds import LORA
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, ModelUnsupported
 from sdstudio.core.events import ModelLoading
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.checkpoint import PARTS_KEY
 from sdstudio.core.models.model import ModelInfo, ModelLayout
 from sdstudio.core.models.safetensors_header import read_header
-from sdstudio.core.prompts.named_files import LORA, Adapter
 from sdstudio.core.settings import Settings
 from sdstudio.engine.model_files.folder import Component, FileParts, ModelFiles
 from sdstudio.engine.model_files.loading import find_files

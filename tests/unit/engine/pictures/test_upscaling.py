@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sdstudio.catalog.kinds import UPSCALER
 from sdstudio.core.errors import (
     Cancelled,
     InvalidNumbers,
@@ -21,7 +22,7 @@ from sdstudio.core.errors import (
     OutOfMemory,
 )
 from sdstudio.core.events import Enlarging, ImageMade, ModelLoading
-from sdstudio.core.prompts.named_files import UPSCALER, Adapter
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.settings import Settings
 from sdstudio.engine.device.devices import KIND_BY_KEY, Device
 from sdstudio.engine.pictures.upscaling import TILE_BYTES, Upscaler, load_upscaler

@@ -14,7 +14,6 @@ from sdstudio.core.params import Kind, Parameter, parameters
 from sdstudio.core.request.request import GenerationRequest, Written
 from sdstudio.history.exchange.contact_sheet import SheetLayout, contact_sheets
 from sdstudio.history.exchange.export import (
-    FORMATS,
     ExportOptions,
     export_fields,
     export_folder,
@@ -24,6 +23,7 @@ from sdstudio.history.exchange.export import (
     write_picture,
 )
 from sdstudio.history.exchange.importing import import_pictures
+from sdstudio.history.formats import FORMATS
 from sdstudio.history.picture_text.a1111_text import parse_pairs
 from sdstudio.history.picture_text.foreign.reading import read_picture, recipe_of
 from sdstudio.history.picture_text.pnginfo import keys_of, own_recipe, write_png

@@ -13,17 +13,10 @@ from PIL import Image, ImageChops
 
 from sdstudio.core.errors import TellsTooMuch
 from sdstudio.history.exchange.contact_sheet import contact_sheets
-from sdstudio.history.exchange.export import (
-    FORMAT_BY_KEY,
-    ExportOptions,
-    export_folder,
-    export_zip,
-    save_as,
-    stripped,
-    write_picture,
-)
+from sdstudio.history.exchange.export import ExportOptions, export_folder, export_zip, save_as, stripped, write_picture
 from sdstudio.history.exchange.importing import import_pictures
 from sdstudio.history.exchange.telling import told_by
+from sdstudio.history.formats import FORMAT_BY_KEY
 from sdstudio.history.picture_text.foreign.reading import read_picture
 from sdstudio.history.xy_grid import axes, drawn, laid_out
 from tests.unit.history.conftest import noise, picture, recipe

@@ -10,10 +10,10 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, 
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from sdstudio.core.folding import folded
-from sdstudio.ui.forms.editor import wrapped
 from sdstudio.ui.pages.create.models.covers import Covers
 from sdstudio.ui.pages.create.models.rows import ModelRow
 from sdstudio.ui.theme import GRID, RADIUS, SMALL_PX, TEXT_PX, pixmap, scaled, tokens
+from sdstudio.ui.widgets.tooltips import wrapped
 
 ROW_ROLE: Final = Qt.ItemDataRole.UserRole + 1
 ROW_PX: Final = 56

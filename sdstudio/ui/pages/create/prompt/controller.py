@@ -15,6 +15,7 @@ from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QMenu, QWidget
 
 from sdstudio.background.tasks import TaskRunner
+from sdstudio.core.compatibility import NEWEST_COMPATIBILITY
 from sdstudio.core.errors import StudioError
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.paths import StudioPaths
@@ -23,7 +24,6 @@ from sdstudio.core.prompts.marks import Known
 from sdstudio.core.prompts.named_files import Naming
 from sdstudio.core.prompts.styles import Style, StyleBook, free_name, styled
 from sdstudio.core.prompts.wildcards import Wildcards
-from sdstudio.core.request.advanced_fields import NEWEST_COMPATIBILITY
 from sdstudio.core.request.request import GenerationRequest, RunOptions, Written
 from sdstudio.core.request.submission import Share, shares_of
 from sdstudio.history.database.look import Look

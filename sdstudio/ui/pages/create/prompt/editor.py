@@ -18,7 +18,6 @@ from sdstudio.core.params import parameters
 from sdstudio.core.prompts.marks import Known
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.library.prompt_tokens import ChunkCount
-from sdstudio.ui.forms.editor import small_button
 from sdstudio.ui.pages.create.prompt.completion import CompletionList, Offer
 from sdstudio.ui.pages.create.prompt.foot import PromptFoot
 from sdstudio.ui.pages.create.prompt.generate_button import GenerateButton, forever_button
@@ -27,6 +26,7 @@ from sdstudio.ui.pages.create.prompt.style_chips import BelowPrompt, StyleChips
 from sdstudio.ui.pages.create.prompt.text_edit import ExampleChips, PromptText
 from sdstudio.ui.pages.create.prompt.tools import PromptTools
 from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.widgets.buttons import small_button
 from sdstudio.ui.widgets.lies_over import LiesOver
 from sdstudio.ui.widgets.window_words import in_window
 

@@ -8,8 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
-from sdstudio.ui.pages.create.prompt.style_chips import NARROW_PX
-from sdstudio.ui.theme import GRID, mark
+from sdstudio.ui.theme import GRID, NARROW_PX, mark
 
 
 class PromptFoot(QWidget):

@@ -9,8 +9,8 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeySequence, QPaintEvent
 from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionButton, QStylePainter, QToolButton
 
 from sdstudio.ui import theme
-from sdstudio.ui.forms.editor import small_button
 from sdstudio.ui.theme import GRID, SMALL_PX, TEXT_PX, mark, scaled
+from sdstudio.ui.widgets.buttons import small_button
 
 SHORTCUT: Final = QKeySequence(Qt.Modifier.CTRL | Qt.Key.Key_Return)
 

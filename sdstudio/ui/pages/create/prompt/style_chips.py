@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QWidget
 
-from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.theme import GRID, NARROW_PX, mark, set_icon
 from sdstudio.ui.widgets.menu_buttons import unlit_after
-
-NARROW_PX: Final = 480
-"""Where there is less room, the chips have a line of their own."""
 
 
 class StyleChips(QWidget):

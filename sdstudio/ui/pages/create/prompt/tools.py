@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
-from sdstudio.ui.forms.editor import small_button
 from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.widgets.buttons import small_button
 from sdstudio.ui.widgets.menu_buttons import unlit_after
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sdstudio.core.errors import ModelDamaged, ModelUnsupported
-from sdstudio.engine.model_files.pickles import read_pickled
+from sdstudio.engine.weight_files.pickles import read_pickled
 
 WEIGHTS = {"conv.weight": torch.arange(4.0), "conv.bias": torch.ones(1)}
 

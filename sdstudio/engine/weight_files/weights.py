@@ -20,7 +20,7 @@ from sdstudio.core.models.quantised import is_extra, packed_as, scales_of, witho
 from sdstudio.core.models.safetensors_header import Header, TensorEntry, read_header
 from sdstudio.core.models.safetensors_writer import TensorPlan
 from sdstudio.core.models.work import KEEP
-from sdstudio.engine.model_files.pickles import PICKLED, read_pickled
+from sdstudio.engine.weight_files.pickles import PICKLED, read_pickled
 
 PACKED_HINT: Final = "Get the same model in float16, bfloat16 or fp8."
 

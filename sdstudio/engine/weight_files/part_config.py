@@ -20,7 +20,7 @@ from diffusers import ConfigMixin
 from torch import nn
 
 from sdstudio.core.errors import ModelDamaged
-from sdstudio.engine.model_files.folder import HINT
+from sdstudio.core.models.folder import HINT
 
 NUMBER_MAXIMUM: Final = 10_000_000
 """Largest whole number that is believed: a table of so many noise levels takes 80 MB. Real ones end at 5,000,000."""

@@ -12,8 +12,8 @@ from transformers import AutoTokenizer
 from sdstudio.core.errors import ModelDamaged, StudioError
 from sdstudio.core.paths import resources
 from sdstudio.core.settings import Settings
-from sdstudio.engine.model_files.part_config import check_config
 from sdstudio.engine.model_files.vocabulary import check_vocabulary
+from sdstudio.engine.weight_files.part_config import check_config
 
 WRONG = (
     ("vae", "AutoencoderKL", "scaling_factor", {"a": 1}),

@@ -1,0 +1,42 @@
+"""One file that is attached to a model, or enlarges its pictures, as a job uses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdstudio.catalog.kinds import LORA
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """One file that is attached to a model.
+
+    Attributes:
+        kind: `LORA`, `EMBEDDING`, `VAE` or `UPSCALER`, which is attached to no model and enlarges the input picture.
+        name: As requests call it.
+        path: Its file, or of a VAE its folder.
+        family: Key in ``catalog.families`` it was made for, "" when that is not known.
+        hash: Short hash as A1111 writes it, "" when it is not known.
+        text_weight: How strongly a LoRA acts on the text encoders.
+        unet_weight: How strongly it acts on the UNet.
+        as_first: Whether a LoRA is read as version 0.1 read it, for pictures that it made.
+        told: What the user should hear about how it was chosen, a sentence each.
+    """
+
+    kind: str
+    name: str
+    path: Path
+    family: str = ""
+    hash: str = ""
+    text_weight: float = 1.0
+    unet_weight: float = 1.0
+    as_first: bool = False
+    told: tuple[str, ...] = ()
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What a recipe says of it."""
+        said: dict[str, Any] = {"kind": self.kind, "name": self.name, "hash": self.hash}
+        return {**said, "text_weight": self.text_weight, "unet_weight": self.unet_weight} if self.kind == LORA else said
