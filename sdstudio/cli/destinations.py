@@ -46,21 +46,35 @@ class Destination(Protocol):
 class HistoryDestination:
     """The history, as the window does it."""
 
-    def __init__(self, history: History, parent_of: Callable[[GenerationRequest], int | None]) -> None:
+    def __init__(
+        self, history: History, parent_of: Callable[[GenerationRequest], int | None], note: Callable[[str], object]
+    ) -> None:
         self._history = history
         self._parent_of = parent_of
+        self._note = note
+        self._noted = ""
 
     def prepare(self) -> None:
-        """Make sure that the history can be written, not read alone. Raises: HistoryError."""
+        """Make sure that the history can be written, and say where pictures go. Raises: HistoryError."""
         self._history.check_writable()
+        self._tell()
 
     def save(self, index: int, pixels: Image.Image, recipe: Recipe) -> Saved:
         """Save a picture as a new entry."""
         entry = self._history.save(pixels, recipe, parent_id=self._parent_of(recipe.request))
+        self._tell()
         return Saved(entry.path, entry.id)
 
     def abandon(self) -> None:
         """Nothing to take back."""
+
+    def _tell(self) -> None:
+        """Say once why pictures go to the data folder and not where the settings say."""
+        problem = self._history.placing.problem
+        said = "" if problem is None else f"note: {problem.message} Pictures are kept in the data folder meanwhile."
+        if said and said != self._noted:
+            self._note(said)
+        self._noted = said
 
 
 @dataclass(slots=True)

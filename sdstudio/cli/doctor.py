@@ -20,7 +20,8 @@ from sdstudio import __version__
 from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio
 from sdstudio.core.desktop import has_display, install_line, missing_libraries
-from sdstudio.core.errors import StudioError
+from sdstudio.core.errors import InvalidRequest, StudioError
+from sdstudio.core.output_folder import check_output_folder
 from sdstudio.core.paths import expanded, resources
 from sdstudio.library.library import STARTER_KEY
 
@@ -107,11 +108,25 @@ def _folders(studio: Studio) -> Iterator[Check]:
     paths = studio.paths
     for subject, folder in (("Data folder", paths.home), ("Pictures", paths.images), ("Models", paths.models)):
         yield _writable(subject, folder)
+    yield from _output_folder(studio.settings.output_folder)
     for folder in studio.settings.model_folders:
         if os.path.isdir(expanded(folder)):
             yield Check("Model folder", "ok", str(folder))
         else:
             yield Check("Model folder", "note", f"{folder} is not there", "Correct it in the settings.")
+
+
+def _output_folder(folder: Path | None) -> Iterator[Check]:
+    if folder is None:
+        return
+    try:
+        check_output_folder(folder)
+    except InvalidRequest as error:
+        said = error.message.partition(": ")[2].rstrip(".")
+        cure = f"Pictures are kept in the data folder meanwhile. {error.hint}"
+        yield Check("Output folder", "note", f"{folder}: {said}", cure)
+    else:
+        yield _writable("Output folder", folder)
 
 
 def _writable(subject: str, folder: Path) -> Check:

@@ -88,7 +88,7 @@ def draw_all(
     begins_from = Fitting(studio.library).parent_of
     with opened_history(studio.paths, studio.settings) as history:
         parent_of = begins_from if parent_id is None else lambda _request: parent_id
-        return _draw(console, studio, orders, HistoryDestination(history, parent_of), args.json)
+        return _draw(console, studio, orders, HistoryDestination(history, parent_of, console.note), args.json)
 
 
 def _draw(

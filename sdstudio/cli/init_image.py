@@ -17,6 +17,7 @@ from sdstudio.core.paths import expanded
 from sdstudio.core.pictures.input_size import size_like
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
 from sdstudio.core.request.input_fields import NEED_PICTURE
+from sdstudio.history.name_notes import noted_names
 
 SIZE_RULE: Final = """\
 With --init-image a picture begins from another one: a file, the number of a picture in the history, or the id of one
@@ -84,7 +85,8 @@ def kept(named: str, inputs: InputPictures, studio: Studio) -> KeptPicture:
         with opened_history(studio.paths) as history:
             entry = history.get(int(named))
         return inputs.keep(entry.path, entry.id)
-    if not path.absolute().is_relative_to(studio.paths.images):
+    whole = path.absolute()
+    if not whole.is_relative_to(studio.paths.images) and whole not in noted_names(studio.paths):
         return inputs.keep(path)
     with opened_history(studio.paths) as history:
-        return inputs.keep(path, history.lineage.entry_of(path.absolute()))
+        return inputs.keep(path, history.lineage.entry_of(whole))

@@ -18,10 +18,12 @@ Declared = TypeVar("Declared", bound=BaseModel)
 
 
 def check_bounds(row: Parameter, value: Any) -> None:
-    """Raise `InvalidRequest` unless a number lies within the row's bounds and a text within its length.
+    """Raise `InvalidRequest` unless a number lies within the row's bounds, a text within its length, and more.
 
     Numbers may be written as text, as they come from a command line; other types are left to the declaration.
     """
+    if row.ui.check is not None:
+        row.ui.check(value)
     if row.kind not in (Kind.INTEGER, Kind.NUMBER, Kind.SEED):
         if isinstance(value, str) and row.max_length is not None and len(value) > row.max_length:
             message = f"{row.title} = {len(value):,} characters: {row.allowed}."

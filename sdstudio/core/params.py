@@ -39,6 +39,7 @@ class Kind(Enum):
     CHOICE = "choice"
     SEED = "seed"
     MODEL = "model"
+    FOLDER = "folder"
     FOLDERS = "folders"
     LORAS = "LoRA"
     VAE = "VAE"
@@ -70,6 +71,7 @@ class Ui:
         titles: Titles for the values of a ``Literal``, in its order.
         flag: The command-line flag where it is not the field's name: that of one item of a list.
         more_flags: Other command-line flags that mean the same.
+        check: Raises InvalidRequest for a value that its type and bounds do not tell to be wrong.
     """
 
     group: str = "Sampling"
@@ -82,6 +84,7 @@ class Ui:
     titles: tuple[str, ...] = ()
     flag: str = ""
     more_flags: tuple[str, ...] = ()
+    check: Callable[[Any], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,8 @@ def _kind(base: Any, has_choices: bool) -> Kind:
         return Kind.INTEGER
     if base is float:
         return Kind.NUMBER
+    if base is Path:
+        return Kind.FOLDER
     if typing.get_origin(base) is tuple and typing.get_args(base)[:1] == (Path,):
         return Kind.FOLDERS
     return Kind.TEXT

@@ -8,11 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from sdstudio.core.errors import SaveFailed
+from sdstudio.core.errors import InvalidRequest, SaveFailed
 from sdstudio.core.files import is_utf8
 from sdstudio.core.json_text import json_of
+from sdstudio.core.name_pattern import ALLOWED_FIELDS, DEFAULT_PATTERN, check_pattern
+from sdstudio.core.output_folder import check_output_folder
 from sdstudio.core.params import Ui, parameters
 
 MEMORY_GROUP: Final = "Speed and memory"
@@ -64,6 +66,25 @@ class Settings(BaseModel):
         ),
         Ui(group="End of work", titles=_ENDS),
     ] = "last"
+    output_folder: Annotated[
+        Path | None,
+        Field(
+            title="Output folder",
+            description="Where new pictures are kept; blank for the data folder's own. Those there are stay where they "
+            "are, and in the history. While this folder is not there or cannot be written, pictures go to the data "
+            "folder.",
+        ),
+        Ui(group="Files", check=check_output_folder),
+    ] = None
+    name_pattern: Annotated[
+        str,
+        Field(
+            title="Name pattern",
+            description="What new pictures are called in the output folder, without the ending; what stands before a / "
+            f"is a folder. Fields: {ALLOWED_FIELDS}. A name that is taken gets -2, -3 and so on behind it.",
+        ),
+        Ui(group="Files", check=check_pattern),
+    ] = DEFAULT_PATTERN
     file_format: Annotated[
         Literal["png", "webp", "jpeg"],
         Field(
@@ -197,6 +218,15 @@ class Settings(BaseModel):
         Ui(group="Safety"),
     ] = ""
 
+    @field_validator("name_pattern")
+    @classmethod
+    def _names_pictures(cls, pattern: str) -> str:
+        try:
+            check_pattern(pattern)
+        except InvalidRequest as error:
+            raise ValueError(error.message) from error
+        return pattern
+
     @property
     def preview_every_s(self) -> float | None:
         """At most one live preview in this time; ``None`` for none at all."""
@@ -251,10 +281,12 @@ class Settings(BaseModel):
         Raises:
             SaveFailed: The file cannot be written.
         """
-        for folder in self.model_folders:
+        named = [("Model folder", folder) for folder in self.model_folders]
+        named += [("Output folder", self.output_folder)] if self.output_folder is not None else []
+        for title, folder in named:
             if not is_utf8(str(folder)):
                 name = str(folder).encode("utf-8", "replace").decode("utf-8")
-                raise SaveFailed(f"Model folder = {name}: its name is not UTF-8.", "Rename the folder, then choose it.")
+                raise SaveFailed(f"{title} = {name}: its name is not UTF-8.", "Rename the folder, then choose it.")
         temporary = path.with_suffix(".tmp")
         try:
             temporary.write_text(self.model_dump_json(indent=2), encoding="utf-8")

@@ -1,30 +1,20 @@
-"""What a picture's file is called, and which names cannot be."""
+"""Which names of pictures are free, which are none, and which the history can hold."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
-import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.files import is_utf8, save_failed
-from sdstudio.core.request.request import Recipe
 
-SLUG_LENGTH: Final = 60
 _NUMBER: Final = re.compile(r"^([0-9]{1,15})-")
 _NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
 """Bytes of a name that mean no letter, as Python holds them."""
-
-
-def file_name(entry_id: int, recipe: Recipe, suffix: str) -> str:
-    """Return a plain ASCII name: number, beginning of the prompt, seed."""
-    plain = unicodedata.normalize("NFKD", recipe.request.prompt[:1000]).encode("ascii", "ignore").decode("ascii")
-    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:SLUG_LENGTH].strip("-")
-    parts = (f"{entry_id:06d}", slug, "" if recipe.request.seed is None else str(recipe.request.seed))
-    return "-".join(part for part in parts if part) + suffix
 
 
 def number_of(file: Path) -> int | None:
@@ -38,11 +28,11 @@ def nameable(path: str) -> str:
     return _NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path)
 
 
-def free_path(path: Path) -> Path:
-    """Return a path that no picture of a lost database has taken."""
+def free_path(path: Path, is_known: Callable[[Path], bool] = lambda _path: False) -> Path:
+    """Return a path that no file has, of a lost database's pictures for one, and that is not known otherwise."""
     found, number = path, 2
-    while os.path.exists(found):  # a name that is too long is for the writing to say
-        found, number = path.with_stem(f"{path.stem}-{number}"), number + 1
+    while os.path.exists(found) or is_known(found):  # a name that is too long is for the writing to say
+        found, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
     return found
 
 

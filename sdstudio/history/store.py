@@ -43,7 +43,8 @@ from sdstudio.history.database.rows import (
 from sdstudio.history.database.schema import DAMAGED_HINT, VISIBLE, Database
 from sdstudio.history.database.usage import Newest, Use, newest, uses
 from sdstudio.history.kept_as import KeptAs
-from sdstudio.history.names import check_out, file_name, free_path
+from sdstudio.history.names import check_out
+from sdstudio.history.placing import Place, Placing
 from sdstudio.history.thumbnails import ensure_thumbnail, write_thumbnail
 
 __all__ = ["Entry", "History", "Recovery"]
@@ -59,7 +60,7 @@ class History:
     """All pictures that were made. Every method may be called from any thread.
 
     ``listing`` reads what views show; ``marks`` keeps what the user says about pictures;
-    ``care`` backs up and checks.
+    ``care`` backs up and checks; ``placing`` knows where new pictures go.
 
     Args:
         paths: The data folder; made when missing.
@@ -83,6 +84,7 @@ class History:
         self._paths = paths
         self._trash = trash
         self._kept_as = KeptAs()
+        self.placing = Placing(paths)
         # The log is there when the last program that had the database open did not close it.
         unclean = paths.database.with_name(paths.database.name + "-wal").exists()
         self._database = Database(paths.database)
@@ -98,6 +100,7 @@ class History:
     def configure(self, settings: Settings) -> None:
         """Write new pictures as these settings say, from the next one on."""
         self._kept_as = KeptAs.chosen(settings)
+        self.placing.configure(settings)
 
     def save(
         self,
@@ -114,17 +117,24 @@ class History:
             recipe: Its request has a seed.
             job_id: The job that made it.
             parent_id: The entry it is a re-run of.
-            out: Where to write it instead of the data folder's ``images``: a folder, or a file that ends in ``.png``
-                and is replaced when it exists.
+            out: Where to write it instead of where the settings say: a folder, or a file that ends in ``.png`` and is
+                replaced when it exists.
 
         Raises:
             SaveFailed: Disk full, folder not writable, name impossible, database not writable. Nothing is left behind,
-                and the pixels are still the caller's: save them again, elsewhere if need be.
+                and the pixels are still the caller's: save them again, elsewhere if need be. What an output folder
+                refuses goes to the data folder first; `Placing.problem` tells it.
         """
         check_out(out)
         created = datetime.now().astimezone()
         suffix, write = self._kept_as.writer(pixels, recipe, out)
-        return self._keep(recipe, created, write, pixels, suffix, job_id=job_id, parent_id=parent_id, out=out)
+
+        def keep(place: Place) -> Entry:
+            return self._keep(recipe, created, write, pixels, place, job_id=job_id, parent_id=parent_id)
+
+        if out is not None:
+            return keep(self.placing.within(out, recipe, created, suffix))
+        return self.placing.kept(keep, recipe, created, suffix)
 
     def add_copy(self, source: Path, recipe: Recipe, small: Image.Image) -> Entry:
         """Copy a picture from elsewhere into the data folder, bit for bit, with a row that has the time it was made.
@@ -140,7 +150,8 @@ class History:
             SaveFailed: See `save`; also when the source cannot be read.
         """
         created, suffix = made_at(recipe, source), source.suffix.lower()
-        return self._keep(recipe, created, lambda path: copy_whole(source, path), small, suffix, settle=False)
+        place = self.placing.plain(recipe, created, suffix)
+        return self._keep(recipe, created, lambda path: copy_whole(source, path), small, place, settle=False)
 
     def copy_of(self, source: Path, recipe: Recipe) -> int | None:
         """Return the entry that holds the same picture, ``None`` when there is none. Raises: HistoryError."""
@@ -162,17 +173,16 @@ class History:
         created: datetime,
         write: Callable[[Path], None],
         small: Image.Image,
-        suffix: str,
+        place: Place,
         *,
         job_id: int | None = None,
         parent_id: int | None = None,
-        out: Path | None = None,
         settle: bool = True,
     ) -> Entry:
         """Bring a picture, its thumbnail and its row to the disk, in the order that no crash can hurt."""
         with saving_lock(self._paths.home / SAVING_LOCK, alone=False, patience_s=SAVE_PATIENCE_S):
             try:
-                entry = self._begin(recipe, created, job_id, parent_id, out, suffix)
+                entry = self._begin(recipe, created, job_id, parent_id, place)
             except HistoryError as error:
                 raise SaveFailed(f"The picture was not saved. {error.message}", error.hint) from error
             try:
@@ -195,20 +205,12 @@ class History:
         return entry
 
     def _begin(
-        self,
-        recipe: Recipe,
-        created: datetime,
-        job_id: int | None,
-        parent_id: int | None,
-        out: Path | None,
-        suffix: str,
+        self, recipe: Recipe, created: datetime, job_id: int | None, parent_id: int | None, place: Place
     ) -> Entry:
         """Insert the pending row, which gives the picture its number and with it its name; list those before it."""
         with self._listing_waiting() as db:
             entry_id = insert_entry(db, recipe, created.isoformat(), job_id=job_id, parent_id=parent_id)
-            name = file_name(entry_id, recipe, suffix)
-            folder = self._paths.images / created.date().isoformat() if out is None else out
-            path = out.absolute() if out and not os.path.isdir(out) else free_path(folder.absolute() / name)
+            path = place(db, entry_id)
             db.execute("UPDATE entries SET path = ? WHERE id = ?", (stored_path(self._paths, path), entry_id))
         return Entry(entry_id, path, thumbnail_path(self._paths, entry_id), recipe, created, job_id, parent_id)
 

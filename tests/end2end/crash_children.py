@@ -1,4 +1,4 @@
-"""Programs that die on purpose: ``python -m tests.end2end.crash_children NAME FOLDER`` prints one line of JSON."""
+"""Programs that die on purpose: ``python -m tests.end2end.crash_children NAME FOLDER ..`` prints one line of JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from PIL import Image
 
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.settings import Settings
 from sdstudio.history.database.look import Look
+from sdstudio.history import formats
 from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.history.store import Entry, History
 from tests.unit.history.conftest import started
@@ -90,19 +92,32 @@ def wrong(paths: StudioPaths, history: History) -> list[str]:
         with Image.open(entry.path) as picture:
             picture.load()
         history.thumbnail(entry)
-    if {entry.path for entry in entries} != set(paths.images.glob("*/*.png")):
+    pictures = {file for folder in (paths.images, elsewhere(paths)) for file in folder.glob("**/*") if file.is_file()}
+    if {entry.path for entry in entries} != pictures:
         found.append("rows and pictures differ")
-    leftovers = [str(file) for file in paths.home.rglob("*.tmp")]
+    leftovers = [str(file) for folder in (paths.home, elsewhere(paths)) for file in folder.rglob("*.tmp")]
     with closing(sqlite3.connect(paths.database)) as database:
         pending = database.execute("SELECT count(*) FROM entries WHERE state = 'pending'").fetchone()[0]
     check_database(paths)
     return [*found, *leftovers, *(["a pending row"] if pending else [])]
 
 
-def save(folder: Path) -> dict[str, Any]:
-    """Kill a save at its first line, its second, and so on, until it gets through; recover after each."""
+def elsewhere(paths: StudioPaths) -> Path:
+    """Return a folder beside the data folder, for pictures."""
+    return paths.home.with_name("elsewhere")
+
+
+def save(folder: Path, file_format: str = "png", name_pattern: str = "") -> dict[str, Any]:
+    """Kill a save at its first line, its second, and so on, until it gets through; recover after each.
+
+    With a pattern the pictures go to a folder of their own.
+    """
     paths, pixels = StudioPaths(folder), Image.new("RGB", (64, 64), "red")
     History(paths, lambda _path: None).close()
+    elsewhere(paths).mkdir()
+    placed = {"output_folder": elsewhere(paths), "name_pattern": name_pattern} if name_pattern else {}
+    settings = Settings(file_format=file_format, **placed)
+    assert file_format in formats.FORMAT_BY_KEY  # imported before: the lines of a module's beginning save nothing
     problems, lines, number = [], [], 0
     before = 0
     while True:
@@ -110,6 +125,7 @@ def save(folder: Path) -> dict[str, Any]:
 
         def action(number: int = number) -> None:
             history = History(paths, lambda _path: None)
+            history.configure(settings)
             history.save(pixels, recipe(number))
 
         killed, returned, line = killed_at_line(number, action)
@@ -216,7 +232,6 @@ def job(folder: Path) -> dict[str, Any]:
     from sdstudio.background.controller import JobController
     from sdstudio.background.worker import Worker
     from sdstudio.core.request.request import RunOptions
-    from sdstudio.core.settings import Settings
     from sdstudio.jobs.queue import JobQueue
     from tests.unit.background.fakes import MODEL, ScriptedEngine
 
@@ -241,4 +256,4 @@ def job(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))))  # noqa: T201
+    print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])))  # noqa: T201

@@ -20,13 +20,13 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this sys
 ROOT = Path(__file__).parents[2]
 
 
-def child(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.end2end.crash_children", name, str(folder)]
+def child(name: str, folder: Path, *how: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.end2end.crash_children", name, str(folder), *how]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
-def result(name: str, folder: Path) -> dict[str, Any]:
-    done = child(name, folder)
+def result(name: str, folder: Path, *how: str) -> dict[str, Any]:
+    done = child(name, folder, *how)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -36,6 +36,19 @@ def test_a_save_killed_at_any_line_loses_nothing_and_leaves_nothing_half_done(qu
     assert told["problems"] == []
     assert told["kills"] > 100
     assert {"store.py", "schema.py", "rows.py", "files.py", "pnginfo.py", "thumbnails.py"} <= set(told["files"])
+    assert told["recovered"] > 10, "kills after the picture reached its name"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file_format", "pattern"),
+    [("webp", "{prompt}"), ("jpeg", "{date}/{number}-{prompt}-{seed}")],
+)
+def test_a_save_to_an_output_folder_killed_at_any_line_loses_nothing_either(quick_folder, file_format, pattern):
+    told = result("save", quick_folder / "home", file_format, pattern)
+    assert told["problems"] == []
+    assert told["kills"] > 100
+    assert {"store.py", "placing.py", "name_notes.py", "kept_as.py", "thumbnails.py"} <= set(told["files"])
     assert told["recovered"] > 10, "kills after the picture reached its name"
 
 

@@ -7,7 +7,7 @@ does (`recovery`), a picture without a row is listed again, and a file that tell
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +23,7 @@ from sdstudio.core.request.request import Recipe
 from sdstudio.history.bulk_work import SAVING_LOCK, OnProgress, never, saving_lock, unheard
 from sdstudio.history.care.input_check import spare_inputs, without_input
 from sdstudio.history.care.moved import is_there, moved_pictures, pictures_like, reunite
-from sdstudio.history.care.recovery import adopt_files, recover_now
+from sdstudio.history.care.recovery import adopt_files, noted_orphans, recover_now
 from sdstudio.history.database.rows import index_words, stored_path, stored_recipe
 from sdstudio.history.database.schema import VISIBLE, Database
 from sdstudio.history.names import free_path, nameable, number_of
@@ -169,11 +169,13 @@ class Checkup:
         return self._report
 
     def _look(self) -> None:
-        orphans = self._orphans()
-        recipes = {file: recipe for file in orphans if (recipe := recipe_of(file)) is not None}
-        found = self._look_at_rows(orphans, recipes)
+        noted = noted_orphans(self._database, self._paths)
+        orphans = self._orphans(noted)
+        around = [*orphans, *self._beside_lost(set(orphans))]
+        recipes = {file: recipe for file in around if (recipe := recipe_of(file)) is not None}
+        found = self._look_at_rows(around, recipes)
         left = [file for file in orphans if file not in found and _is_named_so(file)]
-        self._look_at_orphans(left, recipes)
+        self._look_at_orphans(left, recipes, noted)
         self._look_at_words()
         self._look_at_thumbnails()
         self._look_at_inputs()
@@ -197,16 +199,29 @@ class Checkup:
         if self._repair and rows:
             recover_now(self._database, self._paths)
 
-    def _orphans(self) -> list[Path]:
-        """Return the pictures in the data folder that no row names, those that are called so first.
+    def _orphans(self, noted: Iterable[Path]) -> list[Path]:
+        """Return the pictures in the data folder, and those noted, that no row names, those that are called so first.
 
         One without a picture's ending may be that of a row which has lost its own, and is nobody's otherwise: a copy
         that an editor made (``.bak``) is none to list.
         """
         known = {row["path"] for row in self._database.read("SELECT path FROM entries")}
-        files = (file for file in self._paths.images.glob("**/*") if stored_path(self._paths, file) not in known)
+        below = (file for file in self._paths.images.glob("**/*") if stored_path(self._paths, file) not in known)
+        files = {*below, *noted}
         pictures = (file for file in files if is_there(file) and (_is_named_so(file) or _is_inside(file)))
         return sorted(pictures, key=lambda file: (not _is_named_so(file), file))
+
+    def _beside_lost(self, orphans: Set[Path]) -> list[Path]:
+        """Return the pictures in output folders that may be those of rows which lost theirs; others are not ours."""
+        known = {row["path"] for row in self._database.read("SELECT path FROM entries")}
+        rows = self._database.read(f"SELECT path FROM entries WHERE {VISIBLE}")
+        files = (self._paths.home / row["path"] for row in rows)
+        lost = (file for file in files if not file.is_relative_to(self._paths.images) and not is_there(file))
+        beside = (file for folder in {file.parent for file in lost} for file in folder.glob("*"))
+        return sorted(
+            file for file in beside
+            if _is_named_so(file) and file not in orphans and stored_path(self._paths, file) not in known
+        )  # fmt: skip
 
     def _with_a_name(self, file: Path) -> Path | None:
         """Return a picture under a name that the database can hold, ``None`` while it has none."""
@@ -279,7 +294,9 @@ class Checkup:
         if self._repair:
             reunite(self._database, self._paths, {row: file for row, file in named.items() if file is not None})
 
-    def _look_at_orphans(self, orphans: Sequence[Path], recipes: Mapping[Path, Recipe]) -> None:
+    def _look_at_orphans(
+        self, orphans: Sequence[Path], recipes: Mapping[Path, Recipe], noted: Mapping[Path, int]
+    ) -> None:
         ours: list[tuple[int | None, Path]] = []
         for file in orphans:
             if self._cancelled():
@@ -295,7 +312,7 @@ class Checkup:
             named = self._with_a_name(file)
             self._found(NO_ROW, file, None, _NOT_LISTED, "listed again" if named else "")
             if named is not None:
-                ours.append((number_of(named), named))
+                ours.append((noted.get(file, number_of(named)), named))
         if self._repair and ours:
             adopt_files(self._database, self._paths, ours)
 

@@ -18,10 +18,12 @@ from sdstudio.core.request.request import Recipe
 from sdstudio.core.trash import take_out
 from sdstudio.history.bulk_work import SAVING_LOCK, saving_lock
 from sdstudio.history.care.carry_over import carry_over_jobs, carry_over_marks
+from sdstudio.history.care.deletions import undo_cut_off_deletions
 from sdstudio.history.care.marks_copy import keep_marks
 from sdstudio.history.care.moved import moved_pictures, reunite
 from sdstudio.history.database.rows import index_words, insert_entry, remove_row, stored_path, stored_recipe
 from sdstudio.history.database.schema import Database
+from sdstudio.history.name_notes import noted_names
 from sdstudio.history.names import number_of
 
 log = logging.getLogger(__name__)
@@ -95,9 +97,11 @@ def recover_now(database: Database, paths: StudioPaths) -> Recovery:
     """Put everything right; the caller holds the saving lock alone. Raises: HistoryError."""
     swept = _sweep(paths)
     finished, dropped = _finish_pending(database, paths)
-    restored = _undo_cut_off_deletions(database, paths)
+    restored = undo_cut_off_deletions(database, paths, _recipe_of)
     known = {row["path"] for row in database.read("SELECT path FROM entries")}
     orphans = [(number, file) for number, file in _numbered(paths) if stored_path(paths, file) not in known]
+    taken = {number for number, _ in orphans}
+    orphans += [(number, file) for file, number in noted_orphans(database, paths).items() if number not in taken]
     recipes = {file: recipe for _, file in orphans if (recipe := _recipe_of(file)) is not None}
     moved = moved_pictures(database, paths, recipes)
     reunite(database, paths, moved)
@@ -125,11 +129,13 @@ def _sweep(paths: StudioPaths) -> int:
 
 def _finish_pending(database: Database, paths: StudioPaths) -> tuple[int, int]:
     finished = dropped = 0
+    noted = noted_names(paths)
     for row in database.read("SELECT id, path, recipe FROM entries WHERE state = 'pending' ORDER BY id"):
         file = paths.home / row["path"]
         found = _recipe_of(file) if row["path"] else None
         # Outside the data folder a name says nothing: the file may be an older picture that was to be replaced.
-        ours = found is not None and (file.is_relative_to(paths.images) or found == stored_recipe(row["recipe"]))
+        placed = file.is_relative_to(paths.images) or noted.get(file) == row["id"]
+        ours = found is not None and (placed or found == stored_recipe(row["recipe"]))
         with database.transaction() as db:
             if found is not None and ours:
                 db.execute(
@@ -146,13 +152,21 @@ def _finish_pending(database: Database, paths: StudioPaths) -> tuple[int, int]:
     return finished, dropped
 
 
-def _undo_cut_off_deletions(database: Database, paths: StudioPaths) -> int:
-    rows = database.read("SELECT id, path FROM entries WHERE deleted_at IS NOT NULL AND trashed_to IS NULL")
-    still_there = [row["id"] for row in rows if (paths.home / row["path"]).is_relative_to(paths.images)
-                   and (paths.home / row["path"]).is_file()]  # fmt: skip
-    with database.transaction() as db:
-        db.executemany("UPDATE entries SET deleted_at = NULL WHERE id = ?", [(entry_id,) for entry_id in still_there])
-    return len(still_there)
+def noted_orphans(database: Database, paths: StudioPaths) -> dict[Path, int]:
+    """Return the pictures that were put where nobody would look for them, that no row names, and their numbers.
+
+    The picture of a row that lies elsewhere by now, as in a backup, is none of them. Raises: HistoryError.
+    """
+    rows = {row["id"]: row["path"] for row in database.read("SELECT id, path FROM entries")}
+    known = set(rows.values())
+    orphans: dict[Path, int] = {}
+    for file, number in noted_names(paths).items():
+        if stored_path(paths, file) in known or not os.path.isfile(file):
+            continue
+        if number in rows and _recipe_of(file) == _recipe_of(paths.home / rows[number]):
+            continue
+        orphans[file] = number
+    return orphans
 
 
 def adopt_files(database: Database, paths: StudioPaths, files: Sequence[tuple[int | None, Path]]) -> list[int]:
@@ -184,9 +198,10 @@ def adopt_files(database: Database, paths: StudioPaths, files: Sequence[tuple[in
 
 
 def _numbered(paths: StudioPaths) -> Iterator[tuple[int | None, Path]]:
+    noted = noted_names(paths)
     for file in paths.images.glob("*/*"):
         number = number_of(file)
-        if number is None or file.suffix.lower() not in ENDINGS:
+        if number is None or file in noted or file.suffix.lower() not in ENDINGS:
             continue
         if is_utf8(stored_path(paths, file)):
             yield number, file

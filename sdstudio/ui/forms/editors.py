@@ -1,4 +1,4 @@
-"""The editors of everything that is no number: choices, seeds, toggles, lines of text, lists of folders."""
+"""The editors of everything that is no number: choices, seeds, toggles, lines of text, folders and lists of them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.core.params import Choice, Parameter
+from sdstudio.core.paths import expanded
 from sdstudio.core.request.request import SEED_MAXIMUM
 from sdstudio.ui.forms.editor import Editor, camel, in_a_row
 from sdstudio.ui.theme import GRID, mark, set_icon
@@ -200,6 +201,44 @@ class TextEditor(Editor):
     def set_value(self, value: Any) -> None:
         """Show a text."""
         self.edit.setText(str(value))
+
+
+class FolderEditor(Editor):
+    """One folder, typed or chosen; blank for none."""
+
+    def __init__(self, row: Parameter) -> None:
+        edit = QLineEdit()
+        super().__init__(row, edit)
+        self.edit = edit
+        self.edit.setPlaceholderText("The data folder")
+        self.choose = QPushButton("Choose…")
+        set_icon(self.choose, "folder-open")
+        self.choose.setObjectName(camel(row.name) + "ChooseButton")
+        self.choose.setAccessibleName(f"{row.title}: choose")
+        layout = in_a_row(self)
+        layout.addWidget(self.edit, 1)
+        layout.addWidget(self.choose)
+        self.set_row(row)
+        self.edit.textChanged.connect(self.edited)
+        self.edit.editingFinished.connect(self.finished)
+        self.choose.clicked.connect(self._on_choose)
+
+    def value(self) -> Path | None:
+        """Return the folder, ``None`` for none."""
+        text = self.edit.text().strip()
+        return expanded(text) if text else None
+
+    def set_value(self, value: Any) -> None:
+        """Show a folder."""
+        if (Path(value) if value else None) != self.value():
+            self.edit.setText(str(value or ""))
+
+    def _on_choose(self) -> None:
+        choose_folder(self, self.row.title, self._on_folder_chosen)
+
+    def _on_folder_chosen(self, folder: Path) -> None:
+        self.set_value(folder)
+        self.finished.emit()
 
 
 class FoldersEditor(Editor):

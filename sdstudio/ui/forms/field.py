@@ -22,7 +22,7 @@ from sdstudio.core.params import Kind, Parameter
 from sdstudio.ui import theme
 from sdstudio.ui.forms.asset_editors import AssetEditor, LoraEditor
 from sdstudio.ui.forms.editor import Editor, camel
-from sdstudio.ui.forms.editors import ChoiceEditor, FoldersEditor, SeedEditor, TextEditor, ToggleEditor
+from sdstudio.ui.forms.editors import ChoiceEditor, FolderEditor, FoldersEditor, SeedEditor, TextEditor, ToggleEditor
 from sdstudio.ui.forms.model_box import ModelBox
 from sdstudio.ui.forms.number_editor import NUMBER_WIDTH, NumberEditor
 from sdstudio.ui.forms.picture_editor import PictureEditor
@@ -53,6 +53,8 @@ def editor_for(row: Parameter) -> Editor:
             return TextEditor(row)
         case Kind.PICTURE:
             return PictureEditor(row)
+        case Kind.FOLDER:
+            return FolderEditor(row)
         case Kind.FOLDERS:
             return FoldersEditor(row)
         case Kind.LORAS:
@@ -78,6 +80,8 @@ def fits(row: Parameter, value: Any) -> bool:
             return isinstance(value, list | tuple) and all(_is_lora(item) for item in value)
         case Kind.CHOICE:
             return any(choice.value == value for choice in row.choices)
+        case Kind.FOLDER:
+            return value is None or isinstance(value, str | Path)
         case Kind.FOLDERS:
             return isinstance(value, list | tuple) and all(isinstance(item, str | Path) for item in value)
 

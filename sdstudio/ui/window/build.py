@@ -51,6 +51,7 @@ from sdstudio.ui.window.commands import Commands
 from sdstudio.ui.window.end_of_work import EndOfWork
 from sdstudio.ui.window.file_drops import FileDrops
 from sdstudio.ui.window.loupe import LoupeDesk, Shown
+from sdstudio.ui.window.output_notice import OutputNotice
 from sdstudio.ui.window.pages import Pages
 from sdstudio.ui.window.top_bar import TopBar
 
@@ -133,6 +134,7 @@ class Furniture:
         model.mime_of = canvas.mime_of = exchange.mime_of
         _verify(rooms, players, conductor, window)
         _tell_of_the_end(rooms.controller, window)
+        OutputNotice(rooms.history, rooms.controller.worker, message, window)
         pages = Pages(create_page, browser, model, actions, rooms.history, rooms.tasks, rooms.paths.models, window)
         _lay_over(message, pages, window)
         _explain(rooms, conductor, pages, window)
@@ -155,7 +157,7 @@ class Furniture:
             conductor=conductor,
             history_desk=history_desk,
             loupe_desk=loupe_desk,
-            commands=Commands(window, rooms.paths),
+            commands=Commands(window, rooms.paths, rooms.history),
             exchange=exchange,
             parameters_desk=parameters_desk,
             paste_desk=paste_desk,

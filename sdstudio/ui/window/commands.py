@@ -11,6 +11,7 @@ from PySide6.QtGui import QAction, QDesktopServices, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from sdstudio.core.paths import StudioPaths
+from sdstudio.history.store import History
 from sdstudio.ui.entries.actions import ENTRY_ACTIONS
 from sdstudio.ui.entry_tools.exchange import PICTURES
 from sdstudio.ui.window.editing import Editing
@@ -28,10 +29,11 @@ RECENT: Final = 8
 class Commands(QObject):
     """The commands of one window."""
 
-    def __init__(self, window: MainWindow, paths: StudioPaths) -> None:
+    def __init__(self, window: MainWindow, paths: StudioPaths, history: History) -> None:
         super().__init__(window)
         self._window = window
         self._paths = paths
+        self._history = history
         self.editing = Editing(window)
         self._actions: Mapping[str, QAction] = {}
         self._palette: CommandPalette | None = None
@@ -55,7 +57,7 @@ class Commands(QObject):
             "care": window.exchange.open_care,
             "add_folder": self.add_folder,
             "get_models": lambda: window.getting.open(),
-            "open_images": lambda: _open(self._paths.images),
+            "open_images": lambda: _open(self._history.placing.folder),
             "settings": window.open_settings,
             "quit": window.close,
             "undo": self.editing.undo,
@@ -178,7 +180,7 @@ class Commands(QObject):
 
     def open_recipe(self) -> None:
         """Let the user choose a picture whose parameters to use."""
-        dialog = QFileDialog(self._window, "Open a picture's parameters", str(self._paths.images), PICTURES)
+        dialog = QFileDialog(self._window, "Open a picture's parameters", str(self._history.placing.folder), PICTURES)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(lambda path: self._window.parameters_desk.use_file(Path(path)))

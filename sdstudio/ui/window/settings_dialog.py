@@ -31,6 +31,7 @@ from sdstudio.ui.forms.number_editor import NumberEditor
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.dialog_foot import BACK, CLOSE, MARGIN, dialog_foot
 from sdstudio.ui.widgets.window_size import open_at
+from sdstudio.ui.window.name_example import NameExample
 
 GROUPS_WIDTH: Final = 168
 SIZE: Final = QSize(720, 560)
@@ -95,7 +96,7 @@ class SettingsDialog(QDialog):
             super().keyPressEvent(event)
 
     def _listen(self, field: Field) -> None:
-        if field.row.kind is Kind.TEXT:  # half a word is no setting: wait until it is typed
+        if field.row.kind in (Kind.TEXT, Kind.FOLDER):  # half a word is no setting: wait until it is typed
             field.editor.finished.connect(self._on_edited)
             field.mark.clicked.connect(self._on_edited)
             return
@@ -107,7 +108,8 @@ class SettingsDialog(QDialog):
         values = {name: field.value() for name, field in self._fields.items()}
         try:
             for name, field in self._fields.items():
-                check_bounds(field.row, values[name])
+                if values[name] != getattr(self._settings, name):  # what was good once may be so no more: a folder
+                    check_bounds(field.row, values[name])
         except InvalidRequest:  # its field says so
             return
         settings = Settings(**values)
@@ -128,6 +130,9 @@ class SettingsDialog(QDialog):
             field.blockSignals(True)  # one change, not one for each field
             field.set_value(getattr(settings, name))
             field.blockSignals(False)
+            if field.row.kind is Kind.FOLDER:
+                field.check()
+        self._example.refresh()
 
     def _take(self, settings: Settings) -> None:
         self._settings = settings
@@ -147,6 +152,7 @@ class SettingsDialog(QDialog):
         for group, rows in groups.items():
             self._groups.addItem(QListWidgetItem(group))
             self._pages.addWidget(self._page(group, rows))
+        self._example = NameExample(self._fields["name_pattern"], self._fields["file_format"])
         self._groups.setObjectName("settingsGroups")
         self._groups.setAccessibleName("Groups of settings")
         self._groups.setFixedWidth(GROUPS_WIDTH)
@@ -183,6 +189,8 @@ class SettingsDialog(QDialog):
                 column.addWidget(_line())
             field = self._fields[row.name] = Field(row, described=True)
             column.addWidget(field)
+            if row.ui.check is not None:  # over its own description, not over the title of the next
+                field.say_below(field.editor)
         column.addStretch(1)
         page = QScrollArea()
         page.setWidget(inside)

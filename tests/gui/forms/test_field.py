@@ -47,6 +47,7 @@ WIDGETS: dict[Kind, tuple[type[QWidget], str]] = {
     Kind.CHOICE: (QComboBox, "ComboBox"),
     Kind.SEED: (QLineEdit, "Edit"),
     Kind.MODEL: (QComboBox, "ComboBox"),
+    Kind.FOLDER: (QLineEdit, "Edit"),
     Kind.FOLDERS: (QListWidget, "ListView"),
     Kind.LORAS: (QComboBox, "ComboBox"),
     Kind.VAE: (QComboBox, "ComboBox"),
@@ -97,6 +98,8 @@ def another_value(row: Parameter) -> Any:
             return "another"
         case Kind.LORAS:
             return (("ink", 0.8), ("detail", -0.5))
+        case Kind.FOLDER:
+            return Path("/tmp")
         case Kind.FOLDERS:
             return (Path("a"), Path("b"))
 

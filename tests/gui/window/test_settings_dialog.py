@@ -45,6 +45,9 @@ def change(dialog: SettingsDialog, row: Parameter) -> None:
         case Kind.INTEGER:
             widget.setFocus()
             QTest.keyClick(widget, Qt.Key.Key_Up)
+        case Kind.FOLDER:
+            QTest.keyClicks(widget, str(Path.cwd()))
+            QTest.keyClick(widget, Qt.Key.Key_Return)
         case Kind.TEXT:
             QTest.keyClicks(widget, "mine")
             QTest.keyClick(widget, Qt.Key.Key_Return)

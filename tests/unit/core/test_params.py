@@ -27,6 +27,7 @@ class Sample(BaseModel):
     titled: Annotated[Literal["a", "b"], Field(), Ui(titles=("First", "Second"))] = "a"
     table: Annotated[str, Field(), Ui(choices=lambda: [Choice("k", "Key", "About.")])] = "k"
     maybe: Annotated[int | None, Field(ge=0, le=9), Ui(kind=Kind.SEED)] = None
+    folder: Annotated[Path | None, Field(), Ui()] = None
     folders: Annotated[tuple[Path, ...], Field(), Ui()] = ()
     needed: Annotated[str, Field(), Ui()]
     internal: int = 3
@@ -43,7 +44,8 @@ def test_rows_keep_the_order_of_declaration_and_leave_out_what_is_not_shown():
     ("name", "kind"),
     [
         ("text", Kind.TEXT), ("number", Kind.NUMBER), ("whole", Kind.INTEGER), ("toggle", Kind.TOGGLE),
-        ("pick", Kind.CHOICE), ("table", Kind.CHOICE), ("maybe", Kind.SEED), ("folders", Kind.FOLDERS),
+        ("pick", Kind.CHOICE), ("table", Kind.CHOICE), ("maybe", Kind.SEED), ("folder", Kind.FOLDER),
+        ("folders", Kind.FOLDERS),
     ],
 )  # fmt: skip
 def test_the_kind_follows_from_the_type(name, kind):

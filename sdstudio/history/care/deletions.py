@@ -1,0 +1,34 @@
+"""Which deleted pictures come back by themselves: those that never reached the trash, and those whose disk is back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sdstudio.core.paths import StudioPaths
+from sdstudio.core.request.request import Recipe
+from sdstudio.history.database.rows import stored_recipe
+from sdstudio.history.database.schema import VISIBLE, Database
+
+
+def undo_cut_off_deletions(database: Database, paths: StudioPaths, recipe_of: Callable[[Path], Recipe | None]) -> int:
+    """List pictures again that never reached the trash, or that were gone and are back. Raises: HistoryError.
+
+    Outside the data folder a name says nothing: the file there has to tell what the row knows. One that another row
+    names is that row's.
+
+    Returns:
+        How many.
+    """
+    rows = database.read(
+        "SELECT id, path, recipe FROM entries AS gone WHERE deleted_at IS NOT NULL AND trashed_to IS NULL"
+        f" AND NOT EXISTS (SELECT 1 FROM entries WHERE path = gone.path AND {VISIBLE})"
+    )
+    still_there = []
+    for row in rows:
+        file = paths.home / row["path"]
+        if file.is_file() and (file.is_relative_to(paths.images) or recipe_of(file) == stored_recipe(row["recipe"])):
+            still_there.append((row["id"],))
+    with database.transaction() as db:
+        db.executemany("UPDATE entries SET deleted_at = NULL WHERE id = ?", still_there)
+    return len(still_there)

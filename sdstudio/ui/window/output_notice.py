@@ -1,0 +1,48 @@
+"""Says that pictures do not go where the settings say, once for each reason: at the start, a change or a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, QTimer
+
+from sdstudio.background.worker import Worker
+from sdstudio.history.store import History
+from sdstudio.ui.widgets.message_bar import MessageBar
+
+if TYPE_CHECKING:
+    from sdstudio.ui.window.main_window import MainWindow
+
+
+class OutputNotice(QObject):
+    """Tells it in a message, with the way to the setting.
+
+    Args:
+        history: Where pictures go.
+        worker: Saves them.
+        message: Where it is said.
+        window: Whose settings are opened.
+    """
+
+    def __init__(self, history: History, worker: Worker, message: MessageBar, window: MainWindow) -> None:
+        super().__init__(window)
+        self._history = history
+        self._message = message
+        self._window = window
+        self._said = ""
+        worker.picture_saved.connect(self.look)
+        # Queued: the history takes the settings by the same signal.
+        window.settings_changed.connect(self.look, Qt.ConnectionType.QueuedConnection)
+        QTimer.singleShot(0, self, self.look)
+
+    def look(self) -> None:
+        """Say what is wrong, unless it was said."""
+        problem = None if self._history.read_only else self._history.placing.problem
+        meanwhile = "Pictures are kept in the data folder meanwhile."
+        said = "" if problem is None else f"{problem.message} {meanwhile} {problem.hint}"
+        if said and said != self._said:
+            self._message.say(said.strip(), "warning", [("Settings…", self._open_settings)])
+        self._said = said
+
+    def _open_settings(self) -> None:
+        self._window.settings_desk.open().show_group("Files")
