@@ -70,9 +70,8 @@ class Settings(BaseModel):
         Path | None,
         Field(
             title="Output folder",
-            description="Where new pictures are kept; blank for the data folder's own. Those there are stay where they "
-            "are, and in the history. While this folder is not there or cannot be written, pictures go to the data "
-            "folder.",
+            description="Where new pictures are kept; blank for the data folder's own. Older ones stay where they are, "
+            "in the history too. While it is not there or cannot be written, pictures go to the data folder.",
         ),
         Ui(group="Files", check=check_output_folder),
     ] = None

@@ -21,8 +21,8 @@ from PIL import Image
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
-from sdstudio.history.database.look import Look
 from sdstudio.history import formats
+from sdstudio.history.database.look import Look
 from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.history.store import Entry, History
 from tests.unit.history.conftest import started

@@ -37,6 +37,6 @@ class NameExample(ElidedLabel):
         try:
             check_pattern(pattern)
         except InvalidRequest:  # half of it is typed, or its field says what is wrong
-            self.say("Example: –")
+            self.say("")
             return
         self.say(f"Example: {example_name(pattern)}{FORMAT_BY_KEY[self._format.value()].suffix}")

@@ -40,8 +40,11 @@ class OutputNotice(QObject):
         problem = None if self._history.read_only else self._history.placing.problem
         meanwhile = "Pictures are kept in the data folder meanwhile."
         said = "" if problem is None else f"{problem.message} {meanwhile} {problem.hint}"
+        said = said.strip()
         if said and said != self._said:
-            self._message.say(said.strip(), "warning", [("Settings…", self._open_settings)])
+            self._message.say(said, "warning", [("Settings…", self._open_settings)])
+        elif self._said and not said and self._message.message == self._said:
+            self._message.dismiss()
         self._said = said
 
     def _open_settings(self) -> None:

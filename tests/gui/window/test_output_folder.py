@@ -93,6 +93,17 @@ def test_a_folder_that_is_gone_is_told_with_a_way_on_and_no_picture_is_lost(buil
     assert message.message == ""
 
 
+def test_what_was_told_of_a_folder_goes_when_it_is_back(build, qtbot, output, home):
+    Settings(output_folder=output).save(home.settings)
+    output.rmdir()
+    studio = build()
+    message = studio.window.findChild(MessageBar, "windowMessage")
+    qtbot.waitUntil(lambda: "it is not there" in message.message, timeout=PATIENCE_MS)
+    output.mkdir()
+    assert drawn(studio, qtbot, 1).path.is_relative_to(output)
+    qtbot.waitUntil(lambda: message.message == "", timeout=PATIENCE_MS)
+
+
 def test_a_folder_that_is_gone_at_the_start_is_told_before_the_first_picture(build, qtbot, output, home):
     Settings(output_folder=output).save(home.settings)
     output.rmdir()
@@ -116,7 +127,7 @@ def test_what_is_not_allowed_is_said_at_its_field_and_not_taken(build, output):
     typed(dialog, "namePatternEdit", "{date}/{sed}")
     assert "there is no field {sed}, allowed are {number}, {date}" in said(dialog, "namePatternMessage")
     assert "Did you mean {seed}?" in said(dialog, "namePatternMessage")
-    assert example(dialog) == "Example: –"
+    assert example(dialog) == ""
     file = output / "file"
     file.write_bytes(b"")
     typed(dialog, "outputFolderEdit", str(file))

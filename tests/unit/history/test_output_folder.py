@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 from PIL import Image
@@ -33,6 +35,11 @@ def output(tmp_path):
     folder = tmp_path / "pictures ☺"
     folder.mkdir()
     return folder
+
+
+def written(home: StudioPaths, sql: str) -> None:
+    with closing(sqlite3.connect(home.database)) as database, database:
+        database.execute(sql)
 
 
 def cut_off(history: History, monkeypatch, where: str, prompt: str) -> None:
@@ -251,8 +258,7 @@ def test_a_renamed_picture_is_found_by_repair_and_its_neighbours_are_not_taken(h
 def test_check_lists_a_noted_picture_without_a_row_under_its_number(history, home, output):
     history.configure(Settings(output_folder=output, name_pattern=BY_SEED))
     entry = history.save(picture(), recipe("row lost"))
-    with history._database.transaction() as db:
-        db.execute("DELETE FROM entries")
+    written(home, "DELETE FROM entries")
     (finding, *_) = history.care.check().findings
     assert (finding.kind, finding.path) == (NO_ROW, entry.path)
     history.care.check(repair=True)
@@ -285,13 +291,11 @@ def test_checkup_trash_and_backup_know_it(history, home, trash, output, tmp_path
 def test_a_deletion_cut_off_there_is_undone(history, home, output, trash, monkeypatch):
     history.configure(Settings(output_folder=output, name_pattern=BY_SEED))
     entry = history.save(picture(), recipe("kept"))
-    with history._database.transaction() as db:
-        db.execute("UPDATE entries SET deleted_at = created")
+    written(home, "UPDATE entries SET deleted_at = created")
     assert history.entries() == []
     assert history.recover() == Recovery(restored=1)
     assert history.entries() == [entry]
-    with history._database.transaction() as db:
-        db.execute("UPDATE entries SET deleted_at = created")
+    written(home, "UPDATE entries SET deleted_at = created")
     Image.new("RGB", (8, 8)).save(entry.path)
     assert history.recover() == Recovery(), "another picture of that name is not it"
 
