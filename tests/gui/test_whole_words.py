@@ -162,3 +162,17 @@ def test_a_choice_of_folders_begins_at_home_and_is_asked_in_one_way(studio: Stud
     dialog.selectFile(str(tmp_path / "here"))
     dialog.accept()
     assert export.target_edit.text() == str(tmp_path / "here")
+
+
+def test_a_message_that_is_answered_leaves_the_focus_where_it_was(studio: Studio, qtbot: Any) -> None:
+    window = studio.window
+    window.activateWindow()
+    window.editor.prompt_edit.setFocus()
+    qtbot.waitUntil(window.editor.prompt_edit.hasFocus)
+    pressed: list[str] = []
+    window.message.say("1 job is waiting from last time.", "info", [("Start", lambda: pressed.append("Start"))])
+    [start] = [button for button in window.message.findChildren(QPushButton) if button.isVisible()]
+    QTest.mouseClick(start, Qt.MouseButton.LeftButton)
+    assert pressed == ["Start"]
+    assert not window.message.isVisible()
+    assert window.editor.prompt_edit.hasFocus()

@@ -20,6 +20,8 @@ _LOOKS: dict[Tone, tuple[str, str]] = {  # icon, field of `Tokens`
     "warning": ("triangle-alert", "warning"),
     "error": ("circle-alert", "danger"),
 }
+_BY_KEYS: Final = Qt.FocusPolicy.TabFocus
+"""A mouse leaves the focus where it was: with the button it would go, and land on whatever comes next."""
 _WORDS_LEAST_PX: Final = 240
 """Where less is left beside the buttons, they go below the words."""
 
@@ -49,6 +51,7 @@ class MessageBar(QFrame):
         self._close.setObjectName("dismissMessageButton")
         self._close.setAccessibleName("Dismiss message")
         self._close.setToolTip("Dismiss")
+        self._close.setFocusPolicy(_BY_KEYS)
         mark(self._close, "ghost", True)
         set_icon(self._close, "x", "muted", 14)
         self._close.clicked.connect(self.dismiss)
@@ -136,6 +139,7 @@ class MessageBar(QFrame):
     def _button(self, title: str, act: Callable[[], object]) -> QPushButton:
         button = QPushButton(title, self)
         button.setAccessibleName(title)
+        button.setFocusPolicy(_BY_KEYS)
         button.clicked.connect(self.dismiss)
         button.clicked.connect(lambda: act())
         self._beside.addWidget(button)
