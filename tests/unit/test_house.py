@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -299,3 +300,27 @@ def test_a_private_name_is_found_however_it_is_written(line):
     assert private == {"_outcome", "_running"}
     assert len(list(_touched(ast.parse(line), private))) == 1
     assert list(_touched(ast.parse("self._running, block._forward_hooks"), private)) == []
+
+
+def test_to_add_x_touch_y_names_places_that_there_are():
+    """Each row of the table in CONTRIBUTING.md: every path lies there, every name stands in a file of its row."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| to add")]
+    assert len(rows) > 60
+    wrong = []
+    for row in rows:
+        quoted = re.findall(r"`([^`]+)`", row)
+        paths = [name for name in quoted if "/" in name or name.endswith((".py", ".md"))]
+        files = []
+        for name in paths:
+            found = [path for path in (ROOT / name, ROOT / "sdstudio" / name) if path.exists()]
+            if not found:
+                wrong.append(f"{name} is not there: {row}")
+            for path in found:
+                files += [path] if path.is_file() else sorted(path.rglob("*.py"))
+        source = "\n".join(file.read_text(encoding="utf-8") for file in files)
+        for name in set(quoted) - set(paths):
+            word = re.split(r"[^\w]", name.rsplit(".", 1)[-1] if re.fullmatch(r"[\w.]+", name) else name)[0]
+            if files and word and word not in source:
+                wrong.append(f"{name} stands in none of its files: {row}")
+    assert wrong == []
