@@ -38,8 +38,8 @@ from sdstudio.ui.entry_tools.picture_dialog import PictureDialog
 from sdstudio.ui.entry_tools.upscale_dialog import UpscaleDialog
 from sdstudio.ui.entry_tools.verify_window import VerifyWindow
 from sdstudio.ui.pages.create.models.programs_dialog import ProgramsDialog
-from sdstudio.ui.pages.create.presets.controller import PresetDesk
 from sdstudio.ui.pages.create.presets.dialog import PresetDialog
+from sdstudio.ui.pages.create.presets.keeper import PresetKeeper
 from sdstudio.ui.pages.create.presets.save_dialog import PresetSaveDialog
 from sdstudio.ui.pages.create.prompt.builder_dialog import PromptBuilder
 from sdstudio.ui.pages.create.prompt.past_prompts_dialog import PastPrompts
@@ -88,9 +88,9 @@ def _workshop(studio: Studio) -> Any:
     return Workshop(studio.tasks, studio.library.hash_asset, lambda: None, studio.tasks)
 
 
-def _presets(studio: Studio) -> PresetDesk:
-    [desk] = studio.window.findChildren(PresetDesk)
-    return desk
+def _presets(studio: Studio) -> PresetKeeper:
+    [keeper] = studio.window.findChildren(PresetKeeper)
+    return keeper
 
 
 def _group(studio: Studio) -> Group:

@@ -90,3 +90,15 @@ def readable_duration(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def readable_size(size_bytes: int) -> str:
+    """Return a number of bytes as people read it, "" for none."""
+    if size_bytes <= 0:
+        return ""
+    if size_bytes < 1000:
+        return f"{size_bytes} bytes" if size_bytes > 1 else "1 byte"
+    for unit, limit in (("KB", 10**6), ("MB", 10**9)):
+        if size_bytes < limit:
+            return f"{size_bytes / limit * 1000:.0f} {unit}"
+    return f"{size_bytes / 10**9:.1f} GB"

@@ -26,7 +26,7 @@ from sdstudio.ui.entry_tools.verify_and_grid import Provenance
 from sdstudio.ui.pages.create.acts import Acts
 from sdstudio.ui.pages.create.advice import Adviser
 from sdstudio.ui.pages.create.canvas import Canvas
-from sdstudio.ui.pages.create.controller import Conductor, Players
+from sdstudio.ui.pages.create.controller import Conductor
 from sdstudio.ui.pages.create.generate_forever import Forever
 from sdstudio.ui.pages.create.input_pictures import InputDesk
 from sdstudio.ui.pages.create.last_picture import LastPicture
@@ -34,12 +34,14 @@ from sdstudio.ui.pages.create.page import CreatePage
 from sdstudio.ui.pages.create.panel_head import PanelHead
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
 from sdstudio.ui.pages.create.paste import PasteDesk
-from sdstudio.ui.pages.create.presets.controller import PresetDesk
+from sdstudio.ui.pages.create.presets.controller import PresetController
+from sdstudio.ui.pages.create.presets.keeper import PresetKeeper
 from sdstudio.ui.pages.create.prompt.controller import PromptDesk
 from sdstudio.ui.pages.create.prompt.editor import PromptEditor
-from sdstudio.ui.pages.create.queue.controller import QueueDesk
 from sdstudio.ui.pages.create.queue.panel import QueuePanel
+from sdstudio.ui.pages.create.queue_controller import QueueDesk
 from sdstudio.ui.pages.create.use_parameters import ParametersDesk
+from sdstudio.ui.pages.create.widgets import CreateWidgets
 from sdstudio.ui.pages.history.controller import HistoryDesk
 from sdstudio.ui.pages.learn.controller import ExplainDesk
 from sdstudio.ui.undo import Undos
@@ -117,7 +119,7 @@ class Furniture:
         desk = PromptDesk(editor, rooms.paths, rooms.library, rooms.history, rooms.tasks, window)
         history_desk = HistoryDesk(rooms.history, model, canvas, message, rooms.tasks, window)
         history_desk.add_browser(browser)
-        players = Players(editor, desk, panel, canvas, browser, model, queue_panel, status_line, message)
+        players = CreateWidgets(editor, desk, panel, canvas, browser, model, queue_panel, status_line, message)
         conductor = Conductor(players, actions, rooms.controller, rooms.history, window)
         conductor.grant(history_desk.wishes)
         queue_panel.undos = history_desk.undos
@@ -164,7 +166,9 @@ class Furniture:
         )
 
 
-def _generate_forever(players: Players, conductor: Conductor, controller: JobController, window: MainWindow) -> None:
+def _generate_forever(
+    players: CreateWidgets, conductor: Conductor, controller: JobController, window: MainWindow
+) -> None:
     editor, panel = players.editor, players.panel
 
     def written() -> object:
@@ -202,22 +206,24 @@ def _explain(rooms: Rooms, conductor: Conductor, pages: Pages, window: MainWindo
     desk.page_wanted.connect(lambda: pages.open("Learn"))
 
 
-def _show_last_picture(rooms: Rooms, players: Players, conductor: Conductor, window: MainWindow) -> None:
+def _show_last_picture(rooms: Rooms, players: CreateWidgets, conductor: Conductor, window: MainWindow) -> None:
     """Show the last picture on the canvas at the start."""
     last_picture = LastPicture(players.canvas, rooms.history, rooms.tasks, conductor.offer_examples, window)
     window.when_shown(last_picture.bring)
     players.desk.stopped.connect(last_picture.stop)
 
 
-def _change_parameters(rooms: Rooms, players: Players, panel_head: PanelHead, undos: Undos, window: MainWindow) -> Acts:
+def _change_parameters(
+    rooms: Rooms, players: CreateWidgets, panel_head: PanelHead, undos: Undos, window: MainWindow
+) -> Acts:
     """Build who changes many parameters at once, with one undo for all: reset, presets, advice."""
     panel, editor = players.panel, players.editor
     acts = Acts(panel, editor, undos, players.message, window)
     panel_head.reset_wanted.connect(lambda: acts.reset())
-    presets = PresetDesk(
+    keeper = PresetKeeper(
         PresetBook.of(rooms.paths), panel, editor, players.desk.styles, acts, undos, players.message, window
     )
-    panel_head.presets_asked.connect(presets.fill)
+    panel_head.presets_asked.connect(PresetController(keeper, window).fill)
     players.desk.style_kept.connect(acts.keep)
     players.desk.do = acts.do
     adviser = Adviser(panel, editor, acts, rooms.tasks, window)
@@ -237,7 +243,7 @@ def _take_from_elsewhere(
     paste_desk.use = lambda reading, name: parameters_desk.use_pasted(exchange.recalled_reading(reading), name)
 
 
-def _verify(rooms: Rooms, players: Players, conductor: Conductor, window: MainWindow) -> None:
+def _verify(rooms: Rooms, players: CreateWidgets, conductor: Conductor, window: MainWindow) -> None:
     """Build who makes pictures again to compare, and lays them out as a grid."""
     provenance = Provenance(rooms.controller, rooms.tasks, window)
     conductor.grant(provenance.wishes)
@@ -248,7 +254,7 @@ def _verify(rooms: Rooms, players: Players, conductor: Conductor, window: MainWi
     provenance.title_changed.connect(conductor.title_changed)
 
 
-def _use_parameters(players: Players, conductor: Conductor, acts: Acts, window: MainWindow) -> ParametersDesk:
+def _use_parameters(players: CreateWidgets, conductor: Conductor, acts: Acts, window: MainWindow) -> ParametersDesk:
     """Build who uses what pictures were made with."""
     desk = ParametersDesk(players.panel, players.editor, players.desk, acts, players.message, window)
     desk.recall = lambda entry: conductor.recall(entry)
@@ -266,7 +272,7 @@ def _tell_of_the_end(controller: JobController, window: MainWindow) -> None:
 
 
 def _begin_from_pictures(
-    rooms: Rooms, players: Players, conductor: Conductor, undos: Undos, window: MainWindow
+    rooms: Rooms, players: CreateWidgets, conductor: Conductor, undos: Undos, window: MainWindow
 ) -> InputDesk:
     """Build who serves input pictures and makes pictures larger; return the first."""
     pictures = InputPictures(rooms.paths)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QDockWidget, QLineEdit, QWidget
 
 from sdstudio.ui.entries.browser import HistoryBrowser
-from sdstudio.ui.pages.create.queue.controller import QueueDesk
+from sdstudio.ui.pages.create.queue_controller import QueueDesk
 from sdstudio.ui.widgets.message_bar import MessageBar
 
 if TYPE_CHECKING:

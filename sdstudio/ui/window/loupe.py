@@ -115,7 +115,7 @@ class LoupeDesk(QObject):
         self.open(HistoryList(browser, self._shown.model), entry, full_screen)
 
     def _open_canvas(self, entry: Entry, full_screen: bool = False) -> None:
-        from sdstudio.ui.entry_tools.loupe.list import CanvasList, StripList  # noqa: PLC0415 (as above)
+        from sdstudio.ui.pages.create.loupe_lists import CanvasList, StripList  # noqa: PLC0415 (as above)
 
         shown = self._shown
         if len(shown.canvas.strip.entries) > 1:

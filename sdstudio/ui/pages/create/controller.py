@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,36 +17,14 @@ from sdstudio.core.request.request import RunOptions
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.queue import Group, Job, JobState
 from sdstudio.ui.entries.actions import EntryActions, EntryWish
-from sdstudio.ui.entries.browser import HistoryBrowser
-from sdstudio.ui.entries.model import HistoryModel
-from sdstudio.ui.pages.create.canvas import Canvas
-from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
-from sdstudio.ui.pages.create.prompt.controller import PromptDesk
-from sdstudio.ui.pages.create.prompt.editor import PromptEditor
 from sdstudio.ui.pages.create.queue.job_words import ended_text, title_of
-from sdstudio.ui.pages.create.queue.panel import QueuePanel
+from sdstudio.ui.pages.create.widgets import CreateWidgets
 from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import reveal
-from sdstudio.ui.widgets.message_bar import MessageBar
 from sdstudio.ui.widgets.progress_words import Progress, in_whole, progress_of
-from sdstudio.ui.widgets.status_line import STARTING, StatusLine
+from sdstudio.ui.widgets.status_line import STARTING
 
 PAUSED: Final = "The queue is paused, and the job waits in it."
-
-
-@dataclass(frozen=True, slots=True)
-class Players:
-    """The widgets that are told what happens."""
-
-    editor: PromptEditor
-    desk: PromptDesk
-    panel: ParameterPanel
-    canvas: Canvas
-    browser: HistoryBrowser
-    model: HistoryModel
-    queue: QueuePanel
-    status: StatusLine
-    message: MessageBar
 
 
 class Conductor(QObject):
@@ -61,7 +38,12 @@ class Conductor(QObject):
     generated = Signal(object)
 
     def __init__(
-        self, players: Players, actions: EntryActions, controller: JobController, history: History, parent: QWidget
+        self,
+        players: CreateWidgets,
+        actions: EntryActions,
+        controller: JobController,
+        history: History,
+        parent: QWidget,
     ) -> None:
         super().__init__(parent)
         self._window = parent

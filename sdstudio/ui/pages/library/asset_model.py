@@ -15,6 +15,7 @@ from sdstudio.core.folding import folded
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.history.database.usage import Use
+from sdstudio.ui.widgets.progress_words import readable_size
 
 ASSET_ROLE: Final = Qt.ItemDataRole.UserRole + 1
 
@@ -163,15 +164,3 @@ class AssetModel(QAbstractListModel):
         said = " ".join((asset.name, str(asset.path), asset.alias, asset.base, *asset.triggers, asset.short_hash))
         said = folded(said)
         return all(word in said for word in self._words)
-
-
-def readable_size(size_bytes: int) -> str:
-    """Return a number of bytes as people read it, "" for none."""
-    if size_bytes <= 0:
-        return ""
-    if size_bytes < 1000:
-        return f"{size_bytes} bytes" if size_bytes > 1 else "1 byte"
-    for unit, limit in (("KB", 10**6), ("MB", 10**9)):
-        if size_bytes < limit:
-            return f"{size_bytes / limit * 1000:.0f} {unit}"
-    return f"{size_bytes / 10**9:.1f} GB"

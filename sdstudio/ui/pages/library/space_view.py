@@ -30,9 +30,9 @@ from sdstudio.core.models.asset import Asset
 from sdstudio.library.scanning.places import program_of
 from sdstudio.library.space import Duplicates, Portion
 from sdstudio.ui.pages.library.asset_delegate import KIND_ICONS
-from sdstudio.ui.pages.library.asset_model import readable_size
 from sdstudio.ui.theme import GRID, current_theme, icon, set_icon, tokens
 from sdstudio.ui.widgets.empty_state import EmptyState
+from sdstudio.ui.widgets.progress_words import readable_size
 
 _SHARE_ROLE: Final = Qt.ItemDataRole.UserRole + 1
 _ASSET_ROLE: Final = Qt.ItemDataRole.UserRole + 2

@@ -37,9 +37,10 @@ from sdstudio.library.scanning.places import Trouble
 from sdstudio.library.space import goes_with
 from sdstudio.ui.pages.library import tidying as library_tidying
 from sdstudio.ui.pages.library.asset_details import rows_of
-from sdstudio.ui.pages.library.asset_model import SORTS, ShownAsset, readable_size
+from sdstudio.ui.pages.library.asset_model import SORTS, ShownAsset
 from sdstudio.ui.pages.library.page import ModelManager
 from sdstudio.ui.theme import apply_theme
+from sdstudio.ui.widgets.progress_words import readable_size
 
 ROOT = Path("/models")
 _LORA = {"lora_unet_a_attn2_to_k.lora_down.weight": torch.zeros(4, 768)}

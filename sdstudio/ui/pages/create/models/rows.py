@@ -15,7 +15,7 @@ from sdstudio.core.folding import folded
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.titles import model_titles
 from sdstudio.history.database.usage import Newest
-from sdstudio.ui.pages.library.asset_model import readable_size
+from sdstudio.ui.widgets.progress_words import readable_size
 
 RECENT: Final = 5
 FAVOURITES_TITLE: Final = "Favourites"

@@ -33,7 +33,7 @@ from sdstudio.ui.widgets.window_size import open_at
 
 if TYPE_CHECKING:
     from sdstudio.core.request.presets import Preset
-    from sdstudio.ui.pages.create.presets.controller import PresetDesk
+    from sdstudio.ui.pages.create.presets.keeper import PresetKeeper
 
 FILES: Final = "Presets (*.json)"
 _LIST_PX: Final = 216
@@ -44,15 +44,15 @@ class PresetDialog(QDialog):
     """Not modal. What it shows as now follows the window each time it is looked at.
 
     Args:
-        desk: Does everything.
+        keeper: Does everything.
         parent: The window.
     """
 
-    def __init__(self, desk: PresetDesk, parent: QWidget) -> None:
+    def __init__(self, keeper: PresetKeeper, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("presetDialog")
         self.setWindowTitle("Presets")
-        self._desk = desk
+        self._keeper = keeper
         self._message = MessageBar("presetMessage", self)
         self.search_edit = QLineEdit()
         self.list = QListWidget()
@@ -64,7 +64,7 @@ class PresetDialog(QDialog):
         self.search_edit.textChanged.connect(lambda: self.reload())
         self.list.currentRowChanged.connect(lambda _row: self._show_differences())
         self.list.itemDoubleClicked.connect(lambda _item: self._use())
-        desk.changed.connect(self.reload)
+        keeper.changed.connect(self.reload)
         open_at(self, QSize(820, 480))
 
     def open_at_search(self) -> None:
@@ -86,7 +86,7 @@ class PresetDialog(QDialog):
         """Show the presets that the search finds; the chosen one stays chosen."""
         before = self.chosen
         words = folded(self.search_edit.text()).split()
-        found = [each for each in self._desk.presets() if all(word in folded(each.name) for word in words)]
+        found = [each for each in self._keeper.presets() if all(word in folded(each.name) for word in words)]
         self._shown = found
         names = [preset.name for preset in found]
         self.list.blockSignals(True)
@@ -102,7 +102,7 @@ class PresetDialog(QDialog):
         preset = self.chosen
         for key in ("Use", "Update", "Rename", "Delete", "Export"):
             self._buttons[key].setEnabled(preset is not None)
-        rows = self._desk.differences(preset) if preset is not None else []
+        rows = self._keeper.differences(preset) if preset is not None else []
         self.table.setRowCount(len(rows))
         for at, texts in enumerate(rows):
             for column, text in enumerate(texts):
@@ -120,7 +120,7 @@ class PresetDialog(QDialog):
 
     def _use(self) -> None:
         if self.chosen is not None:
-            self._desk.use(self.chosen)
+            self._keeper.use(self.chosen)
             self._show_differences()
 
     def _do(self, act: Callable[[Preset], object], said: str) -> None:
@@ -135,7 +135,7 @@ class PresetDialog(QDialog):
             self._say(said.format(preset.name))
 
     def _say(self, text: str) -> None:
-        self._message.say(text, "info", [("Undo", self._desk.undo)], 30.0)
+        self._message.say(text, "info", [("Undo", self._keeper.undo)], 30.0)
 
     def _ask_new_name(self) -> None:
         preset = self.chosen
@@ -148,7 +148,7 @@ class PresetDialog(QDialog):
         dialog.setLabelText(f"Another name for “{preset.name}”")
         dialog.setTextValue(preset.name)
         dialog.textValueSelected.connect(
-            lambda name: self._do(lambda chosen: self._desk.rename(chosen, name), "“{}” has another name.")
+            lambda name: self._do(lambda chosen: self._keeper.rename(chosen, name), "“{}” has another name.")
         )
         dialog.open()
 
@@ -162,7 +162,7 @@ class PresetDialog(QDialog):
     def import_from(self, path: Path) -> None:
         """Add the presets of a file."""
         try:
-            count = self._desk.take_from(path)
+            count = self._keeper.take_from(path)
         except StudioError as error:
             self._message.say(str(error), "error")
         else:
@@ -186,7 +186,7 @@ class PresetDialog(QDialog):
         if preset is None:
             return
         try:
-            self._desk.export([preset], path)
+            self._keeper.export([preset], path)
         except StudioError as error:
             self._message.say(str(error), "error")
         else:
@@ -238,9 +238,9 @@ class PresetDialog(QDialog):
         rows: tuple[tuple[str, str, Callable[[], object], str], ...] = (
             ("Import", "Import…", self._ask_what_to_import, "Add the presets of a JSON file"),
             ("Export", "Export…", self._ask_where_to_export, "Write the preset to a JSON file"),
-            ("Delete", "Delete", lambda: self._do(self._desk.remove, deleted), "Delete the preset"),
+            ("Delete", "Delete", lambda: self._do(self._keeper.remove, deleted), "Delete the preset"),
             ("Rename", "Rename…", self._ask_new_name, "Give the preset another name"),
-            ("Update", "Update", lambda: self._do(self._desk.update, updated), "Give it the values of now"),
+            ("Update", "Update", lambda: self._do(self._keeper.update, updated), "Give it the values of now"),
             ("Close", "Close", self.close, ""),
             ("Use", "Use preset", self._use, "Put its values into prompts and panel"),
         )

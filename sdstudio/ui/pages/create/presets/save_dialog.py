@@ -26,7 +26,7 @@ from sdstudio.ui.widgets.dialog_foot import CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.widgets.window_size import open_at
 
 if TYPE_CHECKING:
-    from sdstudio.ui.pages.create.presets.controller import Held
+    from sdstudio.ui.pages.create.presets.keeper import Held
 
 _NAME: Final = Qt.ItemDataRole.UserRole
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.ui.widgets.message_bar import MessageAction
-from sdstudio.ui.widgets.progress_words import readable_duration
+from sdstudio.ui.widgets.progress_words import readable_duration, readable_size
 
 if TYPE_CHECKING:
     from sdstudio.background.downloads import Download, Downloads
@@ -120,8 +120,6 @@ class Getting(QObject):
 
     def _show_progress(self) -> None:
         """Say on the tab, in the status line and in the title how far everything that runs is together."""
-        from sdstudio.ui.pages.library.asset_model import readable_size  # noqa: PLC0415 (belongs to the Library page)
-
         running = [row.progress for row in self._downloads.downloads() if row.is_running] if self._downloads else []
         told = [progress for progress in running if progress is not None]
         total, done = sum(one.total_bytes for one in told), sum(one.done_bytes for one in told)

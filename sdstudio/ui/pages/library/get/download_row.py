@@ -11,10 +11,9 @@ from sdstudio.background.downloads import Download, DownloadState
 from sdstudio.core.errors import AccessRefused
 from sdstudio.library.getting.meter import DownloadProgress
 from sdstudio.library.getting.plan import Plan
-from sdstudio.ui.pages.library.asset_model import readable_size
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
 from sdstudio.ui.widgets.progress_line import ProgressLine
-from sdstudio.ui.widgets.progress_words import readable_duration
+from sdstudio.ui.widgets.progress_words import readable_duration, readable_size
 
 _LOOKS: Final[dict[DownloadState, tuple[str, str, str]]] = {  # icon, field of `Tokens`, what the button says
     DownloadState.ASKING: ("clock", "muted", ""),

@@ -16,8 +16,9 @@ from sdstudio.background.worker import KeptPictures
 from sdstudio.core.errors import StudioError
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import Group, Job
-from sdstudio.ui.pages.create.controller import Conductor, Players
+from sdstudio.ui.pages.create.controller import Conductor
 from sdstudio.ui.pages.create.queue.job_words import pictures, quoted
+from sdstudio.ui.pages.create.widgets import CreateWidgets
 from sdstudio.ui.widgets.message_bar import MessageBar
 
 
@@ -33,7 +34,7 @@ class QueueDesk(QObject):
     """
 
     def __init__(
-        self, players: Players, conductor: Conductor, controller: JobController, history: History, parent: QObject
+        self, players: CreateWidgets, conductor: Conductor, controller: JobController, history: History, parent: QObject
     ) -> None:
         super().__init__(parent)
         self._players = players
