@@ -108,7 +108,7 @@ def leaves_out_last(spec: SchedulerSpec, request: GenerationRequest) -> bool:
 
 def scheduler_class(spec: SchedulerSpec) -> Any:
     """Return the class of a row: diffusers', or the studio's own."""
-    return getattr(diffusers, spec.class_name, None) or getattr(k_samplers, spec.class_name)
+    return getattr(k_samplers, spec.class_name, None) or getattr(diffusers, spec.class_name)
 
 
 def _constructed(
