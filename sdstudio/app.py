@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from sdstudio.background.controller import JobController
     from sdstudio.background.tasks import TaskRunner
-    from sdstudio.background.worker import Engine, Worker
+    from sdstudio.background.worker import Worker
+    from sdstudio.core.backend import Backend
     from sdstudio.core.models.work import ModelWorks
     from sdstudio.core.settings import Settings
     from sdstudio.history.store import History, Recovery
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MakeEngine = Callable[["Settings"], "Engine"]
+MakeEngine = Callable[["Settings"], "Backend"]
 
 CLOSE_PATIENCE_S: Final = 8.0
 LEAVE_PATIENCE_S: Final = 0.5
@@ -225,7 +226,7 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
     from sdstudio.background.worker import Worker  # noqa: PLC0415
     from sdstudio.core.settings import Settings  # noqa: PLC0415 (a tenth of a second, with pydantic)
     from sdstudio.library.library import Library  # noqa: PLC0415
-    from sdstudio.library.resolving import Fitting  # noqa: PLC0415
+    from sdstudio.library.resolving import RequestResolver  # noqa: PLC0415
     from sdstudio.ui.first_paint import paint_now, without_style_sheet  # noqa: PLC0415
     from sdstudio.ui.theme import apply_theme  # noqa: PLC0415
     from sdstudio.ui.window.build import Rooms  # noqa: PLC0415
@@ -238,11 +239,17 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         history.configure(settings)
         # The user's own folders may lie on a slow disk: they are read once the window is up.
         library = Library(paths, open_pickles=settings.open_pickles)
-        fitting = Fitting(library)
+        resolver = RequestResolver(library)
         worker = Worker(
-            make_engine or _real_engine, queue, history, library.find, library.hash_of, settings, fit=fitting.fitted
+            make_engine or _real_engine,
+            queue,
+            history,
+            library.find,
+            library.hash_of,
+            settings,
+            resolve=resolver.resolve,
         )
-        controller = JobController(worker, queue, library.find, check=fitting.check, parent_of=fitting.parent_of)
+        controller = JobController(worker, queue, library.find, check=resolver.check, parent_of=resolver.parent_of)
         tasks = TaskRunner()
         tasks.hold()
         workshop = Workshop(tasks, library.hash_asset, _real_works, tasks)
@@ -372,7 +379,7 @@ def _opened(paths: StudioPaths) -> tuple[History, JobQueue]:
     return history, queue
 
 
-def _real_engine(settings: Settings) -> Engine:
+def _real_engine(settings: Settings) -> Backend:
     from sdstudio.engine.engine import make_engine  # noqa: PLC0415 (imports torch: on the worker's thread)
 
     return make_engine(settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +26,12 @@ def pixels(image: Any) -> np.ndarray:
 
 
 def drawn(here: Any, *adapters: Any, **values: Any) -> np.ndarray:
-    """Draw one picture with these adapters attached to the model, and leave the model as it was."""
-    plain = here.model
-    here.model = replace(plain, adapters=adapters)
+    """Draw one picture with these adapters attached to the model, and leave all as it was."""
+    before, here.adapters = here.adapters, adapters
     try:
         return pixels(here.make(**values)[0])
     finally:
-        here.model = plain
+        here.adapters = before
 
 
 def change_of(pipe: Any, seed: int = 5, strength: float = 0.3) -> Change:

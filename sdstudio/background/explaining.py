@@ -12,7 +12,7 @@ from sdstudio.background.worker import Worker
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import EngineEvent, GuidanceStep
 from sdstudio.history.store import Entry
-from sdstudio.jobs.engine_tasks import Desk
+from sdstudio.jobs.engine_tasks import TaskTools
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +88,7 @@ class _Run:
         self._explainer = explainer
         self._entry = entry
 
-    def run(self, desk: Desk, cancel: threading.Event) -> None:
+    def run(self, tools: TaskTools, cancel: threading.Event) -> None:
         """Draw and record. Raises: StudioError, Cancelled."""
         if not self._entry.recipe.request.steps_run:
             raise StudioError("No step was run for this picture: it was only enlarged.", "Explain the one it is from.")
@@ -98,9 +98,9 @@ class _Run:
             if isinstance(event, GuidanceStep):
                 steps.append(event)
             else:
-                desk.post(lambda told: self._explainer._told(self, told), event)
+                tools.post(lambda told: self._explainer._told(self, told), event)
 
-        made = desk.redrawer.explain(self._entry.recipe, on_event, cancel)
+        made = tools.redrawer.explain(self._entry.recipe, on_event, cancel)
         if not steps:
             raise StudioError("The model told nothing of its steps.", "Explain a picture of another model.")
         self.explanation = Explanation(self._entry, tuple(steps), made.pixels)

@@ -15,7 +15,7 @@ from sdstudio.core.errors import StudioError
 from sdstudio.core.events import EngineEvent
 from sdstudio.history.store import Entry
 from sdstudio.history.verdict import Verdict, judged
-from sdstudio.jobs.engine_tasks import Desk
+from sdstudio.jobs.engine_tasks import TaskTools
 
 NO_JOB: Final = 0
 """Job id of what the engine tells while it verifies: jobs begin at 1."""
@@ -84,16 +84,16 @@ class _Verification:
         self.entry = entry
         self._verifier = verifier
 
-    def run(self, desk: Desk, cancel: threading.Event) -> None:
+    def run(self, tools: TaskTools, cancel: threading.Event) -> None:
         """Draw and compare. Raises: StudioError, Cancelled."""
-        desk.post(self._verifier.begun.emit, self.entry)
+        tools.post(self._verifier.begun.emit, self.entry)
 
         def on_event(event: EngineEvent) -> None:
-            desk.post(self._verifier.progressed.emit, JobEvent(NO_JOB, event))
+            tools.post(self._verifier.progressed.emit, JobEvent(NO_JOB, event))
 
-        made = desk.redrawer.draw(self.entry.recipe, on_event, cancel)
+        made = tools.redrawer.draw(self.entry.recipe, on_event, cancel)
         verdict = judged(self.entry.path, self.entry.recipe, made.pixels, made.recipe)
-        desk.post(self._verifier.verified.emit, Verified(self.entry, verdict))
+        tools.post(self._verifier.verified.emit, Verified(self.entry, verdict))
 
     def ended(self, error: StudioError | None) -> None:
         """Tell the verifier."""

@@ -9,38 +9,33 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from PySide6.QtCore import QObject, QThread, Signal
 
 from sdstudio.background.mailbox import JobEvent, Mailbox
+from sdstudio.core.backend import Backend
 from sdstudio.core.errors import Cancelled, HistoryError, StudioError
 from sdstudio.core.events import EngineEvent, StepDone
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import Entry, History
-from sdstudio.jobs.engine_tasks import Desk, Errand, Errands
+from sdstudio.jobs.engine_tasks import Errand, Errands, TaskTools
 from sdstudio.jobs.interrupted import CLOSED, interrupted_message
 from sdstudio.jobs.kept import Keeping, Kept, KeptPictures
 from sdstudio.jobs.model_hash import LatestHash, ModelHash
 from sdstudio.jobs.queue import Job, JobQueue, JobState
-from sdstudio.jobs.redrawing import Draws, Fit, Redrawer, as_recorded
+from sdstudio.jobs.redrawing import Redrawer, Resolve, as_recorded, unattached
 from sdstudio.jobs.report import one_line, report_text
 from sdstudio.jobs.saving import Saving, Unsaved, UnsavedPicture
 
-__all__ = ["Engine", "JobEvent", "KeptPictures", "UnsavedPicture", "Worker"]
+__all__ = ["JobEvent", "KeptPictures", "UnsavedPicture", "Worker"]
 
 log = logging.getLogger(__name__)
 
 STATUS_EVERY_S: Final = 2.0
 QUEUE_AGAIN_S: Final = 5.0
 """After this long the queue is looked at again when its database could not be read."""
-
-
-class Engine(Draws, Protocol):
-    """What the worker needs of an engine; this floor does not know the real one."""
-
-    def close(self) -> None: ...  # noqa: D102
 
 
 class Worker(QThread):
@@ -53,7 +48,7 @@ class Worker(QThread):
         find_model: Request's model -> model; raises ModelError.
         model_hash: See `ModelHash`.
         settings: For the engine.
-        fit: Attaches what a request names to its model; default: nothing is.
+        resolve: Finds the files that a request names; default: it names none.
     """
 
     #: The engine stands: an EngineStatus.
@@ -79,14 +74,14 @@ class Worker(QThread):
 
     def __init__(
         self,
-        make_engine: Callable[[Settings], Engine],
+        make_engine: Callable[[Settings], Backend],
         queue: JobQueue,
         history: History,
         find_model: Callable[[str], ModelInfo],
         model_hash: ModelHash,
         settings: Settings,
         parent: QObject | None = None,
-        fit: Fit | None = None,
+        resolve: Resolve = unattached,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("sdstudio-worker")  # the system's name of the thread: 15 bytes
@@ -95,7 +90,7 @@ class Worker(QThread):
         self._history = history
         self._find_model = find_model
         self._model_hash = model_hash
-        self._fit = fit
+        self._resolve = resolve
         self._mailbox = Mailbox(self)
         self._errands = Errands()
         self.woken = threading.Event()  # a look at the queue is due
@@ -106,7 +101,7 @@ class Worker(QThread):
         self._settings = settings
         self._current: tuple[int, threading.Event] | None = None
         self._paused = False
-        self._engine: Engine | None = None  # the worker's thread alone, as the rest
+        self._engine: Backend | None = None  # the worker's thread alone, as the rest
         self._engine_settings: Settings | None = None
         self._hash = LatestHash(model_hash)
         self._status_at = 0.0
@@ -183,7 +178,7 @@ class Worker(QThread):
 
     def keep(self, job: Job) -> None:
         """Decode and save what a cancelled job was drawing, before the next job; `kept` tells of it."""
-        self.ask(Keeping(job.id, lambda desk, cancel: self._keep(job, desk, cancel), self.kept.emit))
+        self.ask(Keeping(job.id, lambda tools, cancel: self._keep(job, tools, cancel), self.kept.emit))
 
     def stop(self, patience_s: float = 30.0) -> bool:
         """End the thread, also in the middle of a job, which is then marked interrupted; no signal comes afterwards.
@@ -243,8 +238,8 @@ class Worker(QThread):
             engine = self._ready_engine()
             with self._lock:
                 settings = self._settings
-            redrawer = Redrawer(engine, settings, self._find_model, self._fit, self._model_hash)
-            errand.run(Desk(redrawer, self._mailbox.post), cancel)
+            redrawer = Redrawer(engine, settings, self._find_model, self._resolve, self._model_hash)
+            errand.run(TaskTools(redrawer, self._mailbox.post), cancel)
         except Cancelled:
             pass
         except StudioError as error:
@@ -316,7 +311,7 @@ class Worker(QThread):
             return
         self._repeat_switches(job, engine)
         self._hash.begin(model)
-        fitted = self._fit(job.request, model, cancel) if self._fit is not None else model
+        resolved = self._resolve(job.request, model, cancel)
 
         def on_event(event: EngineEvent) -> None:
             self._mailbox.post(self.job_event.emit, JobEvent(job.id, event))
@@ -324,7 +319,7 @@ class Worker(QThread):
             if isinstance(event, StepDone) and time.monotonic() - self._status_at > STATUS_EVERY_S:
                 self._tell_status()
 
-        engine.generate(job.request, fitted, seeds, job.batch_size, on_event, cancel)
+        engine.generate(resolved, seeds, job.batch_size, on_event, cancel)
         if saving.not_saved is not None:
             raise saving.not_saved
 
@@ -340,19 +335,19 @@ class Worker(QThread):
         if unfinished is not None:
             self._unfinished.add(job.id, unfinished)
 
-    def _keep(self, job: Job, desk: Desk, cancel: threading.Event) -> tuple[Entry, ...]:
+    def _keep(self, job: Job, tools: TaskTools, cancel: threading.Event) -> tuple[Entry, ...]:
         unfinished = self._unfinished.get(job.id)
         if unfinished is None:
             raise StudioError(f"Job = {job.id}: what it was drawing is no longer in memory.", "Run it again.")
         self._hash.begin(self._find_model(job.request.model))
         saving = self._saving(None, job)
-        desk.redrawer.keep(unfinished, saving.take, cancel)
+        tools.redrawer.keep(unfinished, saving.take, cancel)
         if saving.not_saved is not None:
             raise saving.not_saved
         self._unfinished.forget(job.id)
         return tuple(saving.entries)
 
-    def _repeat_switches(self, job: Job, engine: Engine) -> None:
+    def _repeat_switches(self, job: Job, engine: Backend) -> None:
         """Draw a re-run with its picture's own memory switches, which shift pixels; the next job has the settings."""
         if job.parent_id is None or self._engine_settings is None:
             return
@@ -361,7 +356,7 @@ class Worker(QThread):
             engine.configure(settings)
             self._engine_settings = settings
 
-    def _ready_engine(self) -> Engine:
+    def _ready_engine(self) -> Backend:
         """Return the engine with the newest settings, made when there is none. Raises: StudioError."""
         with self._lock:
             settings = self._settings

@@ -21,6 +21,7 @@ from sdstudio.bench.report import alternate
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, schedule_of
 from sdstudio.core.events import EngineEvent, ImageMade
 from sdstudio.core.models.model import ModelInfo, default_request
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.paths import studio_paths
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
@@ -40,8 +41,7 @@ class _Ours:
     """The studio's engine, one picture a call."""
 
     def __init__(self, model: ModelInfo) -> None:
-        self._model = model
-        self._request = bench_request(model)
+        self._resolved = ResolvedRequest(bench_request(model), model)
         self._engine = Engine(Settings(device="cpu", precision="float32"))
         self.picture = Image.new("RGB", (1, 1))
 
@@ -50,7 +50,7 @@ class _Ours:
         settings = Settings(device="cpu", precision="float32", safety_checker=False, previews=previews)
         self._engine.configure(settings)
         start = time.perf_counter()
-        self._engine.generate(self._request, self._model, (SEED,), 1, self._on_event, threading.Event())
+        self._engine.generate(self._resolved, (SEED,), 1, self._on_event, threading.Event())
         return time.perf_counter() - start
 
     def _on_event(self, event: EngineEvent) -> None:

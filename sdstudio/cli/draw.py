@@ -24,7 +24,7 @@ from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.request.submission import Share
 from sdstudio.core.settings import Settings
 from sdstudio.jobs.model_hash import SHORT
-from sdstudio.library.resolving import Fitting
+from sdstudio.library.resolving import RequestResolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def draw_all(
     """
     if args.out is not None:
         return _draw(console, studio, orders, PathDestination.of(args.out), args.json)
-    begins_from = Fitting(studio.library).parent_of
+    begins_from = RequestResolver(studio.library).parent_of
     with opened_history(studio.paths, studio.settings) as history:
         parent_of = begins_from if parent_id is None else lambda _request: parent_id
         return _draw(console, studio, orders, HistoryDestination(history, parent_of, console.note), args.json)
@@ -119,8 +119,8 @@ class Drawing:
     def run(self) -> int:
         """Draw. Raises: StudioError, Cancelled."""
         order = self._order
-        fitting = Fitting(self._studio.library)
-        models = [fitting.fitted(part.request, order.model, self._cancel) for part in order.parts]
+        resolver = RequestResolver(self._studio.library)
+        requests = [resolver.resolve(part.request, order.model, self._cancel) for part in order.parts]
         from sdstudio.engine.engine import make_engine  # noqa: PLC0415 (torch, only to draw)
 
         # The sha256 of a large checkpoint takes seconds when it is not known yet; it is read while the model loads.
@@ -131,9 +131,9 @@ class Drawing:
                 engine.configure(order.settings(engine.status().device))
             try:
                 before = 0
-                for part, model in zip(order.parts, models, strict=True):
+                for part, resolved in zip(order.parts, requests, strict=True):
                     engine.generate(
-                        part.request, model, part.seeds, order.batch_size,
+                        resolved, part.seeds, order.batch_size,
                         partial(self._on_part_event, hashing, before), self._cancel,
                     )  # fmt: skip
                     before += len(part.seeds)

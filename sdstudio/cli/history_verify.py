@@ -20,7 +20,7 @@ from sdstudio.history.store import Entry
 from sdstudio.history.verdict import Outcome, Verdict, judged
 from sdstudio.jobs.redrawing import Redrawer
 from sdstudio.library.recall import recalled
-from sdstudio.library.resolving import Fitting
+from sdstudio.library.resolving import RequestResolver
 
 _EPILOG = """\
 Nothing is saved. Exit code 0 when every picture is identical, else 1.
@@ -59,7 +59,7 @@ def _verify(studio: Studio, entries: Iterator[Entry], args: argparse.Namespace, 
     progress = Progress(console, 1)
     engine = make_engine(studio.settings)
     library, flags, as_json = studio.library, given(args, parameters(Settings)), args.json
-    redrawer = Redrawer(engine, studio.settings, library.find, Fitting(library).fitted, library.hash_of, flags)
+    redrawer = Redrawer(engine, studio.settings, library.find, RequestResolver(library).resolve, library.hash_of, flags)
     all_identical = True
     try:
         with interrupt_sets(cancel, lambda: progress.say("Stopping ...")):

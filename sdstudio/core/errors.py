@@ -126,6 +126,10 @@ class DownloadDamaged(DownloadError):
     """What came is not what was promised: its contents, its length or its name."""
 
 
+class BackendLost(StudioError):
+    """What draws is gone for good: a process that ended, a connection that broke off."""
+
+
 class OutOfMemory(StudioError):
     """The memory of the device or of the computer did not suffice."""
 

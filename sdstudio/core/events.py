@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.models.resolved import ResolvedRequest
+from sdstudio.core.request.request import Recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,16 +135,14 @@ class Unfinished:
     """The pictures that were being drawn when a job was cancelled, as far as they had come.
 
     Attributes:
-        request: What they were drawn from.
-        model: With what, all that is attached to it included.
+        resolved: What they were drawn from, and with what.
         seeds: One for each.
         step: The last step that was done.
         total: Steps there would have been; as many as were done when only the decoding was left.
         drawn: The engine's own, in main memory.
     """
 
-    request: GenerationRequest
-    model: ModelInfo
+    resolved: ResolvedRequest
     seeds: tuple[int, ...]
     step: int
     total: int

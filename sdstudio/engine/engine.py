@@ -11,11 +11,11 @@ from dataclasses import replace
 import transformers
 from PIL import Image
 
-from sdstudio.catalog.kinds import EMBEDDING
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.errors import Cancelled, InvalidRequest, ModelUnsupported, OutOfMemory, StudioError
 from sdstudio.core.events import EngineStatus, EventSink, Notice, Unfinished
-from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.models.resolved import ResolvedRequest
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.batch import edm_of
@@ -62,8 +62,8 @@ class Engine:
         self._settings = settings
 
     def generate(
-        self, request: GenerationRequest, model: ModelInfo, seeds: Sequence[int], batch_size: int,
-        on_event: EventSink, cancel: threading.Event,
+        self, resolved: ResolvedRequest, seeds: Sequence[int], batch_size: int, on_event: EventSink,
+        cancel: threading.Event,
     ) -> None:  # fmt: skip
         """Make one picture for each seed, in their order, and tell everything on the way.
 
@@ -71,8 +71,7 @@ class Engine:
         noise there (ComfyUI does), so seeds that differ by a multiple of 2^32 start from the same noise.
 
         Args:
-            request: What to draw; its own seed is not looked at.
-            model: With what.
+            resolved: What to draw and with what; the request's own seed is not looked at.
             seeds: One for each picture.
             batch_size: Pictures at once, where memory allows.
             on_event: Called in this thread.
@@ -87,17 +86,18 @@ class Engine:
         device = choose_device(settings)
         own_filter = self._own_filter(settings)
         begun = time.monotonic()
-        picture = self._begins_with(request, model, device, on_event, cancel)
+        request = resolved.request
+        picture = self._begins_with(resolved, device, on_event, cancel)
         if picture is not None and not request.steps_run:
             took_s = time.monotonic() - begun
-            tell_fitted(picture, request, model, seeds, device, Safety(own_filter, None), took_s, on_event)
+            tell_fitted(picture, resolved, seeds, device, Safety(own_filter, None), took_s, on_event)
             return
-        loaded = self._ready(model, settings, device, on_event, cancel)
+        loaded = self._ready(resolved, settings, device, on_event, cancel)
         if picture is not None:
             check_begins(loaded)
-        self._look_at(request, loaded, on_event)
+        self._look_at(resolved, loaded, on_event)
         safety = self._safety(loaded, device, on_event, cancel)
-        job = Drawing(loaded, request, tuple(seeds), device, settings.preview_every_s, safety, on_event, picture)
+        job = Drawing(loaded, resolved, tuple(seeds), device, settings.preview_every_s, safety, on_event, picture)
         try:
             with loaded.checks.during(cancel), self._recorder(loaded, request, device, on_event):
                 at_once = 1 if device.kind.one_by_one else max(1, batch_size)
@@ -118,9 +118,9 @@ class Engine:
         """
         settings = self._settings
         device = choose_device(settings)
-        loaded = self._ready(unfinished.model, settings, device, on_event, cancel)
+        loaded = self._ready(unfinished.resolved, settings, device, on_event, cancel)
         safety = self._safety(loaded, device, on_event, cancel)
-        job = Drawing(loaded, unfinished.request, unfinished.seeds, device, None, safety, on_event)
+        job = Drawing(loaded, unfinished.resolved, unfinished.seeds, device, None, safety, on_event)
         try:
             with loaded.checks.during(cancel):
                 job.keep(unfinished)
@@ -135,16 +135,18 @@ class Engine:
         return Safety(own_filter, None)
 
     def _begins_with(
-        self, request: GenerationRequest, model: ModelInfo, device: Device, on_event: EventSink, cancel: threading.Event
+        self, resolved: ResolvedRequest, device: Device, on_event: EventSink, cancel: threading.Event
     ) -> Image.Image | None:
         """Return the picture that a request begins from, as large as it is to be."""
-        if not request.init_image:
+        picture_id = INIT.picture_in(resolved.request)
+        if not picture_id:
             return None
-        if model.input_picture is None:
-            said = f"Input picture = {request.init_image[:12]}: nobody said where it lies."
-            raise InvalidRequest("init_image", said, "Choose the picture again.")
-        enlarge = enlarger(model, device, self._settings.open_pickles, on_event, cancel)
-        picture = input_picture(model.input_picture, request, enlarge)
+        path = resolved.pictures.get(INIT)
+        if path is None:
+            message = f"{INIT.title} = {picture_id[:12]}: nobody said where it lies."
+            raise InvalidRequest(INIT.field, message, "Choose the picture again.")
+        enlarge = enlarger(resolved.upscaler, device, self._settings.open_pickles, on_event, cancel)
+        picture = input_picture(path, resolved.request, enlarge)
         if cancel.is_set():
             raise Cancelled
         return picture
@@ -198,19 +200,19 @@ class Engine:
         return self._filters.get(name)
 
     def _ready(
-        self, model: ModelInfo, settings: Settings, device: Device, on_event: EventSink, cancel: threading.Event
-    ) -> LoadedModel:
+        self, resolved: ResolvedRequest, settings: Settings, device: Device, on_event: EventSink,
+        cancel: threading.Event,
+    ) -> LoadedModel:  # fmt: skip
         """Return the model in memory with its switches thrown; the same as before when nothing changed."""
-        files = find_files(
-            model, settings.safety_checker, self._loaded.files if self._loaded else None, settings.open_pickles
-        )
+        model, known = resolved.model, self._loaded.files if self._loaded else None
+        files = find_files(model, settings.safety_checker, known, settings.open_pickles, resolved.vae)
         key = pipeline_key(files, device, settings.channels_last)
         if self._loaded is None or self._loaded.key != key:
             self.unload()
-            self._loaded = self._read(model, files, key, device, on_event, cancel)
+            self._loaded = self._read(resolved, files, key, device, on_event, cancel)
         loaded = self._loaded
         loaded.info, loaded.files = model, files
-        self._attach(loaded, settings.open_pickles, device, on_event, cancel)
+        self._attach(loaded, resolved, settings.open_pickles, device, on_event, cancel)
         plan: MemoryPlan | None = MemoryPlan.of(settings, device, 1)
         while plan is not None:
             if self._thrown(plan, loaded, device, cancel):
@@ -220,15 +222,16 @@ class Engine:
         raise OutOfMemory(f"Not enough memory on {device.kind.title()} for {model.name}.", FULL_HINT)
 
     def _attach(
-        self, loaded: LoadedModel, with_pickles: bool, device: Device, on_event: EventSink, cancel: threading.Event
-    ) -> None:
+        self, loaded: LoadedModel, resolved: ResolvedRequest, with_pickles: bool, device: Device,
+        on_event: EventSink, cancel: threading.Event,
+    ) -> None:  # fmt: skip
         """Attach the job's LoRA, embeddings and VAE to a model that the studio knows the parts of."""
-        if loaded.info.adapters and not is_stable_diffusion(loaded.files):
-            named = loaded.info.adapters[0].name
+        if resolved.adapters and not is_stable_diffusion(loaded.files):
+            named = resolved.adapters[0].name
             said = f"{named}: {loaded.info.name} is of a kind that takes no LoRA, embedding or VAE here."
             raise InvalidRequest("loras", said, "Take it out, or choose a Stable Diffusion 1, 2 or XL model.")
         try:
-            if loaded.attached.attach(loaded.info, with_pickles, device.torch_device, on_event, cancel):
+            if loaded.attached.attach(resolved, with_pickles, device.torch_device, on_event, cancel):
                 loaded.plan = None  # the other VAE has none of its switches thrown
                 loaded.checks.watch(loaded.attached.new_networks)
         except BaseException as error:
@@ -239,16 +242,16 @@ class Engine:
             raise OutOfMemory(said, "Use fewer LoRA, or choose a smaller model.") from error
 
     def _read(
-        self, model: ModelInfo, files: ModelFiles, key: PipelineKey, device: Device,
+        self, resolved: ResolvedRequest, files: ModelFiles, key: PipelineKey, device: Device,
         on_event: EventSink, cancel: threading.Event,
     ) -> LoadedModel:  # fmt: skip
         try:
-            return load_model(model, files, key, on_event, cancel)
+            return load_model(resolved.model, files, key, on_event, cancel, resolved.vae)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         give_back(device)
-        raise OutOfMemory(f"Not enough memory to load {model.name}.", FULL_HINT)
+        raise OutOfMemory(f"Not enough memory to load {resolved.model.name}.", FULL_HINT)
 
     def _thrown(self, plan: MemoryPlan, loaded: LoadedModel, device: Device, cancel: threading.Event) -> bool:
         """Throw a plan's switches; ``False`` when memory does not suffice for it."""
@@ -262,9 +265,9 @@ class Engine:
         loaded.plan = plan
         return True
 
-    def _look_at(self, request: GenerationRequest, loaded: LoadedModel, on_event: EventSink) -> None:
+    def _look_at(self, resolved: ResolvedRequest, loaded: LoadedModel, on_event: EventSink) -> None:
         """Check what depends on the model's own parts, and tell what of the request it cannot follow."""
-        pipe = loaded.pipe
+        request, pipe = resolved.request, loaded.pipe
         if diffusers_clip_skip(request.clip_skip, loaded.info.family_row):
             encoders = [getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2")]
             check_clip_skip(request.clip_skip, [encoder for encoder in encoders if encoder is not None])
@@ -272,8 +275,7 @@ class Engine:
             title = SCHEDULER_BY_KEY[request.scheduler].title
             own = type(loaded.scheduler).__name__
             on_event(Notice(f"{loaded.info.name} is sampled with its own {own}: {title} is not made for it."))
-        named = [adapter.name for adapter in loaded.info.adapters if adapter.kind == EMBEDDING]
-        idle = left_out(request, named)
+        idle = left_out(request, [adapter.name for adapter in resolved.embeddings])
         if idle is not None:
             on_event(idle)
         tokenizer = getattr(pipe, "tokenizer", None)

@@ -19,8 +19,8 @@ from PIL import Image
 import sdstudio
 from sdstudio.core.errors import Cancelled, OutOfMemory
 from sdstudio.core.events import Decoding, EventSink, ImageMade, Notice, Unfinished
-from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.request.request import UNFINISHED, GenerationRequest, Recipe
+from sdstudio.core.models.resolved import ResolvedRequest
+from sdstudio.core.request.request import UNFINISHED, Recipe
 from sdstudio.engine.batch import Batch, sample
 from sdstudio.engine.device.conditions import conditions
 from sdstudio.engine.device.devices import Device
@@ -60,11 +60,12 @@ class Drawing:
     """
 
     def __init__(
-        self, loaded: LoadedModel, request: GenerationRequest, seeds: tuple[int, ...], device: Device,
+        self, loaded: LoadedModel, resolved: ResolvedRequest, seeds: tuple[int, ...], device: Device,
         preview_every_s: float | None, safety: Safety, on_event: EventSink, picture: Image.Image | None = None,
     ) -> None:  # fmt: skip
         self._loaded = loaded
-        self._request = request
+        self._resolved = resolved
+        self._request = resolved.request
         self._seeds = seeds
         self._device = device
         self._preview_every_s = preview_every_s
@@ -114,7 +115,7 @@ class Drawing:
         count = len(batch.seeds)
         kept = replace(drawn, latents=drawn.latents[done:].to("cpu", copy=True))
         left = _Left(kept, sampled_s, self._retried, count, done)
-        self.unfinished = Unfinished(self._request, self._loaded.info, batch.seeds[done:], step, total, left)
+        self.unfinished = Unfinished(self._resolved, batch.seeds[done:], step, total, left)
 
     def _encode(self) -> None:
         """Turn the picture to begin from into latents, once for all batches."""
@@ -209,20 +210,19 @@ class Drawing:
         }
         if self._stopped is not None:
             made_with[UNFINISHED] = dict(zip(("step", "of"), self._stopped, strict=True))
-        request = self._request.with_seed(batch.seeds[place])
-        made = recipe_of(request, self._loaded.info, self._device, duration_s, made_with)
-        return made.model_copy(update={"blocked": reason})
+        recipe = recipe_of(self._resolved, batch.seeds[place], self._device, duration_s, made_with)
+        return recipe.model_copy(update={"blocked": reason})
 
 
 def recipe_of(
-    request: GenerationRequest, model: ModelInfo, device: Device, duration_s: float, made_with: Mapping[str, Any]
+    resolved: ResolvedRequest, seed: int, device: Device, duration_s: float, made_with: Mapping[str, Any]
 ) -> Recipe:
     """Return the recipe of a picture that is made now."""
     return Recipe(
         app=f"sdstudio {sdstudio.__version__}",
-        request=request,
-        model_name=model.name,
-        model_family=model.family,
+        request=resolved.request.with_seed(seed),
+        model_name=resolved.model.name,
+        model_family=resolved.model.family,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         duration_s=round(duration_s, 4),
         made_with={
@@ -230,23 +230,24 @@ def recipe_of(
             "device_type": device.kind.key,
             "dtype": device.dtype_name,
             "versions": dict(VERSIONS),
-            "adapters": [adapter.recorded for adapter in model.adapters],
+            "adapters": [adapter.recorded for adapter in resolved.adapters],
             **made_with,
         },
     )
 
 
 def tell_fitted(
-    picture: Image.Image, request: GenerationRequest, model: ModelInfo, seeds: Sequence[int], device: Device,
-    safety: Safety, duration_s: float, on_event: EventSink,
+    picture: Image.Image, resolved: ResolvedRequest, seeds: Sequence[int], device: Device, safety: Safety,
+    duration_s: float, on_event: EventSink,
 ) -> None:  # fmt: skip
     """Tell an input picture that no step is run over: once for each seed, as it was fitted to the size."""
+    request = resolved.request
     if request.strength:
         said = f"Denoising strength = {request.strength:g}: of {request.steps} steps it leaves none to draw over it."
         on_event(Notice(said, f"Use {math.ceil(100 / request.steps) / 100:g} or more, or more steps."))
     for index, seed in enumerate(seeds):
         shown, reason = safety.judged(picture)
-        recipe = recipe_of(request.with_seed(seed), model, device, duration_s, {"batch_size": 1, "batch_index": 0})
+        recipe = recipe_of(resolved, seed, device, duration_s, {"batch_size": 1, "batch_index": 0})
         on_event(ImageMade(index, shown, recipe.model_copy(update={"blocked": reason})))
 
 

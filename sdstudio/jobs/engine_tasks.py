@@ -16,7 +16,7 @@ from sdstudio.jobs.redrawing import Redrawer
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class TaskTools:
     """What an errand works with, on the worker's thread.
 
     Attributes:
@@ -39,7 +39,7 @@ class Errand(Protocol):
     title: str
     is_kept: bool
 
-    def run(self, desk: Desk, cancel: threading.Event) -> None:
+    def run(self, tools: TaskTools, cancel: threading.Event) -> None:
         """Do it, on the worker's thread. May raise anything."""
 
     def ended(self, error: StudioError | None) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import Unfinished
 from sdstudio.history.store import Entry
-from sdstudio.jobs.engine_tasks import Desk
+from sdstudio.jobs.engine_tasks import TaskTools
 
 KEPT_JOBS: Final = 8
 """Of how many cancelled jobs the latents stay: 16 pictures of 1024 x 1024 take 4 MB."""
@@ -78,7 +78,7 @@ class Keeping:
     is_kept = True
 
     def __init__(
-        self, job_id: int, decode: Callable[[Desk, threading.Event], tuple[Entry, ...]],
+        self, job_id: int, decode: Callable[[TaskTools, threading.Event], tuple[Entry, ...]],
         told: Callable[[KeptPictures], object],
     ) -> None:  # fmt: skip
         self._job_id = job_id
@@ -86,9 +86,9 @@ class Keeping:
         self._told = told
         self._entries: tuple[Entry, ...] = ()
 
-    def run(self, desk: Desk, cancel: threading.Event) -> None:
+    def run(self, tools: TaskTools, cancel: threading.Event) -> None:
         """Decode and save. Raises: StudioError, Cancelled."""
-        self._entries = self._decode(desk, cancel)
+        self._entries = self._decode(tools, cancel)
 
     def ended(self, error: StudioError | None) -> None:
         """Say what came of it."""

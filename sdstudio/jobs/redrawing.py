@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
+from sdstudio.core.backend import Backend
 from sdstudio.core.errors import Cancelled, HistoryError
-from sdstudio.core.events import EngineEvent, EngineStatus, EventSink, ImageMade, StepDone, Unfinished
+from sdstudio.core.events import EngineEvent, EventSink, ImageMade, StepDone, Unfinished
 from sdstudio.core.models.model import ModelInfo, parameters_of
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
@@ -21,49 +23,36 @@ log = logging.getLogger(__name__)
 FindModel = Callable[[str], ModelInfo]
 """Request's model -> model; raises ModelError."""
 
-Fit = Callable[[GenerationRequest, ModelInfo, threading.Event], ModelInfo]
-"""Returns a model with all that a request names attached. May raise StudioError and Cancelled."""
+Resolve = Callable[[GenerationRequest, ModelInfo, threading.Event], ResolvedRequest]
+"""Finds the files that a request names: `RequestResolver.resolve`. May raise StudioError and Cancelled."""
 
 
-class Draws(Protocol):
-    """What is needed of an engine."""
-
-    def configure(self, settings: Settings) -> None: ...  # noqa: D102
-    def generate(  # noqa: D102
-        self,
-        request: GenerationRequest,
-        model: ModelInfo,
-        seeds: Sequence[int],
-        batch_size: int,
-        on_event: EventSink,
-        cancel: threading.Event,
-    ) -> None: ...
-    def take_unfinished(self) -> Unfinished | None: ...  # noqa: D102
-    def keep(self, unfinished: Unfinished, on_event: EventSink, cancel: threading.Event) -> None: ...  # noqa: D102
-    def record(self, on: bool) -> None: ...  # noqa: D102
-    def status(self) -> EngineStatus: ...  # noqa: D102
+def unattached(request: GenerationRequest, model: ModelInfo, cancel: threading.Event) -> ResolvedRequest:
+    """Resolve a request that names nothing beside its model: a `Resolve`."""
+    del cancel
+    return ResolvedRequest(request, model)
 
 
 class Redrawer:
     """Draws recorded pictures again, one by one.
 
     Args:
-        engine: It is left with the settings of the last picture.
+        backend: It is left with the settings of the last picture.
         settings: Of today; a picture's own memory switches go before them.
         find_model: Where models come from.
-        fit: Attaches what a request names.
+        resolve: Finds what a request names.
         model_hash: Computes a model's hash.
         flags: Settings that go before a picture's own.
     """
 
     def __init__(
-        self, engine: Draws, settings: Settings, find_model: FindModel, fit: Fit | None, model_hash: ModelHash,
+        self, backend: Backend, settings: Settings, find_model: FindModel, resolve: Resolve, model_hash: ModelHash,
         flags: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:  # fmt: skip
-        self._engine = engine
+        self._backend = backend
         self._settings = settings
         self._find_model = find_model
-        self._fit = fit
+        self._resolve = resolve
         self._model_hash = model_hash
         self._flags = flags
 
@@ -80,9 +69,9 @@ class Redrawer:
         model = self._find_model(recipe.request.model)
         values = recipe.request.model_dump() | {"model": model.key, "file_hashes": recipe.file_hashes}
         request = GenerationRequest.checked(values, parameters_of(model))
-        fitted = self._fit(request, model, cancel) if self._fit is not None else model
-        own = self._settings.as_recorded(recipe.made_with, self._engine.status().device)
-        self._engine.configure(own.model_copy(update={**self._flags, "previews": False}))
+        resolved = self._resolve(request, model, cancel)
+        own = self._settings.as_recorded(recipe.made_with, self._backend.status().device)
+        self._backend.configure(own.model_copy(update={**self._flags, "previews": False}))
         made: list[ImageMade] = []
 
         last_step = recipe.unfinished[0] if recipe.unfinished is not None else 0
@@ -96,28 +85,28 @@ class Redrawer:
                 raise Cancelled
 
         try:
-            self._engine.generate(request, fitted, (seed,), 1, keep, cancel)
+            self._backend.generate(resolved, (seed,), 1, keep, cancel)
         except Cancelled:
-            unfinished = self._engine.take_unfinished()
+            unfinished = self._backend.take_unfinished()
             if cancel.is_set() or unfinished is None or unfinished.step != last_step:
                 raise
-            self._engine.keep(unfinished, keep, cancel)
+            self._backend.keep(unfinished, keep, cancel)
         [picture] = made
         now = picture.recipe.model_copy(update={"model_hash": self._model_hash(model, cancel=cancel)[:SHORT]})
         return ImageMade(0, picture.pixels, now)
 
     def keep(self, unfinished: Unfinished, on_event: EventSink, cancel: threading.Event) -> None:
         """Decode what a cancelled job was drawing, with the settings of today. Raises as `draw`."""
-        self._engine.configure(self._settings)
-        self._engine.keep(unfinished, on_event, cancel)
+        self._backend.configure(self._settings)
+        self._backend.keep(unfinished, on_event, cancel)
 
     def explain(self, recipe: Recipe, on_event: EventSink, cancel: threading.Event) -> ImageMade:
         """Draw a picture as `draw` does, and have every step told as a `GuidanceStep`. Raises as `draw`."""
-        self._engine.record(True)
+        self._backend.record(True)
         try:
             return self.draw(recipe, on_event, cancel)
         finally:
-            self._engine.record(False)
+            self._backend.record(False)
 
 
 def as_recorded(

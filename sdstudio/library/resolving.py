@@ -1,4 +1,4 @@
-"""From the names in a request to the files that are attached to its model; what does not fit is refused before work."""
+"""From the names in a request to the files that it is drawn with; what does not fit is refused before work."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.core.prompts.named_files import embedding_names, explicit_embeddings, lora_uses
+from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, InputRole
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.wording import check_prompts
 from sdstudio.library.choosing import Chooser, Chosen, fits
@@ -25,8 +27,8 @@ from sdstudio.library.library import Library
 from sdstudio.library.scanning.facts import VAE_HINT
 
 
-class Fitting:
-    """Fits models out with what requests name.
+class RequestResolver:
+    """Finds the files that requests name.
 
     Args:
         library: Where the names lead to files.
@@ -39,12 +41,14 @@ class Fitting:
     def check(self, request: GenerationRequest, model: ModelInfo) -> None:
         """Raise `InvalidRequest` for what cannot be read, is not there, or is nothing that the model takes."""
         check_prompts(request)
-        self._input(request, model)
+        self._pictures(request, model)
         for _ in self._adapters(request, model, Chooser(self._library)):
             pass
 
-    def fitted(self, request: GenerationRequest, model: ModelInfo, cancel: threading.Event | None = None) -> ModelInfo:
-        """Return a model with all that a request names attached, and its hashes; files that are new are read for them.
+    def resolve(
+        self, request: GenerationRequest, model: ModelInfo, cancel: threading.Event | None = None
+    ) -> ResolvedRequest:
+        """Return a request with the files of all that it names, and their hashes; files that are new are read for them.
 
         Raises:
             InvalidRequest: As `check`.
@@ -56,26 +60,31 @@ class Fitting:
         for adapter, asset in self._adapters(request, model, chooser):
             known = asset if asset.short_hash else self._library.hash_asset(asset, cancel=cancel)
             adapters.append(replace(adapter, hash=known.short_hash))
-        picture = self._input(request, model)
-        return replace(model, adapters=tuple(adapters), input_picture=picture) if adapters or picture else model
+        return ResolvedRequest.of(request, model, adapters, self._pictures(request, model))
 
     def parent_of(self, request: GenerationRequest) -> int | None:
         """Return the entry of the history that a request begins from, ``None`` for any other picture and for none."""
-        return self._inputs.parent_of(request.init_image) if request.init_image else None
+        picture_id = INIT.picture_in(request)
+        return self._inputs.parent_of(picture_id) if picture_id else None
 
-    def _input(self, request: GenerationRequest, model: ModelInfo) -> Path | None:
-        """Return the file of the picture that a request begins from."""
-        if not request.init_image:
-            return None
-        if request.steps_run and not model.family_row.pipelines:
-            said = f"Input picture: {model.name} cannot begin from one."
-            raise InvalidRequest("init_image", said, "Choose a Stable Diffusion 1, 2 or XL model, or do without it.")
-        return self._inputs.path_of(request.init_image)
+    def _pictures(self, request: GenerationRequest, model: ModelInfo) -> Mapping[InputRole, Path]:
+        """Return the files of the pictures that a request names, by their roles."""
+        files: dict[InputRole, Path] = {}
+        for role in INPUT_ROLES.values():
+            picture_id = role.picture_in(request)
+            if not picture_id:
+                continue
+            if request.steps_run and not model.family_row.pipelines:
+                message = f"{role.title}: {model.name} cannot begin from one."
+                hint = "Choose a Stable Diffusion 1, 2 or XL model, or do without it."
+                raise InvalidRequest(role.field, message, hint)
+            files[role] = self._inputs.path_of(picture_id, role)
+        return files
 
     def _adapters(
         self, request: GenerationRequest, model: ModelInfo, chooser: Chooser
     ) -> Iterator[tuple[Adapter, Asset]]:
-        if request.init_image and request.upscaler:
+        if INIT.picture_in(request) and request.upscaler:
             yield _adapter(chooser.chosen(UPSCALER, request.upscaler, "upscaler", request, model), request.upscaler)
         if request.steps_run:  # else no model draws, and nothing is attached to it
             yield from self._attached(request, model, chooser)

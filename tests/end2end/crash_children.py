@@ -241,8 +241,8 @@ def job(folder: Path) -> dict[str, Any]:
     queue = JobQueue(paths)
 
     class Doomed(ScriptedEngine):
-        def generate(self, request: Any, model: Any, seeds: Any, batch_size: Any, on_event: Any, cancel: Any) -> None:
-            super().generate(request, model, seeds[:2], batch_size, on_event, cancel)
+        def generate(self, resolved: Any, seeds: Any, batch_size: Any, on_event: Any, cancel: Any) -> None:
+            super().generate(resolved, seeds[:2], batch_size, on_event, cancel)
             os.kill(os.getpid(), signal.SIGKILL)
 
     worker = Worker(Doomed, queue, history, lambda _key: MODEL, lambda model, *, cancel: "", Settings())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,9 @@ import numpy as np
 
 from sdstudio.core.events import ImageMade
 from sdstudio.core.models.model import default_request
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.paths import StudioPaths
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
@@ -26,7 +27,8 @@ def drawer(home: Path, picture: Path | None = None) -> Draw:
 
     Requests with an ``init_image``, whichever it names, begin from ``picture``.
     """
-    model = replace(Library(StudioPaths(home).create()).find(STARTER_KEY), input_picture=picture)
+    model = Library(StudioPaths(home).create()).find(STARTER_KEY)
+    pictures = {INIT: picture} if picture is not None else {}
     engine = Engine(Settings(previews=False))
 
     def drawn(prompt: str, seeds: tuple[int, ...] = (1,), **values: Any) -> list[np.ndarray]:
@@ -37,7 +39,8 @@ def drawer(home: Path, picture: Path | None = None) -> Draw:
                 made.append(np.asarray(event.pixels, np.float64))
 
         wanted = {**default_request(model).model_dump(), "prompt": prompt, **values}
-        engine.generate(GenerationRequest.checked(wanted), model, seeds, len(seeds), keep, threading.Event())
+        resolved = ResolvedRequest.of(GenerationRequest.checked(wanted), model, pictures=pictures)
+        engine.generate(resolved, seeds, len(seeds), keep, threading.Event())
         return made
 
     return drawn

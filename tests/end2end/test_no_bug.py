@@ -46,7 +46,7 @@ from sdstudio.jobs.redrawing import Redrawer
 from sdstudio.library.library import Library
 from sdstudio.library.recall import recalled
 from sdstudio.library.remarks import Remark, Remarks
-from sdstudio.library.resolving import Fitting
+from sdstudio.library.resolving import RequestResolver
 from sdstudio.ui.entries.recipe_text import every_fact, recipe_html
 from tests import hostile, tiny_adapters, tiny_upscalers
 from tests.unit.history.foreign import graphs, pictures
@@ -80,8 +80,8 @@ class Drawn:
     def status(self) -> Any:
         return type("Status", (), {"device": "CPU"})
 
-    def generate(self, request: Any, model: Any, seeds: Any, size: int, on_event: Any, cancel: Any) -> None:
-        made = Recipe(app="sdstudio", request=request, made_with=dict(MADE_WITH))
+    def generate(self, resolved: Any, seeds: Any, size: int, on_event: Any, cancel: Any) -> None:
+        made = Recipe(app="sdstudio", request=resolved.request, made_with=dict(MADE_WITH))
         on_event(ImageMade(0, Image.new("RGB", (64, 64)), made))
 
 
@@ -111,8 +111,8 @@ class Bench:
             {"prompt": "a red heart", "width": 64, "height": 64, "steps": 1, "scheduler": "euler", "seed": 1, **values}
         )
         library = Library(self.paths, (), True)
-        fitted = Fitting(library).fitted(request, library.find(str(model)))
-        self.engine.generate(request, fitted, (1,), 1, lambda event: None, threading.Event())
+        resolved = RequestResolver(library).resolve(request, library.find(str(model)))
+        self.engine.generate(resolved, (1,), 1, lambda event: None, threading.Event())
 
     def asset(self, folder: str, name: str) -> Path:
         path = self.paths.models / folder / name
@@ -159,7 +159,7 @@ def use(paths: StudioPaths, library: Library, history: History, entry: Entry, fo
         export_folder([entry], folder, ExportOptions.checked(format=kind))
     recipe = recalled(library, entry.recipe)
     request = recipe.request.model_copy(update={"model": "starter", "loras": (), "prompt": "a"})
-    redrawer = Redrawer(Drawn(), Settings(), library.find, Fitting(library).fitted, library.hash_of)
+    redrawer = Redrawer(Drawn(), Settings(), library.find, RequestResolver(library).resolve, library.hash_of)
     made = redrawer.draw(recipe.model_copy(update={"request": request}), lambda event: None, threading.Event())
     str(judged(entry.path, entry.recipe, made.pixels, made.recipe))
 

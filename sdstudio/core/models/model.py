@@ -11,7 +11,6 @@ from typing import Any
 
 from sdstudio.catalog.families import FAMILY_BY_KEY, ModelFamily, Override
 from sdstudio.catalog.previews import PREVIEW_BY_KEY, PreviewSpec
-from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.params import Parameter, parameters
 from sdstudio.core.request.request import GenerationRequest
 
@@ -44,8 +43,6 @@ class ModelInfo:
         problem: Why it cannot be used, "" when it can; also what it lacks, where ``lacks_vae``.
         lacks_vae: It draws only with a VAE of the request.
         warnings: What is odd about it and does not stop it: values of its ``sdstudio.json`` that are not allowed, say.
-        adapters: What is attached to it for one job (`library.resolving`); none for a model as it lies on disk.
-        input_picture: The file that the job begins from, ``None`` for pure noise.
     """
 
     key: str
@@ -62,8 +59,6 @@ class ModelInfo:
     examples: tuple[str, ...] = ()
     problem: str = ""
     warnings: tuple[str, ...] = ()
-    adapters: tuple[Adapter, ...] = ()
-    input_picture: Path | None = None
     lacks_vae: bool = False
     weights: int = 0
 

@@ -21,6 +21,7 @@ from sdstudio.core.errors import InvalidRequest, PictureUnreadable, SaveFailed
 from sdstudio.core.files import copy_whole, write_whole
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures.opening import load_whole, opened_picture, shown, unreadable, upright_size
+from sdstudio.core.request.input_fields import INIT, InputRole
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class KeptPicture:
     """One picture that is kept.
 
     Attributes:
-        id: The sha256 of its file: what `GenerationRequest.init_image` holds.
+        id: The sha256 of its file: what the field of an `InputRole` holds.
         path: Where it lies.
         name: How the file was called that it came from, "" when that is not known.
         entry_id: The entry of the history that it is, ``None`` for any other picture.
@@ -101,8 +102,12 @@ class InputPictures:
         found = next((place for place in places if place.is_file()), None)
         return None if found is None else self._kept(key, found)
 
-    def path_of(self, key: str) -> Path:
+    def path_of(self, key: str, role: InputRole = INIT) -> Path:
         """Return where a picture lies.
+
+        Args:
+            key: Its id.
+            role: What it is to a request, for the message.
 
         Raises:
             InvalidRequest: It is gone.
@@ -111,8 +116,8 @@ class InputPictures:
         if found is not None:
             return found.path
         name = self._noted(key).get("name") if _ID.fullmatch(key) else None
-        said = f"Input picture = {name or key[:12]}: it is gone from {self._folder}."
-        raise InvalidRequest("init_image", said, "Choose the picture again, restore a backup, or do without it.")
+        said = f"{role.title} = {name or key[:12]}: it is gone from {self._folder}."
+        raise InvalidRequest(role.field, said, "Choose the picture again, restore a backup, or do without it.")
 
     def size_of(self, key: str) -> tuple[int, int]:
         """Return a picture's width and height, as they are when it stands upright. Raises: as `path_of`."""

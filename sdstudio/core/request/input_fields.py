@@ -1,8 +1,10 @@
-"""The fields of a request that begins from a picture; `GenerationRequest` names each with its default."""
+"""The roles of input pictures, and the fields of a request that go with them; `GenerationRequest` names each field."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -10,8 +12,41 @@ from sdstudio.core.params import Infotext, Kind, Ui
 
 INPUT_GROUP: Final = "Input picture"
 
-NEED_PICTURE: Final = frozenset({"strength", "init_fit", "upscaler"})
+
+@dataclass(frozen=True, slots=True)
+class InputRole:
+    """One way in which a picture goes into a request.
+
+    Attributes:
+        field: The request's field that holds the picture's id, blank for none.
+        title: What messages call such a picture.
+        dependent: Fields that do not act while there is no such picture.
+    """
+
+    field: str
+    title: str
+    dependent: frozenset[str] = frozenset()
+
+    def picture_in(self, request: Any) -> str:
+        """Return the id of a request's picture in this role, "" for none."""
+        return str(getattr(request, self.field))
+
+
+INIT: Final = InputRole("init_image", "Input picture", frozenset({"strength", "init_fit", "upscaler"}))
+"""What is drawn over, in place of pure noise."""
+
+INPUT_ROLES: Final[dict[str, InputRole]] = {role.field: role for role in (INIT,)}
+"""Field of a request -> the role of the picture that it names."""
+
+NEED_PICTURE: Final = frozenset(name for role in INPUT_ROLES.values() for name in role.dependent)
 """Fields that do not act while there is no input picture."""
+
+
+def idle_without_picture(values: Mapping[str, Any]) -> frozenset[str]:
+    """Return the fields that do not act beside these values of a request, because their picture is missing."""
+    missing = (role for role in INPUT_ROLES.values() if not values.get(role.field))
+    return frozenset(name for role in missing for name in role.dependent)
+
 
 InitImage = Annotated[
     str,

@@ -21,7 +21,7 @@ from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY, SCHEDULES
 from sdstudio.core.compatibility import A1111, FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import Choice
-from sdstudio.core.request.input_fields import NEED_PICTURE
+from sdstudio.core.request.input_fields import NEED_PICTURE, idle_without_picture
 
 
 def named(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | OF_SCHEDULES | {"emphasis"}
 
 def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields of a request that do not act beside these values of it: sampler, by its key, input picture."""
-    idle = frozenset() if values.get("init_image") else NEED_PICTURE
+    idle = idle_without_picture(values)
     spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
     if spec is None:
         return idle

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from sdstudio.catalog.kinds import EMBEDDING, KIND_BY_KEY, LORA, PICKLES, VAE
+from sdstudio.catalog.kinds import KIND_BY_KEY, LORA, PICKLES
 from sdstudio.core.errors import ModelPickled
 from sdstudio.core.events import EventSink, ModelLoading, Notice
 from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.settings import PICKLES_HINT
 from sdstudio.engine.adapters.attached_file import Stamp, stamp_of, wrong_family
 from sdstudio.engine.adapters.attached_lora import AttachedLoras
@@ -40,12 +41,13 @@ class Attached:
         self.embeddings = Embeddings()
 
     def attach(
-        self, model: ModelInfo, with_pickles: bool, device: torch.device, on_event: EventSink, cancel: threading.Event
-    ) -> bool:
-        """Attach what a model comes with for this job, and take everything else off.
+        self, resolved: ResolvedRequest, with_pickles: bool, device: torch.device, on_event: EventSink,
+        cancel: threading.Event,
+    ) -> bool:  # fmt: skip
+        """Attach what a job comes with, and take everything else off.
 
         Args:
-            model: Its adapters are attached.
+            resolved: Its adapters are attached.
             with_pickles: Whether embeddings and VAEs that are pickles may be used.
             device: Where LoRA are kept.
             on_event: Hears what is read.
@@ -60,15 +62,14 @@ class Attached:
             Cancelled: ``cancel`` was set.
         """
         if not with_pickles:
-            refuse_pickles(model.adapters)
-        for said in (said for adapter in model.adapters for said in adapter.told):
-            on_event(Notice(f"{said}.", "Name the file with its folder to choose another."))
-        loras = [adapter for adapter in model.adapters if adapter.kind == LORA]
-        moved = self._loras.attach(model, loras, device, on_event, cancel)
-        brought = self._loras.embeddings(loras)
-        self._attach_embeddings(model, [a for a in model.adapters if a.kind == EMBEDDING], brought, on_event)
-        vae = next((adapter for adapter in model.adapters if adapter.kind == VAE), None)
-        return self._attach_vae(model, vae, on_event, cancel) or moved
+            refuse_pickles(resolved.adapters)
+        for sentence in (sentence for adapter in resolved.adapters for sentence in adapter.told):
+            on_event(Notice(f"{sentence}.", "Name the file with its folder to choose another."))
+        model = resolved.model
+        moved = self._loras.attach(model, resolved.loras, device, on_event, cancel)
+        brought = self._loras.embeddings(resolved.loras)
+        self._attach_embeddings(model, resolved.embeddings, brought, on_event)
+        return self._attach_vae(model, resolved.vae, on_event, cancel) or moved
 
     @property
     def new_networks(self) -> tuple[nn.Module, ...]:

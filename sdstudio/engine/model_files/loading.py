@@ -20,9 +20,9 @@ from safetensors import SafetensorError
 from torch import nn
 
 from sdstudio.catalog.families import FAMILIES
-from sdstudio.catalog.kinds import VAE
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, ModelPickled, ModelUnsupported
 from sdstudio.core.events import EventSink, ModelLoading, Notice
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.folder import HINT, LIBRARIES, ModelIndex, check_drawable, check_pipeline
 from sdstudio.core.models.model import ModelInfo, ModelLayout
 from sdstudio.engine.adapters.attached import Attached, refuse_pickles
@@ -103,8 +103,9 @@ class LoadedModel:
 
 
 def find_files(
-    model: ModelInfo, with_checker: bool, known: ModelFiles | None = None, with_pickles: bool = False
-) -> ModelFiles:
+    model: ModelInfo, with_checker: bool, known: ModelFiles | None = None, with_pickles: bool = False,
+    vae: Adapter | None = None,
+) -> ModelFiles:  # fmt: skip
     """Return a model's files, checked; those of its safety checker only when it will be used.
 
     Args:
@@ -112,6 +113,7 @@ def find_files(
         with_checker: Whether its safety checker will be used.
         known: What was found before; returned again when no file has changed since.
         with_pickles: Whether pickles may be opened: a ``.ckpt``, or the ``.bin`` of a folder.
+        vae: The job's, for a file that holds none.
 
     Raises:
         ModelNotFound: There is no such folder, or it is no model.
@@ -126,7 +128,7 @@ def find_files(
         if known is None or not same or known.folder != model.path:
             known = check_single_file(model.path, with_pickles)
             _pipeline_class(known)
-        _check_vae(model, known, with_pickles)
+        _check_vae(model, known, with_pickles, vae)
         return known
     unused = tuple(name for name in LEFT_OUT if not (with_checker and name in CHECKER))
     without = unused if model.family_row.pipelines else ()
@@ -141,20 +143,23 @@ def find_files(
     return files
 
 
-def _check_vae(model: ModelInfo, files: ModelFiles, with_pickles: bool) -> None:
+def _check_vae(model: ModelInfo, files: ModelFiles, with_pickles: bool, vae: Adapter | None) -> None:
     """Raise `ModelUnsupported` where a file without a VAE is to draw with none, or with one that may not be opened."""
     if files.single is None or not files.single.lacks_vae:
         return
-    if not any(adapter.kind == VAE for adapter in model.adapters):
+    if vae is None:
         raise ModelUnsupported(f"{model.path.name} holds no VAE.", NO_VAE_HINT)
     if not with_pickles:
-        refuse_pickles(model.adapters)
+        refuse_pickles((vae,))
 
 
 def load_model(
-    model: ModelInfo, files: ModelFiles, key: PipelineKey, on_event: EventSink, cancel: threading.Event
-) -> LoadedModel:
+    model: ModelInfo, files: ModelFiles, key: PipelineKey, on_event: EventSink, cancel: threading.Event,
+    vae: Adapter | None = None,
+) -> LoadedModel:  # fmt: skip
     """Load a model's networks into main memory; its memory plan then decides where they go.
+
+    ``vae`` is the job's, and stands in for the one that a file lacks.
 
     Raises:
         ModelError: A component would not load, is not whole, or holds invalid numbers.
@@ -172,8 +177,8 @@ def load_model(
             parts[part.name] = load_component(files, part, key.dtype, cancel, reader, on_cpu=key.device == "cpu")
             done += part.size_bytes
         on_event(ModelLoading(model.name, 1.0, ""))
-        if files.single is not None and files.single.lacks_vae:
-            parts["vae"] = load_vae(next(one for one in model.adapters if one.kind == VAE), parts["vae"], cancel)
+        if vae is not None and files.single is not None and files.single.lacks_vae:
+            parts["vae"] = load_vae(vae, parts["vae"], cancel)
         interruptible(cancel, lambda: check_whole(files, parts))
         folder = reader.folder if reader is not None else files.folder
         pipe = said_as_model_error(files, cancel, functools.partial(assemble, files, folder, parts, key.dtype))

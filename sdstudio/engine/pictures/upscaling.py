@@ -20,10 +20,10 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from sdstudio.catalog.kinds import PICKLES, UPSCALER
+from sdstudio.catalog.kinds import PICKLES
 from sdstudio.core.errors import Cancelled, InvalidNumbers, ModelDamaged, ModelNotFound, ModelPickled, OutOfMemory
 from sdstudio.core.events import Enlarging, EventSink
-from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.upscaler_files import UpscalerLayout, layout_of
 from sdstudio.core.settings import PICKLES_HINT
 from sdstudio.engine.device.aligned import aligned
@@ -282,23 +282,22 @@ def load_upscaler(path: Path, device: Device, allow_pickle: bool) -> Upscaler:
 
 
 def enlarger(
-    model: ModelInfo, device: Device, allow_pickle: bool, on_event: EventSink, cancel: threading.Event
+    upscaler: Adapter | None, device: Device, allow_pickle: bool, on_event: EventSink, cancel: threading.Event
 ) -> Enlarge:
-    """Return what enlarges a job's input picture: the upscaler that is attached to its model, else Lanczos.
+    """Return what enlarges a job's input picture: its upscaler, else Lanczos.
 
     It is read when it is needed, and let go of afterwards. Raises there: as `load_upscaler` and `Upscaler.enlarge`.
     """
-    adapter = next((one for one in model.adapters if one.kind == UPSCALER), None)
-    if adapter is None:
+    if upscaler is None:
         return lanczos
-    path = adapter.path
+    path = upscaler.path
 
     def enlarge(picture: Image.Image, width: int, height: int) -> Image.Image:
-        upscaler = load_upscaler(path, device, allow_pickle)
+        network = load_upscaler(path, device, allow_pickle)
         try:
-            return upscaler.enlarge(picture, width, height, cancel, lambda *done: on_event(Enlarging(*done)))
+            return network.enlarge(picture, width, height, cancel, lambda *done: on_event(Enlarging(*done)))
         finally:
-            del upscaler
+            del network
             give_back(device)
 
     return enlarge

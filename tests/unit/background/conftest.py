@@ -17,6 +17,7 @@ from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import Job, JobQueue
+from sdstudio.jobs.redrawing import unattached
 from tests.unit.background.fakes import MODEL, ScriptedEngine
 
 
@@ -147,7 +148,7 @@ def build(qtbot: Any, home: StudioPaths) -> Iterator[Callable[..., Floor]]:
             parts.get("find_model", find_model),
             parts.get("model_hash", model_hash),
             Settings(),
-            fit=parts.get("fit"),
+            resolve=parts.get("resolve", unattached),
         )
         heard = Heard(worker)
         controller = JobController(worker, queue, parts.get("find_model", find_model), parent_of=parts.get("parent_of"))

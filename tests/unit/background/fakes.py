@@ -22,6 +22,7 @@ from sdstudio.core.events import (
     Unfinished,
 )
 from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
 
@@ -48,13 +49,13 @@ class ScriptedEngine:
 
     def generate(
         self,
-        request: GenerationRequest,
-        model: ModelInfo,
+        resolved: ResolvedRequest,
         seeds: Sequence[int],
         batch_size: int,
         on_event: EventSink,
         cancel: threading.Event,
     ) -> None:
+        request, model = resolved.request, resolved.model
         self.threads.append(threading.get_ident())
         self.asked.append((request.prompt, tuple(seeds), batch_size))
         on_event(ModelLoading(model.name, 1.0, "unet"))
@@ -64,7 +65,7 @@ class ScriptedEngine:
             for step in range(1, request.steps + 1):
                 if cancel.is_set():
                     if step > 1:  # as the engine, which looks before the next step
-                        self.unfinished = Unfinished(request, model, tuple(batch), step - 1, request.steps, None)
+                        self.unfinished = Unfinished(resolved, tuple(batch), step - 1, request.steps, None)
                     raise Cancelled
                 preview = PreviewFrame(1, 1, bytes((step, 0, 0)))
                 if self.recording:
@@ -84,14 +85,17 @@ class ScriptedEngine:
     def keep(self, unfinished: Unfinished, on_event: EventSink, cancel: threading.Event) -> None:
         for place, seed in enumerate(unfinished.seeds):
             made_with = {"unfinished": {"step": unfinished.step, "of": unfinished.total}}
-            told = recipe(unfinished.request, seed).model_copy(update={"made_with": made_with})
-            on_event(ImageMade(place, picture(unfinished.request, seed), told))
+            told = recipe(unfinished.resolved.request, seed).model_copy(update={"made_with": made_with})
+            on_event(ImageMade(place, picture(unfinished.resolved.request, seed), told))
 
     def record(self, on: bool) -> None:
         self.recording = on
 
     def status(self) -> EngineStatus:
         return EngineStatus("CPU", "float32", 1, 2, "starter", {"torch": "0"})
+
+    def unload(self) -> None:
+        pass
 
     def close(self) -> None:
         self.closed = True

@@ -17,7 +17,7 @@ from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.history.verdict import Outcome
 from sdstudio.jobs.queue import JobState
 from sdstudio.library.library import Library
-from sdstudio.library.resolving import Fitting
+from sdstudio.library.resolving import RequestResolver
 
 
 @pytest.fixture
@@ -126,10 +126,10 @@ def test_what_a_cancelled_job_was_drawing_is_kept_verified_and_drawn_to_its_end_
 
 def test_a_job_that_begins_from_a_picture_is_drawn_verified_and_explained_without_its_file(build, tiny_models, home):
     library = Library(home, [tiny_models["sd1"].parent])
-    fitting = Fitting(library)
+    resolver = RequestResolver(library)
     floor = build(
-        make_engine=make_engine, find_model=library.find, model_hash=library.hash_of, fit=fitting.fitted,
-        parent_of=fitting.parent_of,
+        make_engine=make_engine, find_model=library.find, model_hash=library.hash_of, resolve=resolver.resolve,
+        parent_of=resolver.parent_of,
     )  # fmt: skip
     key = library.find(str(tiny_models["sd1"])).key
     floor.worker.start()

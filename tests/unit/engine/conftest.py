@@ -13,8 +13,11 @@ import torch
 from safetensors.torch import load_file
 
 from sdstudio.core.events import EngineEvent, ImageMade, Notice, StepDone
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.model import ModelInfo, ModelLayout
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.models.work import ConvertOrder
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.device.aligned import align
@@ -33,6 +36,8 @@ class Studio:
     def __init__(self, model: ModelInfo, settings: Settings | None = None, **filters: Any) -> None:
         self.engine = Engine(settings or Settings(previews=False), filters)
         self.model = model
+        self.adapters: tuple[Adapter, ...] = ()
+        self.picture: Path | None = None
         self.events: list[EngineEvent] = []
         self.cancel = threading.Event()
 
@@ -48,7 +53,9 @@ class Studio:
             if on_event is not None:
                 on_event(event)
 
-        self.engine.generate(request(**values), self.model, seeds, batch_size, keep, self.cancel)
+        pictures = {INIT: self.picture} if self.picture is not None else {}
+        resolved = ResolvedRequest.of(request(**values), self.model, self.adapters, pictures)
+        self.engine.generate(resolved, seeds, batch_size, keep, self.cancel)
         return self.of(ImageMade)
 
     def of(self, kind: type) -> list[Any]:

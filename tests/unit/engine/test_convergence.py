@@ -11,6 +11,7 @@ import pytest
 from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.core.events import ImageMade
 from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.paths import resources
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
@@ -34,7 +35,7 @@ def draw():
         request = GenerationRequest(
             prompt="red heart on a blue background", width=64, height=64, guidance_scale=1.0, **values
         )
-        engine.generate(request, model, (3,), 1, made.append, threading.Event())
+        engine.generate(ResolvedRequest(request, model), (3,), 1, made.append, threading.Event())
         (image,) = [event for event in made if isinstance(event, ImageMade)]
         return np.asarray(image.pixels, dtype=np.float64)
 

@@ -21,6 +21,8 @@ from sdstudio.catalog.kinds import LORA
 from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelUnsupported
 from sdstudio.core.events import Notice
 from sdstudio.core.models.adapter import Adapter
+from sdstudio.core.models.resolved import ResolvedRequest
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.adapters.attached import Attached
 
@@ -51,8 +53,8 @@ class Bench:
 
     def attach(self, *adapters):
         self.events = []
-        model = replace(self.model, adapters=adapters)
-        return self.attached.attach(model, False, torch.device("cpu"), self.events.append, threading.Event())
+        resolved = ResolvedRequest.of(GenerationRequest(), self.model, adapters)
+        return self.attached.attach(resolved, False, torch.device("cpu"), self.events.append, threading.Event())
 
     def changed(self, name, *adapters):
         """Return an input, and what a layer makes of it while these are attached."""

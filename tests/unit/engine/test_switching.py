@@ -62,6 +62,7 @@ import json, sys, threading
 from pathlib import Path
 import psutil
 from sdstudio.core.models.model import ModelInfo, ModelLayout
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
@@ -73,7 +74,7 @@ for name in sys.argv[1:]:
 engine, seen = Engine(Settings(previews=False)), []
 request = GenerationRequest(prompt="heart", width=64, height=64, steps=1, scheduler="euler", guidance_scale=1.0)
 for turn in range(22):
-    engine.generate(request, models[turn % 2], [1], 1, lambda event: None, threading.Event())
+    engine.generate(ResolvedRequest(request, models[turn % 2]), [1], 1, lambda event: None, threading.Event())
     seen.append(psutil.Process().memory_info().rss)
 engine.unload()
 print(json.dumps([seen, psutil.Process().memory_info().rss]))

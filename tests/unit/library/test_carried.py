@@ -16,7 +16,7 @@ from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import PICKLES_TITLE
 from sdstudio.library.library import Library
-from sdstudio.library.resolving import Fitting
+from sdstudio.library.resolving import RequestResolver
 from sdstudio.library.scanning.facts import VAE_HINT
 from sdstudio.library.scanning.identify import examine
 from sdstudio.library.scanning.pickled import family_in_pickle
@@ -143,7 +143,7 @@ def test_embeddings_vaes_and_upscalers_that_are_pickles_ask_the_same_setting(hom
         (home.models / name).write_bytes(b"\x80\x02}.")
     library = Library(home)
     model = library.find("starter")
-    fitting = Fitting(library)
+    resolver = RequestResolver(library)
     Image.new("RGB", (8, 8)).save(home.home / "small.png")
     key = InputPictures(home).keep(home.home / "small.png").id
     asked = {
@@ -153,12 +153,12 @@ def test_embeddings_vaes_and_upscalers_that_are_pickles_ask_the_same_setting(hom
     }
     for said, request in asked.items():
         with pytest.raises(InvalidRequest, match=said) as caught:
-            fitting.check(request, model)
+            resolver.check(request, model)
         assert PICKLES_TITLE in str(caught.value)
     library.set_open_pickles(True)
     library.rescan()
     for request in asked.values():
-        fitting.check(request, model)
+        resolver.check(request, model)
     assert {asset.key: asset.problem for asset in library.assets() if asset.kind != "checkpoint"} == {
         "old": "", "soft": "", "4x": "",
     }  # fmt: skip

@@ -11,10 +11,12 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.library.library import Library
-from sdstudio.library.resolving import Fitting
+from sdstudio.library.resolving import RequestResolver
 from tests.tiny_upscalers import dense_weights, write
 
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
@@ -39,23 +41,23 @@ def shelf(home, tiny_models):
     (home.models / "VAE").mkdir()
     save_file(vae, home.models / "VAE" / "soft.safetensors")
     library = Library(home)
-    return library, Fitting(library), library.find("tiny")
+    return library, RequestResolver(library), library.find("tiny")
 
 
-def fitted(shelf, **values):
-    _, fitting, model = shelf
-    return fitting.fitted(GenerationRequest(**values), model).adapters
+def adapters_of(shelf, **values):
+    _, resolver, model = shelf
+    return resolver.resolve(GenerationRequest(**values), model).adapters
 
 
 def refused(shelf, **values):
-    _, fitting, model = shelf
+    _, resolver, model = shelf
     with pytest.raises(InvalidRequest) as error:
-        fitting.check(GenerationRequest(**values), model)
+        resolver.check(GenerationRequest(**values), model)
     return error.value
 
 
 def test_names_in_list_and_prompt_become_files_with_weights_and_hashes(shelf, home):
-    lora, embedding, vae = fitted(
+    lora, embedding, vae = adapters_of(
         shelf, prompt="a cat <lora:ink:0.5:0.25>", negative_prompt="Bad-Hands", loras=(("ink", 0.5),), vae="soft"
     )
     assert (lora.kind, lora.path, lora.family) == ("lora", home.models / "Lora" / "ink.safetensors", "sd1")
@@ -66,8 +68,9 @@ def test_names_in_list_and_prompt_become_files_with_weights_and_hashes(shelf, ho
 
 
 def test_a_model_without_anything_stays_as_it_is(shelf):
-    _, fitting, model = shelf
-    assert fitting.fitted(GenerationRequest(prompt="a cat"), model) is model
+    _, resolver, model = shelf
+    request = GenerationRequest(prompt="a cat")
+    assert resolver.resolve(request, model) == ResolvedRequest(request, model)
 
 
 def test_a_lora_of_another_family_is_refused_with_both_named(shelf):
@@ -86,14 +89,14 @@ def test_an_unknown_name_is_refused_with_what_was_meant(shelf):
 
 
 def test_a_word_that_is_anothers_embedding_stays_a_word_unless_it_is_called_one(shelf):
-    assert fitted(shelf, prompt="a heart") == ()
+    assert adapters_of(shelf, prompt="a heart") == ()
     assert "made for Stable Diffusion XL" in refused(shelf, prompt="a embedding:heart").message
 
 
 def test_a_name_inside_a_tag_or_a_comment_is_no_word(shelf, home):
     write_lora(home.models / "Lora" / "bad-hands.safetensors")
     shelf[0].rescan()
-    assert [adapter.kind for adapter in fitted(shelf, prompt="a cat <lora:bad-hands:1> # bad-hands")] == ["lora"]
+    assert [adapter.kind for adapter in adapters_of(shelf, prompt="a cat <lora:bad-hands:1> # bad-hands")] == ["lora"]
 
 
 @pytest.mark.parametrize("tag", ["<lora:ink:much>", "<lora:ink:99>", "<lora:ink:nan>", "<lora::1>"])
@@ -119,19 +122,19 @@ def test_hashes_are_read_once(shelf, monkeypatch):
         return hash_asset(asset, **more)
 
     monkeypatch.setattr(library, "hash_asset", counted)
-    fitted(shelf, loras=(("ink", 1.0),))
-    fitted(shelf, loras=(("ink", 0.5),))
+    adapters_of(shelf, loras=(("ink", 1.0),))
+    adapters_of(shelf, loras=(("ink", 0.5),))
     assert len(computed) == 1
 
 
 def test_hashing_stops_when_asked(shelf):
     from sdstudio.core.errors import Cancelled
 
-    _, fitting, model = shelf
+    _, resolver, model = shelf
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):
-        fitting.fitted(GenerationRequest(loras=(("ink", 1.0),)), model, cancel)
+        resolver.resolve(GenerationRequest(loras=(("ink", 1.0),)), model, cancel)
 
 
 def test_an_upscaler_is_found_by_name_or_path_where_a_picture_is_to_be_enlarged(home):
@@ -139,13 +142,13 @@ def test_an_upscaler_is_found_by_name_or_path_where_a_picture_is_to_be_enlarged(
     Image.new("RGB", (8, 8)).save(home.home / "small.png")
     key = InputPictures(home).keep(home.home / "small.png").id
     library = Library(home)
-    shelf = library, Fitting(library), library.find("starter")
-    (by_name,) = fitted(shelf, init_image=key, upscaler="4x-sharp")
-    (by_path,) = fitted(shelf, init_image=key, upscaler=str(path))
+    shelf = library, RequestResolver(library), library.find("starter")
+    (by_name,) = adapters_of(shelf, init_image=key, upscaler="4x-sharp")
+    (by_path,) = adapters_of(shelf, init_image=key, upscaler=str(path))
     assert (by_name.kind, by_name.path, len(by_name.hash)) == ("upscaler", path, 10)
     assert (by_path.path, by_path.hash) == (by_name.path, by_name.hash)
     assert by_name.recorded == {"kind": "upscaler", "name": "4x-sharp", "hash": by_name.hash}
-    assert fitted(shelf, upscaler="4x-sharp") == ()
+    assert adapters_of(shelf, upscaler="4x-sharp") == ()
     save_file({"residual_group.x": torch.zeros(1)}, path.with_name("swin.safetensors"))
     library.rescan()
     assert refused(shelf, init_image=key, upscaler="swin").message.count("swin") == 2  # its name and its file
@@ -161,12 +164,12 @@ def kept(home, tmp_path):
 
 
 def test_the_input_picture_becomes_a_file_beside_the_model(shelf, kept):
-    _, fitting, model = shelf
+    _, resolver, model = shelf
     request = GenerationRequest(init_image=kept.id)
-    fitting.check(request, model)
-    assert fitting.fitted(request, model).input_picture == kept.path
-    assert fitting.fitted(GenerationRequest(), model) is model
-    assert (fitting.parent_of(request), fitting.parent_of(GenerationRequest())) == (12, None)
+    resolver.check(request, model)
+    assert resolver.resolve(request, model).pictures == {INIT: kept.path}
+    assert resolver.resolve(GenerationRequest(), model).pictures == {}
+    assert (resolver.parent_of(request), resolver.parent_of(GenerationRequest())) == (12, None)
 
 
 def test_an_input_picture_that_is_gone_is_refused_before_work(shelf, kept):
@@ -176,23 +179,23 @@ def test_an_input_picture_that_is_gone_is_refused_before_work(shelf, kept):
 
 
 def test_another_kind_of_model_is_refused_unless_nothing_is_drawn_over_the_picture(shelf, kept):
-    _, fitting, model = shelf
+    _, resolver, model = shelf
     other = replace(model, family="other")
     with pytest.raises(InvalidRequest, match="cannot begin from one") as raised:
-        fitting.check(GenerationRequest(init_image=kept.id), other)
+        resolver.check(GenerationRequest(init_image=kept.id), other)
     assert raised.value.field == "init_image"
-    fitting.check(GenerationRequest(init_image=kept.id, strength=0), other)
+    resolver.check(GenerationRequest(init_image=kept.id, strength=0), other)
 
 
 def test_each_syntax_names_embeddings_in_its_own_way_and_a_hash_hides_nothing(shelf):
     text = "bad-hands # embedding:bad-hands <bad-hands> <lora:ink:1>"
     both = ["lora", "embedding"]
     for syntax, kinds in (("a1111", ["embedding"]), ("comfyui", both), ("compel", both)):
-        assert [adapter.kind for adapter in fitted(shelf, prompt=text, prompt_syntax=syntax)] == kinds
-    assert fitted(shelf, prompt="bad-hands <bad-hands>", prompt_syntax="comfyui") == ()
-    assert fitted(shelf, prompt="bad-hands embedding:other", prompt_syntax="compel") == ()
+        assert [adapter.kind for adapter in adapters_of(shelf, prompt=text, prompt_syntax=syntax)] == kinds
+    assert adapters_of(shelf, prompt="bad-hands <bad-hands>", prompt_syntax="comfyui") == ()
+    assert adapters_of(shelf, prompt="bad-hands embedding:other", prompt_syntax="compel") == ()
     assert refused(shelf, prompt="embedding:other", prompt_syntax="comfyui").field == "prompt"
-    assert len(fitted(shelf, prompt="bad-hands", prompt_syntax="comfyui", compatibility="0.1")) == 1
+    assert len(adapters_of(shelf, prompt="bad-hands", prompt_syntax="comfyui", compatibility="0.1")) == 1
 
 
 def test_a_blend_with_a_weight_too_many_is_refused_before_work(shelf):
@@ -214,7 +217,7 @@ def twins(home, tiny_models):
         (home.models / "embeddings" / folder).mkdir(parents=True)
         save_file({"emb_params": torch.zeros(rank, 768)}, home.models / "embeddings" / folder / "heart.safetensors")
     library = Library(home)
-    return library, Fitting(library), library.find("tiny")
+    return library, RequestResolver(library), library.find("tiny")
 
 
 def test_a_name_of_several_files_is_asked_about_wherever_it_stands(twins):
@@ -232,10 +235,10 @@ def test_a_name_of_several_files_is_asked_about_wherever_it_stands(twins):
 
 def test_a_folder_before_the_name_tells_which_one(twins):
     for name in ("pony/style", "pony\\style", "pony/style.safetensors", "Lora/pony/style"):
-        [lora] = fitted(twins, prompt=f"a cat <lora:{name}:1>")
+        [lora] = adapters_of(twins, prompt=f"a cat <lora:{name}:1>")
         assert (lora.path.parent.name, lora.told) == ("pony", ())
     for text in ("embedding:pony/heart", "embedding:pony\\heart.safetensors:1.2", "pony/heart"):
-        [embedding] = fitted(twins, prompt=f"a ({text})")
+        [embedding] = adapters_of(twins, prompt=f"a ({text})")
         assert (embedding.path.parent.name, embedding.told) == ("pony", ())
 
 
@@ -244,20 +247,20 @@ def test_a_hash_decides_and_finds_a_file_under_another_name(twins):
     hashed = {asset.key: library.hash_asset(asset) for asset in library.assets("lora")}
     for key, asset in hashed.items():
         for digits in (asset.short_hash, asset.sha256[:10].upper(), asset.sha256):
-            [lora] = fitted(twins, prompt="<lora:style:1>", file_hashes=(("style", digits),))
+            [lora] = adapters_of(twins, prompt="<lora:style:1>", file_hashes=(("style", digits),))
             assert (lora.path, lora.told) == (library.find_asset("lora", key).path, ())
     refused_all = ({"file_hashes": (("style", "0" * 12),)}, {"file_hashes": (("other", hashed["ink/style"].sha256),)})
     for values in refused_all:
         with pytest.raises(InvalidRequest, match="several files"):
-            fitted(twins, prompt="<lora:style:1>", **values)
-    [lora] = fitted(twins, prompt="<lora:gone:1>", file_hashes=(("gone", hashed["pony/style"].short_hash),))
+            adapters_of(twins, prompt="<lora:style:1>", **values)
+    [lora] = adapters_of(twins, prompt="<lora:gone:1>", file_hashes=(("gone", hashed["pony/style"].short_hash),))
     assert lora.told == ("LoRA gone: pony/style is used, which has its hash",)
 
 
 def test_only_one_that_fits_the_model_is_used_and_told(twins, home):
     write_lora(home.models / "Lora" / "pony" / "style.safetensors", 2048)
     twins[0].rescan()
-    [lora] = fitted(twins, prompt="<lora:style:1>")
+    [lora] = adapters_of(twins, prompt="<lora:style:1>")
     assert lora.path.parent.name == "ink"
     assert lora.told == (
         "LoRA style: ink/style is used, and not pony/style (made for Stable Diffusion XL)",
@@ -265,21 +268,21 @@ def test_only_one_that_fits_the_model_is_used_and_told(twins, home):
 
 
 def test_copies_are_no_question_and_version_01_took_the_first(twins, home):
-    [first] = fitted(twins, prompt="<lora:style:1>", compatibility="0.1")
+    [first] = adapters_of(twins, prompt="<lora:style:1>", compatibility="0.1")
     assert first.path.parent.name == "ink"
     assert "as version 0.1 did" in first.told[0]
     same = (home.models / "Lora" / "ink" / "style.safetensors").read_bytes()
     (home.models / "Lora" / "pony" / "style.safetensors").write_bytes(same)
     twins[0].rescan()
     twins[1].check(GenerationRequest(prompt="<lora:style:1>"), twins[2])
-    [lora] = fitted(twins, prompt="<lora:style:1>")
+    [lora] = adapters_of(twins, prompt="<lora:style:1>")
     assert (lora.path.parent.name, lora.told) == ("ink", ())
 
 
 def test_a_folder_that_is_not_there_is_told(shelf):
-    [lora] = fitted(shelf, prompt="<lora:elsewhere/ink:1>")
+    [lora] = adapters_of(shelf, prompt="<lora:elsewhere/ink:1>")
     assert lora.told == ("LoRA elsewhere/ink: there is no such folder, ink is used",)
-    [embedding] = fitted(shelf, prompt="embedding:elsewhere/bad-hands")
+    [embedding] = adapters_of(shelf, prompt="embedding:elsewhere/bad-hands")
     assert embedding.told == ("Embedding elsewhere/bad-hands: there is no such folder, bad-hands is used",)
 
 
@@ -290,5 +293,5 @@ def test_what_a_lora_brings_along_may_be_called_an_embedding(shelf, home):
     save_file(tensors | words, path)
     shelf[0].rescan()
     assert set(shelf[0].find_asset("lora", "ink").bundled) == {"wet ink", "dry"}
-    assert [adapter.name for adapter in fitted(shelf, prompt="embedding:dry <lora:ink:1>")] == ["ink"]
+    assert [adapter.name for adapter in adapters_of(shelf, prompt="embedding:dry <lora:ink:1>")] == ["ink"]
     assert "no such Embedding" in refused(shelf, prompt="embedding:dry").message

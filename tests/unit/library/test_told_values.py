@@ -15,7 +15,7 @@ from sdstudio.core.paths import StudioPaths, resources
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.model_files.original_layout import original_unet
 from sdstudio.library.library import STARTER_KEY, Library
-from sdstudio.library.resolving import Fitting
+from sdstudio.library.resolving import RequestResolver
 
 VAE = "first_stage_model.decoder.conv_in.weight"
 TEXT = {"sd1": "cond_stage_model.transformer.x", "sd2": "cond_stage_model.model.x", "sdxl": "conditioner.embedders.1.x"}
@@ -90,7 +90,7 @@ def test_a_file_without_a_part_is_told_and_one_without_a_vae_may_be_chosen(libra
     assert usable == {"novae", "whole", "starter"}
     model = library.find("novae")
     with pytest.raises(InvalidRequest, match="VAE: novae holds none") as caught:
-        Fitting(library).check(GenerationRequest(model="novae"), model)
+        RequestResolver(library).check(GenerationRequest(model="novae"), model)
     assert caught.value.field == "vae"
 
 

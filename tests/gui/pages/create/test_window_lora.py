@@ -22,9 +22,9 @@ class Recording(ScriptedEngine):
         super().__init__(settings)
         self.attached = []
 
-    def generate(self, request, model, *rest) -> None:
-        self.attached.append([(adapter.kind, adapter.name, adapter.unet_weight) for adapter in model.adapters])
-        super().generate(request, model, *rest)
+    def generate(self, resolved, *rest) -> None:
+        self.attached.append([(adapter.kind, adapter.name, adapter.unet_weight) for adapter in resolved.adapters])
+        super().generate(resolved, *rest)
 
 
 def write_lora(path, width):

@@ -10,6 +10,7 @@ import torch
 
 from sdstudio.core.errors import Cancelled
 from sdstudio.core.events import Decoding, ImageMade, ModelLoading, StepDone
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.settings import Settings
 from tests.unit.engine.conftest import request
 
@@ -114,7 +115,7 @@ def test_a_wish_from_before_makes_nothing(studio, tiny_models):
     cancel.set()
     events = []
     with pytest.raises(Cancelled):
-        here.engine.generate(request(), here.model, [1], 1, events.append, cancel)
+        here.engine.generate(ResolvedRequest(request(), here.model), [1], 1, events.append, cancel)
     assert not [event for event in events if not isinstance(event, ModelLoading)]
 
 

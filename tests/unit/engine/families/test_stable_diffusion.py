@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import accelerate
 import diffusers
 import numpy as np
@@ -43,11 +41,11 @@ def begun(studio, picture):
 
     def make(family="sd1", seeds=(1,), here=None, path=None, **values):
         here = here or studio(family)
-        model, here.model = here.model, replace(here.model, input_picture=path or picture)
+        before, here.picture = here.picture, path or picture
         try:
             return here.make(seeds, **{"init_image": ID, "strength": 0.5, "steps": 6, **values})
         finally:
-            here.model = model
+            here.picture = before
 
     return make
 

@@ -23,6 +23,7 @@ from sdstudio.core.errors import (
 )  # fmt: skip
 from sdstudio.core.events import ImageMade, ModelLoading
 from sdstudio.core.models.model import ModelInfo, ModelLayout
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.settings import Settings
 from sdstudio.library.scanning.identify import examine
 from tests.tiny_models import tiny_sd3
@@ -266,7 +267,7 @@ def test_a_folder_deleted_after_loading_is_not_found(studio, own_copy, tmp_path)
     here.make()
     folder.rename(tmp_path / "moved")
     with pytest.raises(ModelNotFound):
-        here.engine.generate(request(), here.model, [1], 1, lambda event: None, threading.Event())
+        here.engine.generate(ResolvedRequest(request(), here.model), [1], 1, lambda event: None, threading.Event())
     (tmp_path / "moved").rename(folder)
     assert isinstance(here.make()[0], ImageMade)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -297,8 +296,7 @@ def begun(studio, tmp_path):
     def build(path, settings=None):
         here = studio("sd1", settings or Settings(previews=False))
         picture(32, 32).save(tmp_path / "small.png")
-        adapter = Adapter(UPSCALER, path.stem, path)
-        here.model = replace(here.model, adapters=(adapter,), input_picture=tmp_path / "small.png")
+        here.adapters, here.picture = (Adapter(UPSCALER, path.stem, path),), tmp_path / "small.png"
         return here
 
     return build
@@ -319,7 +317,7 @@ def test_what_is_drawn_over_was_enlarged_by_the_upscaler(begun, tmp_path):
     sharp = begun(write(repeating_weights(2), tmp_path / "twice.safetensors"))
     [over_sharp] = sharp.make(**values)
     assert [type(event) for event in sharp.events].index(Enlarging) == 0
-    sharp.model = replace(sharp.model, adapters=())
+    sharp.adapters = ()
     [over_soft] = sharp.make(**values)
     assert not sharp.of(Enlarging)
     assert (np.asarray(over_sharp.pixels) != np.asarray(over_soft.pixels)).any()
