@@ -100,11 +100,12 @@ def sample(
         if edm is not None:
             stack.enter_context(edm.before(loaded.pipe.unet))
         if not own_decode:
-            said = Conditioning(pipe, request, loaded.info.family_row, loaded.attached.embeddings)
-            wanted |= said.arguments()
-            guide = said.guide()
-            if guide is not None:
-                stack.enter_context(guide.before(pipe))
+            unet, row = loaded.pipe.unet, loaded.info.family_row
+            conditioning = Conditioning(pipe, unet, request, row, loaded.attached.embeddings)
+            wanted |= conditioning.arguments()
+            step_guidance = conditioning.step_guidance()
+            if step_guidance is not None:
+                stack.enter_context(step_guidance.hooked(pipe, unet))
         try:
             latents = _called(loaded, pipe, {name: value for name, value in wanted.items() if name in known})
         except Cancelled:

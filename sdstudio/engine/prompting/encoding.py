@@ -1,4 +1,4 @@
-"""What a Stable Diffusion UNet is told of a prompt with weights, of any length: its chunks, weighed and joined.
+"""The vectors that a UNet gets for a prompt with weights, of any length: its chunks, weighed and joined.
 
 The vectors of an unweighed chunk are the stock pipeline's bit for bit, since every chunk goes through the encoder
 alone. What a weight does, and where chunks end, the way to write decides (`core.prompts.dialects`).
@@ -24,8 +24,8 @@ REPEATED_MAXIMUM: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What a UNet is told of a prompt.
+class PromptEmbeds:
+    """The vectors that a UNet gets for a prompt.
 
     Attributes:
         vectors: (1, L, W).
@@ -35,9 +35,10 @@ class Heard:
     vectors: torch.Tensor
     pooled: torch.Tensor | None
 
-    def silent(self) -> Heard:
+    def zeroed(self) -> PromptEmbeds:
         """Return zeros of the same shape."""
-        return Heard(torch.zeros_like(self.vectors), None if self.pooled is None else torch.zeros_like(self.pooled))
+        pooled = None if self.pooled is None else torch.zeros_like(self.pooled)
+        return PromptEmbeds(torch.zeros_like(self.vectors), pooled)
 
 
 class PromptEncoder:
@@ -79,7 +80,7 @@ class PromptEncoder:
         common = math.lcm(*counts)
         return max(counts) if self._dialect.pads or common > REPEATED_MAXIMUM else common
 
-    def heard(self, text: str, count: int, skip: int | None) -> Heard:
+    def embeds(self, text: str, count: int, skip: int | None) -> PromptEmbeds:
         """Return a prompt's vectors, encoders side by side and chunks one after the other, and those of it as a whole.
 
         Args:
@@ -107,7 +108,7 @@ class PromptEncoder:
             pooled = self._chunk(number, skip, first, frozenset())[1]
             whole = pooled if pooled is not None else whole
         last = self._readers[-1]
-        return Heard(torch.cat(columns, dim=-1).to(device=last.device, dtype=last.encoder.dtype), whole)
+        return PromptEmbeds(torch.cat(columns, dim=-1).to(device=last.device, dtype=last.encoder.dtype), whole)
 
     def _sides(self, text: str) -> list[list[TokenClause]]:
         return [token_clauses(reader.tokenizer, text, self._dialect) for reader in self._readers]

@@ -1,8 +1,8 @@
-"""What the UNet hears at each step, and what becomes of its answers: prompt editing, AND, guidance that pauses.
+"""The UNet's inputs at each step, and what becomes of its outputs: prompt editing, AND, guidance that pauses.
 
-The stock pipelines ask the UNet once a step for ``[negative, positive]`` and go ``negative + scale * (positive -
-negative)`` from there. A `Guide` stands before and behind the UNet as a pair of hooks: it asks for other rows than the
-pipeline did and hands back the two that the pipeline's own formula turns into the right direction. That is one place
+The stock pipelines call the UNet once a step for ``[negative, positive]`` and go ``negative + scale * (positive -
+negative)`` from there. A `StepGuidance` puts a pair of hooks before and after the UNet: it asks for other rows than
+the pipeline did and returns the two that the pipeline's own formula turns into the right direction. That is one place
 for SD 1, 2 and XL, text to image, image to image and inpainting alike, for samplers with one evaluation a step or two,
 and neither a pipeline nor a scheduler is written anew for it. A step callback could change the vectors, but not their
 number, and comes after each step, not before; where guidance pauses, half the evaluations are saved.
@@ -16,21 +16,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
-from sdstudio.engine.prompting.encoding import Heard
+from sdstudio.engine.prompting.encoding import PromptEmbeds
 
 
 @dataclass(frozen=True, slots=True)
-class StepWords:
-    """What is said at one step.
+class StepPrompts:
+    """The prompts of one step.
 
     Attributes:
         terms: Weight and vectors of each prompt joined by AND.
         negative: ``None`` where nothing is measured against it.
     """
 
-    terms: tuple[tuple[float, Heard], ...]
-    negative: Heard | None
+    terms: tuple[tuple[float, PromptEmbeds], ...]
+    negative: PromptEmbeds | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Guidance:
 
     @property
     def is_special(self) -> bool:
-        """Whether the stock pipelines do anything else."""
+        """Whether this differs from the stock pipelines, so that hooks are needed."""
         return self.rescale > 0 or self.start > 0 or self.end < 1
 
     def acts(self, step: int, steps: int) -> bool:
@@ -52,33 +53,33 @@ class Guidance:
         return self.start <= (step - 1) / steps < self.end
 
 
-class Guide:
-    """Tells a pipeline's UNet what counts at each step.
+class StepGuidance:
+    """Gives a pipeline's UNet the prompts of each step.
 
     Args:
-        words: Step, from 1 on -> what is said at it.
+        prompts_at: Step, from 1 on -> its prompts.
         steps: The request's.
         guidance: How it guides.
     """
 
-    def __init__(self, words: Callable[[int], StepWords], steps: int, guidance: Guidance) -> None:
-        self._words = words
+    def __init__(self, prompts_at: Callable[[int], StepPrompts], steps: int, guidance: Guidance) -> None:
+        self._prompts_at = prompts_at
         self._steps = steps
         self._guidance = guidance
 
     @contextlib.contextmanager
-    def before(self, pipe: Any) -> Iterator[None]:
-        """Within the block every call of the pipeline's UNet is told; one run of the pipeline for each block."""
-        asked = _Asked(self, pipe)
-        hooks = (
-            pipe.unet.register_forward_pre_hook(asked.ask, with_kwargs=True),
-            pipe.unet.register_forward_hook(asked.answer),
+    def hooked(self, pipe: Any, unet: nn.Module) -> Iterator[None]:
+        """Within the block it acts on every call of the UNet; one run of the pipeline for each block."""
+        hooks = _UnetHooks(self, pipe)
+        handles = (
+            unet.register_forward_pre_hook(hooks.before, with_kwargs=True),
+            unet.register_forward_hook(hooks.after),
         )
         try:
             yield
         finally:
-            for hook in hooks:
-                hook.remove()
+            for handle in handles:
+                handle.remove()
 
     def step_of(self, call: int, calls: int) -> int:
         """Return the step, from 1 on, that a call of the UNet belongs to.
@@ -91,19 +92,21 @@ class Guide:
         """
         return min(call * self._steps // max(calls, 1), self._steps - 1) + 1
 
-    def words(self, step: int) -> StepWords:
-        """Return what is said at a step."""
-        return self._words(step)
+    def prompts_at(self, step: int) -> StepPrompts:
+        """Return the prompts of a step."""
+        return self._prompts_at(step)
 
     def acts(self, step: int) -> bool:
         """Whether the prompts guide at a step."""
         return self._guidance.acts(step, self._steps)
 
-    def answer(self, negative: torch.Tensor | None, terms: torch.Tensor, weights: torch.Tensor, acts: bool) -> Answer:
+    def guided(
+        self, negative: torch.Tensor | None, terms: torch.Tensor, weights: torch.Tensor, acts: bool
+    ) -> GuidedRows:
         """Return what the pipeline's formula is to be given.
 
         Args:
-            negative: (B, C, h, w), or ``None`` where it was not asked.
+            negative: (B, C, h, w), or ``None`` where it was not computed.
             terms: (N, B, C, h, w), one for each prompt joined by AND.
             weights: (N, 1, 1, 1, 1).
             acts: Whether it guides at this step.
@@ -112,78 +115,80 @@ class Guide:
         if terms.shape[0] == 1 and weights[0] == 1:
             positive = terms[0]
         if not acts or negative is None:
-            return Answer(positive, positive)
+            return GuidedRows(positive, positive)
         if not self._guidance.rescale:
-            return Answer(negative, positive)
+            return GuidedRows(negative, positive)
         guided = negative + self._guidance.scale * (positive - negative)
         rescaled = _rescaled(guided, positive, self._guidance.rescale)
-        return Answer(rescaled, rescaled)
+        return GuidedRows(rescaled, rescaled)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GuidedRows:
     """The two rows of a guided step, each (B, C, h, w)."""
 
     negative: torch.Tensor
     positive: torch.Tensor
 
 
-class _Asked:
-    """One run of a pipeline: which call it is, and what was asked in it."""
+class _UnetHooks:
+    """One run of a pipeline: which call it is, and which rows were computed in it."""
 
-    def __init__(self, guide: Guide, pipe: Any) -> None:
-        self._guide = guide
+    def __init__(self, guidance: StepGuidance, pipe: Any) -> None:
+        self._guidance = guidance
         self._pipe = pipe
         self._call = 0
-        self._heard: tuple[int, StepWords] = (0, StepWords((), None))
+        self._latest: tuple[int, StepPrompts] = (0, StepPrompts((), None))
         self._has_negative = False
 
-    def ask(self, _unet: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Put the rows that are asked for in place of the pipeline's."""
+    def before(
+        self, _unet: Any, args: tuple[Any, ...], pipeline_kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Put the rows that are to be computed in place of the pipeline's."""
         step = self._step()
-        words = self._said(step)
+        prompts = self._prompts(step)
         guided = bool(self._pipe.do_classifier_free_guidance)
-        acts = self._guide.acts(step) and guided
-        self._has_negative = words.negative is not None and (acts or len(words.terms) > 1)
-        rows = [*([words.negative] if self._has_negative and words.negative is not None else [])]
-        rows += [heard for _, heard in words.terms]
+        acts = self._guidance.acts(step) and guided
+        self._has_negative = prompts.negative is not None and (acts or len(prompts.terms) > 1)
+        rows = [*([prompts.negative] if self._has_negative and prompts.negative is not None else [])]
+        rows += [embeds for _, embeds in prompts.terms]
         given = int(args[0].shape[0])
         batch = given // 2 if guided else given
         sides = [place > 0 or not self._has_negative for place in range(len(rows))]  # False: the negative's half
-        told = {name: _rearranged(value, given, batch, sides) for name, value in kwargs.items()}
+        kwargs = {name: _rearranged(value, given, batch, sides) for name, value in pipeline_kwargs.items()}
         first, *others = (_rearranged(value, given, batch, sides) for value in args)
-        told["encoder_hidden_states"] = torch.cat([row.vectors.expand(batch, -1, -1) for row in rows]).to(first)
-        if rows[0].pooled is not None and isinstance(told.get("added_cond_kwargs"), dict):
+        kwargs["encoder_hidden_states"] = torch.cat([row.vectors.expand(batch, -1, -1) for row in rows]).to(first)
+        if rows[0].pooled is not None and isinstance(kwargs.get("added_cond_kwargs"), dict):
             pooled = torch.cat([row.pooled.expand(batch, -1) for row in rows if row.pooled is not None])
-            told["added_cond_kwargs"]["text_embeds"] = pooled.to(kwargs["added_cond_kwargs"]["text_embeds"])
-        return (first, *others), told
+            kwargs["added_cond_kwargs"]["text_embeds"] = pooled.to(pipeline_kwargs["added_cond_kwargs"]["text_embeds"])
+        return (first, *others), kwargs
 
-    def answer(self, _unet: Any, _args: Any, output: Any) -> Any:
-        """Put the rows that the pipeline expects in place of the answers."""
+    def after(self, _unet: Any, _args: Any, output: Any) -> Any:
+        """Put the rows that the pipeline expects in place of the UNet's."""
         is_tuple = isinstance(output, tuple)
         rows = output[0] if is_tuple else output.sample
         step = self._step()
-        words = self._said(step)
+        prompts = self._prompts(step)
         self._call += 1
-        pieces = rows.unflatten(0, (len(words.terms) + self._has_negative, -1))
+        pieces = rows.unflatten(0, (len(prompts.terms) + self._has_negative, -1))
         negative, terms = (pieces[0], pieces[1:]) if self._has_negative else (None, pieces)
-        weights = torch.tensor([weight for weight, _ in words.terms]).to(rows).view(-1, 1, 1, 1, 1)
+        weights = torch.tensor([weight for weight, _ in prompts.terms]).to(rows).view(-1, 1, 1, 1, 1)
         guided = bool(self._pipe.do_classifier_free_guidance)
-        answer = self._guide.answer(negative, terms, weights, self._guide.acts(step) and guided)
-        told = torch.cat([answer.negative, answer.positive]) if guided else answer.positive
+        result = self._guidance.guided(negative, terms, weights, self._guidance.acts(step) and guided)
+        expected = torch.cat([result.negative, result.positive]) if guided else result.positive
         if is_tuple:
-            return (told, *output[1:])
-        output.sample = told
+            return (expected, *output[1:])
+        output.sample = expected
         return output
 
     def _step(self) -> int:
         calls = getattr(self._pipe, "num_timesteps", None) or len(self._pipe.scheduler.timesteps)
-        return self._guide.step_of(self._call, calls)
+        return self._guidance.step_of(self._call, calls)
 
-    def _said(self, step: int) -> StepWords:
-        if self._heard[0] != step:
-            self._heard = step, self._guide.words(step)
-        return self._heard[1]
+    def _prompts(self, step: int) -> StepPrompts:
+        if self._latest[0] != step:
+            self._latest = step, self._guidance.prompts_at(step)
+        return self._latest[1]
 
 
 def _rearranged(value: Any, given: int, batch: int, sides: list[bool]) -> Any:

@@ -58,7 +58,7 @@ def loaded(tiny_models):
 def told(here, family=None, **values):
     """What the pipeline gets in place of the prompts."""
     row = family or FAMILY_BY_KEY[here.model.family]
-    return Conditioning(here.pipe, request(**{"negative_prompt": "", **values}), row).arguments()
+    return Conditioning(here.pipe, here.pipe.unet, request(**{"negative_prompt": "", **values}), row).arguments()
 
 
 class Reference:

@@ -9,7 +9,7 @@ import torch
 from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.core.prompts.steps import read_terms
 from sdstudio.engine.prompting.conditioning import Conditioning
-from sdstudio.engine.prompting.guidance import Guidance, Guide
+from sdstudio.engine.prompting.guidance import Guidance, StepGuidance
 from sdstudio.engine.samplers.schedulers import build_scheduler
 from sdstudio.engine.vae import Vae
 from tests.unit.engine.conftest import request
@@ -183,9 +183,9 @@ def test_nothing_stays_behind_on_the_unet(studio):
 def test_a_plain_prompt_is_left_to_the_stock_pipeline(studio, prompt, is_plain):
     here = studio("sd1")
     here.make(steps=1)
-    said = Conditioning(here.pipe, request(prompt=prompt), FAMILY_BY_KEY["sd1"])
+    said = Conditioning(here.pipe, here.pipe.unet, request(prompt=prompt), FAMILY_BY_KEY["sd1"])
     assert (said.arguments() == {}) is is_plain
-    assert (said.guide() is None) is (prompt not in ("a AND b", "[a|b]"))
+    assert (said.step_guidance() is None) is (prompt not in ("a AND b", "[a|b]"))
 
 
 @pytest.mark.parametrize(
@@ -197,5 +197,5 @@ def test_a_plain_prompt_is_left_to_the_stock_pipeline(studio, prompt, is_plain):
     ],
 )
 def test_calls_belong_to_the_step_they_are_made_for(calls, expected):
-    guide = Guide(lambda step: None, 5, Guidance(7.0))
-    assert [guide.step_of(call, calls) for call in range(calls)] == expected
+    guidance = StepGuidance(lambda step: None, 5, Guidance(7.0))
+    assert [guidance.step_of(call, calls) for call in range(calls)] == expected

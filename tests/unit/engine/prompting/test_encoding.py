@@ -27,7 +27,7 @@ def pixels(image):
 
 def told(here, **values):
     """What the pipeline gets in place of the prompts."""
-    return Conditioning(here.pipe, request(**values), FAMILY_BY_KEY[here.model.family]).arguments()
+    return Conditioning(here.pipe, here.pipe.unet, request(**values), FAMILY_BY_KEY[here.model.family]).arguments()
 
 
 @pytest.fixture

@@ -308,7 +308,7 @@ def test_no_row_is_named_in_the_code():
     """A new scheduler is one row in the table: the engine must not know any by name."""
     import sdstudio.engine
 
-    for file in Path(sdstudio.engine.__file__).parent.glob("*.py"):
+    for file in Path(sdstudio.engine.__file__).parent.rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         named = [spec.key for spec in SCHEDULERS if f'"{spec.key}"' in text]
         assert not named, f"{file.name} names {named}"
