@@ -1,11 +1,13 @@
-"""The model families: what Stable Diffusion 1, 2 and XL differ in, one row each; no code asks which family it is."""
+"""The model families, one row each: what they differ in, and what of a request each of them takes.
+
+No code asks which family it is. How a family's pipelines are driven stands in ``engine.families``, by the row's key.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,15 @@ class Override:
     maximum: float | None = None
     hidden: bool = False
 
+
+BESIDE_FIELDS: Final = frozenset({"embeddings", "explaining"})
+"""What a family may take that is no field of a request: embeddings in prompts, and steps that are shown as pictures."""
+
+_TAKEN: Final = frozenset({
+    "clip_skip", "emphasis", "prompt_syntax", "guidance_rescale", "guidance_start", "guidance_end", "prediction",
+    "zero_snr", "init_image", "strength", "init_fit", "upscaler", "loras", "vae", *BESIDE_FIELDS,
+})  # fmt: skip
+"""What Stable Diffusion 1, 2 and XL take beyond what every text-to-image pipeline has."""
 
 _PARTS = ("text_encoder", "tokenizer", "unet", "vae", "scheduler")
 _SD1_STEPS = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029)
@@ -32,6 +43,8 @@ class ModelFamily:
         title: What the user reads.
         pipelines: Names of diffusers pipeline classes whose models belong to it.
         parts: Parts of a model in the diffusers layout that nothing can be drawn without.
+        takes: Fields of a request that act on it beyond those that act on every family, and what of `BESIDE_FIELDS`
+            it can. What another row takes and this one does not is hidden.
         text_width: Cross-attention width of its UNet; 0 when it does not tell the family.
         native_size: Side in pixels it was trained at.
         sizes: Presets (width, height) with about the trained number of pixels, the square first.
@@ -52,6 +65,7 @@ class ModelFamily:
     text_width: int
     native_size: int
     sizes: tuple[tuple[int, int], ...]
+    takes: frozenset[str] = frozenset()
     parts: tuple[str, ...] = _PARTS
     preview: str = ""
     final_norm_on_skip: bool = True
@@ -61,7 +75,7 @@ class ModelFamily:
     about: str = ""
 
 
-FAMILIES: tuple[ModelFamily, ...] = (
+FAMILIES: Sequence[ModelFamily] = [
     ModelFamily(
         key="sd1",
         title="Stable Diffusion 1.x",
@@ -69,6 +83,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
         text_width=768,
         native_size=512,
         sizes=((512, 512), (512, 768), (768, 512), (576, 448), (448, 576), (640, 384), (384, 640)),
+        takes=_TAKEN,
         preview="sd1",
         overrides={
             "width": Override(default=512),
@@ -84,6 +99,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
         text_width=1024,
         native_size=768,
         sizes=((768, 768), (768, 1024), (1024, 768), (896, 640), (640, 896), (960, 576), (576, 960)),
+        takes=_TAKEN,
         preview="sd1",
         overrides={
             "width": Override(default=768),
@@ -99,6 +115,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
         text_width=2048,
         native_size=1024,
         sizes=((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768)),
+        takes=_TAKEN,
         parts=(*_PARTS, "text_encoder_2", "tokenizer_2"),
         preview="sdxl",
         final_norm_on_skip=False,
@@ -122,31 +139,24 @@ FAMILIES: tuple[ModelFamily, ...] = (
         overrides={
             "width": Override(default=1024),
             "height": Override(default=1024),
-            **dict.fromkeys(
-                (
-                    "clip_skip",
-                    "emphasis",
-                    "prompt_syntax",
-                    "guidance_rescale",
-                    "guidance_start",
-                    "guidance_end",
-                    "prediction",
-                    "zero_snr",
-                    "init_image",
-                    "strength",
-                    "init_fit",
-                    "upscaler",
-                ),
-                Override(hidden=True),
-            ),
-            "loras": Override(hidden=True),
-            "vae": Override(hidden=True),
         },
         about="Loaded through AutoPipelineForText2Image with the parameters every pipeline has.",
     ),
-)
+]
+"""In the order in which they are shown. Nothing of the product adds a row; tests do."""
 
-FAMILY_BY_KEY: Mapping[str, ModelFamily] = MappingProxyType({family.key: family for family in FAMILIES})
+FAMILY_BY_KEY: Mapping[str, ModelFamily] = {family.key: family for family in FAMILIES}
+
+
+def optional_fields() -> frozenset[str]:
+    """Return what some family takes and another may not."""
+    return frozenset().union(*(family.takes for family in FAMILIES))
+
+
+def titles_that_take(capability: str = "") -> str:
+    """Return the titles of the families that take something, for hints: "A, B or C"; of all named ones for ""."""
+    titles = [row.title for row in FAMILIES if row.pipelines and (not capability or capability in row.takes)]
+    return " or ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:])))
 
 
 def family_of_pipeline(class_name: str, text_width: int) -> ModelFamily:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 
-from sdstudio.catalog.families import FAMILY_BY_KEY
+from sdstudio.catalog.families import FAMILY_BY_KEY, titles_that_take
 from sdstudio.catalog.kinds import EMBEDDING, KIND_BY_KEY, LORA, PICKLES, UPSCALER, VAE
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
@@ -74,9 +74,9 @@ class RequestResolver:
             picture_id = role.picture_in(request)
             if not picture_id:
                 continue
-            if request.steps_run and not model.family_row.pipelines:
+            if request.steps_run and role.field in model.idle_fields:
                 message = f"{role.title}: {model.name} cannot begin from one."
-                hint = "Choose a Stable Diffusion 1, 2 or XL model, or do without it."
+                hint = f"Choose a model of {titles_that_take(role.field)}, or do without it."
                 raise InvalidRequest(role.field, message, hint)
             files[role] = self._inputs.path_of(picture_id, role)
         return files

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY, family_of_pipeline
+from sdstudio.catalog.families import BESIDE_FIELDS, FAMILIES, FAMILY_BY_KEY, family_of_pipeline
 from sdstudio.catalog.previews import PREVIEW_BY_KEY, PREVIEWS
 from sdstudio.catalog.schedulers import DEFAULT_SCHEDULER, SCHEDULER_BY_KEY, SCHEDULERS, find_scheduler
 from sdstudio.cli import build_parser
@@ -91,6 +91,9 @@ class TestFamilyRow:
         model = ModelInfo("m", "M", Path("m"), family.key)
         request = default_request(model)
         GenerationRequest.checked(request.model_dump(), parameters_of(model))
+
+    def test_what_it_takes_is_a_parameter_or_known_beside_them(self, family):
+        assert family.takes <= {row.name for row in parameters(GenerationRequest)} | BESIDE_FIELDS
 
     def test_it_is_described(self, family):
         assert family.title

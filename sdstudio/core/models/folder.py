@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from sdstudio.catalog.families import FAMILIES
+from sdstudio.catalog.families import FAMILIES, titles_that_take
 from sdstudio.catalog.pipelines import DRAWN, NOT_DRAWN, NOT_FROM_TEXT
 from sdstudio.core.errors import ModelUnsupported
 
@@ -148,8 +148,7 @@ def check_pipeline(pipeline: str, of: str) -> None:
     """Check that the studio draws with this diffusers class. Raises: ModelUnsupported, with the reason."""
     if pipeline in DRAWN or any(pipeline in family.pipelines for family in FAMILIES):
         return
-    titles = [family.title for family in FAMILIES if family.pipelines]
-    hint = f"Choose a model of {', '.join(titles[:-1])} or {titles[-1]}."
+    hint = f"Choose a model of {titles_that_take()}."
     reason = NOT_DRAWN.get(pipeline, "")
     if reason:
         raise ModelUnsupported(f"{of} is a {pipeline}: {reason}, and the studio does not draw with that.", hint)

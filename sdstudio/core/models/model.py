@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sdstudio.catalog.families import FAMILY_BY_KEY, ModelFamily, Override
+from sdstudio.catalog.families import FAMILY_BY_KEY, ModelFamily, Override, optional_fields
 from sdstudio.catalog.previews import PREVIEW_BY_KEY, PreviewSpec
 from sdstudio.core.params import Parameter, parameters
 from sdstudio.core.request.request import GenerationRequest
@@ -73,6 +73,11 @@ class ModelInfo:
         return FAMILY_BY_KEY[self.family]
 
     @property
+    def idle_fields(self) -> frozenset[str]:
+        """Fields of a request that do not act on its family, though they do on another."""
+        return optional_fields() - self.family_row.takes
+
+    @property
     def preview_spec(self) -> PreviewSpec | None:
         """Its latent-to-RGB factors, its own or its family's; ``None`` when neither is known."""
         return self.preview or PREVIEW_BY_KEY.get(self.family_row.preview)
@@ -86,9 +91,12 @@ class ModelInfo:
 def parameters_of(model: ModelInfo | None) -> dict[str, Parameter]:
     """Return a request's parameters as this model changes them: declared, then its family's row, then its own wish."""
     rows: dict[str, Parameter] = {}
+    idle = model.idle_fields if model is not None else frozenset()
     for row in parameters(GenerationRequest):
         if model is not None:
             row = row.overridden(model.family_row.overrides.get(row.name))
+            if row.name in idle:
+                row = row.overridden(Override(hidden=True))
             if row.name in model.defaults:
                 row = row.overridden(Override(default=model.defaults[row.name]))
         rows[row.name] = row

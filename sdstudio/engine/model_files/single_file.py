@@ -21,6 +21,7 @@ from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from
 from safetensors.torch import load_file
 
 from sdstudio.catalog.checkpoints import CHECKPOINT_BY_KEY, V_PREDICTION
+from sdstudio.catalog.families import titles_that_take
 from sdstudio.core.errors import ModelDamaged, ModelPickled, ModelUnsupported
 from sdstudio.core.models.checkpoint import (
     FIRST_CONV,
@@ -78,7 +79,7 @@ def check_single_file(path: Path, with_pickles: bool = False) -> ModelFiles:
     if embedded is None:
         spec = spec_of(path, header)
         if spec is None:
-            raise ModelUnsupported(_what_it_is(path, header), "Choose a Stable Diffusion 1, 2 or XL checkpoint.")
+            raise ModelUnsupported(_what_it_is(path, header), f"Choose a checkpoint of {titles_that_take()}.")
         folder = resources() / "configs" / spec.key
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     changes = variations(path, header, folder.name if folder is not None else "")

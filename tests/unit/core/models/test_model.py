@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sdstudio.catalog.families import FAMILIES
+from sdstudio.catalog.families import FAMILIES, optional_fields, titles_that_take
 from sdstudio.catalog.previews import PREVIEW_BY_KEY, PreviewSpec
 from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
 from sdstudio.core.params import parameters
@@ -22,7 +22,8 @@ def test_every_familys_default_request_is_allowed(family):
     for name, override in family.overrides.items():
         if override.default is not None:
             assert getattr(request, name) == override.default
-        assert parameters_of(model)[name].hidden == override.hidden
+    hidden = {name for name, row in parameters_of(model).items() if row.hidden}
+    assert hidden == {row.name for row in parameters(GenerationRequest)} & (optional_fields() - family.takes)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
@@ -50,3 +51,9 @@ def test_a_models_own_wishes_go_before_its_familys():
 
 def test_without_a_model_parameters_are_as_declared():
     assert tuple(parameters_of(None).values()) == parameters(GenerationRequest)
+
+
+def test_a_hint_names_the_families_that_can():
+    assert titles_that_take("init_image") == "Stable Diffusion 1.x, Stable Diffusion 2.x or Stable Diffusion XL"
+    assert titles_that_take() == titles_that_take("loras")
+    assert titles_that_take("nothing of that kind") == ""
