@@ -21,16 +21,15 @@ from sdstudio.catalog.checkpoints import V_PREDICTION
 from sdstudio.catalog.schedulers import schedule_of
 from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY
-from sdstudio.core.errors import Cancelled, InvalidNumbers, InvalidRequest, ModelUnsupported
+from sdstudio.core.errors import Cancelled, InvalidNumbers, InvalidRequest
 from sdstudio.core.events import EventSink, StepDone
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import MemoryPlan
-from sdstudio.engine.families.stable_diffusion import image_pipeline
-from sdstudio.engine.model_files.loading import LoadedModel, is_stable_diffusion
+from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.preview import Previewer
 from sdstudio.engine.prompting.checks import diffusers_clip_skip
-from sdstudio.engine.prompting.conditioning import Conditioning
 from sdstudio.engine.samplers.edm import Edm
 from sdstudio.engine.samplers.noise import CPU, generators, understood
 from sdstudio.engine.samplers.schedulers import (
@@ -74,13 +73,14 @@ def sample(
         Cancelled: By the checks of the model; `Stopped` from the first step on, where the latents are known.
         RuntimeError: Also when memory ran out.
     """
-    pipe, own_decode = loaded.pipe, not is_stable_diffusion(loaded.files)
-    if begin is not None:
-        pipe = image_pipeline(loaded)
+    family = loaded.family
+    own_decode = not family.gives_latents
     scheduler = _scheduler(loaded, request, batch, device)
     edm = edm_of(loaded, request)
     if edm is not None and begin is not None:
         begin = begin / edm.sigma_data
+    start = family.begin(loaded.pipe, {} if begin is None else {INIT.field: begin})
+    pipe = start.pipe
     if plan.autocast:
         keep_format(scheduler)
     previewer = None if preview_every_s is None or own_decode else _previewer(loaded, device, preview_every_s)
@@ -89,8 +89,11 @@ def sample(
     last = LastStep()
     if not own_decode:
         last.watch(scheduler)
-    wanted = _arguments(loaded, request, batch, scheduler, begin)
-    wanted["callback_on_step_end"] = _Steps(batch, previewer, device, on_event, last)
+    kwargs = _pipeline_kwargs(loaded, request, batch)
+    if begin is not None:
+        kwargs |= _begun(request, scheduler)
+    kwargs |= {name: value.expand(len(batch.seeds), *value.shape[1:]) for name, value in start.kwargs.items()}
+    kwargs["callback_on_step_end"] = _Steps(batch, previewer, device, on_event, last)
     known = inspect.signature(type(pipe).__call__).parameters
     with contextlib.ExitStack() as stack:
         stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
@@ -98,16 +101,13 @@ def sample(
         stack.callback(last.forget)
         stack.enter_context(understood(request.rng, pipe, scheduler))
         if edm is not None:
-            stack.enter_context(edm.before(loaded.pipe.unet))
-        if not own_decode:
-            unet, row = loaded.pipe.unet, loaded.info.family_row
-            conditioning = Conditioning(pipe, unet, request, row, loaded.attached.embeddings)
-            wanted |= conditioning.arguments()
-            step_guidance = conditioning.step_guidance()
-            if step_guidance is not None:
-                stack.enter_context(step_guidance.hooked(pipe, unet))
+            stack.enter_context(edm.before(loaded.denoiser))
+        text = family.text(pipe, request, loaded.info.family_row, loaded.attached.embeddings)
+        stack.enter_context(text.hooks)
+        kwargs |= text.kwargs
         try:
-            latents = _called(loaded, pipe, {name: value for name, value in wanted.items() if name in known})
+            kwargs = {name: value for name, value in kwargs.items() if name in known}
+            latents = family.draw(pipe, kwargs, loaded.info.name)
         except Cancelled:
             clean = last.latents()
             if clean is None:
@@ -121,11 +121,9 @@ def sample(
     return _drawn(latents, own_decode, scheduler, request)
 
 
-def _arguments(
-    loaded: LoadedModel, request: GenerationRequest, batch: Batch, scheduler: Any, begin: torch.Tensor | None
-) -> dict[str, Any]:
-    """Return what the stock pipeline is called with, by the names of its arguments; a text's vectors come on top."""
-    wanted: dict[str, Any] = {
+def _pipeline_kwargs(loaded: LoadedModel, request: GenerationRequest, batch: Batch) -> dict[str, Any]:
+    """Return what every pipeline is called with; a text's vectors and what it begins from come on top."""
+    return {
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt or None,
         "width": request.width,
@@ -136,11 +134,7 @@ def _arguments(
         "clip_skip": diffusers_clip_skip(request.clip_skip, loaded.info.family_row),
         "num_inference_steps": request.steps,
         "eta": request.eta_ddim,
-        "output_type": "latent" if is_stable_diffusion(loaded.files) else "pt",
     }
-    if begin is not None:
-        wanted |= {"image": begin.expand(len(batch.seeds), -1, -1, -1), **_begun(request, scheduler)}
-    return wanted
 
 
 def _drawn(latents: torch.Tensor, decoded: bool, scheduler: Any, request: GenerationRequest) -> Drawn:
@@ -163,17 +157,6 @@ def _begun(request: GenerationRequest, scheduler: Any) -> dict[str, Any]:
     return {"num_inference_steps": count, "strength": min((run + 0.5) / count, 1.0)}  # the pipeline rounds down
 
 
-def _called(loaded: LoadedModel, pipe: Any, arguments: dict[str, Any]) -> torch.Tensor:
-    try:
-        return pipe(**arguments).images  # type: ignore[no-any-return]
-    except ValueError as error:
-        if is_stable_diffusion(loaded.files):
-            raise
-        # Pipelines outside the table have rules of their own, about sizes mostly, and say them as ValueError.
-        hint = "Try the size the model was made for."
-        raise ModelUnsupported(f"{loaded.info.name} cannot draw this: {error}", hint) from error
-
-
 def _scheduler(loaded: LoadedModel, request: GenerationRequest, batch: Batch, device: Device) -> Any:
     own = loaded.scheduler
     edm = edm_of(loaded, request)
@@ -187,7 +170,7 @@ def _scheduler(loaded: LoadedModel, request: GenerationRequest, batch: Batch, de
     if edm is not None:
         edm.keep_exact(scheduler)
     if draws_own_noise(scheduler):
-        network = getattr(loaded.pipe, "unet", None) or loaded.pipe.transformer
+        network: Any = loaded.denoiser
         channels, scale = network.config.in_channels, loaded.pipe.vae_scale_factor
         shape = (len(batch.seeds), channels, request.height // scale, request.width // scale)
         like = torch.empty(shape, dtype=device.dtype, device=device.torch_device)
@@ -204,7 +187,7 @@ def edm_of(loaded: LoadedModel, request: GenerationRequest) -> Edm | None:
     Raises:
         InvalidRequest: The request wants the model to be taken for another.
     """
-    if not is_stable_diffusion(loaded.files):
+    if not loaded.takes("prediction"):
         return None
     edm = Edm.of(loaded.scheduler)
     if edm is None or (request.compatibility == FIRST_COMPATIBILITY and loaded.files.single is None):

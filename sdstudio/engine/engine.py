@@ -7,10 +7,13 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
-import transformers
 from PIL import Image
 
+from sdstudio.catalog.families import titles_that_take
+from sdstudio.catalog.kinds import EMBEDDING, LORA, VAE
+from sdstudio.catalog.kinds import KIND_BY_KEY as ASSET_KIND_BY_KEY
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.errors import Cancelled, InvalidRequest, ModelUnsupported, OutOfMemory, StudioError
 from sdstudio.core.events import EngineStatus, EventSink, Notice, Unfinished
@@ -21,15 +24,14 @@ from sdstudio.core.settings import Settings
 from sdstudio.engine.batch import edm_of
 from sdstudio.engine.device.devices import KIND_BY_KEY, Device, choose_device
 from sdstudio.engine.device.interrupt import interruptible
-from sdstudio.engine.device.memory import MemoryPlan, apply, give_back, is_out_of_memory
-from sdstudio.engine.families.stable_diffusion import check_begins
+from sdstudio.engine.device.memory import MemoryPlan, give_back, is_out_of_memory
+from sdstudio.engine.families.registry import validate
 from sdstudio.engine.generation import FULL_HINT, VERSIONS, Drawing, lower_plan, tell_fitted
 from sdstudio.engine.model_files.folder import ModelFiles
 from sdstudio.engine.model_files.loading import (
     LoadedModel,
     PipelineKey,
     find_files,
-    is_stable_diffusion,
     load_model,
     pipeline_key,
 )
@@ -37,9 +39,12 @@ from sdstudio.engine.pictures.input_picture import input_picture
 from sdstudio.engine.pictures.preview import Previewer
 from sdstudio.engine.pictures.safety import Safety, SafetyFilter, installed_filters, is_explicit, load_checker
 from sdstudio.engine.pictures.upscaling import enlarger
-from sdstudio.engine.prompting.checks import check_clip_skip, diffusers_clip_skip, left_out, too_long
+from sdstudio.engine.prompting.checks import left_out
 from sdstudio.engine.recording import recorded
 from sdstudio.engine.samplers.schedulers import is_diffusion
+
+_CAPABILITY: Final[Mapping[str, str]] = {LORA: "loras", EMBEDDING: "embeddings", VAE: "vae"}
+"""Kind of a file -> what a family must take for it to be attached."""
 
 
 class Engine:
@@ -51,6 +56,7 @@ class Engine:
     """
 
     def __init__(self, settings: Settings, filters: Mapping[str, SafetyFilter] | None = None) -> None:
+        validate()
         self._settings = settings
         self._filters = dict(filters or {})
         self._loaded: LoadedModel | None = None
@@ -93,8 +99,8 @@ class Engine:
             tell_fitted(picture, resolved, seeds, device, Safety(own_filter, None), took_s, on_event)
             return
         loaded = self._ready(resolved, settings, device, on_event, cancel)
-        if picture is not None:
-            check_begins(loaded)
+        if picture is not None and INIT.field not in loaded.family.begins_from(loaded.pipe):
+            raise _cannot_begin(loaded)
         self._look_at(resolved, loaded, on_event)
         safety = self._safety(loaded, device, on_event, cancel)
         job = Drawing(loaded, resolved, tuple(seeds), device, settings.preview_every_s, safety, on_event, picture)
@@ -161,9 +167,10 @@ class Engine:
         spec = loaded.info.preview_spec
         if not self._recording:
             return contextlib.nullcontext()
-        if spec is None or not is_stable_diffusion(loaded.files):
+        if spec is None or not loaded.takes("explaining"):
             raise ModelUnsupported(f"{loaded.info.name}: its steps cannot be shown as pictures.", "Explain another.")
-        return recorded(loaded.pipe, request.guidance_scale, Previewer(spec, device.torch_device), on_event)
+        previewer = Previewer(spec, device.torch_device)
+        return recorded(loaded.pipe, loaded.denoiser, request.guidance_scale, previewer, on_event)
 
     @property
     def loaded(self) -> LoadedModel | None:
@@ -226,10 +233,14 @@ class Engine:
         on_event: EventSink, cancel: threading.Event,
     ) -> None:  # fmt: skip
         """Attach the job's LoRA, embeddings and VAE to a model that the studio knows the parts of."""
-        if resolved.adapters and not is_stable_diffusion(loaded.files):
-            named = resolved.adapters[0].name
-            said = f"{named}: {loaded.info.name} is of a kind that takes no LoRA, embedding or VAE here."
-            raise InvalidRequest("loras", said, "Take it out, or choose a Stable Diffusion 1, 2 or XL model.")
+        for adapter in resolved.adapters:
+            needed = _CAPABILITY.get(adapter.kind, "")
+            if needed and not loaded.takes(needed):
+                kind = ASSET_KIND_BY_KEY[adapter.kind].title
+                message = f"{adapter.name}: {loaded.info.name} is of a kind that takes no {kind} here."
+                hint = f"Take it out, or choose a model of {titles_that_take(needed)}."
+                field = "prompt" if adapter.kind == EMBEDDING else needed
+                raise InvalidRequest(field, message, hint)
         try:
             if loaded.attached.attach(resolved, with_pickles, device.torch_device, on_event, cancel):
                 loaded.plan = None  # the other VAE has none of its switches thrown
@@ -257,7 +268,7 @@ class Engine:
         """Throw a plan's switches; ``False`` when memory does not suffice for it."""
         before, loaded.plan = loaded.plan, None  # broken off, they are all thrown anew the next time
         try:
-            interruptible(cancel, lambda: apply(plan, before, loaded.pipe, device.torch_device))
+            interruptible(cancel, lambda: loaded.apply(plan, before, device))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -267,27 +278,21 @@ class Engine:
 
     def _look_at(self, resolved: ResolvedRequest, loaded: LoadedModel, on_event: EventSink) -> None:
         """Check what depends on the model's own parts, and tell what of the request it cannot follow."""
-        request, pipe = resolved.request, loaded.pipe
-        if diffusers_clip_skip(request.clip_skip, loaded.info.family_row):
-            encoders = [getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2")]
-            check_clip_skip(request.clip_skip, [encoder for encoder in encoders if encoder is not None])
+        request = resolved.request
+        unread = loaded.family.check(loaded.pipe, request, loaded.info.family_row)
         if not is_diffusion(loaded.scheduler) and edm_of(loaded, request) is None:
             title = SCHEDULER_BY_KEY[request.scheduler].title
             own = type(loaded.scheduler).__name__
             on_event(Notice(f"{loaded.info.name} is sampled with its own {own}: {title} is not made for it."))
         idle = left_out(request, [adapter.name for adapter in resolved.embeddings])
-        if idle is not None:
-            on_event(idle)
-        tokenizer = getattr(pipe, "tokenizer", None)
-        if is_stable_diffusion(loaded.files) or not isinstance(tokenizer, transformers.CLIPTokenizer):
-            return  # the former are read to the end, whatever their length: engine.encoding
-        texts = [(request.prompt, "Prompt")]
-        if request.guidance_scale > 1:
-            texts.append((request.negative_prompt, "Negative prompt"))
-        for text, title in texts:
-            notice = too_long(tokenizer, text, title)
-            if notice is not None:
-                on_event(notice)
+        for notice in (*([idle] if idle is not None else []), *unread):
+            on_event(notice)
+
+
+def _cannot_begin(loaded: LoadedModel) -> InvalidRequest:
+    message = f"{INIT.title}: {loaded.info.name} cannot begin from one."
+    hint = f"Choose a model of {titles_that_take(INIT.field)} that is not for inpainting."
+    return InvalidRequest(INIT.field, message, hint)
 
 
 def make_engine(settings: Settings) -> Engine:

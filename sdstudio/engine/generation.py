@@ -24,7 +24,7 @@ from sdstudio.core.request.request import UNFINISHED, Recipe
 from sdstudio.engine.batch import Batch, sample
 from sdstudio.engine.device.conditions import conditions
 from sdstudio.engine.device.devices import Device
-from sdstudio.engine.device.memory import MemoryPlan, apply, give_back, is_out_of_memory, thriftier
+from sdstudio.engine.device.memory import MemoryPlan, give_back, is_out_of_memory, thriftier
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.safety import Safety
 from sdstudio.engine.prompting.checks import clip_skip_told
@@ -176,7 +176,7 @@ class Drawing:
             raise self._too_large()
         before, self._loaded.plan = self._loaded.plan, None  # an error on the way leaves it unknown
         try:
-            apply(plan, before, self._loaded.pipe, self._device.torch_device)
+            self._loaded.apply(plan, before, self._device)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -206,7 +206,7 @@ class Drawing:
             "vae_retry": retried,
             "rng": self._request.rng,
             **clip_skip_told(self._request, self._loaded.info.family_row),
-            **conditions(self._loaded.pipe, self._device, bool(single and single.scaled)),
+            **conditions(self._loaded.denoiser, self._device, bool(single and single.scaled)),
         }
         if self._stopped is not None:
             made_with[UNFINISHED] = dict(zip(("step", "of"), self._stopped, strict=True))

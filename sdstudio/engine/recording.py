@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import torch
+from torch import nn
 
 from sdstudio.core.events import EventSink, GuidanceStep
 from sdstudio.engine.pictures.preview import Previewer, predicted_clean
@@ -25,17 +26,20 @@ RECORDED_MAXIMUM: Final = 32
 
 
 @contextlib.contextmanager
-def recorded(pipe: Any, guidance_scale: float, previewer: Previewer, on_event: EventSink) -> Iterator[None]:
+def recorded(
+    pipe: Any, network: nn.Module, guidance_scale: float, previewer: Previewer, on_event: EventSink
+) -> Iterator[None]:
     """Tell a `GuidanceStep` for the first picture of what the pipeline draws within the block.
 
     Args:
-        pipe: Of Stable Diffusion; its scheduler may be put in within the block.
+        pipe: Its scheduler may be put in within the block.
+        network: What it calls at every step.
         guidance_scale: As it is drawn with.
         previewer: Turns latents into pictures.
         on_event: Where the steps are told.
     """
     recorder = _Recorder(pipe, guidance_scale, previewer, on_event)
-    hook = pipe.unet.register_forward_hook(recorder.keep)
+    hook = network.register_forward_hook(recorder.keep)
     try:
         yield
     finally:

@@ -28,15 +28,19 @@ from sdstudio.engine.adapters.vae_file import load_vae
 class Attached:
     """LoRA, embeddings and VAE of one pipeline.
 
+    Args:
+        pipe: The pipeline.
+        lora_networks: Its parts that a LoRA can change.
+
     Attributes:
         embeddings: What prompts may name.
     """
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, pipe: Any, lora_networks: Sequence[str]) -> None:
         self._pipe = pipe
         self._own_vae = getattr(pipe, "vae", None)
         self._vae: Stamp | None = None
-        self._loras = AttachedLoras(pipe)
+        self._loras = AttachedLoras(pipe, lora_networks)
         self._files: dict[Stamp, tuple[torch.Tensor, ...]] = {}
         self.embeddings = Embeddings()
 

@@ -18,7 +18,6 @@ from torch import nn
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.events import EventSink, ModelLoading, Notice
 from sdstudio.core.models.adapter import Adapter
-from sdstudio.core.models.lora_names import UNET
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.work import listed
 from sdstudio.engine.adapters.attached_file import Stamp, stamp_of, wrong_family
@@ -51,10 +50,16 @@ class _Lora:
 
 
 class AttachedLoras:
-    """The LoRA of one pipeline."""
+    """The LoRA of one pipeline.
 
-    def __init__(self, pipe: Any) -> None:
+    Args:
+        pipe: The pipeline.
+        networks: Its parts that they can change.
+    """
+
+    def __init__(self, pipe: Any, networks: Sequence[str]) -> None:
         self._pipe = pipe
+        self._networks = networks
         self._loras: dict[Stamp, _Lora] = {}
         self._hooked: tuple[Any, ...] = ()
         self._handles: list[Any] = []
@@ -97,7 +102,7 @@ class AttachedLoras:
         stamps = [stamp for stamp, _ in stamped]
         self._loras = {stamp: self._loras[stamp] for stamp in stamps if stamp in self._loras}
         missing = [(stamp, adapter) for stamp, adapter in stamped if stamp not in self._loras]
-        layers = layers_of(self._pipe) if missing else {}
+        layers = layers_of(self._pipe, self._networks) if missing else {}
         moved = False
         for done, (stamp, adapter) in enumerate(missing):
             on_event(ModelLoading(model.name, done / len(missing), f"LoRA {adapter.name}"))
@@ -108,7 +113,7 @@ class AttachedLoras:
         added: dict[nn.Module, list[tuple[Term, float]]] = {}
         for stamp, adapter in stamped:
             for layer, network, more in self._loras[stamp].terms:
-                weight = adapter.unet_weight if network == UNET else adapter.text_weight
+                weight = adapter.text_weight if network.startswith("text_encoder") else adapter.unet_weight
                 if weight:
                     added.setdefault(layer, []).append((more, weight))
         for layer, terms in added.items():

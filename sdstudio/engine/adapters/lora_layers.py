@@ -6,12 +6,12 @@ Kohya's files for SDXL and ComfyUI's own name the UNet's layers as the original 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Final
 
 from torch import nn
 
-from sdstudio.core.models.lora_names import NETWORKS, UNET
+from sdstudio.core.models.lora_names import UNET
 
 NORMS: Final = (nn.GroupNorm, nn.LayerNorm)
 
@@ -30,10 +30,10 @@ _BLOCK: Final = re.compile(
 )
 
 
-def layers_of(pipe: Any) -> dict[tuple[str, str], nn.Module]:
-    """Return the layers of a pipeline that a LoRA can change, by every name that files have for them."""
+def layers_of(pipe: Any, networks: Sequence[str]) -> dict[tuple[str, str], nn.Module]:
+    """Return the layers of these parts of a pipeline that a LoRA can change, by every name that files have for them."""
     layers: dict[tuple[str, str], nn.Module] = {}
-    for network in NETWORKS:
+    for network in networks:
         module = getattr(pipe, network, None)
         if module is None:
             continue

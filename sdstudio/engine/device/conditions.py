@@ -9,15 +9,14 @@ import torch
 from sdstudio.engine.device.devices import Device
 
 
-def conditions(pipe: Any, device: Device, scaled: bool = False) -> dict[str, Any]:
+def conditions(network: Any, device: Device, scaled: bool = False) -> dict[str, Any]:
     """Return what a recipe says of them; pixels may shift with each.
 
     Args:
-        pipe: What drew.
+        network: What was called at every step.
         device: Where.
         scaled: Whether weights were multiplied by the scales beside them; before 0.2 the scales were left out.
     """
-    network = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
     processors = getattr(network, "attn_processors", None) or {}
     said: dict[str, Any] = {"attention": ", ".join(sorted({type(one).__name__ for one in processors.values()}))}
     if scaled:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -97,7 +97,7 @@ def _offload(pipe: Any, mode: Any, device: torch.device) -> None:
         pipe.to(device)
 
 
-# In the order in which they are thrown: weights get their layout before they are moved.
+# In the order in which they are thrown: weights get their layout before they are moved. A family may have others.
 SWITCHES: Final = (
     MemorySwitch("channels_last", _channels_last),
     MemorySwitch("attention_slicing", _attention_slicing),
@@ -108,12 +108,15 @@ SWITCHES: Final = (
 )
 
 
-def apply(plan: MemoryPlan, before: MemoryPlan | None, pipe: Any, device: torch.device) -> None:
+def apply(
+    plan: MemoryPlan, before: MemoryPlan | None, pipe: Any, device: torch.device,
+    switches: Sequence[MemorySwitch] = SWITCHES,
+) -> None:  # fmt: skip
     """Throw every switch in which ``plan`` differs from ``before``, all of them when nothing was applied yet."""
-    changed = [s for s in SWITCHES if before is None or getattr(plan, s.name) != getattr(before, s.name)]
+    changed = [s for s in switches if before is None or getattr(plan, s.name) != getattr(before, s.name)]
     if changed and (before is None or before.offload != "none"):
         pipe.remove_all_hooks()  # weights that are hooked away on "meta" cannot be changed
-        changed = [s for s in changed if s.name != "offload"] + [s for s in SWITCHES if s.name == "offload"]
+        changed = [s for s in changed if s.name != "offload"] + [s for s in switches if s.name == "offload"]
     for switch in changed:
         switch.throw(pipe, getattr(plan, switch.name), device)
 

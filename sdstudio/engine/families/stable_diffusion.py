@@ -1,38 +1,92 @@
-"""How a loaded text-to-image pipeline draws over a picture: the stock image-to-image pipeline on the same parts."""
+"""Stable Diffusion 1, 2 and XL: a UNet that hears CLIP, latents that the VAE decodes, pictures to begin from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 import diffusers
+import torch
+from torch import nn
 
-from sdstudio.core.errors import InvalidRequest
-from sdstudio.engine.model_files.loading import LoadedModel
+from sdstudio.catalog.families import ModelFamily
+from sdstudio.core.events import Notice
+from sdstudio.core.models.lora_names import NETWORKS
+from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.engine.adapters.embeddings import Embeddings
+from sdstudio.engine.families.any_pipeline import AnyPipeline
+from sdstudio.engine.families.base import Begin, TextInputs
+from sdstudio.engine.prompting.checks import check_clip_skip_of
+from sdstudio.engine.prompting.conditioning import Conditioning
 
+# The studio runs a checker itself (engine.pictures.safety) and has no image prompts.
+LEFT_OUT: Final = ("safety_checker", "feature_extractor", "image_encoder")
+
+# Text to image -> image to image. They are looked up here because diffusers imports a pipeline when it is first named,
+# and the first picture is spared that wait.
 PIPELINES: Final[Mapping[type, Any]] = {
     diffusers.StableDiffusionPipeline: diffusers.StableDiffusionImg2ImgPipeline,
     diffusers.StableDiffusionXLPipeline: diffusers.StableDiffusionXLImg2ImgPipeline,
 }
 
 
-def check_begins(loaded: LoadedModel) -> None:
-    """Raise `InvalidRequest` for a model that cannot begin from a picture: one for inpainting, another family."""
-    pipe = loaded.pipe
-    if type(pipe) in PIPELINES and pipe.unet.config.in_channels == pipe.vae.config.latent_channels:
-        return
-    said = f"Input picture: {loaded.info.name} cannot begin from one."
-    raise InvalidRequest("init_image", said, "Choose a Stable Diffusion 1, 2 or XL model that is not for inpainting.")
+class StableDiffusion(AnyPipeline):
+    """The `Family` of SD 1, 2 and XL."""
 
+    gives_latents = True
+    has_clip = True
 
-def image_pipeline(loaded: LoadedModel) -> Any:
-    """Return the pipeline that draws over a picture with the parts of a loaded one; it has no scheduler yet."""
-    pipe = loaded.pipe
-    parts = {**pipe.components, "scheduler": None}  # a constructor would rewrite the configuration of the model's own
-    if isinstance(pipe, diffusers.StableDiffusionXLPipeline):
-        parts |= {"force_zeros_for_empty_prompt": pipe.config.force_zeros_for_empty_prompt, "add_watermarker": False}
-    else:
-        parts["requires_safety_checker"] = False
-    made = PIPELINES[type(pipe)](**parts)
-    made.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {}))
-    return made
+    def left_out(self) -> tuple[str, ...]:
+        """Return the safety checker and what reads pictures."""
+        return LEFT_OUT
+
+    def build_kwargs(self) -> Mapping[str, Any]:
+        """Return what SD 1 and 2, and XL, ask about what is left out."""
+        return {"requires_safety_checker": False, "add_watermarker": False}
+
+    def denoiser(self, pipe: Any) -> nn.Module:
+        """Return the UNet."""
+        return pipe.unet  # type: ignore[no-any-return]
+
+    def check(self, pipe: Any, request: GenerationRequest, row: ModelFamily) -> Sequence[Notice]:
+        """Return nothing: prompts are read to their end, whatever their length. Raises: InvalidRequest."""
+        check_clip_skip_of(pipe, request, row)
+        return ()
+
+    def text(self, pipe: Any, request: GenerationRequest, row: ModelFamily, embeddings: Embeddings) -> TextInputs:
+        """Return the prompts as vectors, where the stock pipeline would read them differently. Raises: Cancelled."""
+        unet = self.denoiser(pipe)
+        conditioning = Conditioning(pipe, unet, request, row, embeddings)
+        step_guidance = conditioning.step_guidance()
+        hooks = step_guidance.hooked(pipe, unet) if step_guidance is not None else nullcontext()
+        return TextInputs(conditioning.arguments(), hooks)
+
+    def begins_from(self, pipe: Any) -> frozenset[str]:
+        """Return the input picture, unless the UNet wants more channels than noise has, as one for inpainting does."""
+        can = type(pipe) in PIPELINES and pipe.unet.config.in_channels == pipe.vae.config.latent_channels
+        return frozenset({INIT.field} if can else ())
+
+    def begin(self, pipe: Any, latents: Mapping[str, torch.Tensor]) -> Begin:
+        """Return the stock image-to-image pipeline on the same parts."""
+        if not latents:
+            return Begin(pipe)
+        # Without a scheduler: a constructor would rewrite the configuration of the model's own.
+        parts = {**pipe.components, "scheduler": None}
+        if isinstance(pipe, diffusers.StableDiffusionXLPipeline):
+            parts["force_zeros_for_empty_prompt"] = pipe.config.force_zeros_for_empty_prompt
+            parts["add_watermarker"] = False
+        else:
+            parts["requires_safety_checker"] = False
+        over_picture = PIPELINES[type(pipe)](**parts)
+        over_picture.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {}))
+        return Begin(over_picture, {"image": latents[INIT.field]})
+
+    def draw(self, pipe: Any, kwargs: Mapping[str, Any], model_name: str) -> torch.Tensor:
+        """Return latents (B, 4, h, w)."""
+        return pipe(**kwargs, output_type="latent").images  # type: ignore[no-any-return]
+
+    def lora_networks(self) -> tuple[str, ...]:
+        """Return the UNet and the text encoders."""
+        return NETWORKS

@@ -28,8 +28,9 @@ from sdstudio.core.models.model import ModelLayout
 from sdstudio.core.models.safetensors_header import Header
 from sdstudio.core.models.safetensors_writer import PART_SUFFIX, SafetensorsWriter, TensorPlan, check_room
 from sdstudio.core.models.work import KEEP, PRECISIONS, ConvertOrder, OnProgress, WorkReport, check_target
+from sdstudio.engine.families.stable_diffusion import LEFT_OUT
 from sdstudio.engine.model_files.folder import Component, ModelFiles, check_files, weight_paths, weights_name
-from sdstudio.engine.model_files.loading import LEFT_OUT, component_class, said_as_model_error
+from sdstudio.engine.model_files.loading import component_class, said_as_model_error
 from sdstudio.engine.model_files.original_layout import Original, original_text, original_unet, original_vae, unused
 from sdstudio.engine.model_files.own_parts import own_parts
 from sdstudio.engine.model_files.single_file import SingleFileReader, check_single_file, opened

@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 
-from sdstudio.catalog.families import FAMILIES
+from sdstudio.catalog.families import titles_that_take
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelLoadFailed, ModelPickled, ModelUnsupported
 from sdstudio.core.events import EventSink, ModelLoading, Notice
 from sdstudio.core.models.adapter import Adapter
@@ -31,15 +31,17 @@ from sdstudio.engine.device.aligned import align
 from sdstudio.engine.device.cancel import CancelChecks
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.interrupt import interruptible
-from sdstudio.engine.device.memory import MemoryPlan, is_out_of_memory
+from sdstudio.engine.device.memory import MemoryPlan, apply, is_out_of_memory
+from sdstudio.engine.families.base import Family
+from sdstudio.engine.families.registry import CODE, code_of, row_of
 from sdstudio.engine.model_files.folder import Component, ModelFiles, check_files, stamp_of
 from sdstudio.engine.model_files.single_file import SingleFileReader, check_single_file, opened, said_of
 from sdstudio.engine.model_files.vocabulary import check_vocabulary
 from sdstudio.engine.weight_files.part_config import check_config
 
-# The studio runs a checker itself (engine.safety) and has no image prompts, so Stable Diffusion is built without these.
-LEFT_OUT: Final = ("safety_checker", "feature_extractor", "image_encoder")
 CHECKER: Final = ("safety_checker", "feature_extractor")
+"""Parts that the studio runs itself, where a family leaves them out of the pipeline (`engine.pictures.safety`)."""
+
 # What diffusers, transformers, safetensors and torch raise about files that are whole but do not belong together.
 NO_VAE_HINT: Final = "Choose a VAE to draw with it."
 LIBRARY_ERRORS: Final = (
@@ -52,11 +54,6 @@ diffusers.utils.logging.set_verbosity_error()
 diffusers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
-
-# Looked up here because diffusers imports a pipeline when it is first named, and the first picture is spared that wait.
-STABLE_DIFFUSION: Final[Mapping[str, Any]] = {
-    name: getattr(diffusers, name) for family in FAMILIES for name in family.pipelines
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +98,24 @@ class LoadedModel:
     checker: tuple[Any, Any] | None = None
     built: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
+    @property
+    def family(self) -> Family:
+        """The code that drives its pipeline."""
+        return code_of(self.files.pipeline)
+
+    @property
+    def denoiser(self) -> nn.Module:
+        """The network that is called at every step."""
+        return self.family.denoiser(self.pipe)
+
+    def takes(self, capability: str) -> bool:
+        """Whether its pipeline's family takes a field of a request, or something of ``BESIDE_FIELDS``."""
+        return capability in row_of(self.files.pipeline).takes
+
+    def apply(self, plan: MemoryPlan, before: MemoryPlan | None, device: Device) -> None:
+        """Throw the switches in which a memory plan differs from the one before, all of them for ``None``."""
+        apply(plan, before, self.pipe, device.torch_device, self.family.switches())
+
 
 def find_files(
     model: ModelInfo, with_checker: bool, known: ModelFiles | None = None, with_pickles: bool = False,
@@ -130,8 +145,8 @@ def find_files(
             _pipeline_class(known)
         _check_vae(model, known, with_pickles, vae)
         return known
-    unused = tuple(name for name in LEFT_OUT if not (with_checker and name in CHECKER))
-    without = unused if model.family_row.pipelines else ()
+    left_out = CODE[model.family].left_out()
+    without = tuple(name for name in left_out if not (with_checker and name in CHECKER))
     if known is not None and (known.folder, known.without, known.stamp) == (model.path, without, stamp_of(model.path)):
         return known
     files = check_files(model.path, without)
@@ -166,7 +181,8 @@ def load_model(
         Cancelled: Within about a tenth of a second after ``cancel`` was set.
     """
     parts: dict[str, Any] = {}
-    wanted = [part for part in files.components if not (is_stable_diffusion(files) and part.name in LEFT_OUT)]
+    family = code_of(files.pipeline)
+    wanted = [part for part in files.components if part.name not in family.left_out()]
     total = sum(part.size_bytes for part in wanted) or 1
     done = 0
     for message, hint in said_of(files):
@@ -184,10 +200,11 @@ def load_model(
         pipe = said_as_model_error(files, cancel, functools.partial(assemble, files, folder, parts, key.dtype))
     if getattr(pipe, "scheduler", None) is None:
         message = f"{model.name} is several models in one ({files.pipeline}), with a sampler each."
-        raise ModelUnsupported(message, "Choose a Stable Diffusion 1, 2 or XL model.")
+        raise ModelUnsupported(message, f"Choose a model of {titles_that_take()}.")
     pipe.set_progress_bar_config(disable=True)
     networks = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
-    return LoadedModel(key, model, files, pipe, pipe.scheduler, CancelChecks(networks), Attached(pipe))
+    attached = Attached(pipe, family.lora_networks())
+    return LoadedModel(key, model, files, pipe, pipe.scheduler, CancelChecks(networks), attached)
 
 
 def pipeline_key(files: ModelFiles, device: Device, channels_last: bool) -> PipelineKey:
@@ -261,7 +278,7 @@ def check_whole(files: ModelFiles, parts: dict[str, Any]) -> None:
     for name, part in parts.items():
         encoder = parts.get(name.replace("tokenizer", "text_encoder"))
         if name.startswith("tokenizer") and encoder is not None:
-            check_vocabulary(f"{files.folder.name}: its {name}", part, encoder, is_stable_diffusion(files))
+            check_vocabulary(f"{files.folder.name}: its {name}", part, encoder, code_of(files.pipeline).has_clip)
 
 
 def _bad_weights(network: nn.Module) -> str:
@@ -278,25 +295,16 @@ def _bad_weights(network: nn.Module) -> str:
     return f"holds invalid numbers (NaN or infinity) in {first}"
 
 
-def is_stable_diffusion(files: ModelFiles) -> bool:
-    """Whether a family of the table names its pipeline, so that the studio knows its latents and its VAE."""
-    return files.pipeline in STABLE_DIFFUSION
-
-
 def _pipeline_class(files: ModelFiles) -> Any:
     """Return the class to build, when the studio draws with it. Raises: ModelUnsupported."""
-    if is_stable_diffusion(files):
-        return STABLE_DIFFUSION[files.pipeline]
     check_pipeline(files.pipeline, files.folder.name)
-    return getattr(diffusers, files.pipeline)
+    return code_of(files.pipeline).pipeline_class(files.pipeline)
 
 
 def assemble(files: ModelFiles, folder: Path, parts: dict[str, Any], dtype: torch.dtype) -> Any:
     """Let diffusers put the loaded components together, which also reads the pipeline's own switches from the index."""
-    cls = _pipeline_class(files)
-    given = {**dict.fromkeys(files.absent), **parts}
-    if is_stable_diffusion(files):
-        given |= {**dict.fromkeys(LEFT_OUT), "requires_safety_checker": False, "add_watermarker": False}
+    cls, family = _pipeline_class(files), code_of(files.pipeline)
+    given = {**dict.fromkeys(files.absent), **parts, **dict.fromkeys(family.left_out()), **family.build_kwargs()}
     known = inspect.signature(cls.__init__).parameters
     given = {name: value for name, value in given.items() if name in known}
     pipe = cls.from_pretrained(str(folder), local_files_only=True, dtype=dtype, **given)

@@ -14,8 +14,9 @@ from sdstudio.catalog.checkpoints import CHECKPOINTS
 from sdstudio.core.errors import ModelUnsupported
 from sdstudio.core.models.checkpoint import PARTS_KEY, VOCABULARY_FILES, EmbeddedParts
 from sdstudio.core.paths import resources
+from sdstudio.engine.families.stable_diffusion import LEFT_OUT
 from sdstudio.engine.model_files.folder import Component, ModelFiles
-from sdstudio.engine.model_files.loading import LEFT_OUT, component_class
+from sdstudio.engine.model_files.loading import component_class
 from sdstudio.engine.model_files.single_file import CLIP_FOLDER
 from sdstudio.engine.samplers.schedulers import TRAINED
 

@@ -82,6 +82,13 @@ def left_out(request: GenerationRequest, embeddings: Collection[str] = ()) -> No
     return Notice(f"{', '.join(names[:3])}{more}: not drawn with.", hint)
 
 
+def check_clip_skip_of(pipe: Any, request: GenerationRequest, family: ModelFamily) -> None:
+    """Make sure that a pipeline's text encoders have as many layers as a request skips. Raises: InvalidRequest."""
+    if diffusers_clip_skip(request.clip_skip, family):
+        encoders = [getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2")]
+        check_clip_skip(request.clip_skip, [encoder for encoder in encoders if encoder is not None])
+
+
 def check_clip_skip(clip_skip: int, encoders: list[Any]) -> None:
     """Make sure that every text encoder has that many layers.
 

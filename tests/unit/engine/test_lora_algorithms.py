@@ -21,6 +21,7 @@ from sdstudio.catalog.kinds import LORA
 from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelUnsupported
 from sdstudio.core.events import Notice
 from sdstudio.core.models.adapter import Adapter
+from sdstudio.core.models.lora_names import NETWORKS
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
@@ -38,7 +39,7 @@ class Bench:
     def __init__(self, here, folder):
         here.make(steps=1)
         self.pipe, self.model, self.folder = here.pipe, here.model, folder
-        self.attached = Attached(self.pipe)
+        self.attached = Attached(self.pipe, NETWORKS)
         self.events = []
         self.count = 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -80,13 +82,11 @@ def test_nothing_is_told_when_nobody_asks(studio):
     assert here.of(GuidanceStep) == []
 
 
-def test_a_model_whose_latents_are_unknown_is_refused(studio, monkeypatch):
-    here = studio()
-    here.make([1], steps=1)
+def test_a_model_whose_latents_are_unknown_is_refused(studio, own_copy):
+    folder = own_copy()
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": "StableDiffusionPAGPipeline"}))
+    here = studio("other", path=folder)
     here.engine.record(True)
-    monkeypatch.setattr("sdstudio.engine.engine.is_stable_diffusion", lambda files: False)
-    try:
-        with pytest.raises(ModelUnsupported, match="cannot be shown"):
-            here.make([1], steps=1)
-    finally:
-        here.engine.record(False)
+    with pytest.raises(ModelUnsupported, match="cannot be shown"):
+        here.make([1], steps=1)

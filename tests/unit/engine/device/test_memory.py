@@ -218,7 +218,7 @@ def test_memory_that_runs_out_while_it_is_being_saved_is_said_as_such(studio, mo
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     with Full(here.pipe.unet), monkeypatch.context() as patched:
-        patched.setattr("sdstudio.engine.generation.apply", refuse)
+        patched.setattr("sdstudio.engine.model_files.loading.apply", refuse)
         with pytest.raises(OutOfMemory, match="Size = 64 x 64"):
             here.make([5])
     assert len(here.make([5])) == 1
