@@ -123,10 +123,10 @@ class Furniture:
         conductor = Conductor(players, actions, rooms.controller, rooms.history, window)
         conductor.grant(history_desk.wishes)
         queue_panel.undos = history_desk.undos
-        QueueDesk(players, conductor, rooms.controller, rooms.history, window)
         _show_last_picture(rooms, players, conductor, window)
         _generate_forever(players, conductor, rooms.controller, window)
         acts = _change_parameters(rooms, players, panel_head, history_desk.undos, window)
+        QueueDesk(players, conductor, rooms.controller, rooms.history, acts, window)
         parameters_desk = _use_parameters(players, conductor, acts, window)
         input_desk = _begin_from_pictures(rooms, players, conductor, history_desk.undos, window)
         exchange = Exchange(rooms.library, rooms.history, rooms.tasks, message, status_line, window)

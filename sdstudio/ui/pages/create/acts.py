@@ -77,7 +77,7 @@ class Acts(QObject):
         """
         before = self.standing()
         act()
-        return self._keep(said, before)
+        return self.keep_since(said, before)
 
     def keep(self, change: Change, text: str, more: Sequence[MessageAction] = ()) -> None:
         """Keep what takes a change back that was made elsewhere, and say what was done."""
@@ -97,9 +97,8 @@ class Acts(QObject):
             values = "1 value is" if count == 1 else f"{count} values are"
             self.tell(change, f"{group or 'Parameters'}: {values} back at the default.")
 
-    # inside
-
-    def _keep(self, said: str, before: Standing) -> Change | None:
+    def keep_since(self, said: str, before: Standing) -> Change | None:
+        """Keep as one act what was changed since something stood there; ``None`` when nothing was."""
         after = self.standing()
         if after == before:
             return None
@@ -109,7 +108,7 @@ class Acts(QObject):
             nonlocal stood
             changed_since = self.standing() != stood
             stood = self.standing()
-            self._show(before)
+            self.show(before)
             self._undone = (change, before)
             self._dismiss()
             if changed_since:
@@ -117,20 +116,23 @@ class Acts(QObject):
                 self._say(text, "info", [("Redo", lambda: self._undos.redo(change))])
 
         def redo() -> None:
-            self._show(stood)
+            self.show(stood)
             self._dismiss()
 
         change = Change(said, undo, redo)
         self._undos.push(change)
         return change
 
-    def _show(self, standing: Standing) -> None:
+    def show(self, standing: Standing) -> None:
+        """Show again what `standing` returned."""
         editor = self._editor
         self._panel.show_standing(standing.panel)
         editor.prompt_edit.step_to(standing.prompt)
         editor.negative_edit.step_to(standing.negative_prompt)
         editor.set_negative_open(standing.negative_open)
         editor.set_styles(standing.styles)
+
+    # inside
 
     def _on_field_reset(self, name: str, value: object) -> None:
         field = self._panel.field(name)

@@ -1,12 +1,13 @@
 """What the queue asks of the window: a waiting job back in panel and prompts, its pictures, what was kept of it.
 
 While a job is edited, a line above the prompt says so, and the next press of Generate takes its place in the queue.
+However it ends, what was written before and what was changed meanwhile can both be brought back by undo.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Final
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QToolButton
@@ -15,11 +16,15 @@ from sdstudio.background.controller import JobController
 from sdstudio.background.worker import KeptPictures
 from sdstudio.core.errors import StudioError
 from sdstudio.history.store import History
-from sdstudio.jobs.queue import Group, Job
+from sdstudio.jobs.queue import Group, Job, JobState
+from sdstudio.ui.pages.create.acts import Acts
 from sdstudio.ui.pages.create.controller import Conductor
 from sdstudio.ui.pages.create.queue.job_words import pictures, quoted
 from sdstudio.ui.pages.create.widgets import CreateWidgets
+from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.message_bar import MessageBar
+
+_EDIT: Final = "Edit {}"
 
 
 class QueueDesk(QObject):
@@ -30,19 +35,22 @@ class QueueDesk(QObject):
         conductor: Submits what is written.
         controller: The queue.
         history: Knows which pictures a job made, and how long pictures took.
+        acts: Takes back what editing brings into panel and prompts.
         parent: Qt's.
     """
 
     def __init__(
-        self, players: CreateWidgets, conductor: Conductor, controller: JobController, history: History, parent: QObject
-    ) -> None:
+        self, players: CreateWidgets, conductor: Conductor, controller: JobController, history: History, acts: Acts,
+        parent: QObject,
+    ) -> None:  # fmt: skip
         super().__init__(parent)
         self._players = players
         self._conductor = conductor
         self._controller = controller
         self._history = history
+        self._acts = acts
         self._edited: Group | None = None
-        self._before: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+        self._before = self._begun = acts.standing()
         self.bar = MessageBar("editingJobMessage", players.editor)
         close = self.bar.findChild(QToolButton, "dismissMessageButton")
         assert isinstance(close, QToolButton)
@@ -55,21 +63,24 @@ class QueueDesk(QObject):
         queue.show_wanted.connect(self.show_pictures)
         queue.edit_wanted.connect(self.edit)
         conductor.replaces = lambda: self._edited.id if self._edited is not None else None
-        conductor.generated.connect(lambda _job: self._end())
+        conductor.generated.connect(lambda _job: self._end_for_good())
         controller.queue_changed.connect(self._on_queue_changed)
         controller.worker.kept.connect(self._on_kept)
 
     def edit(self, group: Group) -> None:
         """Put a waiting group into panel and prompts; the next press of Generate replaces it."""
+        first, panel, now = group.jobs[0], self._players.panel, self._acts.standing()
         if self._edited is None:
-            self._before = self._players.panel.state(), self._players.editor.state()
-        first, panel = group.jobs[0], self._players.panel
+            self._before = now
+        elif now != self._begun:  # another is edited already, and was changed
+            self._acts.keep_since(_EDIT.format(_named(self._edited)), self._before)
         self._edited = group
         panel.restore(first.request)
         # With every combination all jobs have the same seeds, with a pick for each picture each has its own.
         panel.field("count").set_value(len({seed for job in group.jobs for seed in job.seeds}))
         panel.field("batch_size").set_value(first.batch_size)
         self._players.desk.use_words(first.request)
+        self._begun = self._acts.standing()
         said = " ".join(part for part in ("Editing job", quoted(group)) if part)
         self.bar.say(f"{said}: Generate puts it back in its place.", "info", [("Cancel", self.stop_editing)])
         self._conductor.attention_wanted.emit()
@@ -84,11 +95,13 @@ class QueueDesk(QObject):
         """Leave the job as it is, and bring back what was written before."""
         if self._edited is None:
             return
+        said, was_changed = _named(self._edited), self._acts.standing() != self._begun
         self._end()
-        panel, editor = self._before
-        self._players.panel.reset()
-        self._players.panel.restore_state(panel)
-        self._players.editor.restore_state(editor)
+        if not was_changed:
+            self._acts.show(self._before)
+            return
+        change = self._acts.do(f"Leave {said} as it is", lambda: self._acts.show(self._before))
+        self._acts.tell(change, f"The {said} stays as it is, and what was written before is back.")
 
     def show_pictures(self, group_id: int) -> None:
         """Show the pictures that a group made."""
@@ -107,10 +120,24 @@ class QueueDesk(QObject):
         self._edited = None
         self.bar.dismiss()
 
+    def _end_for_good(self) -> Change | None:
+        """What is written stays; undo brings back what was written before the job was edited."""
+        if self._edited is None:
+            return None
+        said = _EDIT.format(_named(self._edited))
+        self._end()
+        return self._acts.keep_since(said, self._before)
+
     def _on_queue_changed(self, jobs: Sequence[Job]) -> None:
         edited = self._edited
-        if edited is not None and not any(job.is_waiting and job.group_id == edited.id for job in jobs):
-            self._end()
+        if edited is None or any(job.is_waiting and job.group_id == edited.id for job in jobs):
+            return
+        waited = {job.id for job in edited.jobs if job.is_waiting}
+        has_begun = any(job.id in waited and job.state is not JobState.CANCELLED for job in jobs)
+        change = self._end_for_good()
+        if has_begun:
+            said = f"The {_named(edited)} has begun as it was. Generate makes a new one of what is written."
+            self._acts.tell(change, said, "warning")
 
     def _on_kept(self, kept: KeptPictures) -> None:
         if kept.error is not None:
@@ -121,3 +148,7 @@ class QueueDesk(QObject):
             unfinished = kept.entries[0].recipe.unfinished
             at = "as far as step {} of {}".format(*unfinished) if unfinished is not None else "to the end"
             self._players.status.rest(f"Kept: {pictures(len(kept.entries))}, drawn {at}")
+
+
+def _named(group: Group) -> str:
+    return f"job {quoted(group)}".rstrip()

@@ -138,6 +138,38 @@ def test_leaving_the_editing_brings_back_what_was_written_and_changes_no_job(stu
     assert order(studio) == ["a", "b", "c"]
 
 
+def test_what_was_changed_while_a_job_was_edited_comes_back_by_undo_after_esc(studio):
+    editor, steps = studio.window.editor, studio.window.panel.field("steps")
+    QTest.keyClicks(editor.prompt_edit, "an old")
+    QTest.keyClicks(editor.prompt_edit, " map")
+    choose(studio, "b", "edit")
+    QTest.keyClicks(editor.prompt_edit, "ird of paradise")
+    steps.set_value(44)
+    written = editor.prompt
+    assert "ird of paradise" in written
+    QTest.keyClick(editor.prompt_edit, Qt.Key.Key_Escape)
+    assert (editor.prompt, steps.value()) == ("an old map", 2)
+    press(studio.window.message, "Undo")
+    assert (editor.prompt, steps.value()) == (written, 44)
+    studio.window.history_desk.undos.redo()
+    assert editor.prompt == "an old map"
+    assert editor.prompt_edit.document().isUndoAvailable(), "words are still taken back one by one"
+
+
+def test_when_an_edited_job_begins_it_is_said_and_what_was_written_before_comes_back(studio, qtbot):
+    editor, steps = studio.window.editor, studio.window.panel.field("steps")
+    editor.set_prompt("something else")
+    steps.set_value(33)
+    choose(studio, "a", "edit")
+    studio.controller.resume()
+    bar = editor.findChild(MessageBar, "editingJobMessage")
+    qtbot.waitUntil(lambda: bar.message == "")
+    assert "“a” has begun as it was" in studio.window.message.message
+    assert (editor.prompt, steps.value()) == ("a", 2)
+    press(studio.window.message, "Undo")
+    assert (editor.prompt, steps.value()) == ("something else", 33)
+
+
 def test_what_is_done_stays_until_it_is_cleared_and_a_click_shows_its_picture(studio, qtbot):
     studio.controller.resume()
     qtbot.waitUntil(lambda: {row.job.state for row in rows(studio)} == {JobState.DONE}, timeout=WAIT_MS)
