@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from PySide6.QtCore import QObject, Signal
@@ -151,17 +151,21 @@ class JobController(QObject):
 
     def cancel_group(self, group_id: int) -> None:
         """Stop what runs of a group and cancel what waits of it; both stay on the list. Raises: HistoryError."""
-        self._queue.cancel_group(group_id)
-        for job in self._queue.jobs(limit=0):
-            if job.group_id == group_id:
-                self.worker.cancel(job.id)
-        self._told()
+        self._cancel({group_id})
 
     def cancel_all(self) -> None:
         """Stop the running job and cancel all waiting ones. Raises: HistoryError."""
-        for job in self._queue.jobs(limit=0):
-            self._queue.cancel_group(job.group_id)
-            self.worker.cancel(job.id)
+        self._cancel({job.group_id for job in self._queue.jobs(limit=0)})
+
+    def _cancel(self, group_ids: Collection[int]) -> None:
+        """Cancel what waits before what runs, lest another begins; on a full disk what runs is stopped."""
+        try:
+            for group_id in group_ids:
+                self._queue.cancel_group(group_id)
+        finally:
+            for job in self._queue.jobs(limit=0):
+                if job.group_id in group_ids:
+                    self.worker.cancel(job.id)
         self._told()
 
     def retry(self, group_id: int) -> None:

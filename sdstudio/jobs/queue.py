@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,6 +21,7 @@ from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.database.schema import Database
 from sdstudio.jobs.interrupted import CRASHED, interrupted_message
 from sdstudio.jobs.job import Group, Job, JobState, groups_of, job_of
+from sdstudio.jobs.unwritten_ends import End, UnwrittenEnds, write_end
 
 __all__ = ["Group", "Job", "JobQueue", "JobState", "TakenOff", "groups_of"]
 
@@ -51,6 +53,7 @@ class JobQueue:
 
     def __init__(self, paths: StudioPaths) -> None:
         self._database = Database(paths.database)
+        self._unwritten = UnwrittenEnds()
 
     def submit(
         self,
@@ -69,7 +72,7 @@ class JobQueue:
         parent_id: int | None = None,
     ) -> list[Job]:
         """Put jobs at the end of the queue, in this order, all or none; when this returns they are on disk."""
-        with self._database.transaction() as db:
+        with self._writing() as db:
             numbers = _inserted(db, work, batch_size, parent_id)
         return self._submitted(numbers)
 
@@ -84,7 +87,7 @@ class JobQueue:
 
         Where none of it waits any more, they stand at the end. Returns the new jobs and what was taken off.
         """
-        with self._database.transaction() as db:
+        with self._writing() as db:
             before = _waiting_ids(db)
             old = [row[0] for row in db.execute("SELECT id FROM jobs WHERE group_id = ?", (group_id,))]
             taken = _take_off(db, "id IN (SELECT value FROM json_each(?)) AND state = 'queued'", json.dumps(old))
@@ -98,12 +101,12 @@ class JobQueue:
     def _submitted(self, numbers: list[int]) -> list[Job]:
         among = "id IN (SELECT value FROM json_each(?))"
         rows = self._database.read(f"{_SELECT} WHERE {among} ORDER BY id", (json.dumps(numbers),))
-        return [job_of(row) for row in rows]
+        return [self._job(row) for row in rows]
 
     def next(self) -> Job | None:
         """Return the waiting job that stands first, ``None`` when none waits."""
         rows = self._database.read(f"{_SELECT} WHERE state = ? ORDER BY {_PLACE} LIMIT 1", (JobState.QUEUED.value,))
-        return job_of(rows[0]) if rows else None
+        return self._job(rows[0]) if rows else None
 
     def start(self, job_id: int) -> bool:
         """Mark a waiting job as running; False when it does not wait any more."""
@@ -118,13 +121,17 @@ class JobQueue:
         at_step: tuple[int, int] = (0, 0),
         duration_s: float = 0.0,
     ) -> Job:
-        """Say how a running or waiting job ended, at which step of how many, and after how long; return it."""
-        with self._database.transaction() as db:
-            if _moved(db, job_id, state, (JobState.RUNNING, JobState.QUEUED), message, hint):
-                db.execute(
-                    "UPDATE jobs SET step = ?, step_count = ?, duration_s = duration_s + ? WHERE id = ?",
-                    (*at_step, duration_s, job_id),
-                )
+        """Say how a running or waiting job ended, at which step of how many, and after how long; return it.
+
+        Where that cannot be written down, it is listed so all the same, and written with what is written next.
+        """
+        end = End(state, message, hint, at_step, duration_s)
+        try:
+            with self._writing() as db:
+                write_end(db, job_id, end)
+        except HistoryError:
+            self._unwritten.add(job_id, end)
+            raise
         return self.get(job_id)
 
     def cancel_waiting(self, job_id: int) -> bool:
@@ -134,7 +141,7 @@ class JobQueue:
     def retry(self, group_id: int) -> bool:
         """Let what ended of a group before all its pictures were made wait again; False when nothing of it did."""
         marks = ", ".join("?" for _ in _UNFINISHED)
-        with self._database.transaction() as db:
+        with self._writing() as db:
             cursor = db.execute(
                 "UPDATE jobs SET state = ?, message = '', hint = '' WHERE group_id = ? AND cleared = 0"
                 f" AND state IN ({marks})",
@@ -143,7 +150,7 @@ class JobQueue:
         return cursor.rowcount > 0
 
     def _move(self, job_id: int, state: JobState, allowed: Sequence[JobState]) -> bool:
-        with self._database.transaction() as db:
+        with self._writing() as db:
             return _moved(db, job_id, state, allowed)
 
     def get(self, job_id: int) -> Job:
@@ -151,7 +158,7 @@ class JobQueue:
         rows = self._database.read(f"{_SELECT} WHERE id = ?", (job_id,))
         if not rows:
             raise HistoryError(f"Job = {job_id}: there is no such job.", "Look at the queue.")
-        return job_of(rows[0])
+        return self._job(rows[0])
 
     def remaining(self, job_id: int) -> tuple[int, ...]:
         """Return the seeds of a job whose pictures have not been saved, in order."""
@@ -177,7 +184,7 @@ class JobQueue:
             " GROUP BY group_id ORDER BY max(id) DESC LIMIT ?) ORDER BY id DESC",
             (*_ENDED, *_ENDED, limit),
         )
-        return [job_of(row) for row in (*active, *ended)]
+        return [self._job(row) for row in (*active, *ended)]
 
     def group(self, group_id: int) -> Group | None:
         """Return a group, with what ran of it and was taken off the list since; ``None`` when there is none."""
@@ -185,7 +192,7 @@ class JobQueue:
             f"{_SELECT} WHERE group_id = ? AND NOT (state = ? AND cleared = 1 AND duration_s = 0) ORDER BY {_PLACE}",
             (group_id, JobState.CANCELLED.value),
         )
-        return Group(tuple(job_of(row) for row in rows)) if rows else None
+        return Group(tuple(self._job(row) for row in rows)) if rows else None
 
     def waiting(self) -> int:
         """Return how many jobs wait."""
@@ -193,13 +200,13 @@ class JobQueue:
 
     def arrange(self, job_ids: Sequence[int]) -> None:
         """Let waiting jobs run in this order; they share the places they had, and all others keep theirs."""
-        with self._database.transaction() as db:
+        with self._writing() as db:
             waiting = set(_waiting_ids(db))
             _arrange(db, [job_id for job_id in job_ids if job_id in waiting])
 
     def cancel_group(self, group_id: int) -> None:
         """Cancel what waits of a group; it stays on the list."""
-        with self._database.transaction() as db:
+        with self._writing() as db:
             db.execute(
                 "UPDATE jobs SET state = ?, message = '', hint = '' WHERE state = ? AND group_id = ?",
                 (JobState.CANCELLED.value, JobState.QUEUED.value, group_id),
@@ -207,22 +214,22 @@ class JobQueue:
 
     def take_off(self, job_ids: Sequence[int]) -> list[TakenOff]:
         """Take jobs off the list, those that wait will not run; return them but the running one. Pictures stay."""
-        with self._database.transaction() as db:
+        with self._writing() as db:
             return _take_off(db, "id IN (SELECT value FROM json_each(?))", json.dumps(list(job_ids)))
 
     def take_all_off(self) -> list[TakenOff]:
         """Take everything but the running job off the list; return it. Pictures stay."""
-        with self._database.transaction() as db:
+        with self._writing() as db:
             return _take_off(db, "state <> ?", JobState.RUNNING.value)
 
     def take_finished_off(self) -> list[TakenOff]:
         """Take the jobs that are done or cancelled off the list; return them. Pictures stay."""
-        with self._database.transaction() as db:
+        with self._writing() as db:
             return _take_off(db, "state IN (?, 'cancelled')", JobState.DONE.value)
 
     def put_back(self, taken: Sequence[TakenOff]) -> None:
         """Put jobs back where they were before they were taken off."""
-        with self._database.transaction() as db:
+        with self._writing() as db:
             for one in taken:
                 db.execute(
                     "UPDATE jobs SET state = ?, cleared = 0 WHERE id = ? AND cleared = 1", (one.state.value, one.job_id)
@@ -234,13 +241,26 @@ class JobQueue:
         A job that takes the program down must not run again by itself, so none of them waits afterwards.
         """
         rows = self._database.read(f"{_SELECT} WHERE state = ? ORDER BY id", (JobState.RUNNING.value,))
-        return [
-            self.finish(job.id, JobState.INTERRUPTED, *interrupted_message(CRASHED, job.made, job.count))
-            for job in map(job_of, rows)
-        ]
+        for job in map(job_of, rows):
+            with suppress(HistoryError):  # a data folder that is read-only, or full, is looked at all the same
+                self.finish(job.id, JobState.INTERRUPTED, *interrupted_message(CRASHED, job.made, job.count))
+        return [self.get(row["id"]) for row in rows]
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Commit what the block does, and the ends of jobs that could not be written before, or nothing."""
+        with self._database.transaction() as db:
+            written = self._unwritten.write(db)
+            yield db
+        self._unwritten.forget(written)
+
+    def _job(self, row: sqlite3.Row) -> Job:
+        return self._unwritten.shown(job_of(row))
 
     def close(self) -> None:
         """Close the database; nothing may be called afterwards."""
+        with suppress(HistoryError), self._writing():
+            pass  # only what could not be written before
         self._database.close()
 
 
@@ -272,13 +292,11 @@ def _inserted(
     return numbers
 
 
-def _moved(
-    db: sqlite3.Connection, job_id: int, state: JobState, allowed: Sequence[JobState], message: str = "", hint: str = ""
-) -> bool:
+def _moved(db: sqlite3.Connection, job_id: int, state: JobState, allowed: Sequence[JobState]) -> bool:
     marks = ", ".join("?" for _ in allowed)
     cursor = db.execute(
-        f"UPDATE jobs SET state = ?, message = ?, hint = ? WHERE id = ? AND state IN ({marks})",
-        (state.value, message, hint, job_id, *(one.value for one in allowed)),
+        f"UPDATE jobs SET state = ?, message = '', hint = '' WHERE id = ? AND state IN ({marks})",
+        (state.value, job_id, *(one.value for one in allowed)),
     )
     return cursor.rowcount == 1
 

@@ -8,6 +8,7 @@ import pytest
 from sdstudio.core.errors import HistoryDamaged, HistoryError
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import JobQueue, JobState, TakenOff, groups_of
+from tests.full_disk import full_disk
 from tests.unit.background.conftest import request
 from tests.unit.background.fakes import picture, recipe
 
@@ -240,3 +241,32 @@ def test_a_request_with_nulls_is_read_as_far_as_it_is_allowed(queue, home):
     with sqlite3.connect(home.database) as db:
         db.execute("UPDATE jobs SET request = ?", (json.dumps({"prompt": "a", "steps": None, "loras": None}),))
     assert queue.next().request.prompt == "a"
+
+
+def test_on_a_full_disk_a_job_that_ended_is_listed_so_and_written_down_once_there_is_room(queue, home):
+    job, other = queue.submit(request("frog"), [1]), queue.submit(request("owl"), [2])
+    queue.start(job.id)
+    with full_disk():
+        with pytest.raises(HistoryError):
+            queue.finish(job.id, JobState.CANCELLED, at_step=(3, 20), duration_s=1.5)
+        listed = {each.id: each for each in queue.jobs()}
+        assert (listed[job.id].state, listed[job.id].step, listed[job.id].duration_s) == (JobState.CANCELLED, 3, 1.5)
+        assert queue.group(job.group_id).ended
+    assert queue.start(other.id)
+    beside = JobQueue(home)
+    assert beside.get(job.id) == listed[job.id]
+    beside.close()
+    assert queue.retry(job.group_id)
+    assert queue.get(job.id).state is JobState.QUEUED
+
+
+def test_on_a_full_disk_what_a_crash_left_running_is_interrupted_all_the_same(queue, home):
+    job = queue.submit(request("frog"), [1])
+    queue.start(job.id)
+    again = JobQueue(home)
+    with full_disk():
+        (left,) = again.interrupt_leftovers()
+        assert left.state is JobState.INTERRUPTED
+        assert again.jobs() == [left]
+    again.close()
+    assert queue.get(job.id) == left, "there was room when it was closed"

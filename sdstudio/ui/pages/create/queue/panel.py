@@ -51,6 +51,7 @@ class QueuePanel(QWidget):
         self._rows: dict[int, tuple[QListWidgetItem, QueueRow]] = {}
         self._waiting: list[Group] = []
         self._says_paused = False
+        self._dragged = 0
         waiting = (job.id for job in controller.jobs() if job.is_waiting)
         self._last_time = frozenset(waiting if controller.paused else ())
         #: Where removals can be taken back; the window puts its own here.
@@ -72,7 +73,7 @@ class QueuePanel(QWidget):
         self._count.setProperty("role", "caption")
         self._clear_finished = _tool("clearFinishedButton", "Clear finished", "check", self)
         self._clear_finished.setToolTip("Take what is done or cancelled off the list; the pictures stay")
-        self._clear_finished.clicked.connect(lambda: self._say_removed(self._controller.clear_finished()))
+        self._clear_finished.clicked.connect(lambda: self._try_to_remove(self._controller.clear_finished))
         self._pause = _tool("pauseButton", "Pause the queue", "pause", self)
         self._pause.clicked.connect(self.toggle_pause)
         self._clear = _tool("clearQueueButton", "Clear the queue", "trash-2", self)
@@ -106,9 +107,12 @@ class QueuePanel(QWidget):
         shown = [*active[: _MOST_CARDS - len(ended)], *ended]
         wanted = {group.id for group in shown}
         for gone in [group_id for group_id in self._rows if group_id not in wanted]:
-            item, _row = self._rows.pop(gone)
-            self.view.takeItem(self.view.row(item))
+            self._take_card(gone)
         focused = next((group_id for group_id, (_item, row) in self._rows.items() if row.hasFocus()), None)
+        for group in shown:
+            found = self._rows.get(group.id)
+            if found is not None and found[1].group.ended is not group.ended:
+                self._take_card(group.id)  # it goes elsewhere; those around it stay, also one in the hand
         waiting_before = 0
         for at, group in enumerate(shown):
             self._place(group, at, waiting_before)
@@ -116,6 +120,8 @@ class QueuePanel(QWidget):
         if focused is not None and focused in self._rows:
             self._rows[focused][1].setFocus(Qt.FocusReason.OtherFocusReason)
         self.view.fit()
+        if self._dragged not in {group.id for group in self._waiting}:
+            self._line.hide()  # it began in the hand
         self._cards_waiting = waiting_before
         self.time.expect(active)
         self._show_count()
@@ -127,7 +133,7 @@ class QueuePanel(QWidget):
 
     def clear(self) -> None:
         """Take out everything but the running job, what has no card too."""
-        self._say_removed(self._controller.clear())
+        self._try_to_remove(self._controller.clear)
 
     def toggle_pause(self) -> None:
         """Pause the queue after the running job, or start it again."""
@@ -141,7 +147,7 @@ class QueuePanel(QWidget):
     def _place(self, group: Group, at: int, waiting_before: int) -> None:
         found = self._rows.get(group.id)
         if found is not None and self.view.row(found[0]) != at:  # a card's widget cannot move: make it anew
-            self.view.takeItem(self.view.row(found[0]))
+            self._take_card(group.id)
             found = None
         if found is None:
             row = QueueRow(group)
@@ -150,11 +156,17 @@ class QueuePanel(QWidget):
         kept = next((job.id for job in group.jobs if self._controller.can_keep(job.id)), 0)
         found[1].update_group(group, waiting_before, kept)
 
+    def _take_card(self, group_id: int) -> None:
+        item, _row = self._rows.pop(group_id)
+        self.view.takeItem(self.view.row(item))
+        if group_id == self._dragged:
+            self._line.hide()  # it is not let go any more
+
     def _connect_row(self, row: QueueRow) -> None:
         row.cancel_pressed.connect(self._cancel)
         row.retry_pressed.connect(lambda group_id: self._try(lambda: self._controller.retry(group_id)))
         row.keep_pressed.connect(lambda job_id: self._try(lambda: self._controller.keep(job_id)))
-        row.remove_pressed.connect(lambda ids: self._say_removed(self._controller.take_off(ids)))
+        row.remove_pressed.connect(self._take_off)
         row.show_pressed.connect(self.show_wanted)
         row.move_pressed.connect(self._move_by)
         row.menu_wanted.connect(self._open_menu)
@@ -176,7 +188,7 @@ class QueuePanel(QWidget):
             "duplicate": lambda group: self._try(lambda: self._controller.duplicate(group.id)),
             "details": self._show_details,
             "cancel": lambda group: self._cancel(group.id),
-            "remove": lambda group: self._say_removed(self._controller.take_off([job.id for job in group.jobs])),
+            "remove": lambda group: self._take_off([job.id for job in group.jobs]),
         }
         queue_menu(row.group, does, self).popup(where)
 
@@ -197,6 +209,12 @@ class QueuePanel(QWidget):
         except StudioError as error:
             self.bar.say(str(error), "error")
             self._says_paused = False
+
+    def _take_off(self, job_ids: Sequence[int]) -> None:
+        self._try_to_remove(lambda: self._controller.take_off(job_ids))
+
+    def _try_to_remove(self, remove: Callable[[], Sequence[TakenOff]]) -> None:
+        self._try(lambda: self._say_removed(remove()))
 
     def _say_removed(self, taken: Sequence[TakenOff]) -> None:
         if not taken:
@@ -224,15 +242,22 @@ class QueuePanel(QWidget):
         if order != before:
             jobs = {group.id: [job.id for job in group.jobs if job.is_waiting] for group in self._waiting}
             old, new = ([job_id for one in each for job_id in jobs[one]] for each in (before, order))
-            self._try(lambda: self._controller.arrange(new))
-            self.undos.push(Change("Order of the queue changed", lambda: self._controller.arrange(old)))
+            self._try(lambda: self._arrange(old, new))
+
+    def _arrange(self, old: Sequence[int], new: Sequence[int]) -> None:
+        self._controller.arrange(new)
+        self.undos.push(Change("Order of the queue changed", lambda: self._controller.arrange(old)))
 
     def _on_dragged(self, group_id: int, where: QPoint, let_go: bool) -> None:
         inside = self.view.viewport().mapFromGlobal(where)
         cards = [(group.id, self._rows[group.id][0]) for group in self._waiting if group.id in self._rows]
+        waits = any(one == group_id for one, _item in cards)
+        self._line.setVisible(waits and not let_go)
+        self._dragged = 0 if let_go else group_id
+        if not waits:
+            return  # it began meanwhile
         rects = [self.view.visualItemRect(item) for _id, item in cards]
         above = sum(inside.y() > rect.center().y() for rect in rects)
-        self._line.setVisible(not let_go)
         if let_go:
             own = next(at for at, (one, _item) in enumerate(cards) if one == group_id)
             self._move_to(group_id, above - (own < above))

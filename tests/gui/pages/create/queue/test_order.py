@@ -6,11 +6,12 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction, QTextCursor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMenu
+from PySide6.QtWidgets import QApplication, QDialog, QFrame, QLabel, QMenu
 
 from sdstudio.core.request.request import RunOptions
 from sdstudio.jobs.queue import JobState
 from sdstudio.ui.widgets.message_bar import MessageBar
+from tests.full_disk import full_disk
 from tests.gui.pages.create.queue.test_panel import press, rows, texts
 
 WAIT_MS = 20_000
@@ -60,6 +61,41 @@ def test_a_card_is_dragged_to_another_place_and_it_stays_there(studio, build, qt
     assert [row.job.request.prompt for row in rows(studio)] == ["c", "a", "b"]
     assert studio.close()
     assert order(build()) == ["c", "a", "b"]
+
+
+def test_a_job_that_begins_while_it_is_dragged_is_let_go_and_those_around_keep_their_cards(studio, qtbot):
+    qtbot.waitUntil(lambda: row_of(studio, "c").isVisible() and row_of(studio, "c").height() > 10, timeout=WAIT_MS)
+    dragged, last = row_of(studio, "a"), row_of(studio, "c")
+    line = studio.window.queue_panel.findChild(QFrame, "queueDropLine")
+    QTest.mousePress(dragged, Qt.MouseButton.LeftButton, pos=QPoint(40, 8))
+    for down in (QApplication.startDragDistance() + 1, 60):
+        QTest.mouseMove(dragged, QPoint(40, 8 + down))
+    assert line.isVisible()
+    ids = [job.id for job in studio.controller.jobs()]
+    studio.queue.start(ids[0])
+    studio.controller.arrange([])  # told
+    assert row_of(studio, "a") is dragged
+    assert not line.isVisible()
+    QTest.mouseRelease(dragged, Qt.MouseButton.LeftButton, pos=QPoint(40, 68))
+    assert order(studio) == ["b", "c"]
+    studio.queue.finish(ids[0], JobState.DONE)
+    studio.controller.arrange([])
+    assert [row.job.request.prompt for row in rows(studio)] == ["b", "c", "a"]
+    assert row_of(studio, "c") is last, "what ends goes below; it does not tear a card from the hand"
+
+
+def test_on_a_full_disk_the_queue_says_so_and_stays_as_it_is(studio):
+    panel = studio.window.queue_panel
+    with full_disk():
+        press(panel, "Clear the queue")
+        assert "the disk is full" in panel.bar.message or "could not be read or written" in panel.bar.message
+        panel.bar.dismiss()
+        press(row_of(studio, "b"), "Remove this job")
+        assert panel.bar.message
+        row_of(studio, "a").setFocus()
+        QTest.keyClick(row_of(studio, "a"), Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
+    assert order(studio) == ["a", "b", "c"]
+    assert studio.window.history_desk.undos.last is None
 
 
 def test_keys_move_a_card_that_keeps_the_focus_and_take_it_off(studio, qtbot):
