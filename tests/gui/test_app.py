@@ -17,10 +17,11 @@ from PySide6.QtWidgets import QLabel
 from sdstudio.app import build_studio, main
 from sdstudio.core import desktop
 from sdstudio.core.desktop import SystemLibrary, display_problem
-from sdstudio.core.errors import HistoryError, HistoryTooNew, LockedByOther, StudioError
+from sdstudio.core.errors import HistoryError, HistoryTooNew, LockedByOther, SaveFailed, StudioError
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
 from sdstudio.ui.window.single_instance import BROUGHT_FORWARD, SingleInstance
+from tests.full_disk import full_disk
 from tests.gui.window.test_main_window import make_picture
 from tests.unit.background.fakes import ScriptedEngine
 from tests.unit.history.conftest import noise, only_to_be_read, recipe
@@ -104,6 +105,11 @@ class TestOneWindow:
             SingleInstance(home.lock)
         holder.send_signal(signal.SIGKILL)
         holder.communicate(timeout=20)
+        SingleInstance(home.lock).close()
+
+    def test_on_a_full_disk_it_does_not_say_that_another_window_is_open(self, home, qapp):
+        with full_disk(), pytest.raises(SaveFailed, match="its disk may be full"):
+            SingleInstance(home.lock)
         SingleInstance(home.lock).close()
 
     def test_a_window_that_is_closing_is_waited_for(self, home, qapp, monkeypatch):

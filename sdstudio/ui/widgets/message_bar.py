@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
-from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
@@ -33,6 +33,9 @@ class MessageBar(QFrame):
         name: objectName.
         parent: As Qt has it.
     """
+
+    #: It says nothing more; carries what it said.
+    dismissed = Signal(str)
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -134,7 +137,10 @@ class MessageBar(QFrame):
     def dismiss(self) -> None:
         """Hide it."""
         self._timer.stop()
+        said = self.message
         self.hide()
+        if said:
+            self.dismissed.emit(said)
 
     def _button(self, title: str, act: Callable[[], object]) -> QPushButton:
         button = QPushButton(title, self)

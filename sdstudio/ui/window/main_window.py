@@ -34,7 +34,6 @@ TITLE: Final = "SD Studio"
 FIRST_SIZE: Final = QSize(1440, 900)
 LEAST_SIZE: Final = QSize(900, 540)
 _FRAME: Final = QSize(16, 48)
-_KEEP_DELAY_MS: Final = 1500
 
 
 class MainWindow(QMainWindow):
@@ -54,15 +53,11 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(LEAST_SIZE)
         room = self.screen().availableSize() - _FRAME
         self.resize(FIRST_SIZE.boundedTo(room).expandedTo(LEAST_SIZE))
-        self._memory = WindowMemory(state, self)
+        self._memory = WindowMemory(state, self.keep_state, self)
         self._has_place = self.restoreGeometry(QByteArray(self._memory.bytes_of("geometry")))
         self._is_furnished = False
         self._was_shown = False
         self._work_desk: WorkDesk | None = None
-        self._keep_soon = QTimer(self)
-        self._keep_soon.setSingleShot(True)
-        self._keep_soon.setInterval(_KEEP_DELAY_MS)
-        self._keep_soon.timeout.connect(self.keep_state)
 
     @property
     def remembered_theme(self) -> ThemeChoice:
@@ -184,7 +179,6 @@ class MainWindow(QMainWindow):
 
     def keep_state(self) -> None:
         """Write down layout, page, parameters and prompts."""
-        self._keep_soon.stop()
         if not self.commands.is_full_screen:
             self._memory.keep_bytes("geometry", bytes(self.saveGeometry().data()))
             self._memory.keep_bytes("layout", self.create_page.layout_state())
@@ -300,7 +294,7 @@ class MainWindow(QMainWindow):
         self.panel.model_chosen.connect(self._on_model_chosen)
         self.panel.changed.connect(self._on_parameters_changed)
         self.panel.words_wanted.connect(self.editor.append_prompt)
-        self.editor.changed.connect(self._keep_soon.start)
+        self.editor.changed.connect(self._memory.write_soon)
         self.canvas.entry_changed.connect(self.commands.show_possible)
         self.loupe_desk.toggled.connect(self.commands.show_possible)
         self.browser.view.selectionModel().selectionChanged.connect(self.commands.show_possible)
@@ -313,7 +307,7 @@ class MainWindow(QMainWindow):
         self.panel.wanted.connect(self.create_page.show_panel)
         self.conductor.title_changed.connect(lambda said: self.setWindowTitle(f"{said} – {TITLE}" if said else TITLE))
         self._rooms.controller.queue_changed.connect(self._on_queue_changed)
-        self._rooms.controller.worker.picture_saved.connect(lambda _entry: self._keep_soon.start())
+        self._rooms.controller.worker.picture_saved.connect(lambda _entry: self._memory.write_soon())
         self.commands.serve(self._menu_actions)
 
     def _restore_state(self) -> None:
@@ -340,7 +334,7 @@ class MainWindow(QMainWindow):
         self.commands.show_possible()
         if name == "Library":
             self.library_desk.page_opened()
-        self._keep_soon.start()
+        self._memory.write_soon()
 
     def _on_library_added(self, page: ModelManager) -> None:
         page.folder_added.connect(self._on_folder_added)
@@ -370,7 +364,7 @@ class MainWindow(QMainWindow):
         value = self.panel.value
         reading = value("prompt_syntax"), value("compatibility")
         self.desk.set_reading(*reading, int(value("steps") or 20), value("wildcards") != "off")
-        self._keep_soon.start()
+        self._memory.write_soon()
 
     def _on_history_added(self, page: HistoryPage) -> None:
         page.browser.view.selectionModel().selectionChanged.connect(self.commands.show_possible)

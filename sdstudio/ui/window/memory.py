@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from PySide6.QtCore import QByteArray, QObject, QSettings
+from PySide6.QtCore import QByteArray, QObject, QSettings, QTimer
+
+WRITTEN_AFTER_MS: Final = 1500
+"""A change is on disk after so long, and no more is lost when the power fails."""
 
 
 class WindowMemory:
-    """Bytes and JSON values by name; what cannot be read is as if it had never been written."""
+    """Bytes and JSON values by name; what cannot be read is as if it had never been written.
 
-    def __init__(self, path: Path, parent: QObject) -> None:
+    Args:
+        path: The file.
+        keep: Hands everything over and writes; see `write_soon`.
+        parent: Qt's.
+    """
+
+    def __init__(self, path: Path, keep: Callable[[], object], parent: QObject) -> None:
         self._settings = QSettings(str(path), QSettings.Format.IniFormat, parent)
+        self._soon = QTimer(parent)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(WRITTEN_AFTER_MS)
+        self._soon.timeout.connect(keep)
 
     def bytes_of(self, name: str) -> bytes:
         """Return what was kept, empty when nothing was."""
@@ -37,6 +50,12 @@ class WindowMemory:
         """Keep a mapping."""
         self._settings.setValue(name, json.dumps(value, ensure_ascii=True))
 
+    def write_soon(self) -> None:
+        """Something changed. Who goes on writing, or draws picture after picture, puts nothing off by that."""
+        if not self._soon.isActive():
+            self._soon.start()
+
     def write(self) -> None:
         """Put everything on disk now."""
+        self._soon.stop()
         self._settings.sync()

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSpinBox,
+    QToolButton,
     QWidget,
 )
 
@@ -292,6 +293,10 @@ class TestSaidWhereItIsAbout:
         generate(studio)
         qtbot.waitUntil(lambda: "kept in memory" in studio.window.message.message, timeout=WAIT_MS)
         qtbot.waitUntil(lambda: "Disk full" in studio.window.editor.message, timeout=WAIT_MS)
+        studio.window.say("Something else.")
+        close = studio.window.message.findChild(QToolButton, "dismissMessageButton")
+        QTest.mouseClick(close, Qt.MouseButton.LeftButton)
+        assert "kept in memory" in studio.window.message.message, "said again once what covered it has gone"
         disk["full"] = False
         [again] = [b for b in studio.window.message.findChildren(QPushButton) if b.text() == "Save again"]
         QTest.mouseClick(again, Qt.MouseButton.LeftButton)
@@ -740,3 +745,14 @@ def test_the_window_is_there_before_torch():
         "sys.exit(bool({'torch', 'diffusers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False).returncode == 0
+
+
+def test_what_is_written_is_on_disk_while_one_goes_on_writing(studio, home, qtbot):
+    edit = studio.window.editor.prompt_edit
+
+    def is_kept() -> bool:
+        QTest.keyClick(edit, Qt.Key.Key_A)
+        return home.window_state.is_file() and "aaa" in home.window_state.read_text()
+
+    qtbot.waitUntil(is_kept)
+    assert len(studio.window.editor.prompt) > 3

@@ -24,6 +24,7 @@ from sdstudio.ui.widgets.desktop import reveal
 from sdstudio.ui.widgets.progress_words import Progress, in_whole, progress_of
 from sdstudio.ui.widgets.status_line import STARTING
 
+IN_MEMORY: Final = "kept in memory."
 PAUSED: Final = "The queue is paused, and the job waits in it."
 
 
@@ -79,6 +80,7 @@ class Conductor(QObject):
         worker.picture_saved.connect(self._on_picture_saved)
         worker.job_finished.connect(self._on_job_finished)
         worker.unsaved_changed.connect(self._on_unsaved_changed)
+        players.message.dismissed.connect(self._on_message_dismissed)
         worker.engine_failed.connect(self._on_engine_failed)
         worker.crashed.connect(self.show_report)
 
@@ -108,6 +110,12 @@ class Conductor(QObject):
 
     def cancel(self) -> None:
         """Stop what runs and what came with it; what else waits goes on."""
+        try:
+            self._cancel()
+        except StudioError as error:
+            self._players.message.say(str(error), "error")
+
+    def _cancel(self) -> None:
         if self._running is not None:
             self._players.status.show_cancelling()
             row = self._players.queue.row(self._running.group_id)
@@ -271,13 +279,21 @@ class Conductor(QObject):
         self._players.message.say(f"{error.message} {error.hint}".strip(), "error")
 
     def _on_unsaved_changed(self, unsaved: tuple[UnsavedPicture, ...]) -> None:
+        message = self._players.message
         if not unsaved:
-            self._players.message.dismiss()
+            if message.message.endswith(IN_MEMORY):
+                message.dismiss()
             return
         pictures = "1 picture is" if len(unsaved) == 1 else f"{len(unsaved)} pictures are"
-        said = f"{unsaved[-1].error.message} {pictures} kept in memory."
+        said = f"{unsaved[-1].error.message} {pictures} {IN_MEMORY}"
         ways = [("Save again", lambda: self._save_unsaved()), ("Save elsewhere…", self._ask_where_to_keep)]
-        self._players.message.say(said, "error", ways)
+        message.say(said, "error", ways)
+
+    def _on_message_dismissed(self, said: str) -> None:
+        """Say again what another message has covered: there is no other way to save those pictures."""
+        unsaved = self._controller.worker.unsaved
+        if unsaved and not said.endswith(IN_MEMORY):
+            self._on_unsaved_changed(unsaved)
 
     def _ask_where_to_keep(self) -> None:
         """Let the user choose a folder for the pictures that could not be saved."""
