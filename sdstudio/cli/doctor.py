@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from sdstudio import __version__
+from sdstudio.cli.backend import make_backend
 from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio
 from sdstudio.core.desktop import has_display, install_line, missing_libraries
@@ -81,9 +82,7 @@ def _machine(studio: Studio) -> Iterator[Check]:
     said = f"{os.cpu_count()} processors, {total:.1f} GiB memory, {free:.1f} GiB of it free"
     yield Check("Computer", "ok", said)
     try:
-        from sdstudio.engine.engine import make_engine  # noqa: PLC0415 (torch)
-
-        engine = make_engine(studio.settings)
+        engine = make_backend(studio.settings)
     except StudioError as error:
         yield Check("Device", "bad", error.message, error.hint)
         return

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sdstudio.cli.backend import make_backend
 from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio, opened_history
 from sdstudio.cli.destinations import Destination, HistoryDestination, PathDestination
@@ -121,12 +122,10 @@ class Drawing:
         order = self._order
         resolver = RequestResolver(self._studio.library)
         requests = [resolver.resolve(part.request, order.model, self._cancel) for part in order.parts]
-        from sdstudio.engine.engine import make_engine  # noqa: PLC0415 (torch, only to draw)
-
         # The sha256 of a large checkpoint takes seconds when it is not known yet; it is read while the model loads.
         with ThreadPoolExecutor(1, "sdstudio-hash") as lane, interrupt_sets(self._cancel, self._on_interrupt):
             hashing = lane.submit(self._studio.library.hash_of, order.model, None, self._cancel)
-            engine = make_engine(self._studio.settings)
+            engine = make_backend(self._studio.settings)
             if order.settings is not None:
                 engine.configure(order.settings(engine.status().device))
             try:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sdstudio.cli.backend import make_backend
 from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio, add_run_flags, opened_history
 from sdstudio.cli.flags import given
@@ -53,11 +54,9 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _verify(studio: Studio, entries: Iterator[Entry], args: argparse.Namespace, console: Console) -> int:
-    from sdstudio.engine.engine import make_engine  # noqa: PLC0415 (torch, only to draw)
-
     cancel = threading.Event()
     progress = Progress(console, 1)
-    engine = make_engine(studio.settings)
+    engine = make_backend(studio.settings)
     library, flags, as_json = studio.library, given(args, parameters(Settings)), args.json
     redrawer = Redrawer(engine, studio.settings, library.find, RequestResolver(library).resolve, library.hash_of, flags)
     all_identical = True

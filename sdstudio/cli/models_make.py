@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, UPSCALER, VAE
+from sdstudio.cli.backend import make_works
 from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio
 from sdstudio.cli.flags import add_flags, given
@@ -95,12 +96,10 @@ def _carry_out(
     order: MergeOrder | ConvertOrder,
     inputs: Sequence[Asset],
 ) -> int:
-    from sdstudio.engine.model_files.works import Works  # noqa: PLC0415 (imports torch)
-
     cancel = threading.Event()
     begun = time.monotonic()
     with interrupt_sets(cancel, lambda: console.note("Stopping…")), share_bar(console, order.target.name) as show:
-        report = carried_out(Works(), order, inputs, studio.library.hash_asset, show, cancel)
+        report = carried_out(make_works(), order, inputs, studio.library.hash_asset, show, cancel)
     for note in report.notes:
         console.note(f"note: {note}")
     if args.json:

@@ -211,6 +211,36 @@ def test_a_planted_violation_is_found(house, module, line):
     assert "BROKEN" in done.stdout
 
 
+ENGINE_VIOLATIONS = (
+    ("engine.vae", "engine.engine"),
+    ("engine.batch", "engine.vae"),
+    ("engine.unfinished", "engine.recording"),
+    ("engine.pictures.preview", "engine.batch"),
+    ("engine.model_files.folder", "engine.pictures.preview"),
+    ("engine.families.base", "engine.model_files.loading"),
+    ("engine.prompting.tokens", "engine.families.registry"),
+    ("engine.adapters.lora", "engine.prompting.tokens"),
+    ("engine.weight_files.pickles", "engine.adapters.lora"),
+    ("engine.device.memory", "engine.samplers.noise"),
+    ("engine.samplers.noise", "engine.weight_files.pickles"),
+    ("cli.draw", "engine.device.devices"),
+    ("process", "engine.engine"),
+    ("bench.report", "engine.engine"),
+)
+"""Module -> module that it must not import: one of each layer of the engine, then from outside of it."""
+
+
+def test_planted_violations_about_the_engine_are_all_found_in_one_run(house):
+    for importer, imported in ENGINE_VIOLATIONS:
+        with (house / "sdstudio" / f"{importer.replace('.', '/')}.py").open("a") as file:
+            file.write(f"\nimport sdstudio.{imported}\n")
+    (house / "sdstudio" / "engine" / "helpers.py").write_text('"""Anything."""\n')
+    printed = _lint(house).stdout
+    found = [pair for pair in ENGINE_VIOLATIONS if f"sdstudio.{pair[0]} -> sdstudio.{pair[1]} " in printed]
+    assert found == list(ENGINE_VIOLATIONS), printed
+    assert "- sdstudio.engine.helpers\n" in printed
+
+
 def test_a_module_on_no_floor_is_found(house):
     (house / "sdstudio" / "helpers.py").write_text('"""Anything."""\n')
     assert _lint(house).returncode != 0
