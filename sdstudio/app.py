@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sdstudio.history.store import History, Recovery
     from sdstudio.jobs.queue import JobQueue
     from sdstudio.library.library import Library
+    from sdstudio.ui.shell import Shell
     from sdstudio.ui.window.main_window import MainWindow
     from sdstudio.ui.window.single_instance import SingleInstance
 
@@ -59,6 +60,7 @@ class Studio:
     """Everything that was built; `close` takes it down again."""
 
     window: MainWindow
+    shell: Shell
     controller: JobController
     history: History
     library: Library
@@ -106,12 +108,12 @@ class Studio:
         try:
             settings.save(self.paths.settings)
         except StudioError as error:
-            self.window.say(str(error), "error")
+            self.shell.say(str(error), "error")
         self.controller.configure(settings)
         self.history.configure(settings)
         self.library.set_folders(settings.model_folders)
         self.library.set_open_pickles(settings.open_pickles)
-        self.window.rescan()
+        self.shell.rescan()
 
     def tidy_up(self, kept: Path | None) -> None:
         """Put right, in the background, what the last run may have left; ``kept`` is a damaged database set aside."""
@@ -119,12 +121,12 @@ class Studio:
         def told(recovery: Recovery) -> None:
             said = str(replace(recovery, kept=kept))
             if said:
-                self.window.say(said, "warning" if kept else "info")
+                self.shell.say(said, "warning" if kept else "info")
             if recovery.recovered or recovery.restored or recovery.moved:
                 self.window.history_model.reload()
 
         if self.history.read_only:
-            self.window.say(READ_ONLY.format(self.paths.home), "warning")
+            self.shell.say(READ_ONLY.format(self.paths.home), "warning")
             return
         self.tasks.run("Tidying up after the last run", lambda _task: self.history.recover(), told)
 
@@ -228,8 +230,9 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
     from sdstudio.library.library import Library  # noqa: PLC0415
     from sdstudio.library.resolving import RequestResolver  # noqa: PLC0415
     from sdstudio.ui.first_paint import paint_now, without_style_sheet  # noqa: PLC0415
+    from sdstudio.ui.shell import Services  # noqa: PLC0415
     from sdstudio.ui.theme import apply_theme  # noqa: PLC0415
-    from sdstudio.ui.window.build import Rooms  # noqa: PLC0415
+    from sdstudio.ui.window.build import build_window  # noqa: PLC0415
 
     paths, instance, window = entrance.paths, entrance.instance, entrance.window
     try:
@@ -254,27 +257,28 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         tasks.hold()
         workshop = Workshop(tasks, library.hash_asset, _real_works, tasks)
         with without_style_sheet(entrance.app):
-            window.furnish(Rooms(paths, library, history, controller, tasks, workshop), settings)
+            services = Services(paths, library, history, controller, tasks, workshop)
+            shell = build_window(window, services, settings)
         apply_theme(entrance.app, settings.theme, settings.font_size)
         paint_now(window)
         tasks.release()
     except BaseException:
         instance.close()
         raise
-    studio = Studio(window, controller, history, library, paths, worker, tasks, queue, instance)
-    worker.engine_ready.connect(window.show_status)
-    worker.status_changed.connect(window.show_status)
-    tasks.failed.connect(lambda error: window.say(str(error), "error"))
+    studio = Studio(window, shell, controller, history, library, paths, worker, tasks, queue, instance)
+    worker.engine_ready.connect(shell.take_status)
+    worker.status_changed.connect(shell.take_status)
+    tasks.failed.connect(lambda error: shell.say(str(error), "error"))
     instance.raise_requested.connect(window.come_forward)
-    window.settings_changed.connect(studio.take_settings)
+    shell.settings_changed.connect(studio.take_settings)
     window.when_shown(studio.start_worker)
     controller.queue_changed.connect(lambda _jobs: studio.start_worker())
     library.set_folders(settings.model_folders)
     QTimer.singleShot(0, window, lambda: studio.tidy_up(kept))
     if settings.model_folders:
-        QTimer.singleShot(0, window, window.rescan)
+        QTimer.singleShot(0, window, shell.rescan)
     if complaints:
-        window.say(" ".join(complaints), "warning")
+        shell.say(" ".join(complaints), "warning")
     return studio
 
 

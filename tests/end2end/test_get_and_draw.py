@@ -39,7 +39,7 @@ def test_a_model_is_got_in_the_window_and_draws_with_its_recommended_parameters(
     hub_server.add("stabilityai/sd-turbo", files)
     window = studio.window
     window.pages.open("Library")
-    click(window.pages.library, "getViewButton")
+    click(window.library_desk.page, "getViewButton")
     view = window.getting.view
     press(cards(view)["sd-turbo"].get_button)
     press(wait_for(qtbot, view, DownloadState.DONE).button)

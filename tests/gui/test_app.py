@@ -151,7 +151,7 @@ class TestBadFiles:
         home.settings.write_text('{"theme": "pink", "previews": false}')
         studio = build()
         assert "theme" in studio.window.message.message
-        assert studio.window.settings == Settings(previews=False)
+        assert studio.window.shell.settings == Settings(previews=False)
 
     def test_a_data_folder_that_cannot_be_made_is_told(self, tmp_path, qapp):
         (tmp_path / "file").write_text("in the way")

@@ -12,7 +12,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 
-from sdstudio.ui.window.top_bar import PAGES
+from sdstudio.ui.window.page_rows import PAGE_KEYS
 
 WAIT_MS = 20_000
 BOTH = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
@@ -57,8 +57,8 @@ def everything_that_takes_drops(window: QWidget) -> list[QWidget]:
 
 def test_no_place_of_the_window_answers_move_to_a_file(studio, qtbot, picture):
     window = studio.window
-    window.open_settings()
-    for name, _icon, _about in PAGES:
+    window.settings_desk.open()
+    for name in PAGE_KEYS:
         window.pages.open(name)
         QTest.qWait(1)
     window.activateWindow()

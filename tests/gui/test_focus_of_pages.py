@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QScrollArea, QWidget
 
 from sdstudio.ui.theme import apply_theme
-from sdstudio.ui.window.top_bar import PAGES
+from sdstudio.ui.window.page_rows import PAGE_KEYS
 from tests.gui.window.test_edit_menu import WAIT_MS, is_active, save, select
 
 
@@ -57,7 +57,7 @@ def test_every_page_is_walked_by_tab_and_every_stop_is_seen(studio, qtbot, qapp,
     window.editor.set_negative_open(True)
     select(studio, qtbot)
     qtbot.waitUntil(window.canvas.view.isVisible, timeout=WAIT_MS)
-    for name, _icon, _about in PAGES:
+    for name in PAGE_KEYS:
         window.pages.open(name)
         if name == "History":
             grid = window.pages.browser.view

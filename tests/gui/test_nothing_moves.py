@@ -111,7 +111,7 @@ def test_nothing_on_the_create_page_moves_whatever_happens(build: Any, qtbot: An
     assert window.panel.field("steps").error
     assert window.panel.field("steps").message.isVisible()
     stays("when a field is wrong")
-    window.say("Data folder: it is read-only.", "warning")
+    window.shell.say("Data folder: it is read-only.", "warning")
     assert window.message.isVisible()
     stays("when the window says something")
     entry = window.canvas.entry
@@ -155,8 +155,8 @@ def test_the_library_stays_where_it_was_scrolled_to_when_folders_are_read_again(
     studio = build()
     window = studio.window
     window.pages.open("Library")
-    window.rescan()
-    view = window.pages.library.models
+    window.shell.rescan()
+    view = window.library_desk.page.models
     qtbot.waitUntil(lambda: view.model.rowCount() > 40, timeout=WAIT_MS)
     view.list.setCurrentIndex(view.model.index(2))
     bar = view.list.verticalScrollBar()
@@ -165,14 +165,14 @@ def test_the_library_stays_where_it_was_scrolled_to_when_folders_are_read_again(
     chosen, seen = view.current.asset.path, bar.value()
     (home.models / "loras" / "style-99.safetensors").write_bytes(lora(99))
     count = view.model.rowCount()
-    window.rescan()
+    window.shell.rescan()
     qtbot.waitUntil(lambda: view.model.rowCount() == count + 1, timeout=WAIT_MS)
     assert view.current.asset.path == chosen
     assert bar.value() == seen
-    press_button = window.pages.library.rescan_button
+    press_button = window.library_desk.page.rescan_button
     place = press_button.mapTo(window, QPoint())
     listed = view.list.mapTo(window, QPoint())
-    window.pages.library.bar.say("Something was done.", "info")
+    window.library_desk.page.bar.say("Something was done.", "info")
     QApplication.processEvents()
-    assert window.pages.library.bar.isVisible()
+    assert window.library_desk.page.bar.isVisible()
     assert (press_button.mapTo(window, QPoint()), view.list.mapTo(window, QPoint())) == (place, listed)

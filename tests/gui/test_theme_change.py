@@ -46,7 +46,7 @@ def opened(build, qtbot):
             qtbot.wait(150)
             seen.append(window.pages.grab().toImage())
     QTest.mouseClick(window.findChild(QPushButton, "spaceViewButton"), Qt.MouseButton.LeftButton)
-    window.open_settings()
+    window.settings_desk.open()
     QApplication.processEvents()
     return studio
 
@@ -76,7 +76,7 @@ def test_all_pages_menus_and_dialogs_look_as_if_started_in_the_theme(build, home
     combo = studio.window.findChild(QComboBox, "themeComboBox")
     combo.setFocus()
     QTest.keyClick(combo, Qt.Key.Key_Down)
-    assert studio.window.settings.theme == "light"
+    assert studio.window.shell.settings.theme == "light"
     changed = pictures(studio, qtbot)
     assert studio.close()
     home.window_state.unlink()  # docks are as high as at first
@@ -91,7 +91,7 @@ def test_all_pages_menus_and_dialogs_look_as_if_started_in_the_theme(build, home
 
 def test_icons_in_fields_and_lists_are_drawn_in_the_new_colours(studio, qtbot):
     window = studio.window
-    window.take_settings(window.settings.model_copy(update={"theme": "dark"}))
+    window.shell.take_settings(window.shell.settings.model_copy(update={"theme": "dark"}))
     window.pages.open("Library")
     view = window.findChild(SpaceView)
     qtbot.waitUntil(lambda: view.tree.topLevelItemCount() > 0, timeout=PATIENCE_MS)
@@ -104,7 +104,7 @@ def test_icons_in_fields_and_lists_are_drawn_in_the_new_colours(studio, qtbot):
         return [icon.pixmap(16).toImage() for icon in icons]
 
     dark = drawn()
-    window.take_settings(window.settings.model_copy(update={"theme": "light"}))
+    window.shell.take_settings(window.shell.settings.model_copy(update={"theme": "light"}))
     assert all(light != old for light, old in zip(drawn(), dark, strict=True))
 
 

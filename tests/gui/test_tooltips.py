@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.ui.widgets.elided_label import ElidedLabel
-from sdstudio.ui.window.top_bar import PAGES
+from sdstudio.ui.window.page_rows import PAGE_KEYS
 
 WAIT_MS = 20_000
 
@@ -58,9 +58,9 @@ def test_no_tooltip_repeats_what_is_read(studio, qtbot):
     qtbot.waitUntil(lambda: window.status_line.text.startswith("Done: 2"), timeout=WAIT_MS)
     window.panel.field("steps").set_value(3)
     window.editor.set_styles(["Watercolour"])
-    window.open_settings()
+    window.settings_desk.open()
     repeated = []
-    for name, _icon, _about in PAGES:
+    for name in PAGE_KEYS:
         window.pages.open(name)
         QTest.qWait(50)
         for widget in window.findChildren(QWidget):

@@ -111,7 +111,7 @@ def test_a_message_is_whole_and_stays_with_its_page(studio: Studio, qtbot: Any) 
 @pytest.mark.parametrize("font_size", [10, 20])
 def test_pages_in_a_small_window_cut_nothing(studio: Studio, qtbot: Any, theme: str, font_size: int) -> None:
     window = studio.window
-    window.take_settings(window.settings.model_copy(update={"theme": theme, "font_size": font_size}))
+    window.shell.take_settings(window.shell.settings.model_copy(update={"theme": theme, "font_size": font_size}))
     window.resize(*SMALL)
     try:
         for page in ("Library", "Learn", "History", "Create"):
@@ -121,13 +121,13 @@ def test_pages_in_a_small_window_cut_nothing(studio: Studio, qtbot: Any, theme: 
             assert settled(qtbot, window) == [], page
         window.resize(*SMALL)
         window.pages.open("Library")
-        library = window.pages.library
+        library = window.library_desk.page
         assert library is not None
         for view in ("models", "space", VIEW):
             library.open_view(view)
             assert settled(qtbot, library) == [], view
     finally:
-        window.take_settings(window.settings.model_copy(update={"theme": "system", "font_size": 10}))
+        window.shell.take_settings(window.shell.settings.model_copy(update={"theme": "system", "font_size": 10}))
 
 
 @pytest.mark.parametrize("name", sorted(DIALOGS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
+from sdstudio.core.errors import StudioError
 from sdstudio.history.database.listing import Entries
 from sdstudio.history.store import Entry
 from sdstudio.ui.entries.keys import COPY, DELETE, LOOK
@@ -153,20 +154,63 @@ class EntryWish:
     entries: Sequence[Entry]
 
 
+Handler = Callable[[Sequence[Entry]], object]
+"""Does one thing with pictures; may raise StudioError."""
+
+
 class EntryActions(QObject):
-    """Turns rows into buttons and menus and tells what was asked for."""
+    """Turns rows into buttons and menus, tells what was asked for, and lets whoever handles it do it."""
 
     keys: Final = tuple(ENTRY_ACTION_BY_KEY)
 
     #: A button or menu item was used on at least one picture; carries an `EntryWish`.
     wished = Signal(object)
+    #: What was asked for could not be done; carries the StudioError.
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._handlers: dict[str, Handler] = {}
+
+    def handle(self, key: str, handler: Handler) -> None:
+        """Let this do what a row of `ENTRY_ACTIONS` says.
+
+        Raises:
+            ValueError: No row has this key, or it is handled already.
+        """
+        if key not in ENTRY_ACTION_BY_KEY:
+            raise ValueError(f"entry action = {key!r}: no row of ENTRY_ACTIONS has this key")
+        if key in self._handlers:
+            raise ValueError(f"entry action = {key!r}: it is handled already")
+        self._handlers[key] = handler
+
+    def check_handled(self) -> None:
+        """Make sure that every row can be done, before anybody asks for it.
+
+        Raises:
+            ValueError: Nobody handles some of them.
+        """
+        missing = [key for key in ENTRY_ACTION_BY_KEY if key not in self._handlers]
+        if missing:
+            raise ValueError(f"entry actions = {', '.join(missing)}: nobody handles them; call EntryActions.handle")
 
     def ask(self, key: str, entries: Sequence[Entry]) -> None:
         """Ask for one thing; nothing happens without a picture."""
         row = ENTRY_ACTION_BY_KEY[key]
         if row.takes(len(entries)):
             some = entries if isinstance(entries, Entries) else tuple(entries)
-            self.wished.emit(EntryWish(key, some if row.many or row.pair else (entries[0],)))
+            meant = some if row.many or row.pair else (entries[0],)
+            self.wished.emit(EntryWish(key, meant))
+            self._do(key, meant)
+
+    def _do(self, key: str, entries: Sequence[Entry]) -> None:
+        handler = self._handlers.get(key)  # none where a part of the window stands alone
+        if handler is None:
+            return
+        try:
+            handler(entries)
+        except StudioError as error:
+            self.failed.emit(error)
 
     def press(self, grid_key: str, entries: Sequence[Entry]) -> bool:
         """Ask for what a key stands for on pictures; False where it stands for nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 from PySide6.QtCore import QMimeData, QObject, Qt, Signal
-from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog
 
-from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import SaveFailed, StudioError
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.pictures.opening import ENDINGS, shown
 from sdstudio.core.request.request import Recipe
-from sdstudio.core.settings import Settings
 from sdstudio.history.picture_text.foreign.origin import Reading
-from sdstudio.history.store import Entry, History
-from sdstudio.library.library import Library
+from sdstudio.history.store import Entry
 from sdstudio.library.recall import model_of, recalled
+from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.bare_copies import BareCopies
+from sdstudio.ui.shell import Services, Shell
+from sdstudio.ui.widgets.bring_forward import bring_forward
 from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import copy_picture
 from sdstudio.ui.widgets.message_bar import MessageBar
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sdstudio.ui.entry_tools.care_dialog import CareDialog
     from sdstudio.ui.entry_tools.export_dialog import ExportDialog
     from sdstudio.ui.entry_tools.import_dialog import ImportDialog
-    from sdstudio.ui.pages.create.controller import Conductor
 
 PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp)"
 
@@ -42,57 +41,51 @@ class Exchange(QObject):
     """Opens the dialogs, each built when it is first needed, and reads what is dropped in the background.
 
     Args:
-        library: For the models that pictures name.
-        history: Where pictures go to and come from.
-        tasks: Where the work is done.
-        message: Says what went wrong.
+        services: The library for the models that pictures name, the history, and where the work is done.
+        shell: What is around it; says what went wrong.
+        message: Says what else can be done with a picture that tells nothing.
         status: Says what was done.
-        parent: The window.
+        actions: Those that copy, save and export are done here.
     """
 
     #: A picture's parameters are to be used; carries its `Reading` and what it is called.
     use_requested = Signal(object, str)
     #: The next pictures are to begin from a file; carries its path.
     input_wanted = Signal(object)
-    #: How far an import, export, backup or check is; "" when it has ended.
-    told = Signal(str)
     #: Entries came into the history or left it.
     history_changed = Signal()
 
     def __init__(
-        self,
-        library: Library,
-        history: History,
-        tasks: TaskRunner,
-        message: MessageBar,
-        status: StatusLine,
-        parent: QWidget,
+        self, services: Services, shell: Shell, message: MessageBar, status: StatusLine, actions: EntryActions
     ) -> None:
-        super().__init__(parent)
-        self._window = parent
-        self._library = library
-        self._history = history
-        self._tasks = tasks
+        super().__init__(shell.over)
+        self._shell = shell
+        self._window = shell.over
+        self._library = services.library
+        self._history = services.history
+        self._tasks = services.tasks
         self._message = message
         self._status = status
         self._import: ImportDialog | None = None
         self._export: ExportDialog | None = None
         self._care: CareDialog | None = None
-        self._copies_tell = True
         self._bare = BareCopies()
+        actions.handle("export", self.export)
+        actions.handle("save_as", lambda entries: self.ask_where_to_save(entries[0]))
+        actions.handle("copy", lambda entries: self.copy(entries[0]))
+        shell.recall = self.recalled_entry
 
-    def connect_to(self, conductor: Conductor) -> None:
-        """Do what the conductor hands on, and hand it what is to be used."""
-        conductor.grant({
-            "export": self.export, "save_as": lambda entries: self.ask_where_to_save(entries[0]),
-            "copy": lambda entries: self.copy(entries[0]),
-        })  # fmt: skip
-        conductor.recall = self.recalled_entry
-        self.told.connect(conductor.tell_aside)
+    @property
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What it does for which key of the menus."""
+        return {
+            "import_pictures": self.ask_for_pictures, "import_folder": self.ask_for_folder, "care": self.open_care,
+        }  # fmt: skip
 
-    def take_settings(self, settings: Settings) -> None:
-        """Use changed settings: whether copies tell how they were made."""
-        self._copies_tell = settings.copies_tell
+    @property
+    def _copies_tell(self) -> bool:
+        """Whether copies tell how they were made."""
+        return self._shell.settings.copies_tell
 
     # coming in
 
@@ -124,7 +117,7 @@ class Exchange(QObject):
     def import_paths(self, paths: Sequence[Path]) -> None:
         """Import files and folders."""
         dialog = self._import_dialog()
-        _bring_forward(dialog)
+        bring_forward(dialog)
         dialog.take(paths)
 
     def ask_for_pictures(self) -> None:
@@ -183,9 +176,9 @@ class Exchange(QObject):
 
         if self._export is None:
             self._export = ExportDialog(self._tasks, self._window)
-            self._export.bar.told.connect(self.told)
+            self._export.bar.told.connect(self._shell.told_aside)
         self._export.offer(entries, self._copies_tell)
-        _bring_forward(self._export)
+        bring_forward(self._export)
 
     def mime_of(self, entries: Sequence[Entry]) -> QMimeData:
         """Return pictures of the history as what is dragged: as they are, or bare where copies are to tell nothing."""
@@ -250,8 +243,8 @@ class Exchange(QObject):
         if self._care is None:
             self._care = CareDialog(self._history, self._tasks, self._window)
             self._care.history_changed.connect(self.history_changed)
-            self._care.bar.told.connect(self.told)
-        _bring_forward(self._care)
+            self._care.bar.told.connect(self._shell.told_aside)
+        bring_forward(self._care)
 
     def _import_dialog(self) -> ImportDialog:
         from sdstudio.ui.entry_tools.import_dialog import ImportDialog  # noqa: PLC0415 (not needed to show the window)
@@ -259,16 +252,10 @@ class Exchange(QObject):
         if self._import is None:
             self._import = ImportDialog(self._history, self._tasks, self.model_of, self._window)
             self._import.history_changed.connect(self.history_changed)
-            self._import.bar.told.connect(self.told)
+            self._import.bar.told.connect(self._shell.told_aside)
         return self._import
 
     def _file_dialog(self, title: str, name_filter: str) -> QFileDialog:
         dialog = QFileDialog(self._window, title, str(Path.home()), name_filter)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         return dialog
-
-
-def _bring_forward(dialog: QDialog) -> None:
-    dialog.show()
-    dialog.raise_()
-    dialog.activateWindow()

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtWidgets import QWidget
 
-from sdstudio.background.controller import JobController
-from sdstudio.background.tasks import TaskRunner
 from sdstudio.catalog.kinds import UPSCALER
 from sdstudio.core.errors import ModelError, StudioError
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.history.store import Entry
 from sdstudio.jobs.upscale_orders import Order, Orders
-from sdstudio.library.library import Library
-from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
+from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.shell import Services, Shell
 
 if TYPE_CHECKING:
     from sdstudio.ui.entry_tools.upscale_dialog import UpscaleDialog
-    from sdstudio.ui.pages.create.controller import Conductor
 
 
 @dataclass(slots=True)
@@ -37,39 +33,26 @@ class UpscaleDesk(QObject):
     """Opens the dialog, and puts its orders into the queue one by one, so that many of them do not hold up the window.
 
     Args:
+        services: The queue takes the jobs, the library has the upscalers.
+        shell: What is around it; its model stands in for one that is gone, where nothing is drawn.
         pictures: Where input pictures are kept.
-        controller: Takes the jobs.
-        library: Has the upscalers.
-        panel: Its model stands in for one that is gone, where nothing is drawn.
-        tasks: Where pictures are looked at and copied.
-        window: The dialog belongs to it.
+        actions: One of them makes pictures larger.
     """
 
     #: A line for the status bar.
     told = Signal(str)
 
-    def __init__(
-        self, pictures: InputPictures, controller: JobController, library: Library, panel: ParameterPanel,
-        tasks: TaskRunner, window: QWidget,
-    ) -> None:  # fmt: skip
-        super().__init__(window)
+    def __init__(self, services: Services, shell: Shell, pictures: InputPictures, actions: EntryActions) -> None:
+        super().__init__(shell.over)
+        self._shell = shell
         self._pictures = pictures
-        self._controller = controller
-        self._library = library
-        self._panel = panel
-        self._tasks = tasks
-        self._window = window
-        self._tell_aside: Callable[[str], object] = lambda _text: None
-        self._recall: Callable[[Entry], Entry] = lambda entry: entry
+        self._controller = services.controller
+        self._library = services.library
+        self._tasks = services.tasks
         self._under_way: _Submission | None = None
         self._stopped = False
         self.dialog: UpscaleDialog | None = None
-
-    def connect_to(self, conductor: Conductor) -> None:
-        """Do what the conductor hands on; it knows what imported pictures call their models."""
-        conductor.grant({"upscale": self.open})
-        self._recall = lambda entry: conductor.recall(entry)
-        self._tell_aside = conductor.tell_aside
+        actions.handle("upscale", self.open)
 
     def stop(self) -> None:
         """Submit nothing more: the window closes."""
@@ -80,9 +63,9 @@ class UpscaleDesk(QObject):
         from sdstudio.ui.entry_tools.upscale_dialog import UpscaleDialog  # noqa: PLC0415 (not needed to show the window)
 
         if self.dialog is None:
-            self.dialog = UpscaleDialog(self._pictures, self._tasks, self._window)
+            self.dialog = UpscaleDialog(self._pictures, self._tasks, self._shell.over)
             self.dialog.ordered.connect(self._on_ordered)
-            self.dialog.bar.told.connect(self._tell_aside)
+            self.dialog.bar.told.connect(self._shell.told_aside)
         self.dialog.open_with(entries, self._library.assets(UPSCALER))
 
     def _on_ordered(self, made: Orders) -> None:
@@ -106,12 +89,12 @@ class UpscaleDesk(QObject):
 
     def _with_model(self, order: Order) -> GenerationRequest:
         """Return a request with its model as the library knows it; where nothing is drawn, any model will do."""
-        key = self._recall(order.entry).recipe.request.model
-        if not order.request.strength and self._panel.model is not None:
+        key = self._shell.recall(order.entry).recipe.request.model
+        if not order.request.strength and self._shell.model is not None:
             try:
                 self._library.find(key)
             except ModelError:
-                key = self._panel.model.key
+                key = self._shell.model.key
         return order.request.model_copy(update={"model": key})
 
     def _end(self, submission: _Submission) -> None:

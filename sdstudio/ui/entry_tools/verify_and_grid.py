@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QWidget
 
-from sdstudio.background.controller import JobController
 from sdstudio.background.mailbox import JobEvent
-from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.request.request import RunOptions
 from sdstudio.history.store import Entry
+from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.shell import Services, Shell
+from sdstudio.ui.widgets.bring_forward import bring_forward
 from sdstudio.ui.widgets.progress_words import progress_of
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class Provenance(QObject):
     """Opens the windows that answer, each built when it is first asked for.
 
     Args:
-        controller: Makes what a grid lacks.
-        tasks: For exports.
-        window: What they belong to.
+        services: The queue makes what a grid lacks.
+        shell: What is around it.
+        actions: Two of them are done here.
     """
 
     #: A picture is to be shown: its Entry.
@@ -41,20 +41,15 @@ class Provenance(QObject):
     #: Verifying ended; what the status line says then.
     rested = Signal(str)
 
-    def __init__(self, controller: JobController, tasks: TaskRunner, window: QWidget) -> None:
-        super().__init__(window)
-        self._window = window
-        self._controller = controller
-        self._tasks = tasks
-        #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
-        self.recall: Callable[[Entry], Entry] = lambda entry: entry
+    def __init__(self, services: Services, shell: Shell, actions: EntryActions) -> None:
+        super().__init__(shell.over)
+        self._shell = shell
+        self._controller = services.controller
+        self._tasks = services.tasks
         self._verify: VerifyWindow | None = None
         self._grid: GridWindow | None = None
-
-    @property
-    def wishes(self) -> dict[str, Callable[[Sequence[Entry]], object]]:
-        """What it does for which key of `ENTRY_ACTIONS`."""
-        return {"verify": self.verify, "grid": self.lay_out}
+        actions.handle("verify", self.verify)
+        actions.handle("grid", self.lay_out)
 
     def verify(self, entries: Sequence[Entry]) -> VerifyWindow:
         """Make pictures again and tell whether they are the same."""
@@ -65,9 +60,9 @@ class Provenance(QObject):
             verifier = Verifier(self._controller.worker, self)
             verifier.progressed.connect(self._on_progressed)
             verifier.finished.connect(self._on_verified)
-            self._verify = VerifyWindow(verifier, self._window)
-        self._verify.verify([self.recall(entry) for entry in entries])
-        _bring(self._verify)
+            self._verify = VerifyWindow(verifier, self._shell.over)
+        self._verify.verify([self._shell.recall(entry) for entry in entries])
+        bring_forward(self._verify)
         return self._verify
 
     def lay_out(self, entries: Sequence[Entry]) -> GridWindow:
@@ -75,12 +70,12 @@ class Provenance(QObject):
         if self._grid is None:
             from sdstudio.ui.entry_tools.grid_window import GridWindow  # noqa: PLC0415 (as above)
 
-            self._grid = GridWindow(self._tasks, self._window)
+            self._grid = GridWindow(self._tasks, self._shell.over)
             self._grid.make_wanted.connect(self._on_make_wanted)
             self._grid.entry_wanted.connect(self.entry_wanted)
             self._controller.worker.picture_saved.connect(self._grid.add_entry)
         self._grid.show_entries(entries)
-        _bring(self._grid)
+        bring_forward(self._grid)
         return self._grid
 
     def _on_progressed(self, event: JobEvent) -> None:
@@ -108,9 +103,3 @@ class Provenance(QObject):
             except StudioError as error:  # this cell's values do not go together
                 refused.append((cell, error))
         self._grid.answered(made, refused)
-
-
-def _bring(window: QWidget) -> None:
-    window.show()
-    window.raise_()
-    window.activateWindow()

@@ -1,187 +1,166 @@
-"""Every widget of the window, built once. A room of its own: the bare window is on the screen before it is imported."""
+"""Every widget and controller of the window, built once: the bare window is on the screen before this is imported."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QApplication, QMenu
 
-from sdstudio.background.controller import JobController
-from sdstudio.background.explaining import Explainer
-from sdstudio.background.model_works import Workshop
-from sdstudio.background.tasks import TaskRunner
-from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures.input_store import InputPictures
-from sdstudio.core.request.presets import PresetBook
-from sdstudio.history.store import History
-from sdstudio.library.library import Library
+from sdstudio.core.settings import Settings
 from sdstudio.ui.entries.actions import EntryActions
-from sdstudio.ui.entries.browser import HistoryBrowser
-from sdstudio.ui.entries.model import HistoryModel
-from sdstudio.ui.entries.thumbnails import Thumbnails
 from sdstudio.ui.entry_tools.exchange import Exchange
 from sdstudio.ui.entry_tools.upscale import UpscaleDesk
 from sdstudio.ui.entry_tools.verify_and_grid import Provenance
-from sdstudio.ui.pages.create.acts import Acts
-from sdstudio.ui.pages.create.advice import Adviser
-from sdstudio.ui.pages.create.canvas import Canvas
-from sdstudio.ui.pages.create.controller import Conductor
-from sdstudio.ui.pages.create.generate_forever import Forever
-from sdstudio.ui.pages.create.input_pictures import InputDesk
-from sdstudio.ui.pages.create.last_picture import LastPicture
-from sdstudio.ui.pages.create.page import CreatePage
-from sdstudio.ui.pages.create.panel_head import PanelHead
-from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
-from sdstudio.ui.pages.create.paste import PasteDesk
-from sdstudio.ui.pages.create.presets.controller import PresetController
-from sdstudio.ui.pages.create.presets.keeper import PresetKeeper
-from sdstudio.ui.pages.create.prompt.controller import PromptDesk
-from sdstudio.ui.pages.create.prompt.editor import PromptEditor
-from sdstudio.ui.pages.create.queue.panel import QueuePanel
-from sdstudio.ui.pages.create.queue_controller import QueueDesk
-from sdstudio.ui.pages.create.use_parameters import ParametersDesk
-from sdstudio.ui.pages.create.widgets import CreateWidgets
+from sdstudio.ui.pages.create.build import Create, build_create
 from sdstudio.ui.pages.history.controller import HistoryDesk
 from sdstudio.ui.pages.learn.controller import ExplainDesk
-from sdstudio.ui.undo import Undos
+from sdstudio.ui.pages.library.controller import LibraryDesk
+from sdstudio.ui.pages.library.get.controller import Getting
+from sdstudio.ui.shell import Services, Shell
+from sdstudio.ui.theme import set_icon
 from sdstudio.ui.widgets.lies_over import LiesOver
 from sdstudio.ui.widgets.message_bar import MessageBar
-from sdstudio.ui.widgets.status_line import StatusLine
+from sdstudio.ui.window import page_rows
 from sdstudio.ui.window.announcing import Desktop, play_done
+from sdstudio.ui.window.closing import Closing
 from sdstudio.ui.window.commands import Commands
 from sdstudio.ui.window.end_of_work import EndOfWork
 from sdstudio.ui.window.file_drops import FileDrops
 from sdstudio.ui.window.loupe import LoupeDesk, Shown
+from sdstudio.ui.window.main_window import MainWindow
+from sdstudio.ui.window.menus import build_menus
+from sdstudio.ui.window.mnemonics import give_mnemonics
 from sdstudio.ui.window.output_notice import OutputNotice
+from sdstudio.ui.window.page_rows import PageSpec
 from sdstudio.ui.window.pages import Pages
+from sdstudio.ui.window.parts import Parts
+from sdstudio.ui.window.settings_controller import SettingsDesk
 from sdstudio.ui.window.top_bar import TopBar
-
-if TYPE_CHECKING:
-    from sdstudio.ui.window.main_window import MainWindow
+from sdstudio.ui.window.wiring import Wiring
 
 _WIDEST_MESSAGE_PX: Final = 560
 _DOCK_PX: Final = 300
 """Docks are about so wide: a message of the window leaves their buttons and fields free."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """What the window works with, built by ``app``."""
+def build_window(window: MainWindow, services: Services, settings: Settings) -> Shell:
+    """Put everything into the bare window.
 
-    paths: StudioPaths
-    library: Library
-    history: History
-    controller: JobController
-    tasks: TaskRunner
-    workshop: Workshop
+    Args:
+        window: The bare window.
+        services: What it works with.
+        settings: As they were loaded.
 
+    Returns:
+        What the pages share, for whoever else has something to say in the window.
 
-@dataclass(frozen=True, slots=True)
-class Furniture:
-    """The widgets of one window, and who connects them."""
-
-    actions_on_entries: EntryActions
-    message: MessageBar
-    top_bar: TopBar
-    canvas: Canvas
-    editor: PromptEditor
-    desk: PromptDesk
-    status_line: StatusLine
-    panel: ParameterPanel
-    queue_panel: QueuePanel
-    history_model: HistoryModel
-    browser: HistoryBrowser
-    create_page: CreatePage
-    pages: Pages
-    conductor: Conductor
-    history_desk: HistoryDesk
-    loupe_desk: LoupeDesk
-    commands: Commands
-    exchange: Exchange
-    parameters_desk: ParametersDesk
-    paste_desk: PasteDesk
-
-    @classmethod
-    def made(cls, rooms: Rooms, window: MainWindow) -> Furniture:
-        """Build everything for a window; nothing is laid out yet."""
-        actions = EntryActions(window)
-        message = MessageBar("windowMessage", window)
-        canvas = Canvas(actions, rooms.tasks, window)
-        editor = PromptEditor(window)
-        status_line = StatusLine(editor.cancel_button, window)
-        panel = ParameterPanel(window)
-        queue_panel = QueuePanel(rooms.controller, window)
-        model = HistoryModel(rooms.history, Thumbnails(rooms.history, rooms.tasks, window), rooms.tasks, window)
-        browser = HistoryBrowser(model, actions, parent=window)
-        panel_head = PanelHead(panel)
-        create_page = CreatePage(canvas, editor, panel_head, browser, queue_panel)
-        desk = PromptDesk(editor, rooms.paths, rooms.library, rooms.history, rooms.tasks, window)
-        history_desk = HistoryDesk(rooms.history, model, canvas, message, rooms.tasks, window)
-        history_desk.add_browser(browser)
-        players = CreateWidgets(editor, desk, panel, canvas, browser, model, queue_panel, status_line, message)
-        conductor = Conductor(players, actions, rooms.controller, rooms.history, window)
-        conductor.grant(history_desk.wishes)
-        queue_panel.undos = history_desk.undos
-        _show_last_picture(rooms, players, conductor, window)
-        _generate_forever(players, conductor, rooms.controller, window)
-        acts = _change_parameters(rooms, players, panel_head, history_desk.undos, window)
-        QueueDesk(players, conductor, rooms.controller, rooms.history, acts, window)
-        parameters_desk = _use_parameters(players, conductor, acts, window)
-        input_desk = _begin_from_pictures(rooms, players, conductor, history_desk.undos, window)
-        exchange = Exchange(rooms.library, rooms.history, rooms.tasks, message, status_line, window)
-        paste_desk = PasteDesk(create_page, editor, rooms.tasks, window)
-        _take_from_elsewhere(exchange, paste_desk, input_desk, parameters_desk)
-        desk.stopped.connect(paste_desk.stop)
-        model.mime_of = canvas.mime_of = exchange.mime_of
-        _verify(rooms, players, conductor, window)
-        _tell_of_the_end(rooms.controller, window)
-        OutputNotice(rooms.history, rooms.controller.worker, message, window)
-        pages = Pages(create_page, browser, model, actions, rooms.history, rooms.tasks, rooms.paths.models, window)
-        _lay_over(message, pages, window)
-        _explain(rooms, conductor, pages, window)
-        loupe_desk = LoupeDesk(Shown(pages, canvas, browser, model), actions, history_desk, rooms.history, rooms.tasks)
-        conductor.grant({"look": loupe_desk.look})
-        return cls(
-            actions_on_entries=actions,
-            message=message,
-            top_bar=TopBar(window),
-            canvas=canvas,
-            editor=editor,
-            desk=desk,
-            status_line=status_line,
-            panel=panel,
-            queue_panel=queue_panel,
-            history_model=model,
-            browser=browser,
-            create_page=create_page,
-            pages=pages,
-            conductor=conductor,
-            history_desk=history_desk,
-            loupe_desk=loupe_desk,
-            commands=Commands(window, rooms.paths, rooms.history),
-            exchange=exchange,
-            parameters_desk=parameters_desk,
-            paste_desk=paste_desk,
-        )
+    Raises:
+        ValueError: Nobody does what an action on pictures or a command says.
+    """
+    shell, specs = Shell(window, settings), page_rows.PAGES
+    parts = _build_parts(window, services, shell, specs)
+    parts.actions.check_handled()
+    commands = Commands(window, parts)
+    menu_actions = build_menus(window, commands.by_key())
+    _complete_view_menu(window, parts, specs, menu_actions)
+    give_mnemonics(window.menuBar())
+    parts.pages.serve({spec.key: partial(spec.build, parts) for spec in specs})
+    window.take(parts, commands, Closing(parts, window), {spec.key: spec.memory_name for spec in specs})
+    wiring = Wiring(parts, commands)
+    commands.serve(menu_actions)
+    shell.models_read.emit(services.library.models())
+    window.restore_state()
+    wiring.begin()
+    return shell
 
 
-def _generate_forever(
-    players: CreateWidgets, conductor: Conductor, controller: JobController, window: MainWindow
-) -> None:
-    editor, panel = players.editor, players.panel
+def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tuple[PageSpec, ...]) -> Parts:
+    actions = EntryActions(window)
+    message = MessageBar("windowMessage", window)
+    shell.said.connect(message.say)
+    create = build_create(services, shell, actions, message)
+    window.when_shown(create.last_picture.bring)
+    widgets = create.widgets
+    canvas, model, browser = widgets.canvas, widgets.model, widgets.browser
+    history_desk = HistoryDesk(services, shell, model, canvas, actions)
+    history_desk.add_browser(browser)
+    exchange = _exchange(services, shell, create, actions)
+    _ask_of_pictures(services, shell, create, actions)
+    _tell_of_the_end(services, shell, window)
+    pages = Pages(browser, window)
+    shell.page_wanted.connect(pages.open)
+    _lay_over(message, pages, window)
+    settings_desk = SettingsDesk(shell)
+    worker = services.controller.worker
+    OutputNotice(services.history, worker, message, shell, lambda: settings_desk.open().show_group("Files"))
+    library_desk, getting = LibraryDesk(services, shell), Getting(services, shell)
+    create.model_desk.download_wanted.connect(getting.open)
+    shown = Shown(pages, canvas, browser, model)
+    return Parts(
+        services=services,
+        shell=shell,
+        actions=actions,
+        message=message,
+        top_bar=TopBar(specs, window),
+        status_line=widgets.status,
+        pages=pages,
+        create_page=create.page,
+        canvas=canvas,
+        editor=widgets.editor,
+        panel=widgets.panel,
+        queue_panel=widgets.queue,
+        history_model=model,
+        browser=browser,
+        desk=widgets.desk,
+        conductor=create.conductor,
+        queue_desk=create.queue_desk,
+        parameters_desk=create.parameters_desk,
+        paste_desk=create.paste_desk,
+        model_desk=create.model_desk,
+        exchange=exchange,
+        history_desk=history_desk,
+        library_desk=library_desk,
+        getting=getting,
+        explain_desk=ExplainDesk(services, shell, actions),
+        loupe_desk=LoupeDesk(shown, actions, history_desk, services.history, services.tasks),
+        settings_desk=settings_desk,
+    )
 
-    def written() -> object:
-        state = panel.state()
-        return None if panel.value("seed") is None else (state["model"], state["values"], editor.state())
 
-    bar = MessageBar("foreverMessage", editor)
-    editor.add_note(bar)
+def _exchange(services: Services, shell: Shell, create: Create, actions: EntryActions) -> Exchange:
+    """Build what imports, exports and copies; what is dropped or pasted becomes the input picture or the parameters."""
+    widgets, parameters_desk = create.widgets, create.parameters_desk
+    exchange = Exchange(services, shell, widgets.message, widgets.status, actions)
+    exchange.input_wanted.connect(create.input_desk.use_file)
+    exchange.use_requested.connect(parameters_desk.use_reading)
+    create.paste_desk.use = lambda reading, name: parameters_desk.use_pasted(exchange.recalled_reading(reading), name)
+    widgets.model.mime_of = widgets.canvas.mime_of = exchange.mime_of
+    exchange.history_changed.connect(widgets.model.reload)
+    return exchange
 
-    def free_seed() -> None:
-        panel.field("seed").set_value(None)
 
-    Forever(editor.forever_button, controller, conductor.generate, written, editor.show_message, bar, free_seed, window)
+def _ask_of_pictures(services: Services, shell: Shell, create: Create, actions: EntryActions) -> None:
+    """Build what makes pictures larger, makes them again to compare, and lays them out as a grid."""
+    status, desk = create.widgets.status, create.widgets.desk
+    upscale_desk = UpscaleDesk(services, shell, InputPictures(services.paths), actions)
+    upscale_desk.told.connect(status.rest)
+    desk.stopped.connect(upscale_desk.stop)
+    provenance = Provenance(services, shell, actions)
+    provenance.entry_wanted.connect(create.widgets.canvas.show_entry)
+    provenance.progressed.connect(status.show_progress)
+    provenance.rested.connect(status.rest)
+    provenance.title_changed.connect(create.conductor.title_changed)
+
+
+def _tell_of_the_end(services: Services, shell: Shell, window: MainWindow) -> None:
+    end = EndOfWork(
+        services.controller, lambda: shell.settings, lambda: QApplication.activeWindow() is not None, Desktop(window),
+        play_done, window,
+    )  # fmt: skip
+    window.left.connect(end.tell_now)
 
 
 def _lay_over(message: MessageBar, pages: Pages, window: MainWindow) -> None:
@@ -197,90 +176,19 @@ def _lay_over(message: MessageBar, pages: Pages, window: MainWindow) -> None:
     pages.opened.connect(make_way)
 
 
-def _explain(rooms: Rooms, conductor: Conductor, pages: Pages, window: MainWindow) -> None:
-    """Build who explains a picture on the Learn page."""
-    explainer = Explainer(rooms.controller.worker, window)
-    desk = ExplainDesk(explainer, rooms.history, rooms.library.find, rooms.tasks, window)
-    conductor.grant({"explain": lambda entries: desk.explain([conductor.recall(entries[0])])})
-    pages.learn_added.connect(desk.add_page)
-    desk.page_wanted.connect(lambda: pages.open("Learn"))
-
-
-def _show_last_picture(rooms: Rooms, players: CreateWidgets, conductor: Conductor, window: MainWindow) -> None:
-    """Show the last picture on the canvas at the start."""
-    last_picture = LastPicture(players.canvas, rooms.history, rooms.tasks, conductor.offer_examples, window)
-    window.when_shown(last_picture.bring)
-    players.desk.stopped.connect(last_picture.stop)
-
-
-def _change_parameters(
-    rooms: Rooms, players: CreateWidgets, panel_head: PanelHead, undos: Undos, window: MainWindow
-) -> Acts:
-    """Build who changes many parameters at once, with one undo for all: reset, presets, advice."""
-    panel, editor = players.panel, players.editor
-    acts = Acts(panel, editor, undos, players.message, window)
-    panel_head.reset_wanted.connect(lambda: acts.reset())
-    keeper = PresetKeeper(
-        PresetBook.of(rooms.paths), panel, editor, players.desk.styles, acts, undos, players.message, window
-    )
-    panel_head.presets_asked.connect(PresetController(keeper, window).fill)
-    players.desk.style_kept.connect(acts.keep)
-    players.desk.do = acts.do
-    adviser = Adviser(panel, editor, acts, rooms.tasks, window)
-    rooms.controller.worker.picture_saved.connect(adviser.take_picture)
-    players.desk.stopped.connect(adviser.stop)
-    return acts
-
-
-def _take_from_elsewhere(
-    exchange: Exchange, paste_desk: PasteDesk, input_desk: InputDesk, parameters_desk: ParametersDesk
+def _complete_view_menu(
+    window: MainWindow, parts: Parts, specs: tuple[PageSpec, ...], actions: dict[str, QAction]
 ) -> None:
-    """Let what is dropped or pasted become the input picture or the parameters."""
-    exchange.input_wanted.connect(input_desk.use_file)
-    exchange.use_requested.connect(parameters_desk.use_reading)
-    input_desk.brought.connect(parameters_desk.tell_input)
-    paste_desk.take = input_desk.use_offer
-    paste_desk.use = lambda reading, name: parameters_desk.use_pasted(exchange.recalled_reading(reading), name)
-
-
-def _verify(rooms: Rooms, players: CreateWidgets, conductor: Conductor, window: MainWindow) -> None:
-    """Build who makes pictures again to compare, and lays them out as a grid."""
-    provenance = Provenance(rooms.controller, rooms.tasks, window)
-    conductor.grant(provenance.wishes)
-    provenance.recall = lambda entry: conductor.recall(entry)
-    provenance.entry_wanted.connect(players.canvas.show_entry)
-    provenance.progressed.connect(players.status.show_progress)
-    provenance.rested.connect(players.status.rest)
-    provenance.title_changed.connect(conductor.title_changed)
-
-
-def _use_parameters(players: CreateWidgets, conductor: Conductor, acts: Acts, window: MainWindow) -> ParametersDesk:
-    """Build who uses what pictures were made with."""
-    desk = ParametersDesk(players.panel, players.editor, players.desk, acts, players.message, window)
-    desk.recall = lambda entry: conductor.recall(entry)
-    desk.attention_wanted.connect(conductor.attention_wanted)
-    conductor.grant(desk.wishes)
-    return desk
-
-
-def _tell_of_the_end(controller: JobController, window: MainWindow) -> None:
-    end = EndOfWork(
-        controller, lambda: window.settings, lambda: QApplication.activeWindow() is not None, Desktop(window),
-        play_done, window,
-    )  # fmt: skip
-    window.left.connect(end.tell_now)
-
-
-def _begin_from_pictures(
-    rooms: Rooms, players: CreateWidgets, conductor: Conductor, undos: Undos, window: MainWindow
-) -> InputDesk:
-    """Build who serves input pictures and makes pictures larger; return the first."""
-    pictures = InputPictures(rooms.paths)
-    input_desk = InputDesk(players.panel, pictures, rooms.history, undos, rooms.tasks, window)
-    input_desk.connect_to(conductor, players.canvas)
-    upscale_desk = UpscaleDesk(pictures, rooms.controller, rooms.library, players.panel, rooms.tasks, window)
-    upscale_desk.connect_to(conductor)
-    for each in (input_desk, upscale_desk):
-        each.told.connect(players.status.rest)
-        players.desk.stopped.connect(each.stop)
-    return input_desk
+    """Add what the table of commands cannot know: the pages, and the docks' own actions."""
+    menu = window.menuBar().findChild(QMenu, "menuView")
+    assert isinstance(menu, QMenu)
+    pages = QMenu("&Page", menu)
+    for at, spec in enumerate(specs):
+        action = pages.addAction(spec.title)
+        action.triggered.connect(lambda _checked=False, key=spec.key: parts.pages.open(key))
+        action.setShortcut(QKeySequence(f"Alt+{at + 1}"))
+        set_icon(action, spec.icon)
+        window.addAction(action)
+    menu.insertMenu(menu.actions()[0], pages)
+    for dock in parts.create_page.docks:
+        menu.insertAction(actions["reset_layout"], dock.toggleViewAction())

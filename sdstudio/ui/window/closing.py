@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QWidget
 
 from sdstudio.jobs.queue import Job, JobState
+from sdstudio.ui.widgets.bring_forward import bring_forward
 from sdstudio.ui.window.closing_dialog import ClosingDialog
 from sdstudio.ui.window.tray import Background
 
 if TYPE_CHECKING:
-    from sdstudio.ui.window.build import Rooms
-    from sdstudio.ui.window.main_window import MainWindow
+    from sdstudio.ui.window.parts import Parts
 
 SESSION_ENDS_S: Final = 60.0
 """For so long after the desktop said that the session ends, closing asks nothing; then the end was called off."""
@@ -46,20 +47,24 @@ class Closing(QObject):
     """Decides whether the window may be closed.
 
     Args:
-        rooms: Where work goes on.
+        parts: What the window consists of.
         window: The window.
     """
 
-    def __init__(self, rooms: Rooms, window: MainWindow) -> None:
+    #: Whatever the window remembers is to be written down now.
+    keep_wanted = Signal()
+
+    def __init__(self, parts: Parts, window: QWidget) -> None:
         super().__init__(window)
-        self._rooms = rooms
+        self._parts = parts
+        self._services = parts.services
         self._window = window
         self._asks = True
         self._session_ends_s = -SESSION_ENDS_S
         self._dialog: ClosingDialog | None = None
         self._background = Background(window, self._kept_works, self)
         self._background.over.connect(self._on_over)
-        self._background.stop_wanted.connect(window.leave)
+        self._background.stop_wanted.connect(self._leave)
         app = QGuiApplication.instance()
         assert isinstance(app, QGuiApplication)
         # Answered before the session goes on ending, so in the moment it is told.
@@ -73,13 +78,13 @@ class Closing(QObject):
 
     def works(self) -> tuple[Work, ...]:
         """Return what closing the window now would break off."""
-        rooms, works = self._rooms, list[Work]()
-        jobs = [job for job in rooms.controller.jobs() if not job.state.ended]
-        works += [Work(said) for said in _said_of(jobs, rooms.controller.paused)]
-        works += [Work(f"Downloading {download.title}") for download in self._window.getting.under_way]
-        works += [Work(title) for title in rooms.tasks.asked_for]
-        works += [Work(errand.title, errand.is_kept) for errand in rooms.controller.worker.errands]
-        unsaved = len(rooms.controller.worker.unsaved)
+        services, works = self._services, list[Work]()
+        jobs = [job for job in services.controller.jobs() if not job.state.ended]
+        works += [Work(said) for said in _said_of(jobs, services.controller.paused)]
+        works += [Work(f"Downloading {download.title}") for download in self._parts.getting.under_way]
+        works += [Work(title) for title in services.tasks.asked_for]
+        works += [Work(errand.title, errand.is_kept) for errand in services.controller.worker.errands]
+        unsaved = len(services.controller.worker.unsaved)
         if unsaved:
             pictures = "1 picture that" if unsaved == 1 else f"{unsaved} pictures that"
             works.append(Work(f"{pictures} could not be saved, and would be lost", is_kept=False))
@@ -95,29 +100,35 @@ class Closing(QObject):
         if self._dialog is None:
             self._ask(works)
         else:
-            self._dialog.raise_()
-            self._dialog.activateWindow()
+            bring_forward(self._dialog)
         return False
 
     def ask_nothing(self) -> None:
         """Let the window close without a question from now on."""
         self._asks = False
 
+    def _leave(self) -> None:
+        """Close the window without a question."""
+        self.ask_nothing()
+        self._window.close()
+
     def take_leave(self) -> None:
         """Stop what belongs to the window, and wait for nothing."""
         if self._dialog is not None:
             self._dialog.close()
         self._background.end()
-        self._window.settings_desk.close()
-        self._window.getting.stop()
-        self._window.library_desk.stop()
-        self._window.desk.stop()
+        self._parts.settings_desk.close()
+        self._parts.getting.stop()
+        self._parts.library_desk.stop()
+        self._parts.model_desk.close()
+        self._parts.desk.stop()
+        self._parts.pages.close_all()
 
     def end_threads(self, patience_s: float) -> bool:
         """Wait for the threads that belong to the window; False when one did not end in time."""
         until = time.monotonic() + patience_s
-        ended = self._window.library_desk.close(patience_s)
-        return self._window.getting.close(max(0.0, until - time.monotonic())) and ended
+        ended = self._parts.library_desk.close(patience_s)
+        return self._parts.getting.close(max(0.0, until - time.monotonic())) and ended
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Notice that the window has come back: it was started again, or chosen in the tray."""
@@ -129,11 +140,11 @@ class Closing(QObject):
         self._dialog = ClosingDialog(
             [work.said for work in works],
             any(work.is_kept for work in works),
-            self._window.editor.forever_button.isChecked(),
+            self._parts.editor.forever_button.isChecked(),
             self._window,
         )
         self._dialog.background_chosen.connect(self._on_background_chosen)
-        self._dialog.stop_chosen.connect(self._window.leave)
+        self._dialog.stop_chosen.connect(self._leave)
         self._dialog.finished.connect(self._on_answered)
         self._dialog.open()
 
@@ -141,20 +152,20 @@ class Closing(QObject):
         self._dialog = None
 
     def _on_background_chosen(self) -> None:
-        self._window.editor.forever_button.setChecked(False)
-        self._window.keep_state()
+        self._parts.editor.forever_button.setChecked(False)
+        self.keep_wanted.emit()
         self._background.begin()
 
     def _on_over(self) -> None:
         """Nothing is left to be done without a window; what could not be saved is the user's to decide about."""
-        if self._rooms.controller.worker.unsaved:
-            self._window.come_forward()
+        if self._services.controller.worker.unsaved:
+            bring_forward(self._window)
         else:
-            self._window.leave()
+            self._leave()
 
     def _on_session_ends(self) -> None:
         self._session_ends_s = time.monotonic()
-        self._window.keep_state()
+        self.keep_wanted.emit()
 
     def _kept_works(self) -> tuple[str, ...]:
         return tuple(work.said for work in self.works() if work.is_kept)

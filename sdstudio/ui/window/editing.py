@@ -6,8 +6,8 @@ and the bar that holds them take the focus for a moment; what had it before is w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QDialog,
     QLabel,
     QLineEdit,
+    QMainWindow,
     QMenu,
     QMenuBar,
     QPlainTextEdit,
@@ -33,11 +34,20 @@ from sdstudio.ui.pages.create.prompt.text_edit import PromptText
 
 if TYPE_CHECKING:
     from sdstudio.ui.undo import Undos
-    from sdstudio.ui.window.main_window import MainWindow
 
 Text = QLineEdit | QPlainTextEdit | QTextEdit
 _POPUP = Qt.WindowType.Popup
 _TEXTS = (QLineEdit, QPlainTextEdit, QTextEdit)
+
+
+class Pasting(Protocol):
+    """Where pictures and parameters are pasted."""
+
+    def paste(self, takes_text: bool = True) -> bool:
+        """Take what the clipboard has."""
+
+    def can_paste(self) -> bool:
+        """Say whether the clipboard has anything."""
 
 
 class Editing(QObject):
@@ -45,14 +55,24 @@ class Editing(QObject):
 
     Args:
         window: Its window.
+        undos: What was done and can be taken back.
+        undo_change: Takes back what was done last.
+        pasting: Where pictures and parameters are pasted.
     """
 
     #: Another part of the window has the focus.
     moved = Signal()
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, window: QMainWindow, undos: Undos, undo_change: Callable[[], object], pasting: Pasting) -> None:
         super().__init__(window)
         self._window = window
+        self._undos = undos
+        self._undo_change = undo_change
+        self._pasting = pasting
+        #: Copies the pictures that are meant.
+        self.copy_pictures: Callable[[], object] = lambda: None
+        #: Returns how many pictures are meant.
+        self.count_pictures: Callable[[], int] = lambda: 0
         self._actions: Mapping[str, QAction] = {}
         self._last: QWidget | None = None
         #: Texts as they stood when something else was last done, or when they were come to since.
@@ -73,8 +93,12 @@ class Editing(QObject):
         self.refresh()
 
     @property
-    def _undos(self) -> Undos:
-        return self._window.history_desk.undos
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What it does for which key of the menus."""
+        return {
+            "undo": self.undo, "redo": self.redo, "cut": self.cut, "copy": self.copy, "paste": self.paste,
+            "select_all": self.select_all,
+        }  # fmt: skip
 
     @property
     def target(self) -> QWidget | None:
@@ -91,7 +115,7 @@ class Editing(QObject):
         text = self._text()
         if self._change_is_newer():
             self._undid_change = True
-            self._window.history_desk.undo()
+            self._undo_change()
         elif text is not None and _can_undo(text):
             self._undid_change = False
             text.undo()
@@ -121,17 +145,17 @@ class Editing(QObject):
         elif isinstance(widget, QLabel) and widget.hasSelectedText():
             QApplication.clipboard().setText(widget.selectedText())
         else:
-            self._window.commands.ask("copy")
+            self.copy_pictures()
 
     def paste(self) -> None:
         """Paste text where it is written, a picture as what the next ones begin from."""
         widget, text = self.target, self._text()
         if isinstance(widget, PicturePlace):
             widget.paste_pressed.emit()
-        elif text is not None and (isinstance(text, PromptText) or not self._window.paste_desk.paste(False)):
+        elif text is not None and (isinstance(text, PromptText) or not self._pasting.paste(False)):
             text.paste()
         elif text is None:
-            self._window.paste_desk.paste()
+            self._pasting.paste()
 
     def select_all(self) -> None:
         """Select the whole text, or everything in the list."""
@@ -154,7 +178,7 @@ class Editing(QObject):
             "copy": selects if text is not None else self._copies(widget),
             "paste": isinstance(widget, PicturePlace)
             or (text is not None and _can_paste(text))
-            or self._window.paste_desk.can_paste(),
+            or self._pasting.can_paste(),
             "select_all": text is not None or isinstance(widget, QAbstractItemView),
         }
         for key, is_possible in enabled.items():
@@ -175,7 +199,7 @@ class Editing(QObject):
     def _copies(self, widget: QWidget | None) -> bool:
         if isinstance(widget, QLabel) and widget.hasSelectedText():
             return True
-        return self._window.commands.count > 0
+        return self.count_pictures() > 0
 
     def _text(self) -> Text | None:
         widget = self.target

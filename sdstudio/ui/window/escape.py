@@ -12,25 +12,24 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QDockWidget, QLineEdit, QWidget
 
 from sdstudio.ui.entries.browser import HistoryBrowser
-from sdstudio.ui.pages.create.queue_controller import QueueDesk
 from sdstudio.ui.widgets.message_bar import MessageBar
 
 if TYPE_CHECKING:
-    from sdstudio.ui.window.main_window import MainWindow
+    from sdstudio.ui.window.parts import Parts
 
-Step = Callable[["MainWindow", QWidget], bool]
+Step = Callable[["Parts", QWidget], bool]
 """Does one thing where a widget has the focus, and says whether there was anything to do."""
 
 
-def escape(window: MainWindow) -> None:
+def escape(window: QWidget, parts: Parts) -> None:
     """Do the first thing that Esc can do where the focus is."""
     focused = QApplication.focusWidget() or window.focusWidget() or window
     for step in STEPS:
-        if step(window, focused):
+        if step(parts, focused):
             return
 
 
-def _clear_field(_window: MainWindow, focused: QWidget) -> bool:
+def _clear_field(_parts: Parts, focused: QWidget) -> bool:
     """Clear a field that has a button to clear it; undo brings the words back."""
     if not (isinstance(focused, QLineEdit) and focused.isClearButtonEnabled() and focused.text()):
         return False
@@ -39,34 +38,32 @@ def _clear_field(_window: MainWindow, focused: QWidget) -> bool:
     return True
 
 
-def _close_message(window: MainWindow, focused: QWidget) -> bool:
+def _close_message(parts: Parts, focused: QWidget) -> bool:
     """Close the message that stands where the focus is; what went wrong for the window as a whole stays."""
-    if window.editor.isAncestorOf(focused) and window.editor.message:
-        window.editor.clear_message()
+    if parts.editor.isAncestorOf(focused) and parts.editor.message:
+        parts.editor.clear_message()
         return True
     owned = [getattr(each, "bar", None) for each in _upwards(focused)]  # it may lie over, as a child of the window
-    for bar in (*owned, *_place_of(window, focused).findChildren(MessageBar)):
+    for bar in (*owned, *_place_of(parts, focused).findChildren(MessageBar)):
         if isinstance(bar, MessageBar) and bar.isVisible():
             bar.dismiss()
             return True
-    if window.message.message and window.message.tone != "error":
-        window.message.dismiss()
+    if parts.message.message and parts.message.tone != "error":
+        parts.message.dismiss()
         return True
     return False
 
 
-def _leave_editing(window: MainWindow, _focused: QWidget) -> bool:
+def _leave_editing(parts: Parts, _focused: QWidget) -> bool:
     """Leave a job of the queue that is being edited as it is."""
-    desk = window.findChild(QueueDesk)
-    if not isinstance(desk, QueueDesk) or not desk.is_editing:
-        return False
-    desk.stop_editing()
-    return True
+    is_editing = parts.queue_desk.is_editing
+    parts.queue_desk.stop_editing()
+    return is_editing
 
 
-def _close_question(window: MainWindow, focused: QWidget) -> bool:
+def _close_question(parts: Parts, focused: QWidget) -> bool:
     """Close what is asked above the prompt."""
-    bars = window.editor.findChildren(MessageBar) if window.editor.isAncestorOf(focused) else []
+    bars = parts.editor.findChildren(MessageBar) if parts.editor.isAncestorOf(focused) else []
     for bar in bars:
         if bar.isVisible():
             bar.dismiss()
@@ -74,7 +71,7 @@ def _close_question(window: MainWindow, focused: QWidget) -> bool:
     return False
 
 
-def _deselect(_window: MainWindow, focused: QWidget) -> bool:
+def _deselect(_parts: Parts, focused: QWidget) -> bool:
     if not (isinstance(focused, QAbstractItemView) and focused.selectionModel() is not None):
         return False
     is_any = focused.selectionModel().hasSelection()
@@ -82,23 +79,23 @@ def _deselect(_window: MainWindow, focused: QWidget) -> bool:
     return is_any
 
 
-def _clear_filters(window: MainWindow, focused: QWidget) -> bool:
+def _clear_filters(parts: Parts, focused: QWidget) -> bool:
     """Show the whole history again, when the focus is in it."""
     browser = next((each for each in _upwards(focused) if isinstance(each, HistoryBrowser)), None)
-    look = window.history_model.look
+    look = parts.history_model.look
     if browser is None or look.is_whole:
         return False
     if look.chosen:
-        window.history_model.set_look(look.cleared())
+        parts.history_model.set_look(look.cleared())
     else:
-        window.history_model.set_look(replace(look, query=""))
+        parts.history_model.set_look(replace(look, query=""))
     return True
 
 
-def _cancel(window: MainWindow, focused: QWidget) -> bool:
-    if not any(part is focused or part.isAncestorOf(focused) for part in (window.canvas, window.editor)):
+def _cancel(parts: Parts, focused: QWidget) -> bool:
+    if not any(part is focused or part.isAncestorOf(focused) for part in (parts.canvas, parts.editor)):
         return False
-    window.conductor.cancel()
+    parts.conductor.cancel()
     return True
 
 
@@ -107,11 +104,11 @@ STEPS: Final[tuple[Step, ...]] = (
 )  # fmt: skip
 
 
-def _place_of(window: MainWindow, focused: QWidget) -> QWidget:
+def _place_of(parts: Parts, focused: QWidget) -> QWidget:
     """Return the dock or the page a widget stands in; on the Create page, whose docks are others' places, itself."""
     for each in _upwards(focused):
-        if isinstance(each, QDockWidget) or each.parentWidget() is window.pages:
-            return focused if each is window.create_page else each
+        if isinstance(each, QDockWidget) or each.parentWidget() is parts.pages:
+            return focused if each is parts.create_page else each
     return focused
 
 

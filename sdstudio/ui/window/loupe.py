@@ -59,6 +59,7 @@ class LoupeDesk(QObject):
         self._tasks = tasks
         self._loupe: Loupe | None = None
         self._interval_s = INTERVALS_S[1]
+        actions.handle("look", self.look)
         shown.pages.opened.connect(lambda _name: self.leave(come_back=False))
 
     @property

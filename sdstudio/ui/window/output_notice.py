@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
 from sdstudio.background.worker import Worker
 from sdstudio.history.store import History
+from sdstudio.ui.shell import Shell
 from sdstudio.ui.widgets.message_bar import MessageBar
-
-if TYPE_CHECKING:
-    from sdstudio.ui.window.main_window import MainWindow
 
 
 class OutputNotice(QObject):
@@ -21,18 +19,21 @@ class OutputNotice(QObject):
         history: Where pictures go.
         worker: Saves them.
         message: Where it is said.
-        window: Whose settings are opened.
+        shell: Tells when the settings change.
+        open_settings: Opens them at the group of files.
     """
 
-    def __init__(self, history: History, worker: Worker, message: MessageBar, window: MainWindow) -> None:
-        super().__init__(window)
+    def __init__(
+        self, history: History, worker: Worker, message: MessageBar, shell: Shell, open_settings: Callable[[], object]
+    ) -> None:
+        super().__init__(shell.over)
         self._history = history
         self._message = message
-        self._window = window
+        self._open_settings = open_settings
         self._said = ""
         worker.picture_saved.connect(self.look)
         # Queued: the history takes the settings by the same signal.
-        window.settings_changed.connect(self.look, Qt.ConnectionType.QueuedConnection)
+        shell.settings_changed.connect(self.look, Qt.ConnectionType.QueuedConnection)
         QTimer.singleShot(0, self, self.look)
 
     def look(self) -> None:
@@ -46,6 +47,3 @@ class OutputNotice(QObject):
         elif self._said and not said and self._message.message == self._said:
             self._message.dismiss()
         self._said = said
-
-    def _open_settings(self) -> None:
-        self._window.settings_desk.open().show_group("Files")

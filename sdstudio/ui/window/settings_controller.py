@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QObject
 
 from sdstudio.core.settings import Settings
+from sdstudio.ui.shell import Shell
+from sdstudio.ui.widgets.bring_forward import bring_forward
 
 if TYPE_CHECKING:
     from sdstudio.ui.window.settings_dialog import SettingsDialog
@@ -17,35 +19,32 @@ class SettingsDesk(QObject):
     """Opens the settings.
 
     Args:
-        settings: As they were loaded.
-        window: What their window belongs to.
+        shell: Has the settings.
     """
 
-    #: The user changed something; carries the new `Settings`.
-    changed = Signal(object)
-
-    def __init__(self, settings: Settings, window: QWidget) -> None:
-        super().__init__(window)
-        self._settings = settings
-        self._window = window
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(shell.over)
+        self._shell = shell
         self._dialog: SettingsDialog | None = None
+        shell.settings_changed.connect(self._on_changed)
+
+    @property
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What it does for which key of the menus."""
+        return {"settings": self.open}
 
     def open(self) -> SettingsDialog:
         """Open the settings, or bring them forward."""
         from sdstudio.ui.window.settings_dialog import SettingsDialog  # noqa: PLC0415 (not needed to show the window)
 
         if self._dialog is None:
-            self._dialog = SettingsDialog(self._settings, self._window)
-            self._dialog.settings_changed.connect(self.changed)
-        if self._dialog.isVisible():
-            self._dialog.raise_()
-        self._dialog.show()
-        self._dialog.activateWindow()
+            self._dialog = SettingsDialog(self._shell.settings, self._shell.over)
+            self._dialog.settings_changed.connect(self._shell.take_settings)
+        bring_forward(self._dialog)
         return self._dialog
 
-    def take(self, settings: Settings) -> None:
+    def _on_changed(self, settings: Settings) -> None:
         """Show settings that were changed, here or elsewhere."""
-        self._settings = settings
         if self._dialog is not None and self._dialog.settings != settings:
             self._dialog.set_settings(settings)
 

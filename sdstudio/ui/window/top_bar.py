@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
@@ -11,28 +12,44 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushBu
 from sdstudio.core.events import EngineStatus
 from sdstudio.ui.theme import GRID, mark, set_icon
 
-PAGES: Final = (  # name, icon, tooltip
-    ("Create", "sparkles", "Make pictures"),
-    ("Library", "library", "The models you have"),
-    ("History", "images", "All pictures you made"),
-    ("Learn", "graduation-cap", "How it works"),
-)
-
 _PICKER_PX: Final = 240
 _DEVICE_PX: Final = 200  # so that the picker stays where it is when the text changes
 
 
+class Tab(Protocol):
+    """What is said of a page on its button."""
+
+    @property
+    def key(self) -> str:
+        """Its stable name."""
+
+    @property
+    def title(self) -> str:
+        """Its title."""
+
+    @property
+    def icon(self) -> str:
+        """Name of its icon."""
+
+    @property
+    def about(self) -> str:
+        """Its tooltip."""
+
+
 class TopBar(QFrame):
-    """Shows which page is open and asks for others."""
+    """Shows which page is open and asks for others.
 
-    pages: Final = PAGES
+    Args:
+        pages: The pages.
+        parent: As Qt has it.
+    """
 
-    #: A page's button was pressed; carries its name.
+    #: A page's button was pressed; carries its key.
     page_chosen = Signal(str)
     #: The settings are to be opened.
     settings_requested = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, pages: Sequence[Tab], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("topBar")
         self.setFixedHeight(GRID * 6)
@@ -41,14 +58,16 @@ class TopBar(QFrame):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(GRID, 0, GRID, 0)
         self._row.setSpacing(GRID // 2)
-        for at, (name, icon_name, about) in enumerate(PAGES):
-            button = QPushButton(f" {name}", self)
+        self._titles = {page.key: page.title for page in pages}
+        for at, page in enumerate(pages):
+            name = page.key
+            button = QPushButton(f" {page.title}", self)
             button.setObjectName(f"page{name}Button")
-            button.setAccessibleName(f"{name} page")
-            button.setToolTip(f"{about} (Alt+{at + 1})")
+            button.setAccessibleName(f"{page.title} page")
+            button.setToolTip(f"{page.about} (Alt+{at + 1})")
             button.setCheckable(True)
             mark(button, "nav", True)
-            set_icon(button, icon_name)
+            set_icon(button, page.icon)
             button.clicked.connect(lambda _checked=False, name=name: self.page_chosen.emit(name))
             group.addButton(button)
             self._row.addWidget(button)
@@ -109,7 +128,7 @@ class TopBar(QFrame):
 
     def _fit_names(self) -> None:
         for name, button in self._buttons.items():
-            button.setText(f" {name}")
+            button.setText(f" {self._titles[name]}")
         if self._row.minimumSize().width() > self.width():
             for button in self._buttons.values():
                 button.setText("")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QMenu, QSystemTrayIcon, QWidget
 
 from sdstudio.ui.theme import icon
-
-if TYPE_CHECKING:
-    from sdstudio.ui.window.main_window import MainWindow
+from sdstudio.ui.widgets.bring_forward import bring_forward
 
 LOOK_EVERY_MS: Final = 250
 """Work ends in a dozen places; that none is left is looked up, and costs one reading of the queue."""
@@ -31,7 +30,7 @@ class Background(QObject):
     #: Whatever is left is to be stopped: the user said so in the tray.
     stop_wanted = Signal()
 
-    def __init__(self, window: MainWindow, works: Callable[[], Sequence[str]], parent: QObject) -> None:
+    def __init__(self, window: QWidget, works: Callable[[], Sequence[str]], parent: QObject) -> None:
         super().__init__(parent)
         self._window = window
         self._works = works
@@ -61,7 +60,7 @@ class Background(QObject):
 
     def _show_tray(self) -> None:
         self._menu = QMenu("SD Studio", self._window)
-        self._menu.addAction("Show the window").triggered.connect(self._window.come_forward)
+        self._menu.addAction("Show the window").triggered.connect(partial(bring_forward, self._window))
         self._menu.addAction("Stop, and keep what is finished").triggered.connect(self.stop_wanted)
         self._tray = QSystemTrayIcon(icon("sdstudio", size=64), self)
         self._tray.setContextMenu(self._menu)
@@ -98,4 +97,4 @@ class Background(QObject):
 
     def _on_activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
         if reason is not QSystemTrayIcon.ActivationReason.Context:
-            self._window.come_forward()
+            bring_forward(self._window)

@@ -173,7 +173,7 @@ def test_how_far_it_is_stands_in_the_status_line_and_the_title_too(studio, qtbot
     said: list[str] = []
     titles: list[str] = []
     studio.window.conductor.title_changed.connect(titles.append)
-    exchange.told.connect(lambda text: said.append(f"{text}|{studio.window.status_line.text}"))
+    studio.window.shell.told_aside.connect(lambda text: said.append(f"{text}|{studio.window.status_line.text}"))
     exchange.import_paths([others])
     wait_for_import(studio, qtbot, "3 pictures imported")
     qtbot.waitUntil(lambda: bool(said) and "|Ready" in said[-1], timeout=PATIENCE_MS)
@@ -313,7 +313,7 @@ def test_a_saved_copy_tells_how_it_was_made_unless_told_not_to(studio, tmp_path,
     exchange = studio.window.exchange
     exchange.save_copy(entry, tmp_path / f"a.{ending}")
     assert recipe_of(tmp_path / f"a.{ending}") == entry.recipe
-    studio.window.take_settings(studio.window.settings.model_copy(update={"copies_tell": False}))
+    studio.window.shell.take_settings(studio.window.shell.settings.model_copy(update={"copies_tell": False}))
     exchange.save_copy(entry, tmp_path / f"b.{ending}")
     assert read_texts(tmp_path / f"b.{ending}") == {}
     studio.window.actions_on_entries.ask("export", [entry])
@@ -345,7 +345,7 @@ def test_what_is_copied_or_dragged_out_tells_nothing_where_copies_are_not_to_tel
 
     dragged = studio.window.history_model.files_of([0, 1])
     assert {path.name for path in handed_out(dragged)} == {foreign.path.name, secret.path.name}
-    studio.window.take_settings(studio.window.settings.model_copy(update={"copies_tell": False}))
+    studio.window.shell.take_settings(studio.window.shell.settings.model_copy(update={"copies_tell": False}))
     model = studio.window.history_model
     bare = handed_out(model.files_of([0, 1]))
     for entry in (foreign, secret):
@@ -373,7 +373,7 @@ def test_what_is_copied_or_dragged_out_tells_nothing_where_copies_are_not_to_tel
 def test_a_copy_that_hid_text_says_that_it_was_taken_out(studio, tmp_path):
     (tmp_path / "in.png").write_bytes(hidden(HIDDEN, mark=b"stealth_rgbcomp"))
     entry = import_pictures(studio.history, [tmp_path / "in.png"]).taken[0].entry
-    studio.window.take_settings(studio.window.settings.model_copy(update={"copies_tell": False}))
+    studio.window.shell.take_settings(studio.window.shell.settings.model_copy(update={"copies_tell": False}))
     studio.window.exchange.save_copy(entry, tmp_path / "out.png")
     assert "Text hidden in its pixels was taken out." in studio.window.status_line.text
     studio.window.exchange.ask_where_to_save(entry)

@@ -120,7 +120,7 @@ def test_the_settings_offer_it(studio):
     box = dialog.findChild(QComboBox, "endSoundComboBox")
     box.setFocus()
     QTest.keyClick(box, Qt.Key.Key_End)
-    assert studio.window.settings.end_sound == "every"
+    assert studio.window.shell.settings.end_sound == "every"
     dialog.close()
 
 

@@ -132,9 +132,9 @@ def test_in_the_prompt_it_closes_the_message_before_it_cancels(busy, qtbot):
 
 def test_what_went_wrong_for_the_whole_window_stays_until_it_is_closed(studio, qtbot):
     is_active(studio, qtbot)
-    studio.window.say("The disk is full.", "error")
+    studio.window.shell.say("The disk is full.", "error")
     QTest.keyClick(studio.window.editor.prompt_edit, Qt.Key.Key_Escape)
     assert studio.window.message.message == "The disk is full."
-    studio.window.say("Something else.")
+    studio.window.shell.say("Something else.")
     QTest.keyClick(studio.window.editor.prompt_edit, Qt.Key.Key_Escape)
     assert studio.window.message.message == ""

@@ -38,7 +38,7 @@ from sdstudio.jobs.queue import JobState
 from sdstudio.ui.widgets.status_line import STARTING
 from sdstudio.ui.window.main_window import TITLE
 from sdstudio.ui.window.menus import MENUS
-from sdstudio.ui.window.top_bar import PAGES
+from sdstudio.ui.window.page_rows import PAGE_KEYS
 from tests.unit.background.fakes import ScriptedEngine, until_cancelled
 
 WAIT_MS = 20_000
@@ -632,7 +632,7 @@ class TestNextStart:
 
 
 class TestPagesAndMenus:
-    @pytest.mark.parametrize("name", [name for name, _icon, _about in PAGES])
+    @pytest.mark.parametrize("name", PAGE_KEYS)
     def test_every_page_opens_from_its_button(self, studio, name):
         QTest.mouseClick(find(studio, QPushButton, f"page{name}Button"), Qt.MouseButton.LeftButton)
         assert studio.window.pages.name == name
@@ -711,7 +711,7 @@ class TestPagesAndMenus:
         assert len(studio.window.findChildren(QWidget, "modelView")) == 1
 
     def test_everything_that_can_be_used_has_an_accessible_name(self, studio):
-        for name, _icon, _about in PAGES:
+        for name in PAGE_KEYS:
             studio.window.pages.open(name)
         kinds = (
             QAbstractButton, QAbstractItemView, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit, QPlainTextEdit,

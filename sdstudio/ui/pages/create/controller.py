@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
-from sdstudio.background.controller import JobController
 from sdstudio.background.worker import JobEvent, UnsavedPicture
 from sdstudio.core.errors import HistoryError, InvalidRequest, StudioError
 from sdstudio.core.events import EngineStatus, Notice
 from sdstudio.core.request.request import RunOptions
-from sdstudio.history.store import Entry, History
+from sdstudio.history.store import Entry
 from sdstudio.jobs.queue import Group, Job, JobState
-from sdstudio.ui.entries.actions import EntryActions, EntryWish
+from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.pages.create.queue.job_words import ended_text, title_of
 from sdstudio.ui.pages.create.widgets import CreateWidgets
+from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import reveal
 from sdstudio.ui.widgets.progress_words import Progress, in_whole, progress_of
@@ -29,28 +29,19 @@ PAUSED: Final = "The queue is paused, and the job waits in it."
 
 
 class Conductor(QObject):
-    """Connects players, controller and history."""
+    """Connects the widgets of the Create page, the queue and the history."""
 
     #: The window's title should say this; "" when nothing is being done.
     title_changed = Signal(str)
-    #: The Create page should be seen now: parameters were put back, or a message stands there.
-    attention_wanted = Signal()
     #: What is written was put into the queue; carries the first Job of it.
     generated = Signal(object)
 
-    def __init__(
-        self,
-        players: CreateWidgets,
-        actions: EntryActions,
-        controller: JobController,
-        history: History,
-        parent: QWidget,
-    ) -> None:
-        super().__init__(parent)
-        self._window = parent
-        self._players = players
-        self._controller = controller
-        self._history = history
+    def __init__(self, services: Services, shell: Shell, widgets: CreateWidgets, actions: EntryActions) -> None:
+        super().__init__(shell.over)
+        self._shell = shell
+        self._widgets = widgets
+        self._controller = controller = services.controller
+        self._history = services.history
         self._running: Job | None = None
         self._awaited: Job | None = None
         self._engine_stands = False
@@ -60,18 +51,16 @@ class Conductor(QObject):
         self.replaces: Callable[[], int | None] = lambda: None
         self._loaded = ""
         self._last_words = ("", "")
-        #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
-        self.recall: Callable[[Entry], Entry] = lambda entry: entry
-        self._wishes: dict[str, Callable[[Sequence[Entry]], object]] = {
-            "rerun": lambda entries: self._submit(lambda: self._controller.rerun(self.recall(entries[0]))),
-            "variations": lambda entries: self._submit(lambda: self._vary(self.recall(entries[0]))),
-            "copy_prompt": lambda entries: QApplication.clipboard().setText(entries[0].recipe.request.prompt),
-            "reveal": lambda entries: reveal(entries[0].path),
-        }
-        actions.wished.connect(self._on_wished)
-        players.editor.generate_requested.connect(self.generate)
-        players.editor.cancel_requested.connect(self.cancel)
-        players.canvas.example_chosen.connect(self._on_example_chosen)
+        handle = actions.handle
+        handle("rerun", lambda entries: self._submit(lambda: controller.rerun(shell.recall(entries[0]))))
+        handle("variations", lambda entries: self._submit(lambda: self._vary(shell.recall(entries[0]))))
+        handle("copy_prompt", lambda entries: QApplication.clipboard().setText(entries[0].recipe.request.prompt))
+        handle("reveal", lambda entries: reveal(entries[0].path))
+        actions.failed.connect(lambda error: widgets.message.say(str(error), "error"))
+        shell.told_aside.connect(self.tell_aside)
+        widgets.editor.generate_requested.connect(self.generate)
+        widgets.editor.cancel_requested.connect(self.cancel)
+        widgets.canvas.example_chosen.connect(self._on_example_chosen)
         controller.queue_changed.connect(self._on_queue_changed)
         controller.paused_changed.connect(self._on_paused_changed)
         worker = controller.worker
@@ -80,13 +69,25 @@ class Conductor(QObject):
         worker.picture_saved.connect(self._on_picture_saved)
         worker.job_finished.connect(self._on_job_finished)
         worker.unsaved_changed.connect(self._on_unsaved_changed)
-        players.message.dismissed.connect(self._on_message_dismissed)
+        widgets.message.dismissed.connect(self._on_message_dismissed)
         worker.engine_failed.connect(self._on_engine_failed)
         worker.crashed.connect(self.show_report)
 
-    def grant(self, wishes: Mapping[str, Callable[[Sequence[Entry]], object]]) -> None:
-        """Let others do what is wished for: key of `ENTRY_ACTIONS` -> what does it; may raise StudioError."""
-        self._wishes.update(wishes)
+    @property
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What it does for which key of the menus."""
+        widgets, view = self._widgets, self._widgets.canvas.view
+        return {
+            "fit": view.fit,
+            "actual_size": lambda: view.zoom_to(1.0),
+            "zoom_in": lambda: view.zoom_by(1.25),
+            "zoom_out": lambda: view.zoom_by(0.8),
+            "generate": widgets.editor.generate_button.click,
+            "forever": widgets.editor.forever_button.click,
+            "cancel": self.cancel,
+            "pause": widgets.queue.toggle_pause,
+            "clear_queue": widgets.queue.clear,
+        }
 
     # wishes
 
@@ -103,9 +104,9 @@ class Conductor(QObject):
 
     def _submit_written(self) -> Job:
         """Submit what the prompts stand for: a job for each text; the first runs first."""
-        panel, editor = self._players.panel, self._players.editor
+        panel, editor = self._widgets.panel, self._widgets.editor
         options = panel.options()
-        shares = self._players.desk.shares(panel.request(editor.prompt, editor.negative_prompt), options)
+        shares = self._widgets.desk.shares(panel.request(editor.prompt, editor.negative_prompt), options)
         return self._controller.submit_shares(shares, options.batch_size, self.replaces())[0]
 
     def cancel(self) -> None:
@@ -113,12 +114,12 @@ class Conductor(QObject):
         try:
             self._cancel()
         except StudioError as error:
-            self._players.message.say(str(error), "error")
+            self._widgets.message.say(str(error), "error")
 
     def _cancel(self) -> None:
         if self._running is not None:
-            self._players.status.show_cancelling()
-            row = self._players.queue.row(self._running.group_id)
+            self._widgets.status.show_cancelling()
+            row = self._widgets.queue.row(self._running.group_id)
             if row is not None:
                 row.show_cancelling()
             self._controller.cancel_group(self._running.group_id)
@@ -131,53 +132,47 @@ class Conductor(QObject):
 
     def offer_examples(self) -> None:
         """Offer example prompts at the prompt: there is a picture where they stood on the canvas."""
-        model = self._players.panel.model
-        self._players.editor.set_examples(model.examples if model else ())
+        model = self._widgets.panel.model
+        self._widgets.editor.set_examples(model.examples if model else ())
 
     def tell_aside(self, text: str) -> None:
         """Say how far work beside the drawing is, where no picture is being made; "" when it has ended."""
         if self._running is None:
-            self._players.status.rest(text or "Ready")
+            self._widgets.status.rest(text or "Ready")
             self.title_changed.emit(text.partition(" · ")[0])
 
     def show_report(self, report: str) -> None:
         """Offer the report of an error that is a bug."""
         first = next((line for line in reversed(report.splitlines()) if line.strip()), "")
         copy = ("Copy report", lambda: QApplication.clipboard().setText(report))
-        self._players.message.say(f"Something unexpected happened: {first[:200]} The studio goes on.", "error", [copy])
+        self._widgets.message.say(f"Something unexpected happened: {first[:200]} The studio goes on.", "error", [copy])
 
     def show_status(self, status: EngineStatus) -> None:
         """The engine stands, or holds another model."""
         self._engine_stands = True
         self._loaded = status.model
-        if self._running is None and self._players.status.text == STARTING:
-            self._players.status.rest("Ready")
-
-    def _on_wished(self, wish: EntryWish) -> None:
-        try:
-            self._wishes[wish.key](wish.entries)
-        except StudioError as error:
-            self._players.message.say(str(error), "error")
+        if self._running is None and self._widgets.status.text == STARTING:
+            self._widgets.status.rest("Ready")
 
     def _submit(self, submit: Callable[[], Job], follow: bool = True) -> Job | None:
-        players = self._players
-        players.editor.clear_message()
+        widgets = self._widgets
+        widgets.editor.clear_message()
         try:
             job = submit()
         except InvalidRequest as error:
-            self.attention_wanted.emit()
+            self._shell.attention_wanted.emit()
             # The model's field stands in the top bar, where there is no room for a message.
-            if error.field == "model" or (not players.panel.show_error(error) and not players.editor.show_error(error)):
-                players.editor.show_message(error.message, error.hint)
+            if error.field == "model" or (not widgets.panel.show_error(error) and not widgets.editor.show_error(error)):
+                widgets.editor.show_message(error.message, error.hint)
         except StudioError as error:
-            self.attention_wanted.emit()
-            players.editor.show_message(error.message, error.hint)
+            self._shell.attention_wanted.emit()
+            widgets.editor.show_message(error.message, error.hint)
         else:
             if follow:
-                players.canvas.follow()
+                widgets.canvas.follow()
             self._await(job)
             if self._controller.paused:  # the queue that says so may be hidden
-                players.editor.show_message(PAUSED, "Start it with Ctrl+P.", "warning")
+                widgets.editor.show_message(PAUSED, "Start it with Ctrl+P.", "warning")
             return job
         return None
 
@@ -186,27 +181,27 @@ class Conductor(QObject):
         if self._running is None and self._awaited is None and not self._controller.paused:
             self._awaited = job
             doing = "Getting ready…" if self._engine_stands else STARTING
-            self._players.canvas.begin(job, doing, self._group_of(job).count)
+            self._widgets.canvas.begin(job, doing, self._group_of(job).count)
 
     def _on_queue_changed(self, jobs: Sequence[Job]) -> None:
         if self._awaited is None:
             return
         live = (JobState.QUEUED, JobState.RUNNING)
         if not any(job.id == self._awaited.id and job.state in live for job in jobs):  # cancelled before it was begun
-            self._players.canvas.finish(self._awaited)
+            self._widgets.canvas.finish(self._awaited)
             self._awaited = None
 
     def _on_paused_changed(self, paused: bool) -> None:
-        if not paused and self._players.editor.message.startswith(PAUSED):
-            self._players.editor.clear_message()
+        if not paused and self._widgets.editor.message.startswith(PAUSED):
+            self._widgets.editor.clear_message()
 
     def _vary(self, entry: Entry) -> Job:
         request = entry.recipe.request.model_copy(update={"seed": None})
         return self._controller.submit(request, RunOptions(), parent_id=entry.id)
 
     def _on_example_chosen(self, prompt: str) -> None:
-        self._players.editor.set_prompt(prompt)
-        self._players.editor.prompt_edit.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._widgets.editor.set_prompt(prompt)
+        self._widgets.editor.prompt_edit.setFocus(Qt.FocusReason.OtherFocusReason)
 
     # facts
 
@@ -219,12 +214,12 @@ class Conductor(QObject):
         self._before = job.made + sum(one.made for one in self._whole.jobs if one.id != job.id)
         doing = "Getting ready…" if job.request.model == self._loaded else "Loading the model…"
         if goes_on:
-            self._players.canvas.go_on(job)
+            self._widgets.canvas.go_on(job)
         else:
             made = self._history.listing.of_jobs([one.id for one in self._whole.jobs]) if self._before else ()
-            self._players.canvas.begin(job, doing, self._whole.count, made)
-            self._players.status.begin(doing)
-        self._players.editor.set_running(True)
+            self._widgets.canvas.begin(job, doing, self._whole.count, made)
+            self._widgets.status.begin(doing)
+        self._widgets.editor.set_running(True)
         self.title_changed.emit("starting")
 
     def _on_job_event(self, event: JobEvent) -> None:
@@ -232,22 +227,22 @@ class Conductor(QObject):
             return
         whole = self._whole or Group((self._running,))
         told = in_whole(event.event, self._before, whole.count)
-        self._players.canvas.show_event(event.job_id, told)
-        self._players.queue.show_event(self._running.group_id, told)
+        self._widgets.canvas.show_event(event.job_id, told)
+        self._widgets.queue.show_event(self._running.group_id, told)
         if isinstance(told, Notice):
-            self._players.editor.show_message(told.message, told.hint, "warning")
+            self._widgets.editor.show_message(told.message, told.hint, "warning")
         progress: Progress | None = progress_of(told)
         if progress is not None:
-            self._players.status.show_progress(progress)
+            self._widgets.status.show_progress(progress)
             subject = title_of(whole)[:40] if self._running.request.prompt.strip() else ""
             self.title_changed.emit(f"{progress.short} · {subject}" if subject else progress.short)
 
     def _on_picture_saved(self, entry: Entry) -> None:
-        self._players.model.insert([entry])
-        self._players.canvas.add_picture(entry)
+        self._widgets.model.insert([entry])
+        self._widgets.canvas.add_picture(entry)
         self.offer_examples()
         if entry.recipe.request.seed is not None:
-            self._players.panel.set_last_seed(entry.recipe.request.seed)
+            self._widgets.panel.set_last_seed(entry.recipe.request.seed)
 
     def _on_job_finished(self, job: Job) -> None:
         if self._running is not None and self._running.id == job.id:
@@ -255,17 +250,17 @@ class Conductor(QObject):
         group = self._group_of(job)
         if group.ended or self._controller.paused:
             self._whole = None
-            self._players.canvas.finish(job)
-            self._players.editor.set_running(False)
+            self._widgets.canvas.finish(job)
+            self._widgets.editor.set_running(False)
             self.title_changed.emit("")
-            self._players.status.rest(ended_text(group))
-            QApplication.alert(self._window)
+            self._widgets.status.rest(ended_text(group))
+            QApplication.alert(self._shell.over)
         words = (job.request.prompt, job.request.negative_prompt)
         if job.made and words != self._last_words:
             self._last_words = words
-            self._players.desk.look_around()  # its phrases may be typed again at once, without leaving the prompt
+            self._widgets.desk.look_around()  # its phrases may be typed again at once, without leaving the prompt
         if job.state is JobState.FAILED:
-            self._players.editor.show_message(job.message, job.hint)
+            self._widgets.editor.show_message(job.message, job.hint)
 
     def _group_of(self, job: Job) -> Group:
         """Return what a job came with; the job alone where the queue cannot be read."""
@@ -275,11 +270,11 @@ class Conductor(QObject):
             return Group((job,))
 
     def _on_engine_failed(self, error: StudioError) -> None:
-        self._players.status.rest("The engine could not start")
-        self._players.message.say(f"{error.message} {error.hint}".strip(), "error")
+        self._widgets.status.rest("The engine could not start")
+        self._widgets.message.say(f"{error.message} {error.hint}".strip(), "error")
 
     def _on_unsaved_changed(self, unsaved: tuple[UnsavedPicture, ...]) -> None:
-        message = self._players.message
+        message = self._widgets.message
         if not unsaved:
             if message.message.endswith(IN_MEMORY):
                 message.dismiss()
@@ -301,7 +296,7 @@ class Conductor(QObject):
         def ask_again() -> None:
             self._on_unsaved_changed(self._controller.worker.unsaved)
 
-        choose_folder(self._window, "Save the pictures in", self._save_unsaved, declined=ask_again)
+        choose_folder(self._shell.over, "Save the pictures in", self._save_unsaved, declined=ask_again)
 
     def _save_unsaved(self, folder: Path | None = None) -> None:
         try:

@@ -7,30 +7,26 @@ from __future__ import annotations
 
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from PIL import Image
 from PySide6.QtCore import QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QPainter
-from PySide6.QtWidgets import QWidget
 
-from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import HistoryError, InvalidRequest, SaveFailed, StudioError
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
 from sdstudio.core.pictures.opening import as_seen, opened_picture, shown, upright_size
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.store import Entry, History
+from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.forms.picture_editor import PictureEditor, Seen
 from sdstudio.ui.pages.create.canvas import Canvas
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
-from sdstudio.ui.undo import Change, Undos
+from sdstudio.ui.shell import Services, Shell
+from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.picture_drag import Offer
-
-if TYPE_CHECKING:
-    from sdstudio.ui.pages.create.controller import Conductor
 
 FIELD: Final = "init_image"
 SMALL_PX: Final = 512
@@ -43,31 +39,30 @@ class InputDesk(QObject):
     """Serves the field of the input picture.
 
     Args:
+        services: Where files are read and copied, and the history, which knows its own pictures.
+        shell: What is around the page.
         panel: Where the field is.
+        canvas: Shows what pictures begin from.
         pictures: Where input pictures are kept.
-        history: Knows which files are pictures of its own.
-        undos: Takes back that a picture was removed or replaced.
-        tasks: Where files are read and copied.
-        parent: As Qt has it.
+        actions: One of them puts a picture of the history into the field.
     """
 
-    #: The field should be seen now: a picture of the history goes into it.
-    field_wanted = Signal()
     #: A line for the status bar.
     told = Signal(str)
     #: A picture that came from elsewhere on the page became the input picture: the `Change`, None for none, its name.
     brought = Signal(object, str)
 
     def __init__(
-        self, panel: ParameterPanel, pictures: InputPictures, history: History, undos: Undos, tasks: TaskRunner,
-        parent: QWidget,
+        self, services: Services, shell: Shell, panel: ParameterPanel, canvas: Canvas, pictures: InputPictures,
+        actions: EntryActions,
     ) -> None:  # fmt: skip
-        super().__init__(parent)
-        self._history = history
+        super().__init__(shell.over)
+        self._shell = shell
+        self._history = services.history
         self._panel = panel
         self._pictures = pictures
-        self._undos = undos
-        self._tasks = tasks
+        self._undos = undos = shell.undos
+        self._tasks = services.tasks
         self._field = panel.field(FIELD)
         editor = self._field.editor
         assert isinstance(editor, PictureEditor)
@@ -82,17 +77,8 @@ class InputDesk(QObject):
         editor.left.connect(self._on_left)
         editor.undo_wanted.connect(lambda: undos.undo(self._change))
         editor.size_wanted.connect(self._use_size)
-
-    def connect_to(self, conductor: Conductor, canvas: Canvas) -> None:
-        """Do what the conductor hands on, and show the canvas what pictures begin from."""
-        conductor.grant(self.wishes)
-        self.field_wanted.connect(conductor.attention_wanted)
+        actions.handle("use_as_input", lambda entries: self.use_entry(entries[0]))
         canvas.first_look = self.first_look
-
-    @property
-    def wishes(self) -> dict[str, Callable[[Sequence[Entry]], object]]:
-        """What it does for which key of `ENTRY_ACTIONS`."""
-        return {"use_as_input": lambda entries: self.use_entry(entries[0])}
 
     def stop(self) -> None:
         """Begin nothing more in the background: the window closes."""
@@ -113,7 +99,7 @@ class InputDesk(QObject):
         self._bring(offer)
 
     def _bring(self, offer: Offer) -> None:
-        self.field_wanted.emit()
+        self._shell.attention_wanted.emit()
         self._panel.show_field(FIELD)
         self.take(offer, is_brought=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
@@ -83,6 +84,11 @@ class CreatePage(QMainWindow):
         self._awaited = b""
         self.restoreState(self._default_state, _STATE_VERSION)
         self._first_sizes()
+
+    @property
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What it does for which key of the menus."""
+        return {"reset_layout": self.reset_layout}
 
     def show_panel(self) -> None:
         """Show the parameters, though their dock was closed or another lies over it."""

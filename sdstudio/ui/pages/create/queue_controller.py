@@ -12,15 +12,14 @@ from typing import Final
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QToolButton
 
-from sdstudio.background.controller import JobController
 from sdstudio.background.worker import KeptPictures
 from sdstudio.core.errors import StudioError
-from sdstudio.history.store import History
 from sdstudio.jobs.queue import Group, Job, JobState
 from sdstudio.ui.pages.create.acts import Acts
 from sdstudio.ui.pages.create.controller import Conductor
 from sdstudio.ui.pages.create.queue.job_words import pictures, quoted
 from sdstudio.ui.pages.create.widgets import CreateWidgets
+from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.message_bar import MessageBar
 
@@ -31,32 +30,30 @@ class QueueDesk(QObject):
     """Does it.
 
     Args:
-        players: The widgets.
+        services: The queue, and the history: it knows which pictures a job made, and how long pictures took.
+        shell: What is around the page.
+        widgets: Those of the page.
         conductor: Submits what is written.
-        controller: The queue.
-        history: Knows which pictures a job made, and how long pictures took.
         acts: Takes back what editing brings into panel and prompts.
-        parent: Qt's.
     """
 
     def __init__(
-        self, players: CreateWidgets, conductor: Conductor, controller: JobController, history: History, acts: Acts,
-        parent: QObject,
-    ) -> None:  # fmt: skip
-        super().__init__(parent)
-        self._players = players
-        self._conductor = conductor
-        self._controller = controller
-        self._history = history
+        self, services: Services, shell: Shell, widgets: CreateWidgets, conductor: Conductor, acts: Acts
+    ) -> None:
+        super().__init__(shell.over)
+        self._shell = shell
+        self._widgets = widgets
+        self._controller = controller = services.controller
+        self._history = history = services.history
         self._acts = acts
         self._edited: Group | None = None
         self._before = self._begun = acts.standing()
-        self.bar = MessageBar("editingJobMessage", players.editor)
+        self.bar = MessageBar("editingJobMessage", widgets.editor)
         close = self.bar.findChild(QToolButton, "dismissMessageButton")
         assert isinstance(close, QToolButton)
         close.hide()  # the line stands as long as a job is edited
-        players.editor.add_note(self.bar)
-        queue = players.queue
+        widgets.editor.add_note(self.bar)
+        queue = widgets.queue
         queue.time.seconds_per_step = lambda request: history.listing.seconds_per_step(
             request.model, request.width, request.height
         )
@@ -69,7 +66,7 @@ class QueueDesk(QObject):
 
     def edit(self, group: Group) -> None:
         """Put a waiting group into panel and prompts; the next press of Generate replaces it."""
-        first, panel, now = group.jobs[0], self._players.panel, self._acts.standing()
+        first, panel, now = group.jobs[0], self._widgets.panel, self._acts.standing()
         if self._edited is None:
             self._before = now
         elif now != self._begun:  # another is edited already, and was changed
@@ -79,12 +76,12 @@ class QueueDesk(QObject):
         # With every combination all jobs have the same seeds, with a pick for each picture each has its own.
         panel.field("count").set_value(len({seed for job in group.jobs for seed in job.seeds}))
         panel.field("batch_size").set_value(first.batch_size)
-        self._players.desk.use_words(first.request)
+        self._widgets.desk.use_words(first.request)
         self._begun = self._acts.standing()
         said = " ".join(part for part in ("Editing job", quoted(group)) if part)
         self.bar.say(f"{said}: Generate puts it back in its place.", "info", [("Cancel", self.stop_editing)])
-        self._conductor.attention_wanted.emit()
-        self._players.editor.prompt_edit.setFocus()
+        self._shell.attention_wanted.emit()
+        self._widgets.editor.prompt_edit.setFocus()
 
     @property
     def is_editing(self) -> bool:
@@ -109,12 +106,12 @@ class QueueDesk(QObject):
             group = self._controller.group(group_id)
             entries = self._history.listing.of_jobs([job.id for job in group.jobs]) if group is not None else []
         except StudioError as error:
-            self._players.queue.bar.say(str(error), "error")
+            self._widgets.queue.bar.say(str(error), "error")
             return
         if entries:
-            self._players.canvas.show_pictures(entries)
+            self._widgets.canvas.show_pictures(entries)
         else:
-            self._players.queue.bar.say("Its pictures are in the trash.", "info")
+            self._widgets.queue.bar.say("Its pictures are in the trash.", "info")
 
     def _end(self) -> None:
         self._edited = None
@@ -141,13 +138,13 @@ class QueueDesk(QObject):
 
     def _on_kept(self, kept: KeptPictures) -> None:
         if kept.error is not None:
-            self._players.queue.bar.say(str(kept.error), "error")
+            self._widgets.queue.bar.say(str(kept.error), "error")
         elif kept.entries:
-            if self._players.canvas.follows:
-                self._players.canvas.show_pictures(kept.entries)
+            if self._widgets.canvas.follows:
+                self._widgets.canvas.show_pictures(kept.entries)
             unfinished = kept.entries[0].recipe.unfinished
             at = "as far as step {} of {}".format(*unfinished) if unfinished is not None else "to the end"
-            self._players.status.rest(f"Kept: {pictures(len(kept.entries))}, drawn {at}")
+            self._widgets.status.rest(f"Kept: {pictures(len(kept.entries))}, drawn {at}")
 
 
 def _named(group: Group) -> str:

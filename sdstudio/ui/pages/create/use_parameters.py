@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QApplication, QFileDialog
 
 from sdstudio.core.errors import StudioError
 from sdstudio.core.params import parameters
@@ -16,10 +16,13 @@ from sdstudio.core.pictures.opening import shown
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history.picture_text.foreign.origin import INPUT_PICTURE, Reading, origin_of
 from sdstudio.history.store import Entry
+from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.entry_tools.exchange import PICTURES
 from sdstudio.ui.pages.create.acts import Acts
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
 from sdstudio.ui.pages.create.prompt.controller import PromptDesk
 from sdstudio.ui.pages.create.prompt.editor import PromptEditor
+from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.message_bar import MessageAction, MessageBar, Tone
 
@@ -31,45 +34,52 @@ class ParametersDesk(QObject):
     """Does what the rows of "Use parameters" say, each as one act.
 
     Args:
+        services: The history, whose pictures are offered first.
+        shell: What is around the page.
         panel: The parameters.
         editor: The prompts.
         desk: Knows the styles.
         acts: Does acts.
         message: Says what went wrong.
-        parent: As Qt has it.
+        actions: Those of "Use parameters" are done here.
     """
 
-    #: The Create page should be seen now: parameters were put into it.
-    attention_wanted = Signal()
-
     def __init__(
-        self, panel: ParameterPanel, editor: PromptEditor, desk: PromptDesk, acts: Acts, message: MessageBar,
-        parent: QObject,
+        self, services: Services, shell: Shell, panel: ParameterPanel, editor: PromptEditor, desk: PromptDesk,
+        acts: Acts, message: MessageBar, actions: EntryActions,
     ) -> None:  # fmt: skip
-        super().__init__(parent)
+        super().__init__(shell.over)
+        self._shell = shell
+        self._history = services.history
         self._panel = panel
         self._editor = editor
         self._desk = desk
         self._acts = acts
         self._message = message
-        #: Returns an entry with its model as the library knows it; pictures of other programs name it their way.
-        self.recall: Callable[[Entry], Entry] = lambda entry: entry
+        actions.handle("restore", lambda entries: self.use(entries[0]))
+        actions.handle("restore_prompt", lambda entries: self._use_prompt(entries[0]))
+        actions.handle("restore_written", lambda entries: self._use_template(entries[0]))
+        actions.handle("restore_seed", lambda entries: self._use_seed(entries[0]))
+        actions.handle("remix", lambda entries: self.use(entries[0], with_seed=False))
+        actions.handle("copy_parameters", lambda entries: _copy(entries[0]))
 
     @property
-    def wishes(self) -> dict[str, Callable[[Sequence[Entry]], object]]:
-        """What it does for which key of `ENTRY_ACTIONS`."""
-        return {
-            "restore": lambda entries: self.use(entries[0]),
-            "restore_prompt": lambda entries: self._use_prompt(entries[0]),
-            "restore_written": lambda entries: self._use_template(entries[0]),
-            "restore_seed": lambda entries: self._use_seed(entries[0]),
-            "remix": lambda entries: self.use(entries[0], with_seed=False),
-            "copy_parameters": lambda entries: _copy(entries[0]),
-        }
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What it does for which key of the menus."""
+        return {"open_recipe": self.ask_for_file}
+
+    def ask_for_file(self) -> None:
+        """Let the user choose a picture whose parameters to use."""
+        folder = str(self._history.placing.folder)
+        dialog = QFileDialog(self._shell.over, "Open a picture's parameters", folder, PICTURES)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda path: self.use_file(Path(path)))
+        dialog.open()
 
     def use(self, entry: Entry, with_seed: bool = True) -> None:
         """Use everything a picture was made with; without its seed, each run draws a new one."""
-        recipe = self.recall(entry).recipe
+        recipe = self._shell.recall(entry).recipe
         if not with_seed:
             recipe = recipe.model_copy(update={"request": recipe.request.model_copy(update={"seed": None})})
         self._use(recipe, name_of(entry), "" if with_seed else " but the seed")
@@ -139,7 +149,7 @@ class ParametersDesk(QObject):
 
         change = self._acts.do(f"Use parameters of {name}{but}", act)
         self._acts.tell(change, " ".join(said), tone, ways)
-        self.attention_wanted.emit()
+        self._shell.attention_wanted.emit()
 
     def _use_prompt(self, entry: Entry) -> None:
         request = entry.recipe.request
@@ -148,20 +158,20 @@ class ParametersDesk(QObject):
             f"Use the prompt of {name}", lambda: self._editor.restore_prompts(request.prompt, request.negative_prompt)
         )
         self._acts.tell(change, f"Using the prompt of {name}.")
-        self.attention_wanted.emit()
+        self._shell.attention_wanted.emit()
 
     def _use_template(self, entry: Entry) -> None:
         name = name_of(entry)
         change = self._acts.do(f"Use the prompt template of {name}", lambda: self._desk.use_written(entry))
         self._acts.tell(change, f"Using the prompt template of {name}.")
-        self.attention_wanted.emit()
+        self._shell.attention_wanted.emit()
 
     def _use_seed(self, entry: Entry) -> None:
         name = name_of(entry)
         field = self._panel.field("seed")
         change = self._acts.do(f"Use the seed of {name}", lambda: field.set_value(entry.recipe.request.seed))
         self._acts.tell(change, f"Using the seed of {name}: {entry.recipe.request.seed}.")
-        self.attention_wanted.emit()
+        self._shell.attention_wanted.emit()
 
 
 def _copy(entry: Entry) -> None:

@@ -9,22 +9,23 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QInputDialog
 
-from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import StudioError
 from sdstudio.history.database.listing import ids_of
 from sdstudio.history.database.look import RATING_MAXIMUM
 from sdstudio.history.database.marks import Undo
 from sdstudio.history.store import Entry, History
+from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.mark_popup import MarkKind, MarkPopup
 from sdstudio.ui.entries.model import HistoryModel
-from sdstudio.ui.pages.create.canvas import Canvas
-from sdstudio.ui.undo import Change, Undos
+from sdstudio.ui.shell import Services, Shell
+from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.message_bar import MessageBar
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 20
 """More pictures than this go to the trash in the background."""
-
-Wish = Callable[[Sequence[Entry]], object]
 
 
 class Teller(Protocol):
@@ -45,44 +44,69 @@ class Teller(Protocol):
         """Say what was done and how to take it back."""
 
 
+class Strip(Protocol):
+    """The pictures of one job, beside the one that is looked at."""
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All of them."""
+
+
+class LookedAt(Protocol):
+    """Where one picture is looked at: it follows what is done to its pictures."""
+
+    @property
+    def entry(self) -> Entry | None:
+        """The picture."""
+
+    @property
+    def strip(self) -> Strip:
+        """The pictures beside it."""
+
+    def renew(self, entries: Sequence[Entry]) -> None:
+        """Show pictures with other marks."""
+
+    def forget(self, ids: Sequence[int], instead: Entry | None) -> None:
+        """Show pictures no more that are gone."""
+
+    def show_entry(self, entry: Entry) -> None:
+        """Look at another picture."""
+
+
 class HistoryDesk(QObject):
-    """Does it, shows it, and keeps what takes it back."""
+    """Does it, shows it, and keeps what takes it back.
+
+    Args:
+        services: The history, and where it is written.
+        shell: Keeps what takes a change back, and says what went wrong.
+        model: What the browsers show.
+        canvas: Where a picture is looked at.
+        actions: Those that mark, compare and delete are done here.
+    """
 
     #: Marks of pictures changed; carries their ids.
     marked = Signal(object)
 
     def __init__(
-        self, history: History, model: HistoryModel, canvas: Canvas, message: MessageBar, tasks: TaskRunner,
-        parent: QObject,
-    ) -> None:  # fmt: skip
-        super().__init__(parent)
-        self._history = history
+        self, services: Services, shell: Shell, model: HistoryModel, canvas: LookedAt, actions: EntryActions
+    ) -> None:
+        super().__init__(shell.over)
+        self._shell = shell
+        self._history = services.history
         self._model = model
         self._canvas = canvas
-        self._message = message
-        self._tasks = tasks
+        self._tasks = services.tasks
         self._browsers: list[Teller] = []
         self._waiting: deque[tuple[str, Callable[[], Undo], Sequence[int]]] = deque()
         self._writing = False
         self._popup: MarkPopup | None = None
-        self.undos = Undos(self)
-        self.undos.failed.connect(lambda error: message.say(str(error), "error"))
-
-    @property
-    def wishes(self) -> dict[str, Wish]:
-        """What it does for which key of `ENTRY_ACTIONS`."""
-        rates: dict[str, Wish] = {
-            f"rate_{stars}": lambda entries, stars=stars: self.rate(entries, stars)  # type: ignore[misc]
-            for stars in range(RATING_MAXIMUM + 1)
-        }
-        return {
-            **rates,
-            "favourite": self.toggle_favourite,
-            "tag": lambda entries: self.open_popup("tag", entries),
-            "collect": lambda entries: self.open_popup("collection", entries),
-            "compare": self.compare,
-            "delete": self.delete,
-        }
+        for stars in range(RATING_MAXIMUM + 1):
+            actions.handle(f"rate_{stars}", partial(self.rate, stars=stars))
+        actions.handle("favourite", self.toggle_favourite)
+        actions.handle("tag", lambda entries: self.open_popup("tag", entries))
+        actions.handle("collect", lambda entries: self.open_popup("collection", entries))
+        actions.handle("compare", self.compare)
+        actions.handle("delete", self.delete)
 
     def add_browser(self, browser: Teller) -> None:
         """Let another view of the history tell what was done."""
@@ -129,7 +153,7 @@ class HistoryDesk(QObject):
 
     def ask_new_name(self, name: str) -> None:
         """Let the user give a collection another name."""
-        dialog = QInputDialog(self._message.window())
+        dialog = QInputDialog(self._shell.over)
         dialog.setObjectName("renameCollectionDialog")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setWindowTitle("Rename a collection")
@@ -159,11 +183,11 @@ class HistoryDesk(QObject):
             offered = self._history.listing.facet(kind)
             held = self._history.marks.held(kind, ids)
         except StudioError as error:
-            self._message.say(str(error), "error")
+            self._shell.say(str(error), "error")
             return
         if self._popup is not None:
             self._popup.close()
-        self._popup = MarkPopup(kind, [name for name, _ in offered], held, len(ids), self._message.window())
+        self._popup = MarkPopup(kind, [name for name, _ in offered], held, len(ids), self._shell.over)
         self._popup.toggled.connect(lambda name, on: self.set_mark(kind, entries, name, on))
         self._popup.open_at(where if where is not None else QCursor.pos())
 
@@ -202,7 +226,7 @@ class HistoryDesk(QObject):
 
     def _on_mark_failed(self, error: StudioError) -> None:
         self._writing = False
-        self._message.say(str(error), "error")
+        self._shell.say(str(error), "error")
         self._write()
 
     def _show_marks(self, ids: Sequence[int]) -> None:
@@ -215,7 +239,7 @@ class HistoryDesk(QObject):
         """Open a window that compares two pictures. Raises: HistoryError."""
         from sdstudio.ui.entry_tools.compare_window import CompareWindow  # noqa: PLC0415 (not needed to show the window)
 
-        over = QApplication.activeWindow() or self._message.window()  # the loupe may have the whole screen
+        over = QApplication.activeWindow() or self._shell.over  # the loupe may have the whole screen
         CompareWindow(list(entries), self._tasks, over).show()
 
     # the trash
@@ -252,7 +276,7 @@ class HistoryDesk(QObject):
 
     def _take_out(self, gone: list[int], error: StudioError | None) -> None:
         if error is not None:
-            self._message.say(str(error), "error")
+            self._shell.say(str(error), "error")
         shown = self._canvas.entry
         row = self._model.index_of(shown.id).row() if shown is not None and shown.id in gone else -1
         self._model.remove(gone)
@@ -294,13 +318,13 @@ class HistoryDesk(QObject):
 
     def _on_not_brought_back(self, error: StudioError) -> None:
         self._model.reload()
-        self._message.say(str(error), "error")
+        self._shell.say(str(error), "error")
 
     # what is told
 
     def tell(self, change: Change) -> None:
         """Keep what takes a change back, and offer it where the pictures are."""
-        self.undos.push(change)
+        self._shell.undos.push(change)
         for browser in self._browsers:
             browser.offer_undo(change.said, lambda: self.undo(change))
 
@@ -308,7 +332,7 @@ class HistoryDesk(QObject):
         """Take a change back, the last one unless told otherwise."""
         for browser in self._browsers:
             browser.bar.dismiss()
-        self.undos.undo(change)
+        self._shell.undos.undo(change)
 
 
 def _deleted(

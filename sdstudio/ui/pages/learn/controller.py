@@ -5,51 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 from PySide6.QtGui import QImage, QPixmap
 
 from sdstudio.background.explaining import Explainer, Explanation
-from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import EngineEvent
-from sdstudio.core.models.model import ModelInfo
-from sdstudio.history.store import Entry, History
+from sdstudio.history.store import Entry
 from sdstudio.library.prompt_tokens import TokenCounter
+from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.shell import Services, Shell
 
 if TYPE_CHECKING:
     from sdstudio.ui.pages.learn.page import LearnPage
-
-FindModel = Callable[[str], ModelInfo]
 
 
 class ExplainDesk(QObject):
     """Serves the Learn page once that is built; what was asked for before is shown then.
 
     Args:
-        explainer: Draws pictures again.
-        history: For the newest picture.
-        find_model: Whose tokenizer reads the prompt.
-        tasks: Where the prompt is read.
-        parent: As Qt has it.
+        services: Draws pictures again; the newest picture, and the model whose tokenizer reads the prompt.
+        shell: What is around the page.
+        actions: One of them explains a picture.
     """
 
-    #: The Learn page should be seen now.
-    page_wanted = Signal()
-
-    def __init__(
-        self, explainer: Explainer, history: History, find_model: FindModel, tasks: TaskRunner, parent: QObject
-    ) -> None:
-        super().__init__(parent)
-        self._explainer = explainer
-        self._history = history
-        self._find_model = find_model
-        self._tasks = tasks
+    def __init__(self, services: Services, shell: Shell, actions: EntryActions) -> None:
+        super().__init__(shell.over)
+        self._explainer = explainer = Explainer(services.controller.worker, shell.over)
+        self._history = services.history
+        self._find_model = services.library.find
+        self._tasks = services.tasks
+        self._shell = shell
         self._page: LearnPage | None = None
         explainer.begun.connect(self._on_begun)
         explainer.progressed.connect(self._on_progressed)
         explainer.explained.connect(self._on_explained)
         explainer.failed.connect(self._on_failed)
         explainer.finished.connect(self._on_finished)
+        actions.handle("explain", lambda entries: self.explain([shell.recall(entries[0])]))
+
+    @property
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What it does for which key of the menus."""
+        return {"learn": lambda: self._shell.page_wanted.emit("Learn")}
 
     def add_page(self, page: LearnPage) -> None:
         """Serve the Learn page."""
@@ -59,7 +57,7 @@ class ExplainDesk(QObject):
 
     def explain(self, entries: Sequence[Entry]) -> None:
         """Explain a picture, and show the Learn page."""
-        self.page_wanted.emit()
+        self._shell.page_wanted.emit("Learn")
         self._explainer.explain(entries[0])
 
     def explain_newest(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QFileDialog
 
 from sdstudio.background.asset_hashing import AssetHasher, HashingProgress
@@ -25,17 +25,15 @@ from sdstudio.library.library import Library
 from sdstudio.library.remarks import Remark, own_values
 from sdstudio.library.scanning.sidecar import pictures_beside, words_beside
 from sdstudio.library.space import Portion, portions
-from sdstudio.ui.pages.create.models.controller import ModelDesk
 from sdstudio.ui.pages.library.asset_model import ShownAsset
 from sdstudio.ui.pages.library.tidying import LibraryTidying, is_built_in
+from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.progress_words import readable_duration
 
 if TYPE_CHECKING:
     from sdstudio.history.store import History
     from sdstudio.ui.pages.library.page import ModelManager
-    from sdstudio.ui.window.build import Rooms
-    from sdstudio.ui.window.main_window import MainWindow
 
 HASHED_BY_THEMSELVES: Final = (LORA, EMBEDDING, VAE)
 """Kinds whose hashes are computed as soon as they are found: pictures are to name them, and they are small."""
@@ -48,45 +46,41 @@ _HASH_DELAY_MS: Final = 2000
 class LibraryDesk(QObject):
     """Does it and tells the page, once there is one."""
 
-    #: The models are to be looked for again.
-    rescan_wanted = Signal()
-    #: A checkpoint is to be drawn with; carries its key.
-    model_chosen = Signal(str)
-
-    def __init__(self, rooms: Rooms, window: MainWindow) -> None:
-        super().__init__(window)
-        self._library = rooms.library
-        self._history = rooms.history
-        self._tasks = rooms.tasks
-        self._window = window
-        self._page: ModelManager | None = None
+    def __init__(self, services: Services, shell: Shell) -> None:
+        super().__init__(shell.over)
+        self._library = services.library
+        self._history = services.history
+        self._tasks = services.tasks
+        self._shell = shell
+        #: The Library page, ``None`` until it is built.
+        self.page: ModelManager | None = None
         self._drawing = threading.Event()
-        self.hasher = AssetHasher(rooms.library, self._drawing.is_set, self)
+        self.hasher = AssetHasher(services.library, self._drawing.is_set, self)
         self.hasher.hashed.connect(self._on_hashed)
         self.hasher.progressed.connect(self._on_hashing)
         self.hasher.ended.connect(lambda: self._tell_hashing(""))
         self.watch = FolderWatch(self)
-        self.watch.changed.connect(self.rescan_wanted)
+        self.watch.changed.connect(shell.rescan_wanted)
         self._hash_soon = QTimer(self)
         self._hash_soon.setSingleShot(True)
         self._hash_soon.setInterval(_HASH_DELAY_MS)
         self._hash_soon.timeout.connect(self._hash_new)
-        worker = rooms.controller.worker
+        worker = services.controller.worker
         worker.job_started.connect(lambda _job: self._drawing.set())
         worker.job_finished.connect(lambda _job: self._drawing.clear())
         worker.picture_saved.connect(lambda _entry: self._renew_soon())
         self._stale = False
-        self.models = ModelDesk(rooms, window, self)
         self.tidying = LibraryTidying(self._library, self._tasks, self)
-        self.tidying.changed.connect(self.rescan_wanted)
+        self.tidying.changed.connect(shell.rescan_wanted)
         self.tidying.done.connect(self._done)
         self.tidying.said.connect(self._say)
         self.tidying.failed.connect(self._say_error)
+        shell.models_read.connect(self.on_scanned)
+        shell.scanning.connect(self._show_scanning)
 
     def stop(self) -> None:
         """Begin nothing more, and let what runs end by itself."""
         self._hash_soon.stop()
-        self.models.close()
         self.watch.stop()
         self.hasher.stop(wait=False)
 
@@ -95,20 +89,21 @@ class LibraryDesk(QObject):
         self.stop()
         return self.hasher.join(patience_s)
 
-    def on_scanned(self) -> None:
+    def on_scanned(self, *_: object) -> None:
         """The disk was looked at: watch what was found, hash what is to be named in pictures, show all."""
         self.watch.watch(self._library.looked_into())
         self._hash_soon.start()
-        self.models.renew()
         self.renew()
 
     def add_page(self, page: ModelManager) -> None:
         """Serve the Library page from now on."""
-        self._page = page
+        self.page = page
+        page.folder_added.connect(self._on_folder_added)
+        page.rescan_requested.connect(self._shell.rescan)
         view, details = page.models, page.models.details
         view.chosen.connect(self._on_chosen)
-        details.use_pressed.connect(self.model_chosen)
-        details.words_pressed.connect(self._window.editor.append_prompt)
+        details.use_pressed.connect(self._shell.model_wanted)
+        details.words_pressed.connect(self._shell.words_wanted)
         details.words_pressed.connect(lambda words: page.bar.say(f"In the prompt now: {words}", dismiss_after_s=8.0))
         details.reveal_pressed.connect(page.reveal)
         details.trash_pressed.connect(self.tidying.throw_away)
@@ -127,9 +122,9 @@ class LibraryDesk(QObject):
 
     def renew(self) -> None:
         """Read what is known of everything, and show it."""
-        if self._page is None:
+        if self.page is None:
             return
-        current = self._window.panel.model
+        current = self._shell.model
 
         def read(_task: TaskContext) -> tuple[tuple[ShownAsset, ...], tuple[Portion, ...]]:
             rows = shown_assets(self._library, self._history, current.key if current is not None else "")
@@ -140,7 +135,7 @@ class LibraryDesk(QObject):
     def _renew_soon(self) -> None:
         """A picture was made: its model has been used once more. Read it when the page is looked at again."""
         self._stale = True
-        if self._page is not None and self._page.isVisible():
+        if self.page is not None and self.page.isVisible():
             self.renew()
 
     def page_opened(self) -> None:
@@ -150,26 +145,26 @@ class LibraryDesk(QObject):
             self.renew()
 
     def _on_read(self, known: tuple[tuple[ShownAsset, ...], tuple[Portion, ...]]) -> None:
-        if self._page is None:
+        if self.page is None:
             return
         rows, space = known
-        current = self._window.panel.model
+        current = self._shell.model
         key = current.key if current is not None else ""
-        self._page.models.show_assets([_used(row, key) for row in rows])
-        self._page.space.show_space(space)
-        self._page.show_troubles(self._library.troubles())
+        self.page.models.show_assets([_used(row, key) for row in rows])
+        self.page.space.show_space(space)
+        self.page.show_troubles(self._library.troubles())
 
     def set_current(self, key: str) -> None:
         """Another model is chosen."""
-        if self._page is not None:
-            for row in self._page.models.model.everything:
+        if self.page is not None:
+            for row in self.page.models.model.everything:
                 changed = _used(row, key)
                 if changed.in_use != row.in_use:
-                    self._page.models.change(changed)
+                    self.page.models.change(changed)
 
     def _on_chosen(self, row: ShownAsset | None) -> None:
-        assert self._page is not None
-        details = self._page.models.details
+        assert self.page is not None
+        details = self.page.models.details
         if row is not None and details.shown is not None and details.shown.asset.path == row.asset.path:
             details.renew(row)
             return
@@ -180,14 +175,14 @@ class LibraryDesk(QObject):
 
     def _hash_new(self) -> None:
         """Hash what pictures are to name, when that is wanted and nothing else is being hashed."""
-        if self._window.settings.hash_in_background and not self.hasher.is_running:
+        if self._shell.settings.hash_in_background and not self.hasher.is_running:
             self.hasher.start([a for a in self._library.assets() if a.kind in HASHED_BY_THEMSELVES and not a.problem])
 
     def _on_hashed(self, asset: Asset) -> None:
         row = self._row_of(asset.path)
-        if row is not None and self._page is not None:
+        if row is not None and self.page is not None:
             hashed = replace(row.asset, sha256=asset.sha256, body_sha256=asset.body_sha256)
-            self._page.models.change(replace(row, asset=hashed))
+            self.page.models.change(replace(row, asset=hashed))
 
     def _on_hashing(self, progress: HashingProgress) -> None:
         left = f", {readable_duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
@@ -198,8 +193,8 @@ class LibraryDesk(QObject):
         self._tell_hashing("")
 
     def _tell_hashing(self, said: str) -> None:
-        if self._page is not None:
-            self._page.show_hashing(said)
+        if self.page is not None:
+            self.page.show_hashing(said)
 
     # what the user says
 
@@ -211,7 +206,7 @@ class LibraryDesk(QObject):
     def _on_values_wanted(self, asset: Asset, wanted: bool) -> None:
         before = self._remark_of(asset)
         try:
-            values = own_values({name: field.value() for name, field in self._window.panel.fields.items()})
+            values = own_values(self._shell.values_of())
         except StudioError as error:
             self._say_error(error)
             return
@@ -223,13 +218,13 @@ class LibraryDesk(QObject):
             before = self._remark_of(asset)
             self._keep(asset, replace(before, cover=None), f"Cover of {asset.name} removed", before)
         elif source == "picture":
-            entry = self._window.canvas.entry
+            entry = self._shell.entry
             if entry is None:
                 self._say("There is no picture on the canvas.")
             else:
                 self._take_cover(asset, entry.path)
         else:
-            dialog = QFileDialog(self._page, f"A cover for {asset.name}")
+            dialog = QFileDialog(self.page, f"A cover for {asset.name}")
             dialog.setNameFilter("Pictures (*.png *.jpg *.jpeg *.webp)")
             dialog.fileSelected.connect(lambda path: self._take_cover(asset, Path(path)))
             dialog.finished.connect(dialog.deleteLater)
@@ -255,39 +250,61 @@ class LibraryDesk(QObject):
             self._say_error(error)
             return
         row = self._row_of(asset.path)
-        if row is not None and self._page is not None:
+        if row is not None and self.page is not None:
             beside = pictures_beside([asset.path]).get(asset.path)
-            self._page.models.change(replace(row, cover=remark.cover or beside))
-            shown = self._page.models.details.shown
-            if shown is not None and shown.asset.path == asset.path and not self._page.models.details.is_writing:
-                self._page.models.details.show_remark(remark)
+            self.page.models.change(replace(row, cover=remark.cover or beside))
+            shown = self.page.models.details.shown
+            if shown is not None and shown.asset.path == asset.path and not self.page.models.details.is_writing:
+                self.page.models.details.show_remark(remark)
         if asset.kind == CHECKPOINT:
-            self.models.renew()
-            self._window.panel.set_models(self._library.models())
+            self._shell.remarks_changed.emit()
         if before is not None:
             self._done(said, lambda: self._keep(asset, before, "", None))
 
     # saying
 
     def _row_of(self, path: Path) -> ShownAsset | None:
-        if self._page is None:
+        if self.page is None:
             return None
-        return next((row for row in self._page.models.model.everything if row.asset.path == path), None)
+        return next((row for row in self.page.models.model.everything if row.asset.path == path), None)
 
     def _done(self, said: str, undo: Callable[[], object]) -> None:
         """Say what was done, and offer to take it back."""
-        undos = self._window.history_desk.undos
+        undos = self._shell.undos
         change = Change(said, undo)
         undos.push(change)
-        if self._page is not None:
-            self._page.bar.say(said, actions=[("Undo", lambda: undos.undo(change))], dismiss_after_s=30.0)
+        if self.page is not None:
+            self.page.bar.say(said, actions=[("Undo", lambda: undos.undo(change))], dismiss_after_s=30.0)
 
     def _say(self, text: str) -> None:
-        if self._page is not None:
-            self._page.bar.say(text)
+        if self.page is not None:
+            self.page.bar.say(text)
 
     def _say_error(self, error: StudioError) -> None:
-        (self._page.bar if self._page is not None else self._window.message).say(str(error), "error")
+        if self.page is not None:
+            self.page.bar.say(str(error), "error")
+        else:
+            self._shell.say(str(error), "error")
+
+    def _on_folder_added(self, folder: Path) -> None:
+        folders = self._shell.settings.model_folders
+        if folder not in folders:
+            self._shell.take_settings(self._shell.settings.model_copy(update={"model_folders": (*folders, folder)}))
+
+    def _show_scanning(self, is_on: bool) -> None:
+        if self.page is not None:
+            self.page.set_scanning(is_on)
+
+    @property
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What it does for which key of the menus."""
+        return {"add_folder": self.ask_for_folder}
+
+    def ask_for_folder(self) -> None:
+        """Let the user choose a folder with models."""
+        self._shell.page_wanted.emit("Library")
+        if self.page is not None:
+            self.page.ask_for_folder()
 
 
 def shown_assets(library: Library, history: History, current: str) -> tuple[ShownAsset, ...]:

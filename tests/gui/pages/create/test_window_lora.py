@@ -123,7 +123,7 @@ def test_a_lora_that_came_is_known_while_the_cursor_stays_in_the_prompt(studio, 
     edit.setFocus()
     qtbot.waitUntil(lambda: edit.hasFocus() and studio.tasks.is_idle, timeout=WAIT_MS)
     write_lora(home.models / "Lora" / "watercolour.safetensors", 768)
-    studio.window.rescan()
+    studio.window.shell.rescan()
     qtbot.waitUntil(lambda: studio.tasks.is_idle, timeout=WAIT_MS)
     QTest.keyClicks(edit, "fox <lora:waterc")
     qtbot.waitUntil(lambda: not listed.isHidden(), timeout=WAIT_MS)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QInputDialog, QPushButton
 
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import HistoryError, StudioError
+from sdstudio.core.settings import Settings
 from sdstudio.history.database.look import Look
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.browser import HistoryBrowser
@@ -21,6 +23,7 @@ from sdstudio.ui.entries.thumbnails import Thumbnails
 from sdstudio.ui.pages.create.canvas import Canvas
 from sdstudio.ui.pages.history import controller as history_desk
 from sdstudio.ui.pages.history.controller import HistoryDesk
+from sdstudio.ui.shell import Shell
 from sdstudio.ui.theme import apply_theme
 from sdstudio.ui.undo import Change, Undos
 from sdstudio.ui.widgets.message_bar import MessageBar
@@ -37,16 +40,18 @@ def entries(save):
 def desk(qapp, qtbot, history, entries):
     apply_theme(qapp, "dark")
     tasks = TaskRunner()
-    parent = QObject()
     model = HistoryModel(history, Thumbnails(history, tasks), tasks)
     actions = EntryActions()
     canvas, message = Canvas(actions, tasks), MessageBar("message")
     browser = HistoryBrowser(model, actions)
     for widget in (canvas, message, browser):
         qtbot.addWidget(widget)
-    made = HistoryDesk(history, model, canvas, message, tasks, parent)
+    shell = Shell(message, Settings())
+    shell.said.connect(message.say)
+    made = HistoryDesk(SimpleNamespace(history=history, tasks=tasks), shell, model, canvas, actions)
+    made.undos = shell.undos
     made.add_browser(browser)
-    made.kept = (parent, model, browser, message, tasks, canvas, actions)
+    made.kept = (shell, model, browser, message, tasks, canvas, actions)
     yield made
     tasks.close()
 

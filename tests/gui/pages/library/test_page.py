@@ -286,7 +286,7 @@ class TestInTheStudio:
     def page(self, studio, qtbot):
         """Return the Library page of a studio with a folder of another program; what is thrown away lies in a trash."""
         studio.window.pages.open("Library")
-        page = studio.window.pages.library
+        page = studio.window.library_desk.page
         qtbot.waitUntil(lambda: page.models.model.rowCount() > 0)
         return page
 
@@ -307,7 +307,7 @@ class TestInTheStudio:
 
     def test_use_goes_back_to_creating_with_the_model(self, studio, page, tiny_models, qtbot):
         shutil.copytree(tiny_models["sd1"], studio.paths.models / "other")
-        studio.window.rescan()
+        studio.window.shell.rescan()
         qtbot.waitUntil(lambda: studio.paths.models / "other" in [r.asset.path for r in page.models.model.everything])
         self._choose(page, qtbot, studio.paths.models / "other")
         QTest.mouseClick(page.models.details.use_button, Qt.MouseButton.LeftButton)
@@ -335,12 +335,12 @@ class TestInTheStudio:
 
     def test_a_drive_that_vanishes_is_told_and_the_rest_works_on(self, studio, page, webui, qtbot, tmp_path):
         shutil.move(webui, tmp_path / "unplugged")
-        studio.window.rescan()
+        studio.window.shell.rescan()
         qtbot.waitUntil(lambda: "style" not in shown(page))
         assert "the folder is not there" in page.findChild(QLabel, "libraryTroubles").text()
         assert "tiny" in [row.asset.key for row in page.models.model.everything]
         shutil.move(tmp_path / "unplugged", webui)
-        studio.window.rescan()
+        studio.window.shell.rescan()
         qtbot.waitUntil(lambda: "style" in shown(page))
 
     def test_an_added_folder_is_kept_and_read(self, studio, page, tiny_models, qtbot, tmp_path):
@@ -359,7 +359,7 @@ class TestInTheStudio:
         broken.mkdir()
         index = json.loads((tiny_models["sd1"] / "model_index.json").read_text())
         (broken / "model_index.json").write_text(json.dumps(index))
-        studio.window.rescan()
+        studio.window.shell.rescan()
         qtbot.waitUntil(lambda: "broken" in shown(page))
         self._choose(page, qtbot, broken)
         assert page.models.details.shown.asset.problem
@@ -394,7 +394,7 @@ class TestInTheStudio:
         dialog.close()
         qtbot.waitUntil(lambda: studio.library.remarks.of(path).cover is not None)
         assert studio.library.remarks.of(path).notes == "lovely"
-        undos = studio.window.history_desk.undos
+        undos = studio.window.shell.undos
         for _ in range(3):
             undos.undo()
         assert studio.library.remarks.of(path) == Remark()
@@ -437,7 +437,7 @@ class TestInTheStudio:
         press(page, "trashModelButton")
         qtbot.waitUntil(lambda: "style" not in shown(page))
         assert not path.exists()
-        studio.window.history_desk.undos.undo()
+        studio.window.shell.undos.undo()
         qtbot.waitUntil(lambda: "style" in shown(page))
         assert path.exists()
 
@@ -452,7 +452,7 @@ class TestInTheStudio:
         press(page, "linkCopiesButton")
         qtbot.waitUntil(lambda: os.path.samefile(one, two) and os.path.samefile(one, style), timeout=30_000)
         qtbot.waitUntil(lambda: "No two files" in page.space.twice_said.text(), timeout=30_000)
-        studio.window.history_desk.undos.undo()
+        studio.window.shell.undos.undo()
         qtbot.waitUntil(lambda: not os.path.samefile(one, two) and not os.path.samefile(one, style), timeout=30_000)
         assert one.read_bytes() == two.read_bytes() == style.read_bytes()
         qtbot.waitUntil(lambda: page.space.search_button.isVisible(), timeout=30_000)

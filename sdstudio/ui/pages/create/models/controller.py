@@ -22,18 +22,20 @@ from sdstudio.library.scanning.neighbours import Neighbour, neighbours
 from sdstudio.library.scanning.sidecar import pictures_beside
 from sdstudio.ui.forms.editors import ChoiceEditor
 from sdstudio.ui.forms.model_box import ModelBox
+from sdstudio.ui.pages.create.canvas import Canvas
 from sdstudio.ui.pages.create.models.covers import Covers
 from sdstudio.ui.pages.create.models.picker import DOWNLOAD, USE_ANOTHER, ModelPicker
 from sdstudio.ui.pages.create.models.rows import Known, ModelRow, rows_of
+from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
+from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
+from sdstudio.ui.widgets.bring_forward import bring_forward
 from sdstudio.ui.widgets.empty_state import Way
 
 if TYPE_CHECKING:
     from sdstudio.history.store import Entry, History
     from sdstudio.library.library import Library
     from sdstudio.ui.pages.create.models.programs_dialog import ProgramsDialog
-    from sdstudio.ui.window.build import Rooms
-    from sdstudio.ui.window.main_window import MainWindow
 
 _CPU: Final = "CPU"
 
@@ -43,27 +45,28 @@ class ModelDesk(QObject):
 
     #: A model is to be downloaded.
     download_wanted = Signal()
-    #: Whether a model is a favourite has changed.
-    favourites_changed = Signal()
 
-    def __init__(self, rooms: Rooms, window: MainWindow, parent: QObject) -> None:
-        super().__init__(parent)
-        self._library = rooms.library
-        self._history = rooms.history
-        self._tasks = rooms.tasks
-        self._window = window
+    def __init__(self, services: Services, shell: Shell, panel: ParameterPanel, canvas: Canvas) -> None:
+        super().__init__(shell.over)
+        self._library = services.library
+        self._history = services.history
+        self._tasks = services.tasks
+        self._shell = shell
+        self._canvas = canvas
         self._known = Known()
         self._programs: ProgramsDialog | None = None
         self._looking: Task | None = None
         self.picker: ModelPicker | None = None
-        editor = window.panel.field("model").editor
+        editor = panel.field("model").editor
         assert isinstance(editor, ChoiceEditor)
         assert isinstance(editor.combo, ModelBox)
         self._box = editor.combo
         self._box.open_list = self.open
-        rooms.controller.worker.picture_saved.connect(self._on_picture_saved)
+        services.controller.worker.picture_saved.connect(self._on_picture_saved)
+        shell.models_read.connect(self.renew)
+        shell.remarks_changed.connect(self.renew)
 
-    def renew(self) -> None:
+    def renew(self, *_: object) -> None:
         """Read again what is known of the models."""
         self._show_ways()
         self._tasks.run(
@@ -73,7 +76,7 @@ class ModelDesk(QObject):
     def open(self, typed: str = "") -> None:
         """Open the list, with what was typed as the beginning of a search."""
         if self.picker is None:
-            self.picker = ModelPicker(Covers(self._tasks, self), self._window)
+            self.picker = ModelPicker(Covers(self._tasks, self), self._shell.over)
             self.picker.chosen.connect(self._on_chosen)
             self.picker.favourite_toggled.connect(self._on_favourite_toggled)
             self.picker.download_wanted.connect(self.download_wanted)
@@ -85,12 +88,10 @@ class ModelDesk(QObject):
         if self._programs is None:
             from sdstudio.ui.pages.create.models.programs_dialog import ProgramsDialog  # noqa: PLC0415 (not needed to show the window)
 
-            self._programs = ProgramsDialog(self._window)
+            self._programs = ProgramsDialog(self._shell.over)
             self._programs.folder_chosen.connect(self._on_folder_chosen)
         self._programs.show_looking()
-        self._programs.show()
-        self._programs.raise_()
-        self._programs.activateWindow()
+        bring_forward(self._programs)
         if self._looking is None:
             self._looking = self._tasks.run(
                 "Looking for other programs", lambda task: neighbours(cancel=task.cancelled_event), self._on_found,
@@ -107,25 +108,25 @@ class ModelDesk(QObject):
     def _on_found(self, found: tuple[Neighbour, ...]) -> None:
         self._looking = None
         if self._programs is not None:
-            self._programs.show_found(found, self._window.settings.model_folders)
+            self._programs.show_found(found, self._shell.settings.model_folders)
 
     def _on_not_found(self, error: StudioError) -> None:
         self._looking = None
-        self._window.say(str(error), "error")
+        self._shell.say(str(error), "error")
 
     def _on_folder_chosen(self, folder: Path) -> None:
         """Look for models there from now on."""
-        before = self._window.settings.model_folders
+        before = self._shell.settings.model_folders
         if folder not in before:
             self._take_folders((*before, folder))
             said = f"Models of {folder.name} are used"
-            self._window.history_desk.undos.push(Change(said, lambda: self._without(folder)))
+            self._shell.undos.push(Change(said, lambda: self._without(folder)))
 
     def _without(self, folder: Path) -> None:
-        self._take_folders(tuple(each for each in self._window.settings.model_folders if each != folder))
+        self._take_folders(tuple(each for each in self._shell.settings.model_folders if each != folder))
 
     def _take_folders(self, folders: tuple[Path, ...]) -> None:
-        self._window.take_settings(self._window.settings.model_copy(update={"model_folders": folders}))
+        self._shell.take_settings(self._shell.settings.model_copy(update={"model_folders": folders}))
         if self._programs is not None:
             self._programs.show_used(folders)
 
@@ -134,11 +135,10 @@ class ModelDesk(QObject):
         ways: list[Way] = [
             (USE_ANOTHER, "folder-plus", self.open_programs), (DOWNLOAD, "download", self.download_wanted.emit)
         ]  # fmt: skip
-        self._window.canvas.empty.lead([] if others else ways)
+        self._canvas.empty.lead([] if others else ways)
 
     def _rows(self) -> tuple[ModelRow, ...]:
-        current = self._window.panel.model
-        status = self._window.top_bar.status
+        current, status = self._shell.model, self._shell.status
         key = current.key if current is not None else ""
         return rows_of(self._library.models(), self._known, key, status, free_bytes(status))
 
@@ -163,7 +163,7 @@ class ModelDesk(QObject):
         if self._keep_favourite(key, wanted):
             name = next((model.name for model in self._library.models() if model.key == key), key)
             said = f"{name} is {'a favourite' if wanted else 'no favourite any more'}"
-            self._window.history_desk.undos.push(Change(said, lambda: self._keep_favourite(key, not wanted)))
+            self._shell.undos.push(Change(said, lambda: self._keep_favourite(key, not wanted)))
 
     def _keep_favourite(self, key: str, wanted: bool) -> bool:
         asset = next((asset for asset in self._library.assets(CHECKPOINT) if asset.key == key), None)
@@ -173,12 +173,11 @@ class ModelDesk(QObject):
         try:
             self._library.keep_remark(asset, replace(before, favourite=wanted))
         except StudioError as error:
-            self._window.say(str(error), "error")
+            self._shell.say(str(error), "error")
             return False
         favourites = self._known.favourites | {key} if wanted else self._known.favourites - {key}
         self._known = replace(self._known, favourites=favourites)
         self._show()
-        self.favourites_changed.emit()
         return True
 
 

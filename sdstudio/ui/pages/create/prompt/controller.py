@@ -107,6 +107,11 @@ class PromptDesk(QObject):
         tools.past_button.clicked.connect(self.open_past_prompts)
         editor.focused.connect(self.look_around)
 
+    @property
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What it does for which key of the menus."""
+        return {"past_prompts": self.open_past_prompts, "styles": self.edit_styles}
+
     def shares(self, request: GenerationRequest, options: RunOptions) -> tuple[Share, ...]:
         """Return what to draw of a request as it was written. Raises: InvalidRequest."""
         styles = self.styles.named(self._editor.styles)

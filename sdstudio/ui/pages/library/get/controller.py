@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from sdstudio.core.models.model import ModelInfo
+from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.message_bar import MessageAction
 from sdstudio.ui.widgets.progress_words import readable_duration, readable_size
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from sdstudio.library.getting.tokens import TokenStore
     from sdstudio.ui.pages.library.get.view import GetModels
     from sdstudio.ui.pages.library.page import ModelManager
-    from sdstudio.ui.window.build import Rooms
-    from sdstudio.ui.window.main_window import MainWindow
 
 VIEW: Final = "get"
 _TITLE: Final = "Download models"
@@ -30,19 +30,14 @@ class Getting(QObject):
     """Owns the downloads and their view.
 
     Args:
-        rooms: What the window works with.
-        window: Says what happens, and is the parent.
+        services: What the window works with.
+        shell: What is around the page; says what happens.
     """
 
-    #: A model that has arrived is to be drawn with, and is known everywhere by now; carries its key.
-    model_chosen = Signal(str)
-    #: How far the downloads are, for the window around them; "" when none runs.
-    told = Signal(str)
-
-    def __init__(self, rooms: Rooms, window: MainWindow) -> None:
-        super().__init__(window)
-        self._rooms = rooms
-        self._window = window
+    def __init__(self, services: Services, shell: Shell) -> None:
+        super().__init__(shell.over)
+        self._services = services
+        self._shell = shell
         self._downloads: Downloads | None = None
         self._hub: Hub | None = None
         self._tokens: TokenStore | None = None
@@ -50,8 +45,6 @@ class Getting(QObject):
         self._tab: QPushButton | None = None
         self._said = ""
         self.view: GetModels | None = None
-        window.pages.library_added.connect(self._on_library_added)
-        window.library_desk.models.download_wanted.connect(self.open)
         QTimer.singleShot(0, self, self._offer_leftovers)
 
     @property
@@ -64,15 +57,20 @@ class Getting(QObject):
 
             self._tokens = TokenStore()
             self._hub = Hub(self._tokens)
-            self._downloads = Downloads(self._rooms.paths.models, self._hub, self)
+            self._downloads = Downloads(self._services.paths.models, self._hub, self)
             self._downloads.arrived.connect(self._on_arrived)
             self._downloads.changed.connect(lambda _download: self._show_progress())
             self._downloads.removed.connect(lambda _id: self._show_progress())
         return self._downloads
 
+    @property
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What it does for which key of the menus."""
+        return {"get_models": self.open}
+
     def open(self) -> None:
         """Open the view."""
-        self._window.pages.open("Library")
+        self._shell.page_wanted.emit("Library")
         if self._page is not None:
             self._page.open_view(VIEW)
 
@@ -92,15 +90,16 @@ class Getting(QObject):
 
     def _offer_leftovers(self) -> None:
         """Tell of downloads that an earlier run left, if there are any; looking costs one listing of a folder."""
-        if not self._rooms.paths.has_downloads:
+        if not self._services.paths.has_downloads:
             return
         count = self.downloads.take_up_leftovers()
         if count:
             what = "A download was" if count == 1 else f"{count} downloads were"
             actions: list[MessageAction] = [("Resume", self._resume_leftovers), ("Show", self.open)]
-            self._window.message.say(f"{what} interrupted when the studio was closed.", "info", actions)
+            self._shell.say(f"{what} interrupted when the studio was closed.", "info", actions)
 
-    def _on_library_added(self, page: ModelManager) -> None:
+    def add_page(self, page: ModelManager) -> None:
+        """Serve the Library page from now on."""
         self._page = page
         self._tab = page.add_view(VIEW, _TITLE, "download", _BuiltWhenSeen(self, page))
         self._show_progress()
@@ -113,7 +112,7 @@ class Getting(QObject):
         assert self._hub is not None
         assert self._tokens is not None
         self.view = GetModels(
-            downloads, self._hub, self._tokens, self._rooms, lambda: self._window.settings.safety_checker, parent
+            downloads, self._hub, self._tokens, self._services, lambda: self._shell.settings.safety_checker, parent
         )
         self.view.use_requested.connect(self._use)
         return self.view
@@ -131,7 +130,7 @@ class Getting(QObject):
         said = f"Downloading {share}{left}" if share else ""
         if said != self._said:
             self._said = said
-            self.told.emit(said)
+            self._shell.told_aside.emit(said)
 
     def _resume_leftovers(self) -> None:
         for download in self.downloads.downloads():
@@ -144,22 +143,22 @@ class Getting(QObject):
 
         path = download.path
         if download.plan is not None and path is not None:
-            self._rooms.library.learn(verified_hashes(download.plan, path))
-        self._window.rescan()
+            self._services.library.learn(verified_hashes(download.plan, path))
+        self._shell.rescan()
         can_draw = download.plan is not None and download.plan.kind == "checkpoint"
         actions: list[MessageAction] = [("Use", lambda: self._use(path))] if can_draw else []
-        self._window.message.say(f"{download.title} has arrived.", "info", actions)
+        self._shell.say(f"{download.title} has arrived.", "info", actions)
 
     def _use(self, path: Path | None) -> None:
         """Draw with the model at this place; the disk is read again first, as its last reading may be on its way."""
 
         def choose(models: tuple[ModelInfo, ...]) -> None:
-            self._window.show_models(models)
+            self._shell.models_read.emit(models)
             key = next((model.key for model in models if model.path == path), "")
             if key:
-                self.model_chosen.emit(key)
+                self._shell.model_wanted.emit(key)
 
-        self._rooms.tasks.run("Reading the model folders", lambda _task: self._rooms.library.rescan(), choose)
+        self._services.tasks.run("Reading the model folders", lambda _task: self._services.library.rescan(), choose)
 
 
 class _BuiltWhenSeen(QWidget):

@@ -31,12 +31,12 @@ from sdstudio.library.getting.tokens import TokenStore
 from sdstudio.ui.pages.library.get.download_row import DownloadRow
 from sdstudio.ui.pages.library.get.model_card import GetCard, Offer
 from sdstudio.ui.pages.library.get.token_panel import TokenPanel
+from sdstudio.ui.shell import Services
 from sdstudio.ui.theme import GRID, leading_icon, set_icon
 from sdstudio.ui.widgets.breaking_row import BreakingRow
 from sdstudio.ui.widgets.card_list import CardList
 from sdstudio.ui.widgets.lies_over import LiesOver
 from sdstudio.ui.widgets.message_bar import MessageBar
-from sdstudio.ui.window.build import Rooms
 
 _DOWNLOADS_MAXIMUM_PX: Final = 264
 _DOWNLOADS_MINIMUM_PX: Final = 88
@@ -51,7 +51,7 @@ class GetModels(QWidget):
         downloads: Runs them.
         hub: Is searched.
         tokens: Keeps the access token.
-        rooms: The background lane, and the models folder to tell what is there already.
+        services: The background lane, and the models folder to tell what is there already.
         wants_checker: Whether the model's own filter is to be got, by the settings now.
         parent: As Qt has it.
     """
@@ -64,7 +64,7 @@ class GetModels(QWidget):
         downloads: Downloads,
         hub: Hub,
         tokens: TokenStore,
-        rooms: Rooms,
+        services: Services,
         wants_checker: Callable[[], bool],
         parent: QWidget | None = None,
     ) -> None:
@@ -72,15 +72,15 @@ class GetModels(QWidget):
         self.setObjectName("getModels")
         self._downloads = downloads
         self._hub = hub
-        self._tasks = rooms.tasks
-        self._models = rooms.paths.models
+        self._tasks = services.tasks
+        self._models = services.paths.models
         self._wants_checker = wants_checker
         self._search: Task | None = None
         self._wants_token = 0
         self._cards: list[tuple[QListWidgetItem, GetCard]] = []
         self._rows: dict[int, tuple[QListWidgetItem, DownloadRow]] = {}
         self.bar = MessageBar("getMessage", self)
-        self.token_panel = TokenPanel(tokens, rooms.tasks, self)
+        self.token_panel = TokenPanel(tokens, services.tasks, self)
         self.search_edit = self._edit("getSearchEdit", "Search models", "Filter the catalogue, or search the Hub…")
         leading_icon(self.search_edit, "search")
         self.search_button = self._button("hubSearchButton", "Search the Hub", "search")

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from PySide6.QtCore import QObject
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QWidget
-
-from sdstudio.background.model_works import Workshop
 from sdstudio.catalog.kinds import CHECKPOINT
-from sdstudio.library.library import Library
 from sdstudio.ui.pages.library.model_works.convert_dialog import ConvertDialog
 from sdstudio.ui.pages.library.model_works.merge_dialog import MergeDialog
 from sdstudio.ui.pages.library.page import ModelManager
+from sdstudio.ui.shell import Services, Shell
+from sdstudio.ui.widgets.bring_forward import bring_forward
 
 
 class WorkDesk(QObject):
     """Two buttons on the Library page and the window behind each, built when it is first wished for.
 
     Args:
+        services: Who does the work, the library whose checkpoints are offered, and where results go.
+        shell: What is around the page.
         page: The Library page.
-        workshop: Who does the work.
-        library: Whose checkpoints are offered.
-        models_folder: Where results go.
-        window: The windows' parent.
     """
 
-    #: What is being done and how far it is, for the window around it; "" when it has ended.
-    told = Signal(str)
-
-    def __init__(
-        self, page: ModelManager, workshop: Workshop, library: Library, models_folder: Path, window: QWidget
-    ) -> None:
-        super().__init__(window)
+    def __init__(self, services: Services, shell: Shell, page: ModelManager) -> None:
+        super().__init__(shell.over)
+        self._services = services
+        self._shell = shell
         self._page = page
-        self._workshop = workshop
-        self._library = library
-        self._models_folder = models_folder
-        self._window = window
+        services.workshop.made.connect(lambda _report: shell.rescan())
         self._dialogs: dict[type, MergeDialog | ConvertDialog] = {}
         self.merge_button = page.add_action("mergeButton", "Merge…", "git-merge", lambda: self.open(MergeDialog))
         self.convert_button = page.add_action(
@@ -50,20 +39,18 @@ class WorkDesk(QObject):
         """Open one of the windows, or bring it forward, with the model that is looked at on the page."""
         dialog = self._dialogs.get(kind)
         if dialog is None:
-            dialog = self._dialogs[kind] = kind(self._workshop, self._models_folder, self._window)
+            dialog = self._dialogs[kind] = kind(self._services.workshop, self._services.paths.models, self._shell.over)
             doing = "Merging" if kind is MergeDialog else "Converting"
-            dialog.told.connect(lambda said: self.told.emit(f"{doing} {said}" if said else ""))
+            dialog.told.connect(lambda said: self._shell.told_aside.emit(f"{doing} {said}" if said else ""))
         self.show_models()
         seen = self._page.models.current
         if seen is not None and seen.asset.kind == CHECKPOINT and not dialog.running:
             dialog.choose(seen.asset.key)
-        dialog.show()
-        dialog.raise_()
-        dialog.activateWindow()
+        bring_forward(dialog)
         return dialog
 
-    def show_models(self) -> None:
+    def show_models(self, *_: object) -> None:
         """Offer the checkpoints that there are now."""
-        assets = self._library.assets(CHECKPOINT)
+        assets = self._services.library.assets(CHECKPOINT)
         for dialog in self._dialogs.values():
             dialog.set_models(assets)

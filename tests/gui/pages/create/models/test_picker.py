@@ -50,7 +50,7 @@ def box_of(studio: Studio) -> QComboBox:
 def opened(studio: Studio) -> ModelPicker:
     """Open the list by a click."""
     QTest.mouseClick(box_of(studio), Qt.MouseButton.LeftButton)
-    picker = studio.window.library_desk.models.picker
+    picker = studio.window.model_desk.picker
     assert picker is not None
     assert picker.isVisible()
     return picker
@@ -83,7 +83,7 @@ def test_every_model_stands_once_under_its_family_and_no_two_are_called_alike(st
 
 def test_a_click_chooses_and_the_panel_follows(studio: Studio) -> None:
     click(opened(studio), "xl")
-    picker = studio.window.library_desk.models.picker
+    picker = studio.window.model_desk.picker
     assert not picker.isVisible()
     assert box_of(studio).currentData() == "xl"
     assert box_of(studio).currentText() == "Tiny SDXL"
@@ -97,7 +97,7 @@ def test_keys_open_search_walk_and_choose(studio: Studio, key: Qt.Key) -> None:
     box = box_of(studio)
     box.setFocus()
     QTest.keyClick(box, key)
-    picker = studio.window.library_desk.models.picker
+    picker = studio.window.model_desk.picker
     assert picker.isVisible()
     QTest.keyClicks(picker.search_edit, "tiny")
     assert titles(picker) == [
@@ -114,7 +114,7 @@ def test_a_letter_begins_the_search_and_esc_changes_nothing(studio: Studio) -> N
     box = box_of(studio)
     box.setFocus()
     QTest.keyClick(box, Qt.Key.Key_X)
-    picker = studio.window.library_desk.models.picker
+    picker = studio.window.model_desk.picker
     assert picker.search_edit.text() == "x"
     QTest.keyClicks(picker.search_edit, "l")
     assert titles(picker) == ["Stable Diffusion XL", "Tiny SDXL"]
@@ -136,16 +136,16 @@ def test_favourites_stand_at_the_head_are_kept_and_can_be_taken_back(studio: Stu
     QTest.keyClick(picker.search_edit, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
     assert titles(picker)[:3] == ["Favourites", BUILT_IN, "Tiny SDXL"]
     picker.close()
-    studio.window.history_desk.undos.undo()
+    studio.window.shell.undos.undo()
     assert titles(opened(studio))[:3] == ["Favourites", "Tiny SDXL", "Stable Diffusion 1.x"]
     assert studio.close()
     again = build()
     QTest.qWait(0)
     deadline = time.monotonic() + 20
     while titles(opened(again))[0] != "Favourites" and time.monotonic() < deadline:
-        again.window.library_desk.models.picker.close()
+        again.window.model_desk.picker.close()
         QTest.qWait(50)
-    assert titles(again.window.library_desk.models.picker)[:2] == ["Favourites", "Tiny SDXL"]
+    assert titles(again.window.model_desk.picker)[:2] == ["Favourites", "Tiny SDXL"]
 
 
 def test_what_drew_last_is_near_with_its_picture(studio: Studio, qtbot: Any) -> None:

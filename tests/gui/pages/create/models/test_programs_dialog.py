@@ -67,9 +67,9 @@ def test_the_first_screen_leads_to_the_models_of_another_program(studio: Studio,
     assert not button.isEnabled()
     assert button.text() == "In use"
     qtbot.waitUntil(lambda: studio.window.panel.offers("painted"), timeout=WAIT_MS)
-    assert studio.window.settings.model_folders == (webui,)
+    assert studio.window.shell.settings.model_folders == (webui,)
     qtbot.waitUntil(lambda: studio.window.canvas.empty.ways == [], timeout=WAIT_MS)
-    studio.window.history_desk.undos.undo()
+    studio.window.shell.undos.undo()
     assert button.isEnabled()
     qtbot.waitUntil(lambda: not studio.window.panel.offers("painted"), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: len(studio.window.canvas.empty.ways) == 2, timeout=WAIT_MS)
@@ -83,9 +83,9 @@ def test_the_first_screen_leads_to_the_download_page(studio: Studio, qtbot: Any)
 
 
 def test_the_list_of_models_leads_there_too(studio: Studio) -> None:
-    studio.window.library_desk.models.open()
+    studio.window.model_desk.open()
     press(studio.window.findChild(QPushButton, "pickerProgramsButton"))
-    assert not studio.window.library_desk.models.picker.isVisible()
+    assert not studio.window.model_desk.picker.isVisible()
     assert studio.window.findChild(QLabel, "programsSaid").isVisible()
 
 

@@ -95,7 +95,7 @@ def test_on_a_full_disk_the_queue_says_so_and_stays_as_it_is(studio):
         row_of(studio, "a").setFocus()
         QTest.keyClick(row_of(studio, "a"), Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
     assert order(studio) == ["a", "b", "c"]
-    assert studio.window.history_desk.undos.last is None
+    assert studio.window.shell.undos.last is None
 
 
 def test_keys_move_a_card_that_keeps_the_focus_and_take_it_off(studio, qtbot):
@@ -106,7 +106,7 @@ def test_keys_move_a_card_that_keeps_the_focus_and_take_it_off(studio, qtbot):
     assert order(studio) == ["b", "c", "a"]
     QTest.keyClick(row_of(studio, "a"), Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
     assert order(studio) == ["b", "c", "a"], "it is the last already"
-    studio.window.history_desk.undos.undo()
+    studio.window.shell.undos.undo()
     assert order(studio) == ["b", "a", "c"]
     QTest.keyClick(row_of(studio, "a"), Qt.Key.Key_Delete)
     assert order(studio) == ["b", "c"]
@@ -138,7 +138,7 @@ def test_what_is_removed_or_cleared_comes_back_with_its_number_and_place_by_undo
     assert order(studio) == []
     press(panel.bar, "Undo")
     assert order(studio) == ["a", "c"]
-    studio.window.history_desk.undos.undo()
+    studio.window.shell.undos.undo()
     assert studio.controller.jobs() == before
 
 
@@ -187,7 +187,7 @@ def test_what_was_changed_while_a_job_was_edited_comes_back_by_undo_after_esc(st
     assert (editor.prompt, steps.value()) == ("an old map", 2)
     press(studio.window.message, "Undo")
     assert (editor.prompt, steps.value()) == (written, 44)
-    studio.window.history_desk.undos.redo()
+    studio.window.shell.undos.redo()
     assert editor.prompt == "an old map"
     assert editor.prompt_edit.document().isUndoAvailable(), "words are still taken back one by one"
 

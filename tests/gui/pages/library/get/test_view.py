@@ -49,7 +49,7 @@ def server(hub_server: LoopbackHub, tiny_models) -> LoopbackHub:
 @pytest.fixture
 def view(server, studio, qtbot) -> GetModels:
     studio.window.pages.open("Library")
-    click(studio.window.pages.library, "getViewButton")
+    click(studio.window.library_desk.page, "getViewButton")
     made = studio.window.getting.view
     assert made is not None
     return made
@@ -221,7 +221,7 @@ def test_a_download_is_paused_resumed_and_goes_on_where_it_was(view, server, stu
     running = wait_for(qtbot, view, DownloadState.RUNNING)
     qtbot.waitUntil(lambda: running.bar.fraction > 0.3, timeout=LONG_MS)
     assert "of 400 KB" in running.detail.text()
-    tab = studio.window.pages.library.findChild(QPushButton, "getViewButton")
+    tab = studio.window.library_desk.page.findChild(QPushButton, "getViewButton")
     assert tab.text().endswith("%")
     assert studio.window.status_line.text.startswith("Downloading ")
     assert studio.window.windowTitle().startswith("Downloading ")

@@ -1,0 +1,151 @@
+"""The Create page, built: its widgets, and the controllers that connect them with the queue, the library and files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.request.presets import PresetBook
+from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.entries.browser import HistoryBrowser
+from sdstudio.ui.entries.model import HistoryModel
+from sdstudio.ui.entries.thumbnails import Thumbnails
+from sdstudio.ui.pages.create.acts import Acts
+from sdstudio.ui.pages.create.advice import Adviser
+from sdstudio.ui.pages.create.canvas import Canvas
+from sdstudio.ui.pages.create.controller import Conductor
+from sdstudio.ui.pages.create.generate_forever import Forever
+from sdstudio.ui.pages.create.input_pictures import InputDesk
+from sdstudio.ui.pages.create.last_picture import LastPicture
+from sdstudio.ui.pages.create.models.controller import ModelDesk
+from sdstudio.ui.pages.create.page import CreatePage
+from sdstudio.ui.pages.create.panel_head import PanelHead
+from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
+from sdstudio.ui.pages.create.paste import PasteDesk
+from sdstudio.ui.pages.create.presets.controller import PresetController
+from sdstudio.ui.pages.create.presets.keeper import PresetKeeper
+from sdstudio.ui.pages.create.prompt.controller import PromptDesk
+from sdstudio.ui.pages.create.prompt.editor import PromptEditor
+from sdstudio.ui.pages.create.queue.panel import QueuePanel
+from sdstudio.ui.pages.create.queue_controller import QueueDesk
+from sdstudio.ui.pages.create.use_parameters import ParametersDesk
+from sdstudio.ui.pages.create.widgets import CreateWidgets
+from sdstudio.ui.shell import Services, Shell
+from sdstudio.ui.widgets.message_bar import MessageBar
+from sdstudio.ui.widgets.status_line import StatusLine
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """The page and its controllers."""
+
+    page: CreatePage
+    widgets: CreateWidgets
+    conductor: Conductor
+    queue_desk: QueueDesk
+    model_desk: ModelDesk
+    input_desk: InputDesk
+    parameters_desk: ParametersDesk
+    paste_desk: PasteDesk
+    last_picture: LastPicture
+
+
+def build_create(services: Services, shell: Shell, actions: EntryActions, message: MessageBar) -> Create:
+    """Build the page.
+
+    Args:
+        services: What it works with.
+        shell: What is around it.
+        actions: Where what is wanted of pictures goes.
+        message: Says what concerns the window as a whole.
+    """
+    widgets = _build_widgets(services, shell, actions, message)
+    panel_head = PanelHead(widgets.panel)
+    page = CreatePage(widgets.canvas, widgets.editor, panel_head, widgets.browser, widgets.queue)
+    conductor = Conductor(services, shell, widgets, actions)
+    history, tasks = services.history, services.tasks
+    last_picture = LastPicture(widgets.canvas, history, tasks, conductor.offer_examples, shell)
+    _generate_forever(services, shell, widgets, conductor)
+    acts = _change_parameters(services, shell, widgets, panel_head)
+    queue_desk = QueueDesk(services, shell, widgets, conductor, acts)
+    parameters_desk = ParametersDesk(
+        services, shell, widgets.panel, widgets.editor, widgets.desk, acts, message, actions
+    )
+    pictures = InputPictures(services.paths)
+    input_desk = InputDesk(services, shell, widgets.panel, widgets.canvas, pictures, actions)
+    input_desk.brought.connect(parameters_desk.tell_input)
+    input_desk.told.connect(widgets.status.rest)
+    paste_desk = PasteDesk(page, widgets.editor, tasks, shell.over)
+    paste_desk.take = input_desk.use_offer
+    for each in (last_picture, input_desk, paste_desk):
+        widgets.desk.stopped.connect(each.stop)
+    return Create(
+        page=page,
+        widgets=widgets,
+        conductor=conductor,
+        queue_desk=queue_desk,
+        model_desk=ModelDesk(services, shell, widgets.panel, widgets.canvas),
+        input_desk=input_desk,
+        parameters_desk=parameters_desk,
+        paste_desk=paste_desk,
+        last_picture=last_picture,
+    )
+
+
+def _build_widgets(services: Services, shell: Shell, actions: EntryActions, message: MessageBar) -> CreateWidgets:
+    """Build the widgets, in the order in which Tab goes from one to the next."""
+    over, history, tasks = shell.over, services.history, services.tasks
+    canvas = Canvas(actions, tasks, over)
+    editor = PromptEditor(over)
+    status_line = StatusLine(editor.cancel_button, over)
+    panel = ParameterPanel(over)
+    queue_panel = QueuePanel(services.controller, over)
+    queue_panel.undos = shell.undos
+    model = HistoryModel(history, Thumbnails(history, tasks, over), tasks, over)
+    browser = HistoryBrowser(model, actions, parent=over)
+    desk = PromptDesk(editor, services.paths, services.library, history, tasks, over)
+    shell.model_of = lambda: panel.model
+    shell.entry_of = lambda: canvas.entry
+    shell.values_of = lambda: {name: field.value() for name, field in panel.fields.items()}
+    shell.words_wanted.connect(editor.append_prompt)
+
+    def show_models(models: tuple[ModelInfo, ...]) -> None:
+        panel.set_models(models)
+        panel.set_assets(services.library.assets())
+
+    shell.models_read.connect(show_models)  # before whatever asks for the model that is drawn with
+    return CreateWidgets(editor, desk, panel, canvas, browser, model, queue_panel, status_line, message)
+
+
+def _generate_forever(services: Services, shell: Shell, widgets: CreateWidgets, conductor: Conductor) -> None:
+    editor, panel = widgets.editor, widgets.panel
+
+    def written() -> object:
+        state = panel.state()
+        return None if panel.value("seed") is None else (state["model"], state["values"], editor.state())
+
+    bar = MessageBar("foreverMessage", editor)
+    editor.add_note(bar)
+
+    def free_seed() -> None:
+        panel.field("seed").set_value(None)
+
+    controller, button = services.controller, editor.forever_button
+    Forever(button, controller, conductor.generate, written, editor.show_message, bar, free_seed, shell)
+
+
+def _change_parameters(services: Services, shell: Shell, widgets: CreateWidgets, panel_head: PanelHead) -> Acts:
+    """Build what changes many parameters at once, with one undo for all: reset, presets, advice."""
+    panel, editor, desk = widgets.panel, widgets.editor, widgets.desk
+    acts = Acts(panel, editor, shell.undos, widgets.message, shell)
+    panel_head.reset_wanted.connect(lambda: acts.reset())
+    book = PresetBook.of(services.paths)
+    keeper = PresetKeeper(book, panel, editor, desk.styles, acts, shell.undos, widgets.message, shell.over)
+    panel_head.presets_asked.connect(PresetController(keeper, shell.over).fill)
+    desk.style_kept.connect(acts.keep)
+    desk.do = acts.do
+    adviser = Adviser(panel, editor, acts, services.tasks, shell)
+    services.controller.worker.picture_saved.connect(adviser.take_picture)
+    desk.stopped.connect(adviser.stop)
+    return acts
