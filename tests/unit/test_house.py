@@ -241,6 +241,50 @@ def test_planted_violations_about_the_engine_are_all_found_in_one_run(house):
     assert "- sdstudio.engine.helpers\n" in printed
 
 
+UI_VIOLATIONS = (
+    ("ui.pages.create.canvas", "ui.window.build"),
+    ("ui.entry_tools.exchange", "ui.pages.create.controller"),
+    ("ui.entries.cell", "ui.entry_tools.upscale"),
+    ("ui.forms.fold", "ui.entries.keys"),
+    ("ui.widgets.buttons", "ui.forms.fold"),
+    ("ui.shell", "ui.widgets.message_bar"),
+    ("ui.undo", "ui.shell"),
+    ("ui.theme", "ui.undo"),
+    ("ui.icon_drawing", "ui.theme"),
+    ("ui.pages.library.page", "ui.pages.create.page"),
+    ("ui.pages.learn.page", "ui.pages.history.page"),
+)
+"""Module -> module that it must not import: one of each layer of the window, then of one page from another."""
+
+CIRCLES = {
+    "ui.window": ("closing_dialog", "import sdstudio.ui.window.closing"),
+    "jobs": ("job", "def late():\n    import sdstudio.jobs.queue"),
+    "library": ("links", "if TYPE_CHECKING:\n    import sdstudio.library.library"),
+}
+"""Package -> a module of it, and how it imports one that imports it: at once, late, and for its types alone."""
+
+
+def test_planted_violations_about_the_window_are_all_found_in_one_run(house):
+    for importer, imported in UI_VIOLATIONS:
+        with (house / "sdstudio" / f"{importer.replace('.', '/')}.py").open("a") as file:
+            file.write(f"\nimport sdstudio.{imported}\n")
+    (house / "sdstudio" / "ui" / "helpers.py").write_text('"""Anything."""\n')
+    printed = _lint(house).stdout
+    found = [pair for pair in UI_VIOLATIONS if f"sdstudio.{pair[0]} -> sdstudio.{pair[1]} " in printed]
+    assert found == list(UI_VIOLATIONS), printed
+    assert "- sdstudio.ui.helpers\n" in printed
+    assert "Pages are strangers to each other BROKEN" in printed
+
+
+def test_planted_circles_are_all_found_in_one_run_however_they_are_imported(house):
+    for package, (module, lines) in CIRCLES.items():
+        with (house / "sdstudio" / package.replace(".", "/") / f"{module}.py").open("a") as file:
+            file.write(f"\nfrom typing import TYPE_CHECKING\n{lines}\n")
+    printed = _lint(house).stdout
+    assert "No circles among the parts of any package BROKEN" in printed
+    assert [package for package in CIRCLES if f"No cycles are allowed in sdstudio.{package}." in printed] == [*CIRCLES]
+
+
 def test_a_module_on_no_floor_is_found(house):
     (house / "sdstudio" / "helpers.py").write_text('"""Anything."""\n')
     assert _lint(house).returncode != 0
