@@ -298,7 +298,7 @@ class TestSaidWhereItIsAbout:
         QTest.mouseClick(close, Qt.MouseButton.LeftButton)
         assert "kept in memory" in studio.window.message.message, "said again once what covered it has gone"
         disk["full"] = False
-        [again] = [b for b in studio.window.message.findChildren(QPushButton) if b.text() == "Save again"]
+        *_, again = [b for b in studio.window.message.findChildren(QPushButton) if b.text() == "Save again"]
         QTest.mouseClick(again, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: pictures(studio) == 1, timeout=WAIT_MS)
         qtbot.waitUntil(lambda: studio.window.message.message == "")
