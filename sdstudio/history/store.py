@@ -26,6 +26,7 @@ from sdstudio.core.request.request import Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history.bulk_work import SAVING_LOCK, saving_lock
 from sdstudio.history.care.care import Care
+from sdstudio.history.care.deletions import NOT_THERE
 from sdstudio.history.care.recovery import Recovery, bring_back, made_at, recover
 from sdstudio.history.database.lineage import Lineage
 from sdstudio.history.database.listing import Listing
@@ -313,9 +314,10 @@ class History:
 
     def _delete(self, entry_id: int, file: Path) -> None:
         # The row first: cut off in between, the picture is still there and the next start shows it again.
-        self._set(entry_id, datetime.now().astimezone().isoformat(), None)
+        is_there = file.exists()
+        self._set(entry_id, datetime.now().astimezone().isoformat(), None if is_there else NOT_THERE)
         try:
-            where = self._trash(file) if file.exists() else None
+            where = self._trash(file) if is_there else None
         except (OSError, StudioError) as error:
             self._set(entry_id, None, None)
             if isinstance(error, StudioError):
@@ -343,7 +345,8 @@ class History:
             rows = self._database.read(
                 f"SELECT {COLUMNS}, trashed_to FROM entries WHERE id = ? AND state = 'done'", (_bound(entry_id),)
             )
-            if rows and bring_back(self._paths.home / rows[0]["path"], rows[0]["trashed_to"]):
+            trashed_to = rows[0]["trashed_to"] if rows else None
+            if rows and (trashed_to == NOT_THERE or bring_back(self._paths.home / rows[0]["path"], trashed_to)):
                 self._set(entry_id, None, None)
                 back.append(entry_of(rows[0], self._paths))
             else:

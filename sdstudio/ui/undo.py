@@ -34,6 +34,7 @@ class Undos(QObject):
         super().__init__(parent)
         self._changes: list[Change] = []
         self._undone: list[Change] = []
+        self._refused: Change | None = None
 
     @property
     def last(self) -> Change | None:
@@ -52,14 +53,22 @@ class Undos(QObject):
         self.changed.emit(self.last)
 
     def undo(self, change: Change | None = None) -> None:
-        """Take a change back, the last one unless told otherwise; one that was taken back already is left alone."""
+        """Take a change back, the last one unless told otherwise; one that was taken back already is left alone.
+
+        One that cannot be taken back gives way to the one before it, and may then be tried once more: there may be room
+        on the disk again.
+        """
         wanted = change or self.last
         if wanted is None or wanted not in self._changes:
             return
-        self._changes.remove(wanted)
+        at = self._changes.index(wanted)
+        del self._changes[at]
         try:
             wanted.undo()
         except StudioError as error:
+            if wanted is not self._refused:
+                self._changes.insert(max(at - 1, 0), wanted)
+            self._refused = wanted
             self.failed.emit(error)
         else:
             self._undone = [] if wanted.redo is None else [*self._undone, wanted]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request.request import Recipe
 from sdstudio.history.database.rows import stored_recipe
 from sdstudio.history.database.schema import VISIBLE, Database
+
+NOT_THERE: Final = ""
+"""Stands for the place in the trash where a picture's file was not there to be moved, as on a disk not plugged in."""
 
 
 def undo_cut_off_deletions(database: Database, paths: StudioPaths, recipe_of: Callable[[Path], Recipe | None]) -> int:
@@ -21,7 +25,8 @@ def undo_cut_off_deletions(database: Database, paths: StudioPaths, recipe_of: Ca
         How many.
     """
     rows = database.read(
-        "SELECT id, path, recipe FROM entries AS gone WHERE deleted_at IS NOT NULL AND trashed_to IS NULL"
+        "SELECT id, path, recipe FROM entries AS gone WHERE deleted_at IS NOT NULL"
+        f" AND coalesce(trashed_to, '{NOT_THERE}') = '{NOT_THERE}'"
         f" AND NOT EXISTS (SELECT 1 FROM entries WHERE path = gone.path AND {VISIBLE})"
     )
     still_there = []

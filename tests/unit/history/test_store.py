@@ -275,6 +275,8 @@ def test_an_entry_whose_file_is_gone_can_be_deleted(history):
     entry.path.unlink()
     assert history.delete([entry.id]) == [entry.id]
     assert history.entries() == []
+    assert history.restore([entry.id]) == [entry], "undo lists it again, as it was"
+    assert history.entries() == [entry]
 
 
 @pytest.mark.parametrize("number", [0, -1, 99, 2**63, 10**30])

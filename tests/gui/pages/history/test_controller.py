@@ -306,3 +306,22 @@ def test_pictures_sorted_by_rating_keep_their_places_while_they_are_rated(desk, 
     assert model.is_complete
     assert model.index_of(entries[0].id).row() == 2
     assert model.entry(model.index(2)).rating == 5
+
+
+def test_what_could_not_be_taken_back_gives_way_and_can_be_tried_once_more(desk, entries, tmp_path):
+    messages = []
+    desk.undos.failed.connect(lambda error: messages.append(str(error)))
+    for entry in entries[:2]:
+        desk.wishes["delete"]([entry])
+    trashed, away = tmp_path / "trash" / entries[1].path.name, tmp_path / "away"
+    trashed.rename(away)
+    desk.undo()
+    assert "no longer in the trash" in messages[0]
+    desk.undo()
+    assert entries[0].path.is_file()
+    assert not entries[1].path.exists()
+    away.rename(trashed)
+    desk.undo()
+    assert entries[1].path.is_file()
+    assert len(messages) == 1
+    assert desk.undos.last is None
