@@ -125,8 +125,10 @@ def _summary(reading: Reading) -> str:
     title = next((choice.title for choice in sampler.choices if choice.value == request.scheduler), request.scheduler)
     told = [
         ("Width", f"{request.width} × {request.height}"), ("Steps", f"{request.steps} steps"), ("Sampler", title),
-        ("Guidance scale", f"guidance {request.guidance_scale:g}"), ("Seed", f"seed {request.seed}"),
+        ("Guidance scale", f"guidance {request.guidance_scale:g}"),
     ]  # fmt: skip
+    if request.seed is not None:
+        told.append(("Seed", f"seed {request.seed}"))
     return ", ".join(said for name, said in told if name not in reading.assumed)
 
 

@@ -97,6 +97,15 @@ def test_the_offer_goes_when_the_text_does_and_plain_words_make_none(studio, qtb
     assert studio.window.editor.prompt.startswith("a lighthouse"), "outside of a prompt it is only offered"
 
 
+def test_a_seed_that_is_not_told_is_not_named(studio, qtbot):
+    on_clipboard('{"request": {"prompt": "red heart", "steps": 9, "width": 64, "height": 64}}')
+    paste(studio.window.editor.prompt_edit)
+    bar = offer(studio)
+    qtbot.waitUntil(lambda: bar.isVisible(), timeout=WAIT_MS)
+    assert "9 steps" in bar.message
+    assert "seed" not in bar.message
+
+
 @pytest.mark.parametrize("where", ["prompt", "canvas", "seed", "steps"])
 def test_a_pasted_picture_becomes_the_input_picture_wherever_the_focus_is(studio, qtbot, picture, where):
     window = studio.window

@@ -15,6 +15,7 @@ from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QHelpEvent, QTextC
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QToolTip
 
 from sdstudio.core.prompts.marks import Known, Mark, MarkKind, marks, mend
+from sdstudio.core.request.request import PROMPT_MAXIMUM
 from sdstudio.library.prompt_tokens import ChunkCount
 from sdstudio.ui.theme import Tokens, current_theme, tokens
 
@@ -90,7 +91,7 @@ class PromptColours(QObject):
         """Colour the text as it stands."""
         self._soon.stop()
         text = self._edit.toPlainText()
-        self._marks = marks(text, self._known)
+        self._marks = marks(text, self._known) if len(text) <= PROMPT_MAXIMUM else ()  # longer ones are refused
         units = _Units(text)
         colours = tokens()
         shades = [self._shade(chunk, units, colours) for chunk in self._chunks[1::2] if chunk.end > chunk.start]

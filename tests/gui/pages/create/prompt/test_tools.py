@@ -141,6 +141,9 @@ def test_the_prompt_is_coloured_and_what_is_wrong_is_said(studio, home, qtbot):
     at = editor.prompt_edit.toPlainText().index("__nope__") + 1  # the emoji is two of Qt's characters
     assert colours.message_at(at + 2) == said[0]
     assert colours.message_at(0) == ""
+    editor.set_prompt("(" * 100_000)  # as pasted by mistake: reading it took half a minute
+    qtbot.waitUntil(lambda: colours.problems == (), timeout=WAIT_MS)
+    assert colours.marks == (), "it is refused for its length"
 
 
 def test_tokens_are_counted_by_the_models_tokenizer_and_chunks_shaded(studio, home, qtbot):
