@@ -5,23 +5,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from sdstudio.core.events import EngineEvent, EngineStatus, Enlarging, ModelLoading, StepDone
+from sdstudio.core.events import EngineStatus, Enlarging, ModelLoading, StepDone
+from sdstudio.jobs.runner import JobEvent
 
 _REPLACED: Final = (ModelLoading, Enlarging)
 """Of these, told one after the other, the last says all."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobEvent:
-    """What the engine told while it worked on a job."""
-
-    job_id: int
-    event: EngineEvent
 
 
 class Mailbox(QObject):

@@ -9,13 +9,13 @@ from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 
-from sdstudio.background.mailbox import JobEvent
 from sdstudio.background.worker import Worker
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import EngineEvent
 from sdstudio.history.store import Entry
 from sdstudio.history.verdict import Verdict, judged
 from sdstudio.jobs.engine_tasks import TaskTools
+from sdstudio.jobs.runner import JobEvent
 
 NO_JOB: Final = 0
 """Job id of what the engine tells while it verifies: jobs begin at 1."""

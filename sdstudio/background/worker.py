@@ -1,4 +1,4 @@
-"""The worker: the thread that owns the engine, makes job after job, saves every picture, and outlives every error."""
+"""The worker: the thread that owns the backend, has job after job made, and outlives every error."""
 
 from __future__ import annotations
 
@@ -7,29 +7,35 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QObject, QThread, Signal
 
-from sdstudio.background.mailbox import JobEvent, Mailbox
+from sdstudio.background.mailbox import Mailbox
 from sdstudio.core.backend import Backend
-from sdstudio.core.errors import Cancelled, HistoryError, StudioError
-from sdstudio.core.events import EngineEvent, StepDone
+from sdstudio.core.errors import BackendLost, Cancelled, HistoryError, StudioError
+from sdstudio.core.events import StepDone
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.engine_tasks import Errand, Errands, TaskTools
-from sdstudio.jobs.interrupted import CLOSED, interrupted_message
-from sdstudio.jobs.kept import Keeping, Kept, KeptPictures
-from sdstudio.jobs.model_hash import LatestHash, ModelHash
+from sdstudio.jobs.kept import Keeping
+from sdstudio.jobs.model_hash import ModelHash
 from sdstudio.jobs.queue import Job, JobQueue, JobState
 from sdstudio.jobs.redrawing import Redrawer, Resolve, as_recorded, unattached
 from sdstudio.jobs.report import one_line, report_text
-from sdstudio.jobs.saving import Saving, Unsaved, UnsavedPicture
-
-__all__ = ["JobEvent", "KeptPictures", "UnsavedPicture", "Worker"]
+from sdstudio.jobs.runner import (
+    BackendGone,
+    BugFound,
+    JobEvent,
+    JobNews,
+    JobRunner,
+    JobStarted,
+    PictureSaved,
+    UnsavedChanged,
+)
+from sdstudio.jobs.saving import UnsavedPicture
 
 log = logging.getLogger(__name__)
 
@@ -95,15 +101,15 @@ class Worker(QThread):
         self._errands = Errands()
         self.woken = threading.Event()  # a look at the queue is due
         self._stopping = threading.Event()
-        self._unfinished = Kept()
-        self._unsaved = Unsaved(history)
+        self._runner = JobRunner(
+            queue, history, find_model, resolve, model_hash, self._backend_for, self._on_news, self._stopping
+        )
         self._lock = threading.Lock()  # over the three below
         self._settings = settings
         self._current: tuple[int, threading.Event] | None = None
         self._paused = False
         self._engine: Backend | None = None  # the worker's thread alone, as the rest
         self._engine_settings: Settings | None = None
-        self._hash = LatestHash(model_hash)
         self._status_at = 0.0
 
     def wake(self) -> None:
@@ -152,7 +158,7 @@ class Worker(QThread):
     @property
     def unsaved(self) -> tuple[UnsavedPicture, ...]:
         """Pictures that could not be saved, oldest first."""
-        return self._unsaved.pictures
+        return self._runner.unsaved.pictures
 
     def save_unsaved(self, folder: Path | None = None) -> list[Entry]:
         """Save the pictures that could not be saved, in a folder or, by default, in the history's own.
@@ -162,23 +168,24 @@ class Worker(QThread):
         """
         saved: list[Entry] = []
         for picture in self.unsaved:
-            saved.append(self._unsaved.save(picture, folder))
+            saved.append(self._runner.unsaved.save(picture, folder))
             self._mailbox.post(self.picture_saved.emit, saved[-1])
-            self._tell_unsaved()
+            self._runner.tell_unsaved()
         return saved
 
     @property
     def unfinished(self) -> frozenset[int]:
         """The cancelled jobs whose last step is still there to be kept."""
-        return self._unfinished.ids
+        return self._runner.unfinished.ids
 
     def forget_unfinished(self, listed: Collection[int]) -> None:
         """Let go of what jobs were drawing that are not listed any more."""
-        self._unfinished.forget_all_but(listed)
+        self._runner.unfinished.forget_all_but(listed)
 
     def keep(self, job: Job) -> None:
         """Decode and save what a cancelled job was drawing, before the next job; `kept` tells of it."""
-        self.ask(Keeping(job.id, lambda tools, cancel: self._keep(job, tools, cancel), self.kept.emit))
+        keep = self._runner.keep
+        self.ask(Keeping(job.id, lambda tools, cancel: keep(job, tools.redrawer, cancel), self.kept.emit))
 
     def stop(self, patience_s: float = 30.0) -> bool:
         """End the thread, also in the middle of a job, which is then marked interrupted; no signal comes afterwards.
@@ -197,13 +204,13 @@ class Worker(QThread):
 
     def abandon(self, patience_s: float) -> None:
         """Leave a thread that `stop` has not ended to the end of the process: no picture is half saved then."""
-        if not self._unsaved.end(patience_s):
+        if not self._runner.unsaved.end(patience_s):
             log.error("a picture is still being saved")
         with self._lock:
             job_id = self._current[0] if self._current is not None else None
         if job_id is not None:
             with contextlib.suppress(HistoryError):  # the next start finds it running, and marks it then
-                self._queue.finish(job_id, JobState.INTERRUPTED, *self._interrupted(self._queue.get(job_id)))
+                self._queue.finish(job_id, JobState.INTERRUPTED, *self._runner.interrupted(self._queue.get(job_id)))
 
     def run(self) -> None:
         """The thread: the engine, then job after job. Nothing that is raised in here ends it."""
@@ -228,7 +235,7 @@ class Worker(QThread):
                 patience = QUEUE_AGAIN_S
             if not self._stopping.is_set():
                 self.woken.wait(patience)
-        self._hash.stop()
+        self._runner.close()
         if self._engine is not None:
             self._engine.close()
 
@@ -244,6 +251,8 @@ class Worker(QThread):
             pass
         except StudioError as error:
             failure = error
+            if isinstance(error, BackendLost):
+                self._let_go_of_engine()
         except Exception as error:  # noqa: BLE001 (as for a job)
             self._report(error, None)
             failure = StudioError(f"Unexpected error: {one_line(error)}", "This is a bug; the report says more.")
@@ -262,90 +271,37 @@ class Worker(QThread):
         if self._stopping.is_set():
             cancel.set()
         try:
-            if not self._queue.start(job.id):
-                return  # cancelled in the moment between
-            self._unfinished.forget(job.id)
-            self._mailbox.post(self.job_started.emit, replace(job, state=JobState.RUNNING))
-            ended = self._ended(job, cancel)
+            ended = self._runner.run(job, cancel)
         finally:
             with self._lock:
                 self._current = None
-        self._mailbox.post(self.job_finished.emit, ended)
-        self._tell_status()
+        if ended is not None:
+            self._mailbox.post(self.job_finished.emit, ended)
+            self._tell_status()
 
-    def _ended(self, job: Job, cancel: threading.Event) -> Job:
-        """Draw, and return the job as it ended, written down where that is possible."""
-        state, message, hint = JobState.DONE, "", ""
-        saving, begun = self._saving(job.id, job), time.monotonic()
-        try:
-            self._draw(job, saving, cancel)
-        except Cancelled:
-            state = JobState.CANCELLED
-            if self._stopping.is_set():
-                state = JobState.INTERRUPTED
-            else:
-                self._leave(job)
-        except StudioError as error:
-            state, message, hint = JobState.FAILED, error.message, error.hint
-        except Exception as error:  # noqa: BLE001 (a bug ends this job and nothing else)
-            self._report(error, job)
-            state, message = JobState.FAILED, f"Unexpected error: {one_line(error)}"
-            hint = "This is a bug of the studio; the report says more."
-        at_step, took_s = saving.at_step, time.monotonic() - begun
-        try:
-            if state is JobState.INTERRUPTED:
-                message, hint = self._interrupted(job)
-            return self._queue.finish(job.id, state, message, hint, at_step, took_s)
-        except HistoryError as error:  # the next start finds it running and marks it interrupted
-            log.warning("how job %d ended could not be written down: %s", job.id, error)
-            return replace(job, state=state, message=message, hint=hint)
+    def _on_news(self, news: JobNews) -> None:
+        """Pass on what the runner tells, as signals of the main thread."""
+        match news:
+            case JobStarted():
+                self._mailbox.post(self.job_started.emit, news.job)
+            case JobEvent():
+                self._mailbox.post(self.job_event.emit, news)
+                if isinstance(news.event, StepDone) and time.monotonic() - self._status_at > STATUS_EVERY_S:
+                    self._tell_status()
+            case PictureSaved():
+                self._mailbox.post(self.picture_saved.emit, news.entry)
+            case UnsavedChanged():
+                self._mailbox.post(self.unsaved_changed.emit, news.pictures)
+            case BackendGone():
+                self._let_go_of_engine()
+            case BugFound():
+                self._report(news.error, news.job)
 
-    def _interrupted(self, job: Job) -> tuple[str, str]:
-        return interrupted_message(CLOSED, job.count - len(self._queue.remaining(job.id)), job.count)
-
-    def _draw(self, job: Job, saving: Saving, cancel: threading.Event) -> None:
+    def _backend_for(self, job: Job) -> Backend:
+        """Return the engine with the newest settings, or those of the picture that a job makes again."""
         engine = self._ready_engine()
-        model = self._find_model(job.request.model)
-        seeds = self._queue.remaining(job.id)
-        if not seeds:
-            return
         self._repeat_switches(job, engine)
-        self._hash.begin(model)
-        resolved = self._resolve(job.request, model, cancel)
-
-        def on_event(event: EngineEvent) -> None:
-            self._mailbox.post(self.job_event.emit, JobEvent(job.id, event))
-            saving.take(event)
-            if isinstance(event, StepDone) and time.monotonic() - self._status_at > STATUS_EVERY_S:
-                self._tell_status()
-
-        engine.generate(resolved, seeds, job.batch_size, on_event, cancel)
-        if saving.not_saved is not None:
-            raise saving.not_saved
-
-    def _saving(self, counted_to: int | None, job: Job) -> Saving:
-        return Saving(
-            self._history, self._unsaved, counted_to, job.parent_id,
-            self._hash.short, lambda entry: self._mailbox.post(self.picture_saved.emit, entry), self._tell_unsaved,
-        )  # fmt: skip
-
-    def _leave(self, job: Job) -> None:
-        """Hold what a cancelled job was drawing."""
-        unfinished = self._engine.take_unfinished() if self._engine is not None else None
-        if unfinished is not None:
-            self._unfinished.add(job.id, unfinished)
-
-    def _keep(self, job: Job, tools: TaskTools, cancel: threading.Event) -> tuple[Entry, ...]:
-        unfinished = self._unfinished.get(job.id)
-        if unfinished is None:
-            raise StudioError(f"Job = {job.id}: what it was drawing is no longer in memory.", "Run it again.")
-        self._hash.begin(self._find_model(job.request.model))
-        saving = self._saving(None, job)
-        tools.redrawer.keep(unfinished, saving.take, cancel)
-        if saving.not_saved is not None:
-            raise saving.not_saved
-        self._unfinished.forget(job.id)
-        return tuple(saving.entries)
+        return engine
 
     def _repeat_switches(self, job: Job, engine: Backend) -> None:
         """Draw a re-run with its picture's own memory switches, which shift pixels; the next job has the settings."""
@@ -378,8 +334,11 @@ class Worker(QThread):
         self._engine_settings = settings
         return self._engine
 
-    def _tell_unsaved(self) -> None:
-        self._mailbox.post(self.unsaved_changed.emit, self.unsaved)
+    def _let_go_of_engine(self) -> None:
+        """Close an engine that is lost; the next job has another one made."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
     def _tell_status(self) -> None:
         self._status_at = time.monotonic()

@@ -13,11 +13,11 @@ from PySide6.QtCore import QElapsedTimer, QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from sdstudio.app import Studio, build_studio
-from sdstudio.background.worker import JobEvent
 from sdstudio.core.events import StepDone
 from sdstudio.core.models.model import ModelInfo, default_request
 from sdstudio.core.request.request import RunOptions
 from sdstudio.jobs.queue import Job
+from sdstudio.jobs.runner import JobEvent
 
 TICK_MS: Final = 10
 

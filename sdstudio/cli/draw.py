@@ -6,7 +6,7 @@ import argparse
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from sdstudio.cli.destinations import Destination, HistoryDestination, PathDesti
 from sdstudio.cli.interrupt import interrupt_sets
 from sdstudio.cli.progress import Progress
 from sdstudio.core.errors import Cancelled, StudioError
-from sdstudio.core.events import Decoding, EngineEvent, ImageMade, StepDone
+from sdstudio.core.events import EngineEvent, ImageMade
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.params import parameters
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.request.submission import Share
 from sdstudio.core.settings import Settings
 from sdstudio.jobs.model_hash import SHORT
+from sdstudio.jobs.runner import Part, PictureRunner
 from sdstudio.library.resolving import RequestResolver
 
 
@@ -105,7 +106,7 @@ def _draw(
 
 
 class Drawing:
-    """One run of the engine: its events become a progress bar, files and lines of output."""
+    """One run of the engine: where its pictures go, and what is printed of them: a `Store`."""
 
     def __init__(self, console: Console, studio: Studio, order: Order, destination: Destination, as_json: bool) -> None:
         self._console = console
@@ -121,7 +122,7 @@ class Drawing:
         """Draw. Raises: StudioError, Cancelled."""
         order = self._order
         resolver = RequestResolver(self._studio.library)
-        requests = [resolver.resolve(part.request, order.model, self._cancel) for part in order.parts]
+        parts = [Part(resolver.resolve(part.request, order.model, self._cancel), part.seeds) for part in order.parts]
         # The sha256 of a large checkpoint takes seconds when it is not known yet; it is read while the model loads.
         with ThreadPoolExecutor(1, "sdstudio-hash") as lane, interrupt_sets(self._cancel, self._on_interrupt):
             hashing = lane.submit(self._studio.library.hash_of, order.model, None, self._cancel)
@@ -129,13 +130,8 @@ class Drawing:
             if order.settings is not None:
                 engine.configure(order.settings(engine.status().device))
             try:
-                before = 0
-                for part, resolved in zip(order.parts, requests, strict=True):
-                    engine.generate(
-                        resolved, part.seeds, order.batch_size,
-                        partial(self._on_part_event, hashing, before), self._cancel,
-                    )  # fmt: skip
-                    before += len(part.seeds)
+                runner = PictureRunner(self, self._progress.show, partial(_short, hashing))
+                runner.draw(engine, parts, order.batch_size, self._cancel)
             except Cancelled:
                 self._progress.say(f"sdstudio: interrupted; {self._made} of {len(order.seeds)} pictures are saved.")
                 raise
@@ -148,28 +144,19 @@ class Drawing:
     def _on_interrupt(self) -> None:
         self._progress.say("Stopping ...")
 
-    def _on_part_event(self, hashing: Future[str], before: int, event: EngineEvent) -> None:
-        """Count a part's pictures on from those of the parts before it."""
-        count = len(self._order.seeds)
-        if isinstance(event, StepDone | Decoding):
-            event = replace(event, image=event.image + before, image_count=count)
-        elif isinstance(event, ImageMade):
-            event = replace(event, index=event.index + before)
-        self._on_event(event, hashing)
-
-    def _on_event(self, event: EngineEvent, hashing: Future[str]) -> None:
-        self._progress.show(event)
-        if isinstance(event, ImageMade):
-            recipe = event.recipe.model_copy(update={"model_hash": _short(hashing)})
-            saved = self._destination.save(self._order.first + event.index, event.pixels, recipe)
-            self._made += 1
-            if self._made == len(self._order.seeds):
-                self._progress.close()
-            with self._progress.aside():
-                if self._as_json:
-                    self._console.record(picture_facts(recipe, saved.path, saved.entry_id))
-                else:
-                    self._console.result(str(saved.path))
+    def take(self, event: EngineEvent) -> None:
+        """Save a picture and print its facts. Raises: SaveFailed."""
+        if not isinstance(event, ImageMade):
+            return
+        saved = self._destination.save(self._order.first + event.index, event.pixels, event.recipe)
+        self._made += 1
+        if self._made == len(self._order.seeds):
+            self._progress.close()
+        with self._progress.aside():
+            if self._as_json:
+                self._console.record(picture_facts(event.recipe, saved.path, saved.entry_id))
+            else:
+                self._console.result(str(saved.path))
 
 
 def _short(hashing: Future[str]) -> str:

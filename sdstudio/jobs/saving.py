@@ -74,7 +74,6 @@ class Saving:
         unsaved: Where those go that cannot be saved.
         job_id: The job they are counted to; ``None`` for none.
         parent_id: The entry they are re-runs of.
-        short_hash: Returns the model's hash as recipes hold it, "" while it is not known.
         saved: Hears of each entry.
         failed: Hears that one could not be saved.
 
@@ -86,13 +85,12 @@ class Saving:
 
     def __init__(
         self, history: History, unsaved: Unsaved, job_id: int | None, parent_id: int | None,
-        short_hash: Callable[[], str], saved: Callable[[Entry], object], failed: Callable[[], object],
+        saved: Callable[[Entry], object], failed: Callable[[], object],
     ) -> None:  # fmt: skip
         self._history = history
         self._unsaved = unsaved
         self._job_id = job_id
         self._parent_id = parent_id
-        self._short_hash = short_hash
         self._saved = saved
         self._failed = failed
         self.not_saved: StudioError | None = None
@@ -102,22 +100,23 @@ class Saving:
     def take(self, event: EngineEvent) -> None:
         """Take an event. Raises the error of a picture that was not saved when further ones would be drawn."""
         if isinstance(event, StepDone):
-            if self.not_saved is not None:
-                raise self.not_saved  # its batch is finished; no further one, there is nowhere to put it
+            self.check()  # its batch is finished; no further one where there is nowhere to put it
             self.at_step = event.step, event.total
         elif isinstance(event, ImageMade):
             self._save(event)
 
+    def check(self) -> None:
+        """Raise the error of a picture that was not saved."""
+        if self.not_saved is not None:
+            raise self.not_saved
+
     def _save(self, made: ImageMade) -> None:
-        recipe = made.recipe
-        if not recipe.model_hash:
-            recipe = recipe.model_copy(update={"model_hash": self._short_hash()})
         try:
             with self._unsaved.writing():
-                entry = self._history.save(made.pixels, recipe, self._job_id, self._parent_id)
+                entry = self._history.save(made.pixels, made.recipe, self._job_id, self._parent_id)
         except SaveFailed as error:
             self.not_saved = error
-            self._unsaved.add(UnsavedPicture(made.pixels, recipe, self._job_id, self._parent_id, error))
+            self._unsaved.add(UnsavedPicture(made.pixels, made.recipe, self._job_id, self._parent_id, error))
             self._failed()
             return
         self.entries.append(entry)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from sdstudio.background.mailbox import JobEvent
 from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.request.request import RunOptions
 from sdstudio.history.store import Entry
+from sdstudio.jobs.runner import JobEvent
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.bring_forward import bring_forward

@@ -25,10 +25,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sdstudio.background.mailbox import JobEvent
 from sdstudio.background.verifying import Verified, Verifier
 from sdstudio.history.store import Entry
 from sdstudio.history.verdict import AMPLIFIED, Outcome
+from sdstudio.jobs.runner import JobEvent
 from sdstudio.ui.theme import GRID, current_theme, icon, mark
 from sdstudio.ui.widgets.dialog_foot import CLOSE, MARGIN, STOP, dialog_foot
 from sdstudio.ui.widgets.picture_view import PictureView

@@ -8,9 +8,9 @@ from typing import Final, Protocol
 from PySide6.QtCore import QObject, QTimer
 
 from sdstudio.background.controller import JobController
-from sdstudio.background.worker import JobEvent
 from sdstudio.core.settings import Settings
 from sdstudio.jobs.job import Group, JobState
+from sdstudio.jobs.runner import JobEvent
 from sdstudio.ui.widgets.progress_words import progress_of
 
 _PROMPT_LENGTH: Final = 80

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QObject, Slot
 
 from sdstudio.background.controller import JobController
-from sdstudio.background.worker import JobEvent, Worker
+from sdstudio.background.worker import Worker
 from sdstudio.core.events import StepDone
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.paths import StudioPaths
@@ -18,6 +18,7 @@ from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import Job, JobQueue
 from sdstudio.jobs.redrawing import unattached
+from sdstudio.jobs.runner import JobEvent
 from tests.unit.background.fakes import MODEL, ScriptedEngine
 
 

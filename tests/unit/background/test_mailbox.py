@@ -5,8 +5,9 @@ from typing import Any
 
 import shiboken6
 
-from sdstudio.background.mailbox import JobEvent, Mailbox
+from sdstudio.background.mailbox import Mailbox
 from sdstudio.core.events import Decoding, EngineStatus, Enlarging, ModelLoading, PreviewFrame, StepDone
+from sdstudio.jobs.runner import JobEvent
 
 
 def step(number: int, *, image: int = 0, preview: bool = True, job: int = 1) -> JobEvent:

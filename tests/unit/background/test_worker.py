@@ -6,7 +6,7 @@ import time
 import pytest
 from PIL import Image
 
-from sdstudio.core.errors import Cancelled, OutOfMemory, SaveFailed, StudioError
+from sdstudio.core.errors import BackendLost, Cancelled, OutOfMemory, SaveFailed, StudioError
 from sdstudio.core.events import Decoding, ImageMade, ModelLoading, StepDone
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
@@ -334,3 +334,17 @@ def test_many_jobs_in_a_row_all_end(floor: Floor):
     floor.wait_for_end(*jobs)
     assert floor.history.count() == 40
     assert floor.history.count("heart 39") == 1
+
+
+def test_a_lost_engine_fails_its_job_and_the_next_one_has_another_engine(floor: Floor):
+    def die(_engine: ScriptedEngine, _cancel: threading.Event) -> None:
+        raise BackendLost("The engine is gone.", "Run it again.")
+
+    floor.scripts["last"] = die
+    lost, frog = floor.submit("last"), floor.submit("frog")
+    floor.wait_for_end(lost, frog)
+    failed = floor.queue.get(lost.id)
+    assert (failed.state, failed.message) == (JobState.FAILED, "The engine is gone.")
+    assert floor.queue.get(frog.id).state is JobState.DONE
+    assert [engine.closed for engine in floor.engines] == [True, False]
+    assert "crashed" not in floor.heard.names

@@ -9,12 +9,13 @@ from typing import Final
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QApplication
 
-from sdstudio.background.worker import JobEvent, UnsavedPicture
 from sdstudio.core.errors import HistoryError, InvalidRequest, StudioError
 from sdstudio.core.events import EngineStatus, Notice
 from sdstudio.core.request.request import RunOptions
 from sdstudio.history.store import Entry
 from sdstudio.jobs.queue import Group, Job, JobState
+from sdstudio.jobs.runner import JobEvent
+from sdstudio.jobs.saving import UnsavedPicture
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.pages.create.queue.job_words import ended_text, title_of
 from sdstudio.ui.pages.create.widgets import CreateWidgets

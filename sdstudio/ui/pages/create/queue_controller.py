@@ -12,8 +12,8 @@ from typing import Final
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QToolButton
 
-from sdstudio.background.worker import KeptPictures
 from sdstudio.core.errors import StudioError
+from sdstudio.jobs.kept import KeptPictures
 from sdstudio.jobs.queue import Group, Job, JobState
 from sdstudio.ui.pages.create.acts import Acts
 from sdstudio.ui.pages.create.controller import Conductor
