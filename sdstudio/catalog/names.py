@@ -19,7 +19,6 @@ from sdstudio.catalog.schedulers import (
     find_sampling,
     find_schedule,
     folded,
-    schedule_of,
 )
 from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY, SCHEDULES
 
@@ -166,24 +165,6 @@ def to_a1111(scheduler: str, schedule: str) -> tuple[str, str]:
     """
     spec, levels = SCHEDULER_BY_KEY.get(scheduler), SCHEDULE_BY_KEY.get(schedule)
     return spec.sampler if spec else scheduler, levels.schedule_type if levels else schedule
-
-
-def to_comfyui(scheduler: str, schedule: str) -> tuple[str, str] | None:
-    """Return ComfyUI's ``sampler_name`` and ``scheduler`` that give the same; ``None`` where it has none."""
-    spec = SCHEDULER_BY_KEY.get(scheduler)
-    levels = SCHEDULE_BY_KEY.get(schedule_of(spec, schedule)) if spec is not None else None
-    if spec is None or levels is None or not spec.comfyui or not levels.comfyui:
-        return None
-    return (spec.comfyui, levels.comfyui) if spec.leaves_out_last == (spec.comfyui in COMFYUI_LEAVES_OUT) else None
-
-
-def to_invokeai(scheduler: str, schedule: str) -> str | None:
-    """Return InvokeAI's ``scheduler``; ``None`` for a pair it does not have."""
-    spec = SCHEDULER_BY_KEY.get(scheduler)
-    if spec is None or not spec.invokeai or spec.leaves_out_last:
-        return None
-    suffix = {"karras": "_k", "uniform": "", "": ""}.get(schedule_of(spec, schedule))
-    return None if suffix is None else spec.invokeai + suffix
 
 
 def _last_level(found: Sampling, leaves_out: bool) -> str:

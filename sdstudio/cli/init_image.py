@@ -16,7 +16,7 @@ from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.paths import expanded
 from sdstudio.core.pictures.input_size import size_like
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
-from sdstudio.core.request.input_fields import NEED_PICTURE
+from sdstudio.core.request.input_fields import INIT, INPUT_ROLES
 from sdstudio.history.name_notes import noted_names
 
 SIZE_RULE: Final = """\
@@ -51,7 +51,7 @@ def _may_be_written(folder: Path) -> bool:
 
 
 def begun(values: Mapping[str, Any], model: ModelInfo, studio: Studio) -> dict[str, Any]:
-    """Return given values with the input picture kept, and with a size where none is given.
+    """Return given values with the input pictures kept, and with a size where none is given.
 
     Raises:
         InvalidRequest: Something is given that acts on an input picture alone, or there is no such kept picture.
@@ -59,20 +59,22 @@ def begun(values: Mapping[str, Any], model: ModelInfo, studio: Studio) -> dict[s
         HistoryError: There is no picture of this number.
         SaveFailed: It cannot be kept.
     """
-    named = str(values.get("init_image", ""))
     rows = parameters_of(model)
-    if not named:
-        idle = next((rows[name] for name in sorted(NEED_PICTURE & values.keys())), None)
-        if idle is not None:
-            said = f"{idle.title} = {values[idle.name]}: it acts on an input picture, and there is none."
-            raise InvalidRequest(idle.name, said, "Give one with --init-image, or leave it out.")
-        return dict(values)
+    for role in INPUT_ROLES.values():
+        idle = next((rows[name] for name in sorted(role.dependent & values.keys())), None)
+        if idle is not None and not values.get(role.field):
+            message = f"{idle.title} = {values[idle.name]}: it acts on an {role.title.lower()}, and there is none."
+            raise InvalidRequest(idle.name, message, f"Give one with {rows[role.field].flag}, or leave it out.")
     inputs = InputPictures(studio.paths)
-    picture = kept(named, inputs, studio)
+    named = {field: str(values[field]) for field in INPUT_ROLES if values.get(field)}
+    pictures = {field: kept(name, inputs, studio).id for field, name in named.items()}
+    if INIT.field not in pictures:
+        return {**values, **pictures}
+    shape = inputs.size_of(pictures[INIT.field])
     width, height = size_like(
-        inputs.size_of(picture.id), rows, values.get("width"), values.get("height"), keep=values.get("strength") == 0
+        shape, rows, values.get("width"), values.get("height"), keep=values.get("strength") == 0
     )
-    return {**values, "init_image": picture.id, "width": width, "height": height}
+    return {**values, **pictures, "width": width, "height": height}
 
 
 def kept(named: str, inputs: InputPictures, studio: Studio) -> KeptPicture:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio
 from sdstudio.cli.interrupt import interrupt_sets
@@ -143,7 +144,7 @@ def _announced(plan: Plan, models: Path) -> str:
 
 
 def _report(args: argparse.Namespace, console: Console, plan: Plan, path: Path) -> None:
-    problem = examine(path).info.problem if plan.kind == "checkpoint" and path.exists() else ""
+    problem = examine(path).info.problem if plan.kind == CHECKPOINT and path.exists() else ""
     if args.json:
         console.record({
             "path": str(path), "title": plan.title, "kind": plan.kind, "source": plan.source, "revision": plan.revision,

@@ -17,7 +17,7 @@ from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest, ModelError
 from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
 from sdstudio.core.params import Kind, Parameter, Ui, parameters
-from sdstudio.core.pictures.input_size import SIDE_MAXIMUM, is_allowed, larger
+from sdstudio.core.pictures.input_size import SIDE_MAXIMUM, enlarging, is_allowed, larger
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
 from sdstudio.core.request.request import GenerationRequest, seeds_for
 from sdstudio.core.request.rules import over_defaults
@@ -28,7 +28,7 @@ from sdstudio.library.library import STARTER_KEY
 FACTOR: Final = Parameter(
     "factor", "Factor", "How many times as wide and as high.", Kind.NUMBER, 2.0, Ui(decimals=2), minimum=1, maximum=16
 )
-_NOT_ASKED: Final = frozenset({"init_image", "init_fit", "width", "height"})
+_NOT_ASKED: Final = frozenset(enlarging("", (0, 0), "")) - {"upscaler"}
 """Fields that follow from the picture and the factor."""
 
 _EPILOG: Final = """\
@@ -93,11 +93,7 @@ def _request(
     entry = _entry(picture, studio)
     model = _model(entry, values, studio)
     own = entry.recipe.request if entry is not None else default_request(model)
-    width, height = size
-    fixed = {
-        "model": model.key, "init_image": picture.id, "init_fit": "crop", "width": width, "height": height,
-        "upscaler": values.get("upscaler", ""),
-    }  # fmt: skip
+    fixed = {"model": model.key, **enlarging(picture.id, size, values.get("upscaler", ""))}
     request = GenerationRequest.checked({**over_defaults(own.model_dump(), values), **fixed}, parameters_of(model))
     return request, model
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.pictures.looks import Looks
+from sdstudio.core.request.input_fields import INIT
 
 FEW_STEPS_SAMPLERS: Final = frozenset({"lcm", "tcd"})
 """Made for distilled models: 4 to 8 steps, guidance 1 to 2 (diffusers ``api/schedulers/lcm``, ``tcd``)."""
@@ -77,7 +78,7 @@ class Situation:
     @property
     def strength(self) -> float:
         """How far the picture is drawn by the model: 1 where it begins from noise alone."""
-        return float(self.values["strength"]) if self.values.get("init_image") else 1.0
+        return float(self.values["strength"]) if self.values.get(INIT.field) else 1.0
 
     @property
     def steps_run(self) -> int:
@@ -241,7 +242,7 @@ ADVICE: Final[tuple[AdviceRow, ...]] = (
     ),
     AdviceRow(
         "input_lost", "strength",
-        lambda now: bool(now.values.get("init_image")) and now.strength > INPUT_LOST,
+        lambda now: bool(now.values.get(INIT.field)) and now.strength > INPUT_LOST,
         "So high a strength leaves nothing of the input picture.",
         lambda now: {"strength": HALF_DRAWN},
     ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sdstudio.core.errors import StudioError
-from sdstudio.core.pictures.input_size import Size, is_allowed, larger
+from sdstudio.core.pictures.input_size import Size, enlarging, is_allowed, larger
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.pictures.opening import opened_picture, upright_size
 from sdstudio.core.request.request import GenerationRequest
@@ -92,16 +92,8 @@ def orders_for(
 
 
 def _request(entry: Entry, picture_id: str, size: Size, how: Enlargement) -> GenerationRequest:
-    return entry.recipe.request.model_copy(
-        update={
-            "init_image": picture_id,
-            "init_fit": "crop",
-            "width": size[0],
-            "height": size[1],
-            "upscaler": how.upscaler,
-            "strength": how.strength,
-        }
-    )
+    values = {**enlarging(picture_id, size, how.upscaler), "strength": how.strength}
+    return entry.recipe.request.model_copy(update=values)
 
 
 def _size_of(entry: Entry) -> Size | None:

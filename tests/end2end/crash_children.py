@@ -23,7 +23,7 @@ from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history import formats
 from sdstudio.history.database.look import Look
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.store import Entry, History
 from tests.unit.history.conftest import started
 
@@ -87,7 +87,7 @@ def wrong(paths: StudioPaths, history: History) -> list[str]:
     found = []
     entries = history.entries(limit=100_000)
     for entry in entries[:2]:
-        if read_recipe(entry.path) != entry.recipe:
+        if recipe_of(entry.path) != entry.recipe:
             found.append(f"entry {entry.id} and its picture differ")
         with Image.open(entry.path) as picture:
             picture.load()
@@ -197,7 +197,7 @@ def _saving_until_killed(paths: StudioPaths, pixels: Image.Image, count: int, af
 def _is_whole(entry: Entry) -> bool:
     with Image.open(entry.path) as picture:
         picture.load()
-        return picture.size == (96, 96) and read_recipe(entry.path) == entry.recipe
+        return picture.size == (96, 96) and recipe_of(entry.path) == entry.recipe
 
 
 def delete(folder: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sdstudio import __version__
 from sdstudio.cli import main
 from sdstudio.core.paths import resources
 from sdstudio.core.request.presets import Preset, PresetBook
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 
 STARTER = resources() / "starter" / "model_index.json"
 
@@ -151,7 +151,7 @@ def test_one_seed_gives_one_picture_in_another_process_in_a_batch_and_by_rerun_o
     assert done.stderr == ""
     one = json.loads(done.stdout)
     assert one["prompt"] == prompt
-    assert read_recipe(tmp_path / "one.png").request.prompt == prompt
+    assert recipe_of(tmp_path / "one.png").request.prompt == prompt
     rows = [json.loads(line) for line in here("generate", prompt, *flags, "--count", 2).stdout.splitlines()]
     assert [row["seed"] for row in rows] == [41, 42]
     assert _same(one["path"], rows[0]["path"])
@@ -177,7 +177,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(environment, tmp_p
     assert "pictures are saved" in err
     paths = [json.loads(line)["path"] for line in (first + rest).splitlines()]
     assert sorted(str(path) for path in (tmp_path / "o").iterdir()) == sorted(paths)
-    assert all(read_recipe(path) for path in paths)
+    assert all(recipe_of(path) for path in paths)
 
 
 def test_ctrl_c_before_torch_is_there_ends_with_130(environment, tmp_path):

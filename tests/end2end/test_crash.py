@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sdstudio.core.paths import StudioPaths
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.jobs.queue import JobQueue, JobState
 from tests.end2end.crash_children import check_database
 from tests.unit.history.conftest import started
@@ -80,7 +80,7 @@ def test_a_job_killed_in_the_middle_is_listed_as_interrupted_and_can_be_finished
     assert [job.request.prompt for job in queue.jobs() if job.state is JobState.QUEUED] == ["waiting"]
     entries = history.entries("doomed")
     assert [entry.recipe.request.seed for entry in entries] == [11, 10]
-    assert all(read_recipe(entry.path) == entry.recipe for entry in entries)
+    assert all(recipe_of(entry.path) == entry.recipe for entry in entries)
     assert queue.remaining(left.id) == (12,)
     queue.close()
     history.close()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from sdstudio.core.errors import HistoryError, SaveFailed
 from sdstudio.core.paths import StudioPaths
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.store import History
 from tests.end2end.crash_children import check_database
 from tests.unit.history.conftest import everything_below, noise, recipe, started
@@ -83,7 +83,7 @@ def test_a_full_disk_keeps_what_is_saved_writes_nothing_half_and_works_again_wit
     assert recovery.kept is None
     assert after.count() == len(saved)
     after.delete([found.id])
-    assert all(read_recipe(found.path) == found.recipe for found in after.entries())
+    assert all(recipe_of(found.path) == found.recipe for found in after.entries())
     after.close()
 
 

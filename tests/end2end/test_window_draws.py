@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QPlainTextEdit, QPro
 
 from sdstudio.app import Studio, build_studio
 from sdstudio.core.events import StepDone
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.jobs.queue import JobState
 
 ENGINE_MS = 120_000
@@ -81,7 +81,7 @@ def test_a_prompt_is_drawn_watched_kept_restored_and_drawn_again(studio, window,
     first = window.canvas.entry
     assert window.canvas.view.picture.width() == first.recipe.request.width
     assert first.recipe.request.seed == 123
-    assert read_recipe(first.path) == first.recipe
+    assert recipe_of(first.path) == first.recipe
     low, high = Image.open(first.path).convert("L").getextrema()
     assert high - low > 60, "a picture, and not one flat colour"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from sdstudio.core.params import Parameter, parameters
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest
 
 _SIDES: Final = {row.name: row for row in parameters(GenerationRequest) if row.name in ("width", "height")}
@@ -49,6 +50,17 @@ def larger(size: Size, factor: float) -> Size:
     """Return the size of an enlarged picture: the nearest that can be asked for."""
     width, height = (max(_SIDE_MINIMUM, round(side * factor / _STEP) * _STEP) for side in size)
     return width, height
+
+
+def enlarging(picture_id: str, size: Size, upscaler: str) -> dict[str, Any]:
+    """Return the values of a request that makes a kept picture larger, whatever else it says.
+
+    Args:
+        picture_id: The picture's.
+        size: Of the larger picture.
+        upscaler: Name of what enlarges it, "" for Lanczos.
+    """
+    return {INIT.field: picture_id, "init_fit": "crop", "width": size[0], "height": size[1], "upscaler": upscaler}
 
 
 def is_allowed(size: Size) -> bool:

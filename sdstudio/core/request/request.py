@@ -35,7 +35,7 @@ from sdstudio.core.request.advanced_fields import (
     PromptSyntax,
     ZeroSnr,
 )
-from sdstudio.core.request.input_fields import InitFit, InitImage, Strength, Upscaler
+from sdstudio.core.request.input_fields import INIT, InitFit, InitImage, Strength, Upscaler
 from sdstudio.core.request.rules import check_together, modern, named, schedule_choices
 
 log = logging.getLogger(__name__)
@@ -267,7 +267,7 @@ class GenerationRequest(BaseModel):
     @property
     def steps_run(self) -> int:
         """How many steps are run: all, or over an input picture what its strength leaves, as diffusers counts."""
-        return int(self.steps * self.strength) if self.init_image else self.steps
+        return int(self.steps * self.strength) if INIT.picture_in(self) else self.steps
 
     def with_seed(self, seed: int) -> GenerationRequest:
         """Return this request with a recorded seed."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from PIL import Image
 
+from sdstudio.core.pictures.fit import placed
 from sdstudio.core.pictures.opening import as_seen, opened_picture
 from sdstudio.core.request.request import GenerationRequest
 
@@ -45,34 +46,20 @@ def fitted(picture: Image.Image, width: int, height: int, fit: str, enlarge: Enl
         picture: RGB.
         width: Of the result.
         height: Of the result.
-        fit: "crop": what is too much is cut off on both sides; "pad": all of it on white; "stretch".
+        fit: As `placed` takes it; what "pad" leaves is white.
         enlarge: See `input_picture`.
     """
-    match fit:
-        case "crop":
-            picture = picture.crop(_middle(picture.size, width, height))
-        case "pad":
-            inside = _within(picture.size, width, height)
-            whole = Image.new("RGB", (width, height), _BACKGROUND)
-            whole.paste(_sized(picture, *inside, enlarge), ((width - inside[0]) // 2, (height - inside[1]) // 2))
-            return whole
-    return _sized(picture, width, height, enlarge)
+    place = placed(picture.size, (width, height), fit)
+    part = picture if place.part == (0, 0, *picture.size) else picture.crop(place.part)
+    inside = _sized(part, *place.size, enlarge)
+    if place.size == (width, height):
+        return inside
+    whole = Image.new("RGB", (width, height), _BACKGROUND)
+    whole.paste(inside, place.at)
+    return whole
 
 
 def _sized(picture: Image.Image, width: int, height: int, enlarge: Enlarge) -> Image.Image:
     if picture.size == (width, height):
         return picture
     return (enlarge if width > picture.width or height > picture.height else lanczos)(picture, width, height)
-
-
-def _middle(size: tuple[int, int], width: int, height: int) -> tuple[int, int, int, int]:
-    """Return the largest box of the shape asked for, in the middle of a picture."""
-    wide, high = _within((width, height), *size)
-    left, top = (size[0] - wide) // 2, (size[1] - high) // 2
-    return left, top, left + wide, top + high
-
-
-def _within(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
-    """Return the largest size of a picture's shape that lies within these bounds."""
-    factor = min(width / size[0], height / size[1])
-    return min(width, max(1, round(size[0] * factor))), min(height, max(1, round(size[1] * factor)))

@@ -8,6 +8,7 @@ from typing import Final
 
 from sdstudio.core.params import parameters
 from sdstudio.core.paths import StudioPaths
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.database.rows import COLUMNS, Entry, entry_of, stored_path
 from sdstudio.history.database.schema import Database
@@ -69,7 +70,7 @@ def relation(parent: GenerationRequest, child: GenerationRequest) -> str:
     if set(names) <= {"width", "height"}:
         larger = child.width * child.height > parent.width * parent.height
         return "Larger" if larger else "Another size"
-    if "init_image" in names and child.init_image:
+    if INIT.field in names and INIT.picture_in(child):
         return "From a picture" if child.steps_run else "Upscaled"
     titles = [row.title for row in changed if row.name != "seed"]
     return f"{titles[0]} changed" if len(titles) == 1 else f"{titles[0]} and more changed"

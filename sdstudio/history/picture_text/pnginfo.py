@@ -21,14 +21,15 @@ from sdstudio import __version__
 from sdstudio.catalog.names import from_a1111, from_studio_0_1, to_a1111
 from sdstudio.catalog.schedulers import TAKEN_BY_SOME
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY
-from sdstudio.core.errors import InvalidRequest, PictureUnreadable
+from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.files import write_whole
 from sdstudio.core.params import Kind, Parameter, parameters
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.request.rules import idle_fields
 from sdstudio.history.picture_text.a1111_text import NEGATIVE, a1111_version, parse_pairs
 from sdstudio.history.picture_text.attached_text import A1111_NOISE, attached_keys, tagged_prompt, take_attached
-from sdstudio.history.picture_text.texts import MAKER_NOTE, USER_COMMENT, read_texts
+from sdstudio.history.picture_text.texts import MAKER_NOTE
 
 log = logging.getLogger(__name__)
 
@@ -87,30 +88,6 @@ def write_png(file: Path | BinaryIO, pixels: Image.Image, recipe: Recipe) -> Non
         write_whole(file, write)
     else:
         write(file)
-
-
-def read_recipe(path: Path) -> Recipe | None:
-    """Return how a picture was made: the studio's own recipe, else what its A1111 text tells, else ``None``.
-
-    Missing, broken and hostile files have neither. `foreign.read_picture` knows other programs too.
-    """
-    try:
-        texts = read_texts(path)
-    except PictureUnreadable as error:
-        log.info("%s: no text can be read: %s", path, error)
-        return None
-    recipe = own_recipe(texts)
-    if recipe is not None:
-        return recipe
-    read = split_infotext(texts.get(A1111_KEY) or texts.get(USER_COMMENT, ""))
-    if "steps" not in read.values:
-        return None
-    return Recipe(
-        app=read.leftovers.get("Version", "A1111"),
-        request=GenerationRequest.checked(read.values),
-        model_name=read.leftovers.get("Model", ""),
-        model_hash=read.leftovers.get("Model hash", ""),
-    )
 
 
 def own_recipe(texts: Mapping[str, str]) -> Recipe | None:
@@ -209,11 +186,6 @@ def _quoted(value: str) -> str:
     return value
 
 
-def parse_infotext(text: str) -> dict[str, Any]:
-    """Return what A1111 text says as values for `GenerationRequest.checked`; see `split_infotext` for the rest."""
-    return split_infotext(text).values
-
-
 def split_infotext(text: str) -> Infotext:
     """Read A1111 text of any version into values for a request and what is left over."""
     prompt, negative, pairs = parse_pairs(text)
@@ -246,8 +218,8 @@ def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext
     if _by_studio_0_1(pairs):
         values.setdefault("compatibility", FIRST_COMPATIBILITY)
     take_attached(values, leftovers)
-    if "strength" in values and "init_image" not in values:
-        leftovers.setdefault("Input picture", "made from another picture, which is not inside")
+    if "strength" in values and INIT.field not in values:
+        leftovers.setdefault(INIT.title, "made from another picture, which is not inside")
     return Infotext(values, leftovers)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sdstudio.catalog.kinds import PICKLES
+from sdstudio.catalog.kinds import CHECKPOINT, PICKLES
 from sdstudio.core.errors import Cancelled, ModelUnsupported, SaveFailed
 from sdstudio.core.models.folder import INDEX_FILE
 from sdstudio.core.models.safetensors_header import read_header
@@ -94,7 +94,7 @@ def _looked_at(source: Path, models: Path) -> tuple[str, Path, dict[str, Path]]:
         finding = examine(source)
         if finding.error is not None:
             raise finding.error
-        return "checkpoint", models / file_name(finding.info.name, ""), _files_of(source)
+        return CHECKPOINT, models / file_name(finding.info.name, ""), _files_of(source)
     if source.suffix.lower() in PICKLES and os.path.exists(source):
         said = f"{source} may hold Python objects: allowed are a model's folder and .safetensors files."
         raise ModelUnsupported(said, "Convert it first, with `sdstudio models convert`.")

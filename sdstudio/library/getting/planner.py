@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import httpx2
 
 from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY
-from sdstudio.catalog.kinds import EMBEDDING, KIND_BY_KEY, LORA, OTHER, UPSCALER, VAE
+from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, KIND_BY_KEY, LORA, OTHER, UPSCALER, VAE
 from sdstudio.core.errors import DownloadDamaged, InvalidRequest, ModelDamaged, ModelUnsupported
 from sdstudio.core.models.folder import INDEX_FILE, ModelIndex
 from sdstudio.core.models.safetensors_header import Header, may_begin_header, parse_header
@@ -117,7 +117,7 @@ class Planner:
             title=title,
             source=listing.repo,
             revision=listing.revision,
-            kind="checkpoint",
+            kind=CHECKPOINT,
             target=row.key if row else file_name(title, ""),
             is_folder=True,
             licence=(row.licence if row else "") or listing.licence,

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QDialog, QListWidget, QPushButton, QSpinBox
 
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from tests.gui.window.test_main_window import make_picture, trigger
 
 PATIENCE_MS = 20_000
@@ -43,7 +43,7 @@ def test_the_chosen_format_holds_from_the_next_picture_on_and_after_a_restart(bu
     QTest.mouseClick(dialog.findChild(QPushButton, "closeSettingsButton"), Qt.MouseButton.LeftButton)
     lossy = drawn(studio, qtbot, 2)
     assert lossy.path.suffix == ".jpg"
-    assert read_recipe(lossy.path) == lossy.recipe
+    assert recipe_of(lossy.path) == lossy.recipe
     dragged = studio.window.exchange.mime_of([lossy])
     assert [url.toLocalFile() for url in dragged.urls()] == [str(lossy.path)]
     assert studio.close()

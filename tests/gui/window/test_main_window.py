@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.core.errors import OutOfMemory, SaveFailed
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.jobs.queue import JobState
 from sdstudio.ui.widgets.status_line import STARTING
 from sdstudio.ui.window.main_window import TITLE
@@ -110,7 +110,7 @@ class TestMaking:
         assert entry.recipe.request.prompt == "red heart"
         assert entry.recipe.request.seed == 7
         assert any(previews)
-        assert read_recipe(entry.path).request == entry.recipe.request
+        assert recipe_of(entry.path).request == entry.recipe.request
         assert studio.window.windowTitle() == TITLE
 
     def test_ctrl_enter_makes_one_too(self, studio, qtbot):
@@ -468,7 +468,7 @@ class TestHistory:
         with Image.open(tmp_path / f"copy{ending}") as copy:
             assert copy.size == (64, 128)
         if ending == ".png":
-            assert read_recipe(tmp_path / "copy.png") == studio.window.canvas.entry.recipe
+            assert recipe_of(tmp_path / "copy.png") == studio.window.canvas.entry.recipe
 
     def test_a_copy_that_cannot_be_saved_is_told(self, studio, qtbot, tmp_path):
         make_picture(studio, qtbot, "red heart")

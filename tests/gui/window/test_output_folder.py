@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialog, QFileDialog, QLabel, QLineEdit, QPushButton
 
 from sdstudio.core.settings import Settings
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.ui.widgets.message_bar import MessageBar
 from tests.gui.window.test_file_format import PATIENCE_MS, drawn, open_files_group
 
@@ -55,7 +55,7 @@ def test_pictures_go_where_the_settings_say_from_the_next_one_on_and_after_a_res
     second = drawn(studio, qtbot, 2)
     assert second.path.parent == output / "heart-2"
     assert second.path.stem == f"{second.recipe.request.seed}-{second.id:06d}"
-    assert read_recipe(second.path) == second.recipe
+    assert recipe_of(second.path) == second.recipe
     assert first.path.is_file()
     assert studio.close()
     again = build()

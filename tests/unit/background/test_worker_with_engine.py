@@ -13,7 +13,7 @@ from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.request.request import RunOptions
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import make_engine
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.verdict import Outcome
 from sdstudio.jobs.queue import JobState
 from sdstudio.library.library import Library
@@ -58,7 +58,7 @@ def test_pictures_of_a_batch_can_be_made_again_alone(floor):
     wait_for_end(floor, first_alone)
     alone = [entry for entry in floor.history.entries() if entry.parent_id == entries[0].id]
     assert (pixels(alone[0]) == pixels(alone[1])).all(), "the same request alone twice: the same pixels"
-    recipe = read_recipe(alone[0].path)
+    recipe = recipe_of(alone[0].path)
     assert len(recipe.model_hash) == 10
     assert recipe.made_with["versions"]["torch"]
     assert floor.heard.of("engine_ready")[0].versions["torch"]
@@ -112,7 +112,7 @@ def test_what_a_cancelled_job_was_drawing_is_kept_verified_and_drawn_to_its_end_
         floor.controller.keep(long.id)
     (entry,) = told.args[0].entries
     assert entry.recipe.unfinished == (ended.step, 150)
-    assert read_recipe(entry.path) == entry.recipe
+    assert recipe_of(entry.path) == entry.recipe
     assert len(entry.recipe.model_hash) == 10
     verifier = Verifier(floor.worker)
     with floor.qtbot.waitSignal(verifier.verified, timeout=60_000) as told:

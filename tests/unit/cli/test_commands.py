@@ -15,7 +15,7 @@ from sdstudio.catalog.schedules import SCHEDULES
 from sdstudio.cli import draw as drawing
 from sdstudio.cli import main
 from sdstudio.core.settings import Settings
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_pictures_are_drawn_with_the_models_own_values_and_described(run, tmp_pa
         }  # fmt: skip
         assert (row["prompt"], row["negative_prompt"], row["blocked"], row["id"]) == ("a red heart", "", "", None)
         assert row["duration_s"] > 0
-        recipe = read_recipe(row["path"])
+        recipe = recipe_of(row["path"])
         assert recipe.request.seed == row["seed"]
         assert recipe.model_hash == row["model_hash"]
         assert len(row["model_hash"]) == 10
@@ -73,12 +73,12 @@ def test_every_flag_reaches_the_picture(run, tmp_path):
     assert err == ""
     [row] = _records(out)
     assert (row["scheduler"], row["schedule"]) == ("dpmpp_2m", "karras")
-    request = read_recipe(row["path"]).request
+    request = recipe_of(row["path"]).request
     assert request.model_dump(exclude_defaults=True) == {
         "model": "tiny", "prompt": "a cat", "negative_prompt": "red", "width": 72, "height": 80, "steps": 2,
         "guidance_scale": 3.5, "schedule": "karras", "seed": 2**64 - 1, "clip_skip": 2,
     }  # fmt: skip
-    assert read_recipe(row["path"]).made_with["memory"]["vae_tiling"] is True
+    assert recipe_of(row["path"]).made_with["memory"]["vae_tiling"] is True
 
 
 def test_progress_goes_to_stderr_and_paths_to_stdout(run, tmp_path):
@@ -92,7 +92,7 @@ def test_progress_goes_to_stderr_and_paths_to_stdout(run, tmp_path):
 def test_any_text_is_a_prompt(run, tmp_path, prompt):
     out, _ = run("generate", prompt, "--model", "tiny", "--steps", 1, "--out", tmp_path / "x.png", "--json")
     [row] = _records(out)
-    assert read_recipe(row["path"]).request.prompt == prompt.encode("utf-8", "replace").decode()
+    assert recipe_of(row["path"]).request.prompt == prompt.encode("utf-8", "replace").decode()
 
 
 def test_without_out_a_picture_goes_into_the_history_and_rerun_draws_the_same_pixels(run, home, tmp_path):
@@ -134,10 +134,10 @@ def test_a_rerun_has_the_switches_and_the_precision_of_the_picture(run, tmp_path
     [row] = _records(out)
     out, _ = run("history", "rerun", row["id"], "--out", tmp_path / "again.png")
     assert _same(row["path"], out.strip())
-    assert read_recipe(out.strip()).made_with["memory"] == {"vae_tiling": True}
-    assert read_recipe(out.strip()).made_with["dtype"] == "bfloat16"
+    assert recipe_of(out.strip()).made_with["memory"] == {"vae_tiling": True}
+    assert recipe_of(out.strip()).made_with["dtype"] == "bfloat16"
     out, _ = run("history", "rerun", row["id"], "--out", tmp_path / "other.png", "--no-vae-tiling")
-    assert read_recipe(out.strip()).made_with["memory"] == {}
+    assert recipe_of(out.strip()).made_with["memory"] == {}
 
 
 def test_a_rerun_with_changed_weights_says_so(run, studio):
@@ -191,7 +191,7 @@ def test_an_unwritable_folder_is_found_before_the_model_is_loaded(run, monkeypat
 def test_the_settings_count_and_flags_go_before_them(run, studio, tmp_path):
     Settings(vae_slicing=True, vae_tiling=True).save(studio.settings)
     out, _ = run("generate", "x", "--model", "tiny", "--no-vae-tiling", "--out", tmp_path / "x.png")
-    assert read_recipe(out.strip()).made_with["memory"] == {"vae_slicing": True}
+    assert recipe_of(out.strip()).made_with["memory"] == {"vae_slicing": True}
 
 
 def test_a_damaged_settings_file_is_told_and_does_not_stop_anything(run, studio):
@@ -283,7 +283,7 @@ def test_a_template_gives_each_picture_its_own_words_and_each_can_be_drawn_alone
     for row in rows:
         assert row["prompt"].startswith("watercolour painting of a ")
         assert "{" not in row["prompt"]
-        written = read_recipe(row["path"]).request.written
+        written = recipe_of(row["path"]).request.written
         assert (written.prompt, written.styles) == ("a {red|blue|green} __animal__", ("Watercolour",))
     again, _ = run("history", "rerun", rows[1]["id"], "--out", tmp_path / "again.png", "--json")
     assert _records(again)[0]["prompt"] == rows[1]["prompt"]
@@ -395,7 +395,7 @@ def test_lora_and_vae_are_attached_recorded_and_refused_by_name(run, studio, tmp
     run("generate", "a cat <lora:ink:0.5>", "--model", "tiny", "--seed", 1, "--out", tagged, "--vae", "soft", "--quiet")
     assert not _same(plain, listed)
     assert _same(tagged, listed)
-    recipe = read_recipe(listed)
+    recipe = recipe_of(listed)
     assert (recipe.request.loras, recipe.request.vae) == ((("ink", 0.5),), "soft")
     lora, vae = recipe.made_with["adapters"]
     assert (lora["kind"], lora["unet_weight"], len(lora["hash"])) == ("lora", 0.5, 12)

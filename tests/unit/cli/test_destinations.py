@@ -8,7 +8,7 @@ from PIL import Image
 from sdstudio.cli.destinations import PathDestination
 from sdstudio.core.errors import InvalidRequest, SaveFailed
 from sdstudio.core.request.request import GenerationRequest, Recipe
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 
 
 def _recipe(prompt="a red heart", seed=7):
@@ -26,7 +26,7 @@ def test_a_png_name_is_numbered_and_replaced(tmp_path):
         paths = _save(PathDestination.of(str(out)))
         assert [path.name for path in paths] == ["heart.png", "heart-1.png", "heart-2.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["heart-1.png", "heart-2.png", "heart.png"]
-    assert read_recipe(paths[2]) == _recipe(seed=9)
+    assert recipe_of(paths[2]) == _recipe(seed=9)
 
 
 def test_a_folder_gets_speaking_names_and_nothing_is_replaced(tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image, ImageChops
 from sdstudio.cli import main
 from sdstudio.cli.context import opened_history
 from sdstudio.core.pictures.input_store import InputPictures
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_at_strength_0_the_pictures_own_pixels_and_size_come_back(run, picture, 
     Image.effect_noise((128, 72), 90).convert("RGB").save(picture)
     ([row], _) = generate(run, "--init-image", picture, "--strength", 0, "--out", tmp_path / "out.png")
     assert _same(picture, row["path"])
-    assert read_recipe(tmp_path / "out.png").request.init_image == row["init_image"]
+    assert recipe_of(tmp_path / "out.png").request.init_image == row["init_image"]
 
 
 def test_a_given_size_counts_and_one_side_follows_from_the_other(run, picture, tmp_path):

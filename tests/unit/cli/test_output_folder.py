@@ -10,7 +10,7 @@ import pytest
 
 from sdstudio.cli import main
 from sdstudio.core.settings import Settings
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_pictures_there_are_drawn_found_begun_from_verified_exported_and_checked
     run("history", "check", "--deep", "--repair")
     run("history", "export", first["id"], "--out", tmp_path / "exported")
     (copy,) = (tmp_path / "exported").iterdir()
-    assert read_recipe(copy).request == read_recipe(Path(first["path"])).request
+    assert recipe_of(copy).request == recipe_of(Path(first["path"])).request
     ([named], _) = run(*draw, "--out", tmp_path / "named.png")
     assert named["path"] == str(tmp_path / "named.png")
     output.rename(tmp_path / "unplugged")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sdstudio.cli import main
 from sdstudio.engine import engine as engine_module
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.store import History
 from tests.tiny_upscalers import dense_weights, repeating_weights, write
 from tests.unit.history.conftest import everything_below, only_to_be_read
@@ -86,7 +86,7 @@ def test_an_upscaler_enlarges_it_and_is_recorded_with_its_hash(run, no_model, tm
     assert out == f"{tmp_path / 'large.png'}\n"
     assert "tile 2/2" in err
     assert (pixels(tmp_path / "large.png") == pixels(path).repeat(4, 0).repeat(4, 1)).all()
-    recipe = read_recipe(tmp_path / "large.png")
+    recipe = recipe_of(tmp_path / "large.png")
     assert recipe.request.upscaler == "twice"
     [adapter] = recipe.made_with["adapters"]
     assert (adapter["kind"], adapter["name"], len(adapter["hash"])) == ("upscaler", "twice", 10)

@@ -13,7 +13,6 @@ from sdstudio.history import store
 from sdstudio.history.care.checkup import DAMAGED
 from sdstudio.history.care.recovery import Recovery, set_aside
 from sdstudio.history.picture_text.foreign.reading import recipe_of
-from sdstudio.history.picture_text.pnginfo import read_recipe
 from sdstudio.history.verdict import Outcome, judged
 from tests.unit.history.conftest import everything_below, noise, picture, recipe, started
 
@@ -30,7 +29,7 @@ def test_a_picture_is_kept_in_the_chosen_format_with_its_recipe(history, kept_as
     pixels, made = noise((64, 48)), recipe("red heart 🦊", negative_prompt="blurry")
     entry = history.save(pixels, made)
     assert entry.path.name == f"000001-red-heart-42{ending}"
-    assert read_recipe(entry.path) == recipe_of(entry.path) == made
+    assert recipe_of(entry.path) == recipe_of(entry.path) == made
     with Image.open(entry.path) as stored:
         assert stored.format == kept_as.upper()
         assert (stored.convert("RGB").tobytes() == pixels.tobytes()) == (kept_as != "jpeg")
@@ -61,7 +60,7 @@ def test_what_a_format_cannot_hold_is_kept_as_png(history, kept_as, size, prompt
     made = recipe(prompt, negative_prompt=prompt)
     entry = history.save(picture(size=size), made)
     assert entry.path.suffix == ".png"
-    assert read_recipe(entry.path) == made
+    assert recipe_of(entry.path) == made
     assert history.entries() == [entry]
 
 

@@ -18,7 +18,7 @@ from sdstudio.history import name_notes, store
 from sdstudio.history.care.checkup import DAMAGED, NO_FILE, NO_ROW
 from sdstudio.history.care.recovery import Recovery, set_aside
 from sdstudio.history.name_notes import NOTES, noted_names
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.store import History
 from tests.unit.history.conftest import everything_below, noise, picture, recipe, started
 
@@ -59,7 +59,7 @@ def test_new_pictures_go_there_and_old_ones_stay_in_the_history(history, output,
     new = history.save(picture(), recipe("new"))
     assert new.path.parent == output / "starter"
     assert new.path.stem == "42"
-    assert read_recipe(new.path) == new.recipe
+    assert recipe_of(new.path) == new.recipe
     history.configure(Settings(output_folder=output.parent / "trash"))
     third = history.save(picture(), recipe("third"))
     assert third.path == output.parent / "trash" / str(third.created.date()) / "000003-third-42.png"
@@ -83,7 +83,7 @@ def test_a_name_that_exists_is_never_overwritten(history, output, trash):
     history.delete([first.id])
     third = history.save(picture(), recipe("three"))
     assert third.path.name == "42-4.png", "what lies in the trash may come back"
-    assert history.restore([first.id])[0].recipe == recipe("one") == read_recipe(first.path)
+    assert history.restore([first.id])[0].recipe == recipe("one") == recipe_of(first.path)
     assert history.count() == 3
 
 
@@ -93,7 +93,7 @@ def test_any_prompt_gives_a_name_within_the_folder(history, output, prompt):
     entry = history.save(picture(), recipe(prompt))
     assert entry.path.is_relative_to(output)
     assert entry.path.resolve().is_relative_to(output.resolve())
-    assert read_recipe(entry.path) == entry.recipe
+    assert recipe_of(entry.path) == entry.recipe
 
 
 def test_a_folder_that_goes_away_between_pictures_loses_none_and_says_so(history, output, home):

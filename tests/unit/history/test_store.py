@@ -19,7 +19,7 @@ from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history import store
 from sdstudio.history.care.recovery import Recovery
 from sdstudio.history.database.schema import Database
-from sdstudio.history.picture_text.pnginfo import read_recipe
+from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.store import History
 from tests.unit.history.conftest import Bin, everything_below, noise, picture, recipe, started, written
 
@@ -31,7 +31,7 @@ def test_a_saved_picture_is_a_png_with_its_recipe_a_thumbnail_and_a_row(history,
     assert entry.path.name == "000001-red-heart-on-a-blue-background-42.png"
     with Image.open(entry.path) as stored:
         assert stored.tobytes() == pixels.tobytes()
-    assert read_recipe(entry.path) == made
+    assert recipe_of(entry.path) == made
     with Image.open(entry.thumbnail) as small:
         assert small.size == (64, 64)
     assert history.get(entry.id) == entry
@@ -71,7 +71,7 @@ def test_any_prompt_can_be_saved_found_and_read_back(history, home, prompt):
     assert entry.path.name.isascii()
     assert len(entry.path.name) <= 100
     assert history.get(entry.id).recipe == made
-    assert read_recipe(entry.path) == made
+    assert recipe_of(entry.path) == made
     words = [word for word in prompt.replace("\0", " ").split() if len(word) >= 3][:5]
     assert history.entries(" ".join(words)) == [entry]
 
@@ -117,7 +117,7 @@ def test_a_picture_written_over_an_older_one_replaces_its_entry(history, tmp_pat
     old = history.save(picture("red"), recipe("old"), out=tmp_path / "x.png")
     new = history.save(picture("blue"), recipe("new"), out=tmp_path / "x.png")
     assert history.entries() == [new]
-    assert read_recipe(old.path).request.prompt == "new"
+    assert recipe_of(old.path).request.prompt == "new"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_many_threads_save_at_once(history):
     assert errors == []
     assert history.count() == 30
     assert len({entry.path for entry in history.entries()}) == 30
-    assert all(read_recipe(entry.path) == entry.recipe for entry in history.entries())
+    assert all(recipe_of(entry.path) == entry.recipe for entry in history.entries())
 
 
 def test_delete_moves_to_the_trash_and_restore_brings_back(history, trash):

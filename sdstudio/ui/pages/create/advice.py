@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.advice import ADVICE, Advice, Situation, advice_for
 from sdstudio.core.pictures.looks import Looks
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.history.store import Entry
 from sdstudio.ui.forms.editor import camel
 from sdstudio.ui.pages.create.acts import Acts
@@ -25,7 +26,7 @@ DELAY_MS: Final = 200
 LINE_PX: Final = 20
 LEAST_WORDS_PX: Final = 48
 """Where fewer of its words fit, a hint is its button alone."""
-_LOOKED_AT: Final = ("model", "guidance_scale", "steps", "scheduler", "init_image")
+_LOOKED_AT: Final = ("model", "guidance_scale", "steps", "scheduler", INIT.field)
 """A picture's looks speak of these; once one of them is another, the picture says nothing about the next."""
 
 
@@ -170,7 +171,7 @@ class Adviser(QObject):
         values = {name: self._panel.value(name) for name in names}
         if any(value in (None, "", 0) for value in values.values()):
             return None  # something is half typed
-        values |= {name: self._panel.value(name) for name in ("init_image", "strength")}
+        values |= {name: self._panel.value(name) for name in (INIT.field, "strength")}
         values |= {"prompt": self._editor.prompt, "negative_prompt": self._editor.negative_prompt}
         looks = None
         if self._looks is not None:

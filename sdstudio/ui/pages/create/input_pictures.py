@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from PySide6.QtCore import QObject, QRectF, Qt, Signal
+from PySide6.QtCore import QObject, QRect, Qt, Signal
 from PySide6.QtGui import QImage, QPainter
 
 from sdstudio.core.errors import HistoryError, InvalidRequest, SaveFailed, StudioError
+from sdstudio.core.pictures.fit import placed
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
 from sdstudio.core.pictures.opening import as_seen, opened_picture, shown, upright_size
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.store import Entry, History
 from sdstudio.ui.entries.actions import EntryActions
@@ -28,7 +30,7 @@ from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.picture_drag import Offer
 
-FIELD: Final = "init_image"
+FIELD: Final = INIT.field
 SMALL_PX: Final = 512
 """Longest side of what is shown of an input: 256 logical pixels on a screen of twice as many."""
 PASTED: Final = "Pasted picture.png"
@@ -128,7 +130,7 @@ class InputDesk(QObject):
 
     def first_look(self, request: GenerationRequest) -> QImage | None:
         """Return the input of a request as it begins, small and in its shape; ``None`` unless it is at hand."""
-        seen = self._seen.get(request.init_image)
+        seen = self._seen.get(INIT.picture_in(request))
         return None if seen is None else fitted(seen.small, request.width, request.height, request.init_fit)
 
     def _on_kept(self, number: int, count: int, is_brought: bool, came: tuple[KeptPicture, Seen]) -> None:
@@ -240,16 +242,14 @@ def _seen_of(path: Path, pictures: InputPictures) -> Seen:
 
 
 def fitted(small: QImage, width: int, height: int, fit: str) -> QImage:
-    """Return a picture in the shape of ``width`` x ``height``, fitted in one of the ways of `init_fit`."""
+    """Return a small picture in the shape of ``width`` x ``height``; ``fit``: as `placed` takes it."""
     scale = SMALL_PX / max(width, height)
     shape = QImage(max(1, round(width * scale)), max(1, round(height * scale)), QImage.Format.Format_RGB32)
     shape.fill(Qt.GlobalColor.white)
-    across, down = shape.width() / small.width(), shape.height() / small.height()
-    if fit != "stretch":
-        across = down = max(across, down) if fit == "crop" else min(across, down)
-    w, h = small.width() * across, small.height() * down
+    place = placed((small.width(), small.height()), (shape.width(), shape.height()), fit)
+    left, top, right, bottom = place.part
     painter = QPainter(shape)
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-    painter.drawImage(QRectF((shape.width() - w) / 2, (shape.height() - h) / 2, w, h), small)
+    painter.drawImage(QRect(*place.at, *place.size), small, QRect(left, top, right - left, bottom - top))
     painter.end()
     return shape

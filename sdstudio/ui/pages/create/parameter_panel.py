@@ -19,6 +19,7 @@ from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.models.titles import model_titles
 from sdstudio.core.params import Choice, Parameter, parameters
+from sdstudio.core.request.input_fields import INPUT_ROLES
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields, idle_prompt_fields, named, schedule_choices
 from sdstudio.ui.forms.asset_editors import LoraEditor, offer
@@ -33,7 +34,7 @@ FOLDED_GROUPS: Final = frozenset({"Advanced"})
 SIZE_FIELDS: Final = ("width", "height")
 MIN_WIDTH: Final = 280
 
-_DECIDING = ("scheduler", "init_image", "prompt_syntax", "compatibility")
+_DECIDING = ("scheduler", *INPUT_ROLES, "prompt_syntax", "compatibility")
 """Fields whose values decide which others act."""
 
 

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from sdstudio.core.errors import StudioError
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures.opening import shown
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history.picture_text.foreign.origin import INPUT_PICTURE, Reading, origin_of
 from sdstudio.history.store import Entry
@@ -26,7 +27,7 @@ from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.message_bar import MessageAction, MessageBar, Tone
 
-FIELD: Final = "init_image"
+FIELD: Final = INIT.field
 _NAME_LETTERS: Final = 40
 
 
@@ -128,7 +129,7 @@ class ParametersDesk(QObject):
             tone = "warning"
             request = request.model_copy(update={"model": panel.model.key})
         held = str(panel.value(FIELD))
-        if held and not request.init_image:
+        if held and not INIT.picture_in(request):
             if origin is not None and INPUT_PICTURE in origin.not_mapped:
                 request = request.model_copy(update={FIELD: held})
                 said.append("It was made from a picture that it does not hold: your input picture stays.")
@@ -136,7 +137,7 @@ class ParametersDesk(QObject):
                 said.append("It was made from no picture: the input picture is removed.")
                 ways.append(("Keep the input picture", lambda: panel.field(FIELD).set_value(held)))
         unused = dict(reading.not_mapped) if reading is not None else {}
-        if request.init_image:
+        if INIT.picture_in(request):
             unused.pop(INPUT_PICTURE, None)  # said already
         if unused:
             from sdstudio.history.picture_text.foreign.unused import unused_settings  # noqa: PLC0415 (not needed to show the window)

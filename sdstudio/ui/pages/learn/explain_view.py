@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushBu
 from sdstudio.background.explaining import Explanation
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import EngineEvent, GuidanceStep
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.ui.pages.learn.step_tiles import StepStrip, StepTile, mixed
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.flow_layout import FlowLayout
@@ -126,7 +127,7 @@ class ExplainView(QFrame):
         self.explanation = explanation
         request, steps = explanation.entry.recipe.request, explanation.steps
         self._name(explanation)
-        begin = "From the input picture under noise" if request.init_image else "From noise"
+        begin = "From the input picture under noise" if INIT.picture_in(request) else "From noise"
         self._way.setText(f"{begin} to the picture: what the UNet foresaw on the way. Click on one.")
         self._show_tokens(tokens)
         titles = [f"step {step.step}" for step in steps]

@@ -4,7 +4,7 @@ import pytest
 
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history.picture_text.attached_text import attached_names
-from sdstudio.history.picture_text.pnginfo import infotext, parse_infotext, split_infotext
+from sdstudio.history.picture_text.pnginfo import infotext, split_infotext
 
 ADAPTERS = [
     {"kind": "lora", "name": "detail", "hash": "1a2b3c4d5e6f", "text_weight": 0.8, "unet_weight": 0.8},
@@ -48,22 +48,23 @@ def test_the_text_is_read_back():
     [(", RNG: CPU", "cpu"), (", RNG: NV", "nvidia"), (", RNG: GPU", "nvidia"), ("", "nvidia")],
 )
 def test_noise_is_chosen_as_the_text_asks_for(said, means):
-    assert parse_infotext(f"a heart\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1{said}")["rng"] == means
+    assert split_infotext(f"a heart\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1{said}").values["rng"] == means
 
 
 def test_a_text_without_parameters_asks_for_no_noise():
-    assert "rng" not in parse_infotext("just a heart")
+    assert "rng" not in split_infotext("just a heart").values
 
 
 @pytest.mark.parametrize("own", ["None", "Automatic"])
 def test_the_models_own_vae_is_no_vae(own):
-    assert "vae" not in parse_infotext(f"a heart\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, VAE: {own}")
+    text = f"a heart\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, VAE: {own}"
+    assert "vae" not in split_infotext(text).values
 
 
 def test_the_vae_of_a1111_and_forge_loses_its_ending():
     for key in ("VAE", "Module 1"):
         text = f"a heart\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, {key}: vae-ft.safetensors"
-        assert parse_infotext(text)["vae"] == "vae-ft"
+        assert split_infotext(text).values["vae"] == "vae-ft"
 
 
 def test_recipes_of_other_versions_name_nothing():

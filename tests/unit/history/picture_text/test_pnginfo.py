@@ -16,7 +16,8 @@ from sdstudio.catalog.schedulers import SCHEDULERS, schedule_of
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.params import parameters
 from sdstudio.core.request.request import SEED_MAXIMUM, GenerationRequest, Recipe
-from sdstudio.history.picture_text.pnginfo import infotext, parse_infotext, read_recipe, split_infotext, write_png
+from sdstudio.history.picture_text.foreign.reading import recipe_of
+from sdstudio.history.picture_text.pnginfo import infotext, split_infotext, write_png
 from tests.unit.history.conftest import noise, picture, recipe
 
 PAIRS = [(spec.key, schedule) for spec in SCHEDULERS for schedule in spec.schedules]
@@ -248,13 +249,13 @@ def test_every_recipe_comes_back_exactly_from_its_png(made):
     file = io.BytesIO()
     write_png(file, picture(size=(8, 8)), made)
     file.seek(0)
-    assert read_recipe(file) == made
+    assert recipe_of(file) == made
 
 
 @given(recipes)
 def test_numbers_and_sampler_always_come_back_from_the_text(made):
     plain = made.model_copy(update={"request": made.request.model_copy(update={"prompt": "p", "negative_prompt": ""})})
-    read = GenerationRequest.checked({**parse_infotext(infotext(plain)), "model": made.request.model})
+    read = GenerationRequest.checked({**split_infotext(infotext(plain)).values, "model": made.request.model})
     assert read == plain.request
 
 
@@ -286,9 +287,9 @@ def test_a_text_of_version_0_1_means_what_it_meant_there():
 def test_the_level_before_zero_is_written_as_a1111_does():
     made = recipe("p", scheduler="euler", last_level="left_out")
     assert "Discard penultimate sigma: True" in infotext(made)
-    assert parse_infotext(infotext(made))["last_level"] == "left_out"
+    assert split_infotext(infotext(made)).values["last_level"] == "left_out"
     kept = recipe("p", scheduler="dpm2", last_level="kept")
-    assert parse_infotext(infotext(kept))["last_level"] == "kept"
+    assert split_infotext(infotext(kept)).values["last_level"] == "kept"
     assert "Discard" not in infotext(recipe("p", scheduler="dpm2"))
 
 
@@ -301,7 +302,7 @@ lines = (
 @given(st.lists(lines, max_size=4).map("\n".join), st.lists(lines, max_size=3).map("\n".join))
 def test_plain_prompts_come_back_from_the_text(prompt, negative):
     made = recipe(prompt, negative_prompt=negative)
-    read = parse_infotext(infotext(made))
+    read = split_infotext(infotext(made)).values
     assert (read["prompt"], read["negative_prompt"]) == (prompt, negative)
 
 
@@ -331,9 +332,9 @@ def test_a_picture_of_a1111_gives_a_recipe(tmp_path):
     info.add_text("parameters", "a cat\nSteps: 25, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x512, "
                                 "Model hash: 6ce0161689, Model: v1-5, Version: v1.9.4")  # fmt: skip
     picture().save(tmp_path / "a.png", pnginfo=info)
-    made = read_recipe(tmp_path / "a.png")
+    made = recipe_of(tmp_path / "a.png")
     assert (made.request.prompt, made.request.steps, made.request.seed) == ("a cat", 25, 5)
-    assert (made.app, made.model_name, made.model_hash) == ("v1.9.4", "v1-5", "6ce0161689")
+    assert (made.app, made.model_name, made.model_hash) == ("A1111 v1.9.4", "v1-5", "6ce0161689")
 
 
 @pytest.mark.parametrize("ending", ["jpg", "webp"])
@@ -342,7 +343,7 @@ def test_text_in_the_exif_of_a_jpeg_or_webp_is_read(tmp_path, ending):
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + text.encode("utf-16-be")
     pixels.save(tmp_path / f"a.{ending}", exif=exif)
-    assert read_recipe(tmp_path / f"a.{ending}").request.prompt == "a 猫"
+    assert recipe_of(tmp_path / f"a.{ending}").request.prompt == "a 猫"
 
 
 def test_text_behind_the_pixels_is_found_too(tmp_path):
@@ -355,7 +356,7 @@ def test_text_behind_the_pixels_is_found_too(tmp_path):
     raw = struct.pack(">I", len(text[1])) + b"iTXt" + text[1] + struct.pack(">I", zlib.crc32(b"iTXt" + text[1]))
     end = data.index(b"IEND") - 4
     (tmp_path / "late.png").write_bytes(data.replace(raw, b"")[: end - len(raw)] + raw + data[end:])
-    assert read_recipe(tmp_path / "late.png").request.prompt == "late"
+    assert recipe_of(tmp_path / "late.png").request.prompt == "late"
 
 
 def zipped_bomb() -> bytes:
@@ -402,19 +403,19 @@ def test_broken_and_hostile_files_have_no_recipe(tmp_path, name):
         info = PngImagePlugin.PngInfo()
         info.add_itxt("sdstudio", texts[name])
         picture().save(path, pnginfo=info)
-    assert read_recipe(path) is None
+    assert recipe_of(path) is None
 
 
 def test_a_missing_file_and_a_folder_have_no_recipe(tmp_path):
-    assert read_recipe(tmp_path / "nowhere.png") is None
-    assert read_recipe(tmp_path) is None
+    assert recipe_of(tmp_path / "nowhere.png") is None
+    assert recipe_of(tmp_path) is None
 
 
 @pytest.mark.parametrize("length", [10, 50, 200, 600, 900])
 def test_a_cut_off_picture_never_crashes_the_reader(tmp_path, length):
     path = tmp_path / "cut.png"
     path.write_bytes(saved(recipe())[:length])
-    read = read_recipe(path)
+    read = recipe_of(path)
     assert read is None or read.request == recipe().request
 
 
@@ -422,7 +423,7 @@ def test_very_long_text_is_not_read(tmp_path):
     info = PngImagePlugin.PngInfo()
     info.add_text("parameters", "a, " * 1_000_000)
     picture().save(tmp_path / "long.png", pnginfo=info)
-    assert read_recipe(tmp_path / "long.png") is None
+    assert recipe_of(tmp_path / "long.png") is None
 
 
 def test_a_recipe_of_a_newer_version_is_read_as_far_as_it_is_known(tmp_path):
@@ -434,13 +435,13 @@ def test_a_recipe_of_a_newer_version_is_read_as_far_as_it_is_known(tmp_path):
     info = PngImagePlugin.PngInfo()
     info.add_itxt("sdstudio", json.dumps(values))
     picture().save(tmp_path / "new.png", pnginfo=info)
-    read = read_recipe(tmp_path / "new.png")
+    read = recipe_of(tmp_path / "new.png")
     assert (read.request.prompt, read.request.seed, read.request.steps) == ("future", 42, 20)
 
 
 def test_a_path_is_written_whole_or_not_at_all(tmp_path):
     write_png(tmp_path / "a" / "b.png", picture(), recipe())
-    assert read_recipe(tmp_path / "a" / "b.png") == recipe()
+    assert recipe_of(tmp_path / "a" / "b.png") == recipe()
     (tmp_path / "file").write_text("x")
     with pytest.raises(SaveFailed):
         write_png(tmp_path / "file" / "b.png", picture(), recipe())

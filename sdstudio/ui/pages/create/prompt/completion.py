@@ -15,6 +15,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QPlainTextEdit
 
+from sdstudio.catalog.kinds import EMBEDDING, LORA
 from sdstudio.core.folding import folded
 from sdstudio.ui.theme import GRID, icon, mark
 
@@ -26,7 +27,7 @@ OFFERED: Final = 40
 _ROWS: Final = 8
 _WIDTH_PX: Final = 360
 _ICONS: Final[dict[OfferKind, str]] = {
-    "lora": "sparkles", "embedding": "box", "wildcard": "shuffle", "style": "palette", "phrase": "history",
+    LORA: "sparkles", EMBEDDING: "box", "wildcard": "shuffle", "style": "palette", "phrase": "history",
 }  # fmt: skip
 _NETWORK: Final = re.compile(r"<(?:lo?r?a?|lora:([^<>:\n]*))?$")
 _WILDCARD: Final = re.compile(r"__([\w./-]*)$")
@@ -64,7 +65,7 @@ def wanted(before: str) -> Wanted | None:
     """Read what stands before the cursor; ``None`` where nothing is offered."""
     network = _NETWORK.search(before)
     if network is not None:
-        return Wanted(frozenset({"lora"}), network[1] or "", len(network.group()))
+        return Wanted(frozenset({LORA}), network[1] or "", len(network.group()))
     wildcard = _WILDCARD.search(before)
     if wildcard is not None and before[: wildcard.start()].count("__") % 2 == 0:
         return Wanted(frozenset({"wildcard"}), wildcard[1], len(wildcard.group()))
@@ -73,7 +74,7 @@ def wanted(before: str) -> Wanted | None:
     if len(letters) < LEAST or not letters[-1].isalnum():
         return None
     word = _WORD.search(letters)
-    return Wanted(frozenset({"phrase", "embedding", "style"}), letters, len(letters), word.group() if word else "")
+    return Wanted(frozenset({"phrase", EMBEDDING, "style"}), letters, len(letters), word.group() if word else "")
 
 
 def offers_for(asked: Wanted, offers: Sequence[Offer], limit: int = OFFERED) -> list[tuple[Offer, int]]:
@@ -86,7 +87,7 @@ def offers_for(asked: Wanted, offers: Sequence[Offer], limit: int = OFFERED) -> 
     for offer in offers:
         if offer.kind not in asked.kinds:
             continue
-        single = asked.word and offer.kind in ("embedding", "style")
+        single = asked.word and offer.kind in (EMBEDDING, "style")
         letters, replaced = (asked.word, len(asked.word)) if single else (asked.letters, asked.replaced)
         at = folded(offer.name).find(folded(letters)) if len(letters) >= LEAST or not single else -1
         if at < 0 or offer.text == letters:

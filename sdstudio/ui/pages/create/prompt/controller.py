@@ -15,6 +15,7 @@ from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QMenu, QWidget
 
 from sdstudio.background.tasks import TaskRunner
+from sdstudio.catalog.kinds import EMBEDDING, LORA
 from sdstudio.core.compatibility import NEWEST_COMPATIBILITY
 from sdstudio.core.errors import StudioError
 from sdstudio.core.models.model import ModelInfo
@@ -197,16 +198,16 @@ class PromptDesk(QObject):
 
     def _named(self) -> _Named:
         wildcards = Wildcards.read(self._paths)
-        networks, embeddings = (self._library.assets(kind) for kind in ("lora", "embedding"))
+        networks, embeddings = (self._library.assets(kind) for kind in (LORA, EMBEDDING))
         names = {
             name.casefold()
             for asset in networks
             for name in (asset.key, asset.name, asset.path.name, asset.path.stem, asset.alias)
         }
         known = Known(names, {asset.key for asset in embeddings}, wildcards)
-        offers = [Offer("lora", asset.key, f"<lora:{asset.key}:1>") for asset in networks]
+        offers = [Offer(LORA, asset.key, f"<lora:{asset.key}:1>") for asset in networks]
         naming = self._naming()
-        offers += [Offer("embedding", asset.key, naming.written(asset.key)) for asset in embeddings]
+        offers += [Offer(EMBEDDING, asset.key, naming.written(asset.key)) for asset in embeddings]
         offers += [Offer("wildcard", name, f"__{name}__") for name in wildcards.files]
         offers += [Offer("style", style.name, "") for style in self.styles.styles]
         offers += [Offer("phrase", phrase, phrase) for phrase in self._past_phrases()]

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.message_bar import MessageAction
@@ -145,7 +146,7 @@ class Getting(QObject):
         if download.plan is not None and path is not None:
             self._services.library.learn(verified_hashes(download.plan, path))
         self._shell.rescan()
-        can_draw = download.plan is not None and download.plan.kind == "checkpoint"
+        can_draw = download.plan is not None and download.plan.kind == CHECKPOINT
         actions: list[MessageAction] = [("Use", lambda: self._use(path))] if can_draw else []
         self._shell.say(f"{download.title} has arrived.", "info", actions)
 

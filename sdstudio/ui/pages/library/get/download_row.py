@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from sdstudio.background.downloads import Download, DownloadState
+from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.errors import AccessRefused
 from sdstudio.library.getting.meter import DownloadProgress
 from sdstudio.library.getting.plan import Plan
@@ -90,7 +91,7 @@ class DownloadRow(QFrame):
         self.bar.setVisible(state in _WITH_A_BAR)
         self.bar.set_fraction(download.progress.fraction if download.progress is not None else 0.0)
         act = _LOOKS[state][2]
-        usable = state is not DownloadState.DONE or (plan is not None and plan.kind == "checkpoint")
+        usable = state is not DownloadState.DONE or (plan is not None and plan.kind == CHECKPOINT)
         self.button.setVisible(bool(act) and usable)
         self.button.setText(act)
         self.button.setAccessibleName(f"{act} {title}")
