@@ -194,8 +194,8 @@ def edm_of(loaded: LoadedModel, request: GenerationRequest) -> Edm | None:
         return None
     for name, title in (("zero_snr", "Zero terminal SNR"), ("prediction", "Prediction")):
         if getattr(request, name) not in (False, AUTOMATIC, V_PREDICTION):
-            said = f"{title}: {loaded.info.name} was trained at noise levels of its own (EDM)."
-            raise InvalidRequest(name, said, "Leave it as it begins.")
+            message = f"{title}: {loaded.info.name} was trained at noise levels of its own (EDM)."
+            raise InvalidRequest(name, message, "Leave it as it begins.")
     return edm
 
 

@@ -26,7 +26,7 @@ from sdstudio.engine.device.devices import KIND_BY_KEY, Device, choose_device
 from sdstudio.engine.device.interrupt import interruptible
 from sdstudio.engine.device.memory import MemoryPlan, give_back, is_out_of_memory
 from sdstudio.engine.families.registry import validate
-from sdstudio.engine.generation import FULL_HINT, VERSIONS, Drawing, lower_plan, tell_fitted
+from sdstudio.engine.generation import FULL_HINT, VERSIONS, Drawing, emit_upscaled_only, lower_plan
 from sdstudio.engine.model_files.folder import ModelFiles
 from sdstudio.engine.model_files.loading import (
     LoadedModel,
@@ -96,12 +96,12 @@ class Engine:
         picture = self._begins_with(resolved, device, on_event, cancel)
         if picture is not None and not request.steps_run:
             took_s = time.monotonic() - begun
-            tell_fitted(picture, resolved, seeds, device, Safety(own_filter, None), took_s, on_event)
+            emit_upscaled_only(picture, resolved, seeds, device, Safety(own_filter, None), took_s, on_event)
             return
         loaded = self._ready(resolved, settings, device, on_event, cancel)
         if picture is not None and INIT.field not in loaded.family.begins_from(loaded.pipe):
             raise _cannot_begin(loaded)
-        self._look_at(resolved, loaded, on_event)
+        self._check_and_warn(resolved, loaded, on_event)
         safety = self._safety(loaded, device, on_event, cancel)
         job = Drawing(loaded, resolved, tuple(seeds), device, settings.preview_every_s, safety, on_event, picture)
         try:
@@ -222,7 +222,7 @@ class Engine:
         self._attach(loaded, resolved, settings.open_pickles, device, on_event, cancel)
         plan: MemoryPlan | None = MemoryPlan.of(settings, device, 1)
         while plan is not None:
-            if self._thrown(plan, loaded, device, cancel):
+            if self._apply_memory_plan(plan, loaded, device, cancel):
                 return loaded
             plan = lower_plan(plan, "loading", device, 1, on_event)
         self.unload()
@@ -249,8 +249,8 @@ class Engine:
             loaded.plan = None  # broken off, the hooks that move parts about may be gone
             if not isinstance(error, RuntimeError | MemoryError) or not is_out_of_memory(error):
                 raise
-            said = f"Not enough memory on {device.kind.title()} for what is attached to {loaded.info.name}."
-            raise OutOfMemory(said, "Use fewer LoRA, or choose a smaller model.") from error
+            full_message = f"Not enough memory on {device.kind.title()} for what is attached to {loaded.info.name}."
+            raise OutOfMemory(full_message, "Use fewer LoRA, or choose a smaller model.") from error
 
     def _read(
         self, resolved: ResolvedRequest, files: ModelFiles, key: PipelineKey, device: Device,
@@ -264,11 +264,13 @@ class Engine:
         give_back(device)
         raise OutOfMemory(f"Not enough memory to load {resolved.model.name}.", FULL_HINT)
 
-    def _thrown(self, plan: MemoryPlan, loaded: LoadedModel, device: Device, cancel: threading.Event) -> bool:
+    def _apply_memory_plan(
+        self, plan: MemoryPlan, loaded: LoadedModel, device: Device, cancel: threading.Event
+    ) -> bool:
         """Throw a plan's switches; ``False`` when memory does not suffice for it."""
         before, loaded.plan = loaded.plan, None  # broken off, they are all thrown anew the next time
         try:
-            interruptible(cancel, lambda: loaded.apply(plan, before, device))
+            interruptible(cancel, lambda: loaded.apply_memory_plan(plan, before, device))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -276,7 +278,7 @@ class Engine:
         loaded.plan = plan
         return True
 
-    def _look_at(self, resolved: ResolvedRequest, loaded: LoadedModel, on_event: EventSink) -> None:
+    def _check_and_warn(self, resolved: ResolvedRequest, loaded: LoadedModel, on_event: EventSink) -> None:
         """Check what depends on the model's own parts, and tell what of the request it cannot follow."""
         request = resolved.request
         unread = loaded.family.check(loaded.pipe, request, loaded.info.family_row)

@@ -27,7 +27,7 @@ from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import MemoryPlan, give_back, is_out_of_memory, thriftier
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.safety import Safety
-from sdstudio.engine.prompting.checks import clip_skip_told
+from sdstudio.engine.prompting.checks import clip_skip_facts
 from sdstudio.engine.unfinished import Drawn, Stopped
 from sdstudio.engine.vae import Vae
 
@@ -83,10 +83,10 @@ class Drawing:
         """Make every picture, beginning with this plan."""
         self.plan = plan
         self._encode()
-        made = 0
-        while made < len(self._seeds):
+        done = 0
+        while done < len(self._seeds):
             begun = time.monotonic()
-            batch = Batch(self._seeds[made : made + self.plan.batch_size], made, len(self._seeds))
+            batch = Batch(self._seeds[done : done + self.plan.batch_size], done, len(self._seeds))
             try:
                 drawn = self._within_memory("sampling", len(batch.seeds), functools.partial(self._drawn, batch))
             except Stopped as stopped:
@@ -96,7 +96,7 @@ class Drawing:
             if drawn is None:
                 continue  # the same pictures again, with the thriftier plan
             self._finish(batch, drawn, (time.monotonic() - begun) / len(batch.seeds))
-            made += len(batch.seeds)
+            done += len(batch.seeds)
 
     def keep(self, unfinished: Unfinished) -> None:
         """Decode what a cancelled call left, and tell its pictures, marked with the step they came to."""
@@ -176,7 +176,7 @@ class Drawing:
             raise self._too_large()
         before, self._loaded.plan = self._loaded.plan, None  # an error on the way leaves it unknown
         try:
-            self._loaded.apply(plan, before, self._device)
+            self._loaded.apply_memory_plan(plan, before, self._device)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -205,7 +205,7 @@ class Drawing:
             "memory": self.plan.switches(),
             "vae_retry": retried,
             "rng": self._request.rng,
-            **clip_skip_told(self._request, self._loaded.info.family_row),
+            **clip_skip_facts(self._request, self._loaded.info.family_row),
             **conditions(self._loaded.denoiser, self._device, bool(single and single.scaled)),
         }
         if self._stopped is not None:
@@ -236,15 +236,15 @@ def recipe_of(
     )
 
 
-def tell_fitted(
+def emit_upscaled_only(
     picture: Image.Image, resolved: ResolvedRequest, seeds: Sequence[int], device: Device, safety: Safety,
     duration_s: float, on_event: EventSink,
 ) -> None:  # fmt: skip
     """Tell an input picture that no step is run over: once for each seed, as it was fitted to the size."""
     request = resolved.request
     if request.strength:
-        said = f"Denoising strength = {request.strength:g}: of {request.steps} steps it leaves none to draw over it."
-        on_event(Notice(said, f"Use {math.ceil(100 / request.steps) / 100:g} or more, or more steps."))
+        message = f"Denoising strength = {request.strength:g}: of {request.steps} steps it leaves none to draw over it."
+        on_event(Notice(message, f"Use {math.ceil(100 / request.steps) / 100:g} or more, or more steps."))
     for index, seed in enumerate(seeds):
         shown, reason = safety.judged(picture)
         recipe = recipe_of(resolved, seed, device, duration_s, {"batch_size": 1, "batch_index": 0})

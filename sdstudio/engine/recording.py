@@ -52,7 +52,7 @@ class _Recorder:
         self._guidance_scale = guidance_scale
         self._previewer = previewer
         self._on_event = on_event
-        self._said: torch.Tensor | None = None
+        self._output: torch.Tensor | None = None
         self._watched: Any = None
         self._step = 0
 
@@ -60,8 +60,8 @@ class _Recorder:
         """Keep the first thing the UNet says before a step, and watch the scheduler that will take it."""
         if self._pipe.scheduler is not self._watched:
             self._watch(self._pipe.scheduler)
-        if self._said is None:
-            self._said = (output[0] if isinstance(output, tuple) else output.sample).detach()
+        if self._output is None:
+            self._output = (output[0] if isinstance(output, tuple) else output.sample).detach()
 
     def _watch(self, scheduler: Any) -> None:
         self._watched, self._step = scheduler, 0
@@ -72,7 +72,7 @@ class _Recorder:
             self._step += 1
             if self._is_wanted(scheduler):
                 self._tell(scheduler, step, model_output, timestep, sample, kwargs)
-            self._said = None
+            self._output = None
             return step(model_output, timestep, sample, *args, **kwargs)
 
         scheduler.step = watched
@@ -88,10 +88,10 @@ class _Recorder:
         kwargs: dict[str, Any],
     ) -> None:  # fmt: skip
         """Tell what the UNet said, as clean latents foreseen by copies of the scheduler before it steps."""
-        said, count = self._said, guided.shape[0]
+        output_rows, count = self._output, guided.shape[0]
         outputs: dict[str, torch.Tensor | None] = {"guided": guided, "uncond": None, "cond": guided}
-        if said is not None and said.shape[0] > count and self._guidance_scale > 1:
-            uncond = said[:count]
+        if output_rows is not None and output_rows.shape[0] > count and self._guidance_scale > 1:
+            uncond = output_rows[:count]
             # Of several prompts joined by AND none is "cond": this is what stands in its place in the formula.
             outputs |= {"uncond": uncond, "cond": uncond + (guided - uncond) / self._guidance_scale}
         pictures: dict[str, Any] = {}

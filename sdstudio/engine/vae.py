@@ -68,11 +68,11 @@ class Vae:
         vae = self._pipe.vae
         # As StableDiffusionXLPipeline does and StableDiffusionPipeline does not, whatever their VAE's config says.
         upcast = vae.dtype == torch.float16 and bool(vae.config.force_upcast) and hasattr(self._pipe, "upcast_vae")
-        made = work(torch.float32 if upcast else vae.dtype)
-        if not made.isfinite().all() and vae.dtype != torch.float32 and not upcast:
+        result = work(torch.float32 if upcast else vae.dtype)
+        if not result.isfinite().all() and vae.dtype != torch.float32 and not upcast:
             self.retried = True
-            made = work(torch.float32)
-        return made
+            result = work(torch.float32)
+        return result
 
     def _decoded(self, latents: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Return pixels (B, 3, H, W), about -1..1, computed in ``dtype``; the VAE keeps its own number format."""

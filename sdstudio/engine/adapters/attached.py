@@ -54,7 +54,7 @@ class Attached:
             resolved: Its adapters are attached.
             with_pickles: Whether embeddings and VAEs that are pickles may be used.
             device: Where LoRA are kept.
-            on_event: Hears what is read.
+            on_event: Gets what is read.
             cancel: Set by anyone to stop.
 
         Returns:
@@ -98,13 +98,13 @@ class Attached:
                 raise wrong_family("prompt", "Embedding", adapter, model, max(there), max(widths))
             if of_one:
                 encoders = f"one of the {len(widths)} text encoders of {model.name}"
-                said = f"Embedding {adapter.name}: it is made for {encoders}."
-                on_event(Notice(said, "The other reads nothing in its place, as in ComfyUI."))
+                message = f"Embedding {adapter.name}: it is made for {encoders}."
+                on_event(Notice(message, "The other reads nothing in its place, as in ComfyUI."))
         own = {adapter.name: self._files[stamp] for stamp, adapter in stamped}
         taken = {name.casefold() for name in own}
         for name in (name for name in brought if name.casefold() in taken):
-            said = f"Embedding {name}: the library's own is used, and not the one that a LoRA brings along."
-            on_event(Notice(said, "Rename the library's file to use the other."))
+            message = f"Embedding {name}: the library's own is used, and not the one that a LoRA brings along."
+            on_event(Notice(message, "Rename the library's file to use the other."))
         self.embeddings = Embeddings({name: row for name, row in brought.items() if name.casefold() not in taken} | own)
 
     def _encoder_widths(self) -> set[int]:
@@ -131,5 +131,5 @@ def refuse_pickles(adapters: Sequence[Adapter]) -> None:
     for adapter in adapters:
         if adapter.kind != LORA and adapter.path.suffix.lower() in PICKLES:
             what = KIND_BY_KEY[adapter.kind].title
-            said = f"{what} = {adapter.name}: {adapter.path.name} is a pickle, a format that can hold programs."
-            raise ModelPickled(said, PICKLES_HINT)
+            message = f"{what} = {adapter.name}: {adapter.path.name} is a pickle, a format that can hold programs."
+            raise ModelPickled(message, PICKLES_HINT)

@@ -51,6 +51,6 @@ def stamp_of(adapter: Adapter, what: str) -> Stamp:
         if not adapter.path.exists():
             raise FileNotFoundError(adapter.path)
     except OSError as error:
-        said = f"{what} = {adapter.name}: {adapter.path} is gone."
-        raise ModelNotFound(said, "Take it out, or put it back.") from error
+        message = f"{what} = {adapter.name}: {adapter.path} is gone."
+        raise ModelNotFound(message, "Take it out, or put it back.") from error
     return adapter.path, adapter.as_first, tuple((status.st_size, status.st_mtime_ns) for status in stats)

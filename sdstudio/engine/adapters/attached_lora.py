@@ -41,12 +41,12 @@ class _Lora:
     Attributes:
         terms: For each layer it changes: the layer, its network, and what is added.
         embeddings: Name -> vectors for each encoder, of those it brings along.
-        told: What of it is not drawn, a sentence each; the user hears it with every job that uses it.
+        remarks: What of it is not drawn, a sentence each; a notice says so with every job that uses it.
     """
 
     terms: tuple[tuple[nn.Module, str, Term], ...]
     embeddings: Mapping[str, tuple[torch.Tensor, ...]]
-    told: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 class AttachedLoras:
@@ -82,17 +82,17 @@ class AttachedLoras:
             moved = self._hook(model, stamped, device, on_event, cancel)
             self._hooked = wanted
         for stamp, adapter in stamped:
-            for said in self._loras[stamp].told:
-                on_event(Notice(f"LoRA {adapter.name}: {said}.", "It acts with the rest of what it holds."))
+            for remark in self._loras[stamp].remarks:
+                on_event(Notice(f"LoRA {adapter.name}: {remark}.", "It acts with the rest of what it holds."))
         return moved
 
     def embeddings(self, loras: Sequence[Adapter]) -> dict[str, tuple[torch.Tensor, ...]]:
         """Return the embeddings that the attached ones bring along, by name; the first of a name counts."""
-        found: dict[str, tuple[torch.Tensor, ...]] = {}
+        embeddings: dict[str, tuple[torch.Tensor, ...]] = {}
         for adapter in loras:
             for name, vectors in self._loras[stamp_of(adapter, "LoRA")].embeddings.items():
-                found.setdefault(name, vectors)
-        return found
+                embeddings.setdefault(name, vectors)
+        return embeddings
 
     def _hook(
         self, model: ModelInfo, stamped: Sequence[tuple[Stamp, Adapter]], device: torch.device, on_event: EventSink,
@@ -137,22 +137,26 @@ class AttachedLoras:
                 break
         if not terms:
             raise wrong_family("loras", "LoRA", adapter, model)
-        told = list(file.remarks)
+        remarks = list(file.remarks)
         for names, why in ((lost, f"none of {model.name}'s"), (odd, "of a form that is not understood")):
             if names:
                 are = "are" if len(names) > 1 else "is"
-                told.append(f"{len(names)} of its {len(file.layers)} layers {are} {why}: {listed(names)}")
+                remarks.append(f"{len(names)} of its {len(file.layers)} layers {are} {why}: {listed(names)}")
         silent = [row.name for row in file.layers if _is_silent(row)]
         if silent:
-            told.append(f"{len(silent)} of its {len(file.layers)} layers have alpha 0 and do nothing: {listed(silent)}")
+            remarks.append(
+                f"{len(silent)} of its {len(file.layers)} layers have alpha 0 and do nothing: {listed(silent)}"
+            )
         for row in file.unread:
-            told.append(f"{len(row.names)} of its tensors are not drawn with, {row.reason}: {listed(list(row.names))}")
+            remarks.append(
+                f"{len(row.names)} of its tensors are not drawn with, {row.reason}: {listed(list(row.names))}"
+            )
         embeddings = {name: tuple(vectors_of(keys)) for name, keys in file.embeddings.items()}
         fitting = {name: vectors for name, vectors in embeddings.items() if self._fits(vectors)}
         if len(fitting) < len(embeddings):
             others = [name for name in embeddings if name not in fitting]
-            told.append(f"its embeddings {listed(others)} are for other text encoders than {model.name}'s")
-        return _Lora(tuple(terms), fitting, tuple(told))
+            remarks.append(f"its embeddings {listed(others)} are for other text encoders than {model.name}'s")
+        return _Lora(tuple(terms), fitting, tuple(remarks))
 
     def _terms(
         self, model: ModelInfo, adapter: Adapter, file: LoraFile, layers: Layers, device: torch.device, as_first: bool
@@ -166,11 +170,11 @@ class AttachedLoras:
             if layer is None or (as_first and _is_new(row, layer)):
                 lost.append(row.name)
                 continue
-            made = _term(model, adapter, layer, row, device)
-            if made is None:
+            term_of_layer = _term(model, adapter, layer, row, device)
+            if term_of_layer is None:
                 odd.append(row.name)
             else:
-                terms.append((layer, row.network, made))
+                terms.append((layer, row.network, term_of_layer))
         return terms, lost, odd
 
     def _fits(self, vectors: Sequence[torch.Tensor]) -> bool:
@@ -210,14 +214,14 @@ def _term(model: ModelInfo, adapter: Adapter, layer: nn.Module, row: LoraLayer, 
     except Misfit as error:
         raise wrong_family("loras", "LoRA", adapter, model, error.theirs, error.ours) from error
     except (RuntimeError, KeyError) as error:
-        said = f"LoRA = {adapter.name}: its layer {row.name} cannot be read ({str(error).splitlines()[0][:120]})."
-        raise InvalidRequest("loras", said, "Take it out, or get the file again.") from error
+        message = f"LoRA = {adapter.name}: its layer {row.name} cannot be read ({str(error).splitlines()[0][:120]})."
+        raise InvalidRequest("loras", message, "Take it out, or get the file again.") from error
 
 
 def _add(
-    terms: Sequence[tuple[Term, float]], _layer: nn.Module, args: tuple[Any, ...], said: torch.Tensor
+    terms: Sequence[tuple[Term, float]], _layer: nn.Module, args: tuple[Any, ...], output: torch.Tensor
 ) -> torch.Tensor:
-    x, whole = args[0].to(said.device), said
+    x, whole = args[0].to(output.device), output
     for added, weight in terms:
-        whole = whole + added(x, said, weight)
+        whole = whole + added(x, output, weight)
     return whole

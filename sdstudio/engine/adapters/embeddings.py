@@ -90,10 +90,10 @@ class Embeddings:
         rows = self._rows[_width(encoder)]
         vectors = torch.stack([rows[ids[place] - words] for place in places])
 
-        def put_in(_module: Any, _args: Any, said: torch.Tensor) -> torch.Tensor:
-            said = said.clone()
-            said[:, places] = vectors.to(said)
-            return said
+        def put_in(_module: Any, _args: Any, output: torch.Tensor) -> torch.Tensor:
+            output = output.clone()
+            output[:, places] = vectors.to(output)
+            return output
 
         handle = table.register_forward_hook(put_in)
         try:
@@ -147,11 +147,11 @@ def read_embedding(path: Path) -> tuple[torch.Tensor, ...]:
         if path.suffix.lower() == ".safetensors":
             read_header(path)
             _check_size(path)
-            found: Any = safetensors.torch.load_file(path)
+            content: Any = safetensors.torch.load_file(path)
         else:
             _check_size(path)
             # Data only: anything else in the file is refused.
-            found = unpickled(path, (torch.nn.ParameterDict, torch.nn.Parameter))
+            content = unpickled(path, (torch.nn.ParameterDict, torch.nn.Parameter))
     except (
         safetensors.SafetensorError, OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError,
         TypeError, AttributeError,
@@ -159,15 +159,15 @@ def read_embedding(path: Path) -> tuple[torch.Tensor, ...]:
         first = str(error).strip().split("\n")[0][:120]
         if isinstance(error, pickle.UnpicklingError):
             first = "it holds Python objects besides its vectors"
-        said = f"Embedding = {path.name}: it could not be read ({first})."
-        raise ModelDamaged(said, "Get the file again from where it came from.") from error
-    tensors = tuple(vectors_of(found))
+        message = f"Embedding = {path.name}: it could not be read ({first})."
+        raise ModelDamaged(message, "Get the file again from where it came from.") from error
+    tensors = tuple(vectors_of(content))
     if not tensors:
         raise ModelUnsupported(f"Embedding = {path.name}: it holds no vectors.", "Choose another file.")
     widths = [tensor.shape[1] for tensor in tensors]
     if len(set(widths)) < len(widths):
-        said = f"Embedding = {path.name}: it holds {len(widths)} words of its own; files with one are read."
-        raise ModelUnsupported(said, "Get its words as a file each.")
+        message = f"Embedding = {path.name}: it holds {len(widths)} words of its own; files with one are read."
+        raise ModelUnsupported(message, "Get its words as a file each.")
     return tensors
 
 
@@ -177,22 +177,22 @@ def _check_size(path: Path) -> None:
         raise ModelUnsupported(f"Embedding = {path.name}: {allowed} is read.", "Choose another file.")
 
 
-def vectors_of(found: Any) -> Iterator[torch.Tensor]:
+def vectors_of(content: Any) -> Iterator[torch.Tensor]:
     """Yield the vectors of A1111's (``string_to_param``, ``emb_params``, ``clip_l``) and diffusers' files (a token)."""
-    params = _named(found).get("string_to_param", found)
+    params = _named(content).get("string_to_param", content)
     for tensor in _named(params).values():
         if isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and tensor.ndim in (1, 2) and tensor.numel():
             yield tensor.detach().reshape(-1, tensor.shape[-1]).float()
 
 
-def _named(found: Any) -> Mapping[Any, Any]:
+def _named(content: Any) -> Mapping[Any, Any]:
     """Return a file's values by name: of a dictionary, or of a ``ParameterDict`` of any version of torch.
 
     Until torch 1.11 its values lay among a module's parameters and nowhere else; its own ``values`` fails on those.
     """
-    if isinstance(found, torch.nn.ParameterDict):
-        own = vars(found)
+    if isinstance(content, torch.nn.ParameterDict):
+        own = vars(content)
         names = own.get("_keys") or {}
         plain = {name: own[name] for name in names if isinstance(name, str) and name in own}
         return {**plain, **_named(own.get("_parameters"))}
-    return found if isinstance(found, Mapping) else {}
+    return content if isinstance(content, Mapping) else {}

@@ -66,13 +66,13 @@ def term(layer: nn.Module, name: str, parts: Parts, scale: LayerScale) -> Term |
     if isinstance(layer, NORMS):
         changed = _norm(layer, name, parts)
         return None if changed is None else _linear(changed)
-    made = _change(layer, name, parts, scale)
+    weight_term = _change(layer, name, parts, scale)
     if "diff_b" not in parts:
-        return made
+        return weight_term
     shift = _aligned(_fitting(parts["diff_b"], layer, name), layer)
-    if made is None:
+    if weight_term is None:
         return lambda x, own, weight: weight * shift
-    return lambda x, own, weight: made(x, own, weight) + weight * shift
+    return lambda x, own, weight: weight_term(x, own, weight) + weight * shift
 
 
 def _linear(added: Added) -> Term:

@@ -72,8 +72,10 @@ def read_lora(path: Path, as_first: bool = False) -> LoraFile:
         ModelUnsupported: It holds no LoRA.
     """
     if path.suffix.lower() != ".safetensors":
-        said = f"LoRA = {path.name}: only .safetensors files are read."
-        raise ModelUnsupported(said, f"Write it anew with `sdstudio models convert {path.name}`: others may hold code.")
+        message = f"LoRA = {path.name}: only .safetensors files are read."
+        raise ModelUnsupported(
+            message, f"Write it anew with `sdstudio models convert {path.name}`: others may hold code."
+        )
     header = read_header(path)
     names = read_names(header.tensors, path.parent.name, as_first)
     if as_first and any(place.part in DORA or place.part == "magnitude" for place in names.parts.values()):
@@ -83,14 +85,14 @@ def read_lora(path: Path, as_first: bool = False) -> LoraFile:
     config = read_config(path, header.metadata, as_first)
     try:
         with safetensors.safe_open(path, "pt") as file:
-            found = _sorted(path, names, {name: file.get_tensor(name) for name in _wanted(names)}, config)
+            lora_file = _sorted(path, names, {name: file.get_tensor(name) for name in _wanted(names)}, config)
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelDamaged(f"{path} could not be read: {error}.", _FETCH_AGAIN) from error
-    if not found.layers and not as_first:
+    if not lora_file.layers and not as_first:
         kinds = ", ".join(row.reason for row in names.unread)
-        said = f"LoRA = {path.name}: it holds no LoRA{f' that can be drawn with ({kinds})' if kinds else ''}."
-        raise ModelUnsupported(said, "Choose another file.")
-    return found
+        message = f"LoRA = {path.name}: it holds no LoRA{f' that can be drawn with ({kinds})' if kinds else ''}."
+        raise ModelUnsupported(message, "Choose another file.")
+    return lora_file
 
 
 def _wanted(names: LoraNames) -> list[str]:

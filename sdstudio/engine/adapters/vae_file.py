@@ -60,8 +60,8 @@ def load_vae(adapter: Adapter, own: Any, cancel: threading.Event) -> Any:
         align(vae)
     except UNFIT as error:
         first = str(error).strip().split("\n")[0][:160]
-        said = f"VAE = {adapter.name}: it does not fit this model ({first})."
-        raise ModelUnsupported(said, "Choose a VAE made for this model's family.") from error
+        message = f"VAE = {adapter.name}: it does not fit this model ({first})."
+        raise ModelUnsupported(message, "Choose a VAE made for this model's family.") from error
     return vae
 
 

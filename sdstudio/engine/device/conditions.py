@@ -18,9 +18,9 @@ def conditions(network: Any, device: Device, scaled: bool = False) -> dict[str, 
         scaled: Whether weights were multiplied by the scales beside them; before 0.2 the scales were left out.
     """
     processors = getattr(network, "attn_processors", None) or {}
-    said: dict[str, Any] = {"attention": ", ".join(sorted({type(one).__name__ for one in processors.values()}))}
+    facts: dict[str, Any] = {"attention": ", ".join(sorted({type(one).__name__ for one in processors.values()}))}
     if scaled:
-        said["weights"] = "fp8 times its scales"
+        facts["weights"] = "fp8 times its scales"
     if not device.is_accelerator:
-        said |= {"processor": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads()}
-    return said
+        facts |= {"processor": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads()}
+    return facts

@@ -1,4 +1,4 @@
-"""Stable Diffusion 1, 2 and XL: a UNet that hears CLIP, latents that the VAE decodes, pictures to begin from."""
+"""Stable Diffusion 1, 2 and XL: a UNet that takes the vectors of CLIP, latents that the VAE decodes."""
 
 from __future__ import annotations
 

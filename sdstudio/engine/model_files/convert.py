@@ -30,7 +30,7 @@ from sdstudio.core.models.safetensors_writer import PART_SUFFIX, SafetensorsWrit
 from sdstudio.core.models.work import KEEP, PRECISIONS, ConvertOrder, OnProgress, WorkReport, check_target
 from sdstudio.engine.families.stable_diffusion import LEFT_OUT
 from sdstudio.engine.model_files.folder import Component, ModelFiles, check_files, weight_paths, weights_name
-from sdstudio.engine.model_files.loading import component_class, said_as_model_error
+from sdstudio.engine.model_files.loading import as_model_error, component_class
 from sdstudio.engine.model_files.original_layout import Original, original_text, original_unet, original_vae, unused
 from sdstudio.engine.model_files.own_parts import own_parts
 from sdstudio.engine.model_files.single_file import SingleFileReader, check_single_file, opened
@@ -77,8 +77,8 @@ def convert(order: ConvertOrder, on_progress: OnProgress, cancel: threading.Even
 
 def _check(order: ConvertOrder) -> None:
     if order.precision not in PRECISIONS:
-        said = f"Precision = {order.precision}: allowed are {', '.join(PRECISIONS)}."
-        raise StudioError(said, "Leave it out to keep it.")
+        message = f"Precision = {order.precision}: allowed are {', '.join(PRECISIONS)}."
+        raise StudioError(message, "Leave it out to keep it.")
     single = order.layout is ModelLayout.SINGLE_FILE
     if single and order.target.suffix.lower() != ".safetensors":
         raise StudioError(f"Result = {order.target.name}: a .safetensors file is allowed.", "Change its ending.")
@@ -118,7 +118,7 @@ class _Run:
             weights = {part.name: stack.enter_context(opened_shards(weight_paths(files, part))) for part in parts}
             originals = {part.name: _originals(files, part, weights[part.name]) for part in parts}
             plans = {row.name: self._plan(weights[name], row) for name, rows in originals.items() for row in rows}
-            rows = {row.name: (weights[name], row) for name, found in originals.items() for row in found}
+            rows = {row.name: (weights[name], row) for name, layer_rows in originals.items() for row in layer_rows}
             with SafetensorsWriter(self.order.target, plans, _metadata(files)) as writer:
                 self.whole = sum(part.size_bytes for part in parts) or 1
                 for name in writer.names:
@@ -171,7 +171,7 @@ class _Run:
         if "Tokenizer" in part.class_name:
             reader.copy_tokenizer(part.name, folder)
             return 0
-        loaded = said_as_model_error(files, self.cancel, functools.partial(reader.part, cls, part, None), part.name)
+        loaded = as_model_error(files, self.cancel, functools.partial(reader.part, cls, part, None), part.name)
         if "Scheduler" in part.class_name:
             loaded.save_config(folder)
             return 0

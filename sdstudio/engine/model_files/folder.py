@@ -175,17 +175,17 @@ def _check_vocabulary(folder: Path, name: str) -> None:
 
 def _weighed(folder: Path, part: Component) -> Component:
     """Return the component with the size of its weights, after a look at each file of them."""
-    found = _weights_entry(part)
-    if not found:
+    entry = _weights_entry(part)
+    if not entry:
         raise ModelDamaged(f"{folder.name} lacks {part.name}/{weights_name(part)}.", HINT)
     size = 0
-    for file in _weight_files(folder, f"{part.name}/{found}"):
+    for file in _weight_files(folder, f"{part.name}/{entry}"):
         if not (folder / file).is_file():
             raise ModelDamaged(f"{folder.name} lacks {file}.", HINT)
         if file.endswith(".safetensors"):
             read_header(folder / file)
         size += (folder / file).stat().st_size
-    return replace(part, size_bytes=size, variant=variant_of(found), pickled=".bin" in found)
+    return replace(part, size_bytes=size, variant=variant_of(entry), pickled=".bin" in entry)
 
 
 def weights_name(part: Component) -> str:
@@ -195,8 +195,8 @@ def weights_name(part: Component) -> str:
 
 def weight_paths(files: ModelFiles, part: Component) -> list[Path]:
     """Return the files that a part's weights are read from. Raises: ModelDamaged."""
-    found = _weights_entry(part)
-    return [files.folder / file for file in _weight_files(files.folder, f"{part.name}/{found}")]
+    entry = _weights_entry(part)
+    return [files.folder / file for file in _weight_files(files.folder, f"{part.name}/{entry}")]
 
 
 def _weights_entry(part: Component) -> str:

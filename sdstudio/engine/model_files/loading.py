@@ -35,7 +35,7 @@ from sdstudio.engine.device.memory import MemoryPlan, apply, is_out_of_memory
 from sdstudio.engine.families.base import Family
 from sdstudio.engine.families.registry import CODE, code_of, row_of
 from sdstudio.engine.model_files.folder import Component, ModelFiles, check_files, stamp_of
-from sdstudio.engine.model_files.single_file import SingleFileReader, check_single_file, opened, said_of
+from sdstudio.engine.model_files.single_file import SingleFileReader, check_single_file, notices_of, opened
 from sdstudio.engine.model_files.vocabulary import check_vocabulary
 from sdstudio.engine.weight_files.part_config import check_config
 
@@ -112,7 +112,7 @@ class LoadedModel:
         """Whether its pipeline's family takes a field of a request, or something of ``BESIDE_FIELDS``."""
         return capability in row_of(self.files.pipeline).takes
 
-    def apply(self, plan: MemoryPlan, before: MemoryPlan | None, device: Device) -> None:
+    def apply_memory_plan(self, plan: MemoryPlan, before: MemoryPlan | None, device: Device) -> None:
         """Throw the switches in which a memory plan differs from the one before, all of them for ``None``."""
         apply(plan, before, self.pipe, device.torch_device, self.family.switches())
 
@@ -185,7 +185,7 @@ def load_model(
     wanted = [part for part in files.components if part.name not in family.left_out()]
     total = sum(part.size_bytes for part in wanted) or 1
     done = 0
-    for message, hint in said_of(files):
+    for message, hint in notices_of(files):
         on_event(Notice(message, hint))
     with opened(files) as reader:
         for part in wanted:
@@ -197,7 +197,7 @@ def load_model(
             parts["vae"] = load_vae(vae, parts["vae"], cancel)
         interruptible(cancel, lambda: check_whole(files, parts))
         folder = reader.folder if reader is not None else files.folder
-        pipe = said_as_model_error(files, cancel, functools.partial(assemble, files, folder, parts, key.dtype))
+        pipe = as_model_error(files, cancel, functools.partial(assemble, files, folder, parts, key.dtype))
     if getattr(pipe, "scheduler", None) is None:
         message = f"{model.name} is several models in one ({files.pipeline}), with a sampler each."
         raise ModelUnsupported(message, f"Choose a model of {titles_that_take()}.")
@@ -234,7 +234,7 @@ def load_component(
     default_dtype = torch.get_default_dtype()
     try:
         read = functools.partial(reader.part, cls, part) if reader is not None else functools.partial(_read, cls, part)
-        loaded = said_as_model_error(files, cancel, functools.partial(read, dtype), part.name)
+        loaded = as_model_error(files, cancel, functools.partial(read, dtype), part.name)
     finally:
         torch.set_default_dtype(default_dtype)  # transformers changes it while it loads, and may have been broken off
     if on_cpu and isinstance(loaded, nn.Module):
@@ -316,7 +316,7 @@ def assemble(files: ModelFiles, folder: Path, parts: dict[str, Any], dtype: torc
     return pipe
 
 
-def said_as_model_error(files: ModelFiles, cancel: threading.Event, load: Callable[[], Any], part: str = "") -> Any:
+def as_model_error(files: ModelFiles, cancel: threading.Event, load: Callable[[], Any], part: str = "") -> Any:
     """Return ``load()``, cancellable; what the libraries raise about a model comes out as one line about it."""
     try:
         return interruptible(cancel, load)

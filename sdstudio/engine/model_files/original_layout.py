@@ -111,10 +111,10 @@ def original_openclip_text(shapes: Shapes, prefix: str) -> Iterator[Original]:
             transposed = plain == "text_projection.weight"
             yield Original(prefix + _OPENCLIP[plain], (name,), shape[::-1] if transposed else shape, transposed)
             continue
-        found = re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)", plain)
-        if found is None:
+        match = re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)", plain)
+        if match is None:
             continue
-        layer, inner, kind = found.groups()
+        layer, inner, kind = match.groups()
         block = f"{prefix}transformer.resblocks.{layer}."
         if inner == "self_attn.q_proj":
             sources = tuple(name.replace("q_proj", f"{letter}_proj") for letter in "qkv")
@@ -141,11 +141,11 @@ def _unet_name(name: str, layers: int, attended: set[str]) -> str:
         if name.startswith(ours + "."):
             rest = name.removeprefix(ours + ".")
             return f"{theirs}.{_replaced(rest, _RESNET) if '.resnets.' in ours else rest}"
-    found = re.fullmatch(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)", name)
-    if found is None:
+    match = re.fullmatch(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)", name)
+    if match is None:
         return ""
-    way, kind, rest = found[1], found[3], found[5]
-    block, layer = int(found[2]), int(found[4])
+    way, kind, rest = match[1], match[3], match[5]
+    block, layer = int(match[2]), int(match[4])
     if kind == "downsamplers":
         return f"input_blocks.{(block + 1) * (layers + 1)}.0.op.{rest.removeprefix('conv.')}"
     if kind == "upsamplers":
@@ -157,18 +157,18 @@ def _unet_name(name: str, layers: int, attended: set[str]) -> str:
 
 
 def _vae_name(name: str, blocks: int) -> str:
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"(encoder|decoder)\.(down|up)_blocks\.(\d+)\.(resnets|downsamplers|upsamplers)\.(\d+)\.(.+)", name
     )
-    if found is not None:
-        side, way, kind, layer, rest = found[1], found[2], found[4], found[5], found[6]
-        number = int(found[3]) if way == "down" else blocks - 1 - int(found[3])
+    if match is not None:
+        side, way, kind, layer, rest = match[1], match[2], match[4], match[5], match[6]
+        number = int(match[3]) if way == "down" else blocks - 1 - int(match[3])
         if kind == "resnets":
             return f"{side}.{way}.{number}.block.{layer}.{_replaced(rest, {'conv_shortcut': 'nin_shortcut'})}"
         return f"{side}.{way}.{number}.{way}sample.{rest}"
-    found = re.fullmatch(r"(encoder|decoder)\.mid_block\.(resnets|attentions)\.(\d+)\.(.+)", name)
-    if found is not None:
-        side, kind, number, rest = found[1], found[2], int(found[3]) + 1, found[4]
+    match = re.fullmatch(r"(encoder|decoder)\.mid_block\.(resnets|attentions)\.(\d+)\.(.+)", name)
+    if match is not None:
+        side, kind, number, rest = match[1], match[2], int(match[3]) + 1, match[4]
         if kind == "resnets":
             return f"{side}.mid.block_{number}.{_replaced(rest, {'conv_shortcut': 'nin_shortcut'})}"
         return f"{side}.mid.attn_{number}.{_replaced(rest, _VAE_ATTENTION)}"

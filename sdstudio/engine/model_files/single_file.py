@@ -94,20 +94,20 @@ def check_single_file(path: Path, with_pickles: bool = False) -> ModelFiles:
     return ModelFiles(path, str(index.get("_class_name")), components, absent, (), stamp_of(path), parts)
 
 
-def said_of(files: ModelFiles) -> list[tuple[str, str]]:
+def notices_of(files: ModelFiles) -> list[tuple[str, str]]:
     """Return what the user should know about how a file is read, each with what to do about it."""
-    said: list[tuple[str, str]] = []
+    notices: list[tuple[str, str]] = []
     single, name = files.single, files.folder.name
     if files.pickled:
         convert = f'Convert it once: sdstudio models convert "{files.folder}"'
-        said.append((f"{name} is a pickle; only numbers were read from it.", convert))
+        notices.append((f"{name} is a pickle; only numbers were read from it.", convert))
     if single is None:
-        return said
+        return notices
     row = CHECKPOINT_BY_KEY.get(single.configs.name) if single.configs else None
     if row is not None and row.prediction == V_PREDICTION and not single.prediction:
-        told = f"Nothing in {name} says what it predicts; v-prediction is assumed, as in Stable Diffusion 2.1."
-        said.append((told, "If it draws noise, set Prediction to Epsilon and keep that with the model."))
-    return said
+        message = f"Nothing in {name} says what it predicts; v-prediction is assumed, as in Stable Diffusion 2.1."
+        notices.append((message, "If it draws noise, set Prediction to Epsilon and keep that with the model."))
+    return notices
 
 
 class SingleFileReader:

@@ -50,15 +50,15 @@ def variations(path: Path, header: Header, key: str = "") -> Changes:
     """
     unet = unet_changes(key, header.tensors) if key else {}
     if unet is None:
-        said = f"{path.name} is another network than {CHECKPOINT_BY_KEY[key].title}, with other blocks."
-        raise ModelUnsupported(said, "Choose another model.")
+        message = f"{path.name} is another network than {CHECKPOINT_BY_KEY[key].title}, with other blocks."
+        raise ModelUnsupported(message, "Choose another model.")
     changes: dict[str, Mapping[str, Any]] = {"unet": unet} if unet else {}
     if is_edm_v(header):
         low = _numbers(path, EDM_SIGMA_MIN, 1)[0] if EDM_SIGMA_MIN in header.tensors else SIGMA_MIN
         high = _numbers(path, EDM_SIGMA_MAX, 1)[0]
         if not 0 < low < high < 1e6:
-            said = f"{path.name} is damaged: its noise levels go from {low:g} to {high:g}."
-            raise ModelDamaged(said, "Get the file again from where it came from.")
+            message = f"{path.name} is damaged: its noise levels go from {low:g} to {high:g}."
+            raise ModelDamaged(message, "Get the file again from where it came from.")
         # The deviation and the schedule as in diffusers' example for CosXL.
         changes["scheduler"] = {
             "_class_name": "EDMEulerScheduler", "sigma_min": low, "sigma_max": high, "sigma_data": 1.0,
@@ -66,8 +66,8 @@ def variations(path: Path, header: Header, key: str = "") -> Changes:
         }  # fmt: skip
     elif is_edm(header):
         if lacks_edm_part(header):
-            said = f"{path.name} is a Playground 2.5 checkpoint that lacks {lacks_edm_part(header)}."
-            raise ModelDamaged(said, "Get the file again from where it came from.")
+            message = f"{path.name} is a Playground 2.5 checkpoint that lacks {lacks_edm_part(header)}."
+            raise ModelDamaged(message, "Get the file again from where it came from.")
         changes["scheduler"] = {
             "_class_name": "EDMDPMSolverMultistepScheduler", "sigma_min": SIGMA_MIN, "sigma_max": PLAYGROUND_SIGMA_MAX,
             "sigma_data": PLAYGROUND_DEVIATION, "prediction_type": "epsilon",
@@ -99,6 +99,6 @@ def _numbers(path: Path, name: str, count: int) -> list[float]:
     with opened_weights(path) as weights:
         shape = weights.header.tensors[name].shape
         if prod(shape) != count:
-            said = f"{path.name} is damaged: its {name} is {list(shape)}: allowed are {count} numbers."
-            raise ModelDamaged(said, "Get the file again from where it came from.")
+            message = f"{path.name} is damaged: its {name} is {list(shape)}: allowed are {count} numbers."
+            raise ModelDamaged(message, "Get the file again from where it came from.")
         return [float(value) for value in whole(weights, name).double().reshape(-1)]

@@ -41,5 +41,5 @@ def check_vocabulary(of: str, tokenizer: Any, encoder: Any, is_clip: bool) -> No
     if type(length) is int and length >= UNTOLD:
         tokenizer.model_max_length = longest
     elif type(length) is not int or not LENGTH_MINIMUM <= length <= longest:
-        said = f"{of} says model_max_length = {str(length)[:60]!r}: allowed is {LENGTH_MINIMUM} to {longest}."
-        raise ModelDamaged(said, HINT)
+        message = f"{of} says model_max_length = {str(length)[:60]!r}: allowed is {LENGTH_MINIMUM} to {longest}."
+        raise ModelDamaged(message, HINT)

@@ -164,8 +164,8 @@ class Upscaler:
             give_back(self._device)
             smaller = side // 2
             if smaller < _TILE_MINIMUM + 2 * self.margin:
-                said = f"Upscaler = {self._name}: the memory of {self._device.kind.title()} does not suffice."
-                raise OutOfMemory(said, "Close other programs, or choose a smaller upscaler.")
+                message = f"Upscaler = {self._name}: the memory of {self._device.kind.title()} does not suffice."
+                raise OutOfMemory(message, "Close other programs, or choose a smaller upscaler.")
             more = len(list(self.cut(*picture.size, smaller))) - len(list(self.cut(*picture.size, side)))
             clock.restart(done, more)
             side = smaller
@@ -265,8 +265,8 @@ def load_upscaler(path: Path, device: Device, allow_pickle: bool) -> Upscaler:
     except OSError as error:
         raise ModelNotFound(f"Upscaler = {path.stem}: {path} is gone.", "Choose another upscaler.") from error
     if size > FILE_MAXIMUM_BYTES:
-        said = f"Upscaler = {path.stem}: its file has {size / 2**30:.1f} GB; allowed is up to 1 GB."
-        raise ModelDamaged(said, "Choose another upscaler.")
+        message = f"Upscaler = {path.stem}: its file has {size / 2**30:.1f} GB; allowed is up to 1 GB."
+        raise ModelDamaged(message, "Choose another upscaler.")
     if path.suffix.lower() in PICKLES and not allow_pickle:
         raise ModelPickled(
             f"Upscaler = {path.stem}: {path.name} is a pickle, a format that can hold programs: it was not opened.",

@@ -46,7 +46,7 @@ def negative_clip_skip(request: GenerationRequest, family: ModelFamily) -> int |
     return diffusers_clip_skip(request.clip_skip, family) if is_skipped else None
 
 
-def clip_skip_told(request: GenerationRequest, family: ModelFamily) -> dict[str, str]:
+def clip_skip_facts(request: GenerationRequest, family: ModelFamily) -> dict[str, str]:
     """Return what a recipe says of a skipped layer: whether the negative prompt's is skipped too."""
     if positive_clip_skip(request, family) is None or request.guidance_scale <= 1:
         return {}
@@ -73,8 +73,8 @@ def left_out(request: GenerationRequest, embeddings: Collection[str] = ()) -> No
     names += [note for _, wording in wordings(request) for note in wording.unread]
     if dialect.naming is Naming.ANGLED:
         known = {name.casefold() for name in embeddings}
-        said = [name for text, _ in (prompt, negative) for name in angled_names(text)]
-        names += [f"<{name[:40]}> (no embedding of this name)" for name in said if name.casefold() not in known]
+        angled = [name for text, _ in (prompt, negative) for name in angled_names(text)]
+        names += [f"<{name[:40]}> (no embedding of this name)" for name in angled if name.casefold() not in known]
     if not names:
         return None
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

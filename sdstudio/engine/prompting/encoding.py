@@ -55,8 +55,8 @@ class PromptEncoder:
     def __init__(
         self, pipe: Any, family: ModelFamily, dialect: Dialect, keep_mean: bool, embeddings: Embeddings
     ) -> None:
-        found = [_reader(pipe, number, family, embeddings) for number in ("", "_2")]
-        self._readers = [reader for reader in found if reader is not None]
+        readers = [_reader(pipe, number, family, embeddings) for number in ("", "_2")]
+        self._readers = [reader for reader in readers if reader is not None]
         self._dialect = dialect
         self._keep_mean = keep_mean
         self._embeddings = embeddings
@@ -197,17 +197,17 @@ class _Reader:
             skip: Diffusers' clip skip.
             masked: Places of 0 to L - 1 that no other may look at.
         """
-        said = self._said(ids, skip is not None or not self.final_norm, masked)
+        output = self._encoded(ids, skip is not None or not self.final_norm, masked)
         if self.final_norm:
-            vectors = said[0]
+            vectors = output[0]
             if skip is not None:
-                vectors = self.encoder.text_model.final_layer_norm(said.hidden_states[-(skip + 1)])
+                vectors = self.encoder.text_model.final_layer_norm(output.hidden_states[-(skip + 1)])
         else:
-            vectors = said.hidden_states[-((skip or 0) + 2)]
-        pooled = said[0] if not self.final_norm and said[0].ndim == 2 else None
+            vectors = output.hidden_states[-((skip or 0) + 2)]
+        pooled = output[0] if not self.final_norm and output[0].ndim == 2 else None
         return vectors, pooled
 
-    def _said(self, ids: tuple[int, ...], layers: bool, masked: frozenset[int]) -> Any:
+    def _encoded(self, ids: tuple[int, ...], layers: bool, masked: frozenset[int]) -> Any:
         tokenizer = self.tokenizer
         padding = (tokenizer.pad_token_id,) * (self.length - len(ids))
         whole = [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id, *padding]

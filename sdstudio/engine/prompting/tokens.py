@@ -59,15 +59,15 @@ def token_clauses(tokenizer: Any, text: str, dialect: Dialect) -> list[TokenClau
         text: The prompt.
         dialect: How it is written.
     """
-    found: list[TokenClause] = []
+    all_clauses: list[TokenClause] = []
     clauses = dialect.read(text).clauses
     for place, clause in enumerate(clauses):
         texts = tuple(_token_text(tokenizer, spans, dialect.cutting) for spans in clause.texts)
         is_empty = not any(chunk.ids for one in texts for chunk in one.chunks)
-        if is_empty and found and place == len(clauses) - 1 and dialect.cutting is Cutting.COMMAS:
+        if is_empty and all_clauses and place == len(clauses) - 1 and dialect.cutting is Cutting.COMMAS:
             break  # nothing after the last BREAK is no chunk
-        found.append(TokenClause(texts, clause.shares, clause.weight))
-    return found
+        all_clauses.append(TokenClause(texts, clause.shares, clause.weight))
+    return all_clauses
 
 
 def token_chunks(tokenizer: Any, text: str, dialect: Dialect = DIALECTS["a1111"]) -> list[TokenChunk]:

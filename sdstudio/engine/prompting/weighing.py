@@ -102,11 +102,11 @@ def blended(texts: Sequence[torch.Tensor], shares: Sequence[float]) -> torch.Ten
 def _masked(chunks: Sequence[TokenChunk], start: int, end: int, length: int) -> dict[int, frozenset[int]]:
     """Return, by chunk, the places of tokens and of what lies between them, but for the chunks' own first and last."""
     first, last = (_place(chunks, token, length) for token in (start, end - 1))
-    found: dict[int, frozenset[int]] = {}
+    masked_places: dict[int, frozenset[int]] = {}
     for number in range(first // length, last // length + 1):
         begins, ends = (min(max(place - number * length, 0), length) for place in (first, last + 1))
-        found[number] = frozenset(range(max(begins, 1), min(ends, length - 1)))
-    return found
+        masked_places[number] = frozenset(range(max(begins, 1), min(ends, length - 1)))
+    return masked_places
 
 
 def _place(chunks: Sequence[TokenChunk], token: int, length: int) -> int:

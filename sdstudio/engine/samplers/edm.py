@@ -64,7 +64,7 @@ class Edm:
         betas = 1 - torch.cat([signal[:1], signal[1:] / signal[:-1]])
         return {"num_train_timesteps": TABLE, "trained_betas": betas.tolist(), "prediction_type": "v_prediction"}
 
-    def told(self, timestep: torch.Tensor) -> torch.Tensor:
+    def network_time(self, timestep: torch.Tensor) -> torch.Tensor:
         """Return 0.25 ln(sigma) at a timestep of the table, which may lie between two of its levels."""
         low, high = math.log(self.sigma_min), math.log(self.sigma_max)
         return 0.25 * (low + (high - low) * timestep.float() / (TABLE - 1))
@@ -93,11 +93,11 @@ class Edm:
 
         def ask(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
             if len(args) > 1:
-                return (args[0], self.told(torch.as_tensor(args[1])), *args[2:]), kwargs
-            return args, {**kwargs, "timestep": self.told(torch.as_tensor(kwargs["timestep"]))}
+                return (args[0], self.network_time(torch.as_tensor(args[1])), *args[2:]), kwargs
+            return args, {**kwargs, "timestep": self.network_time(torch.as_tensor(kwargs["timestep"]))}
 
-        def turn(_module: Any, _args: Any, said: Any) -> Any:
-            return (-said[0], *said[1:]) if isinstance(said, tuple) else type(said)(sample=-said.sample)
+        def turn(_module: Any, _args: Any, output: Any) -> Any:
+            return (-output[0], *output[1:]) if isinstance(output, tuple) else type(output)(sample=-output.sample)
 
         handles = [network.register_forward_pre_hook(ask, with_kwargs=True, prepend=True)]
         if not self.is_v:

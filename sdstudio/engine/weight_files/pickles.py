@@ -50,7 +50,7 @@ def read_pickled(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise ModelNotFound(f"{path}: there is no such file.", "Check the path.")
     try:
-        found: Any = unpickled(path)
+        content: Any = unpickled(path)
     except pickle.UnpicklingError:
         raise ModelUnsupported(
             f"{path.name} holds Python objects besides its weights and was not opened: they could be any program.",
@@ -61,7 +61,7 @@ def read_pickled(path: Path) -> dict[str, torch.Tensor]:
         raise ModelDamaged(
             f"{path.name} is damaged: {reason}.", "Get the file again from where it came from."
         ) from error
-    tensors = _tensors(_nested(found))
+    tensors = _tensors(_nested(content))
     if not tensors:
         raise ModelUnsupported(f"{path.name} holds no weights.", "Choose a checkpoint.")
     return tensors
@@ -89,23 +89,23 @@ def unpickled(path: Path, more: Sequence[Any] = ()) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)  # before torch 1.6 files were no archives
 
 
-def _nested(found: Any) -> dict[Any, Any]:
+def _nested(content: Any) -> dict[Any, Any]:
     """Return the weights inside what a file holds: under a name that is known, else under the only one with tensors."""
     for _ in range(_DEPTH_MAXIMUM):
-        if not isinstance(found, dict):
+        if not isinstance(content, dict):
             return {}
-        named = next((found[name] for name in NESTS if isinstance(found.get(name), dict)), None)
-        if named is None and not _tensors(found):
-            nests = [value for value in found.values() if isinstance(value, dict) and _tensors(value)]
+        named = next((content[name] for name in NESTS if isinstance(content.get(name), dict)), None)
+        if named is None and not _tensors(content):
+            nests = [value for value in content.values() if isinstance(value, dict) and _tensors(value)]
             named = nests[0] if len(nests) == 1 else None
         if named is None:
-            return found
-        found = named
-    return found if isinstance(found, dict) else {}
+            return content
+        content = named
+    return content if isinstance(content, dict) else {}
 
 
-def _tensors(found: dict[Any, Any]) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in found.items() if isinstance(name, str) and torch.is_tensor(value)}
+def _tensors(content: dict[Any, Any]) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in content.items() if isinstance(name, str) and torch.is_tensor(value)}
 
 
 def _globals_of(path: Path) -> set[str]:

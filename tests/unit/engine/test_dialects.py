@@ -20,7 +20,7 @@ from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.settings import Settings
-from sdstudio.engine.prompting.checks import clip_skip_told
+from sdstudio.engine.prompting.checks import clip_skip_facts
 from sdstudio.engine.prompting.conditioning import Conditioning
 from sdstudio.engine.prompting.tokens import token_chunks
 from sdstudio.history.verdict import causes_of
@@ -382,10 +382,10 @@ def test_a_family_may_have_diffusers_rule_and_its_recipe_tells(loaded):
         stock = here.pipe.encode_prompt("red", torch.device("cpu"), 1, True, negative_prompt="blue", clip_skip=1)[1]
     assert torch.equal(told(here, family, **values)["negative_prompt_embeds"], stock)
     assert told(here, family, prompt="red", negative_prompt="blue", clip_skip=2) == {}
-    assert clip_skip_told(request(**values), family) == {"negative_clip_skip": "none, as in diffusers"}
-    assert clip_skip_told(request(**values), FAMILY_BY_KEY["sd1"]) == {"negative_clip_skip": "as the prompt's"}
-    assert clip_skip_told(request(**{**values, "clip_skip": 1}), family) == {}
-    assert clip_skip_told(request(**values, guidance_scale=1.0), family) == {}
+    assert clip_skip_facts(request(**values), family) == {"negative_clip_skip": "none, as in diffusers"}
+    assert clip_skip_facts(request(**values), FAMILY_BY_KEY["sd1"]) == {"negative_clip_skip": "as the prompt's"}
+    assert clip_skip_facts(request(**{**values, "clip_skip": 1}), family) == {}
+    assert clip_skip_facts(request(**values, guidance_scale=1.0), family) == {}
     (then,), (now,) = (here.make(**values, compatibility=version) for version in ("0.1", "0.2"))
     (cause,) = causes_of(then.recipe, now.recipe)
     assert str(cause) == "Clip skip of the negative prompt: none, as in diffusers then, as the prompt's now"

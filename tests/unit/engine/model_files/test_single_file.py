@@ -25,7 +25,7 @@ from sdstudio.core.models.safetensors_header import read_header
 from sdstudio.core.settings import Settings
 from sdstudio.engine.model_files.folder import Component, FileParts, ModelFiles
 from sdstudio.engine.model_files.loading import find_files
-from sdstudio.engine.model_files.single_file import CLIP_TOKENS, SingleFileReader, check_single_file, said_of
+from sdstudio.engine.model_files.single_file import CLIP_TOKENS, SingleFileReader, check_single_file, notices_of
 from tests.tiny_adapters import change_of, write_kohya
 
 FAMILIES = ("sd1", "sd2", "sdxl")
@@ -239,7 +239,7 @@ def test_a_pickle_that_may_be_opened_is_warned_about(ckpt, monkeypatch):
     files = check_single_file(ckpt, with_pickles=True)
     assert files.pickled
     assert [part.name for part in files.components] == ["scheduler", "text_encoder", "tokenizer", "unet", "vae"]
-    ((message, hint),) = said_of(files)
+    ((message, hint),) = notices_of(files)
     assert "old.ckpt is a pickle" in message
     assert "models convert" in hint
     with pytest.raises(ModelUnsupported):
@@ -295,7 +295,7 @@ def test_a_checkpoint_of_sd_2_that_does_not_say_what_it_predicts_is_told(tmp_pat
 
     parts = FileParts(resources() / "configs" / "sd2", None)
     files = ModelFiles(tmp_path / "x.safetensors", "StableDiffusionPipeline", (), (), (), 0, parts)
-    ((message, hint),) = said_of(files)
+    ((message, hint),) = notices_of(files)
     assert "v-prediction is assumed" in message
     assert "Prediction" in hint
 

@@ -93,7 +93,7 @@ def test_the_table_is_the_formula_of_karras_in_units_of_the_datas_deviation():
         ours, v = sigma / 0.5, -said
         assert math.isclose(0.5 * ((x / 0.5) / (ours**2 + 1) - ours / math.sqrt(ours**2 + 1) * v), clean)
         place = np.interp(math.log(sigma), np.linspace(math.log(0.002), math.log(80), 1000), np.arange(1000))
-        assert math.isclose(float(made.told(torch.tensor(place))), 0.25 * math.log(sigma), abs_tol=1e-4)
+        assert math.isclose(float(made.network_time(torch.tensor(place))), 0.25 * math.log(sigma), abs_tol=1e-4)
         level = float(((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt()[round(place)])
         assert math.isclose(level, ours, rel_tol=0.02)
 
