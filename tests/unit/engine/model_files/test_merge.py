@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from sdstudio.core.errors import Cancelled, InvalidNumbers, ModelDamaged, ModelUnsupported, SaveFailed, StudioError
 from sdstudio.core.models.safetensors_header import read_header
 from sdstudio.core.models.work import MergeInput, MergeMode, MergeOrder
-from sdstudio.engine.model_files import weights as weights_module
 from sdstudio.engine.model_files.merge import merge, merged
+from sdstudio.engine.weight_files import weights as weights_module
 
 SUM, DIFFERENCE = MergeMode.WEIGHTED_SUM, MergeMode.ADD_DIFFERENCE
 
