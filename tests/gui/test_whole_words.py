@@ -34,7 +34,7 @@ SMALL = (900, 540)
 
 
 def cut_words(root: QWidget) -> list[str]:
-    """Return the words below a widget that cannot be read whole where they stand, nor in a tooltip."""
+    """Return the words below a widget that cannot be read whole where they stand, nor in a tooltip, or touch an icon."""
     return [said for said in map(_cut, root.findChildren(QWidget)) if said]
 
 
@@ -48,7 +48,8 @@ def _cut(widget: QWidget) -> str:
         return widget.text() if widget.heightForWidth(widget.width()) > widget.height() + 2 else ""
     if isinstance(widget, QLabel | QPushButton | QCheckBox | QToolButton) and widget.text() and not _is_icon(widget):
         fits = hint.width() <= widget.width() + 1 and hint.height() <= widget.height() + 2
-        return "" if fits or widget.toolTip() else widget.text()
+        touches = isinstance(widget, QPushButton) and not (widget.icon().isNull() or widget.text().startswith(" "))
+        return "" if not touches and (fits or widget.toolTip()) else widget.text()
     if isinstance(widget, QComboBox) and not widget.toolTip():
         option = QStyleOptionComboBox()
         widget.initStyleOption(option)

@@ -211,7 +211,7 @@ class FolderEditor(Editor):
         super().__init__(row, edit)
         self.edit = edit
         self.edit.setPlaceholderText("The data folder")
-        self.choose = QPushButton("Choose…")
+        self.choose = QPushButton(" Choose…")
         set_icon(self.choose, "folder-open")
         self.choose.setObjectName(camel(row.name) + "ChooseButton")
         self.choose.setAccessibleName(f"{row.title}: choose")

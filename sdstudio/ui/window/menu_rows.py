@@ -70,8 +70,8 @@ def menu_rows(bar: QMenuBar) -> list[MenuRow]:
 
 
 def native(keys: str) -> str:
-    """Return a key sequence as it is read on this desktop."""
-    return QKeySequence(keys).toString(_NATIVE)
+    """Return a key sequence as it is read on this desktop, and as it stands on most keyboards."""
+    return QKeySequence(keys).toString(_NATIVE).replace("Return", "Enter")
 
 
 def _rows_of(within: QAction, above: str) -> Iterator[MenuRow]:
@@ -86,8 +86,8 @@ def _rows_of(within: QAction, above: str) -> Iterator[MenuRow]:
             continue
         words, _tab, printed = action.text().partition("\t")
         title = f"{name}: {_plain(words)}" if above else _plain(words)
-        keys = [each.toString(_NATIVE) for each in action.shortcuts()] or [native(printed)] * bool(printed)
-        yield MenuRow(title, above or name, tuple(keys), action)
+        keys = [native(each.toString()) for each in action.shortcuts()] or [native(printed)] * bool(printed)
+        yield MenuRow(title, above or name, tuple(dict.fromkeys(keys)), action)
 
 
 def _plain(text: str) -> str:

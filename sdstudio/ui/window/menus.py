@@ -78,8 +78,8 @@ MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
     ),
     "&Picture": _entry_commands(),
     "&Generate": (
-        Command("generate", "&Generate", "Ctrl+Return", "play", also="Ctrl+Enter"),
-        Command("forever", "Generate &forever, or stop that", "Ctrl+Shift+Return", "infinity"),
+        Command("generate", "&Generate", "Ctrl+Enter", "play", also="Ctrl+Return"),
+        Command("forever", "Generate &forever, or stop that", "Ctrl+Shift+Enter", "infinity", also="Ctrl+Shift+Return"),
         Command("cancel", "&Cancel", "Esc", "x", elsewhere=True),
         Command("pause", "&Pause or start the queue", "Ctrl+P", "pause", 1),
         Command("clear_queue", "C&lear the queue", "", "trash-2", 1),

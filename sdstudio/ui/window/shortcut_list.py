@@ -78,7 +78,7 @@ class ShortcutList(QDialog):
             if row.keys:
                 places.setdefault(f"{row.menu} menu", []).append((row.title, row.keys))
         for table in KEY_TABLES:
-            places[table.place] = [(row.title, tuple(map(native, row.keys))) for row in table.rows]
+            places[table.place] = [(row.title, tuple(dict.fromkeys(map(native, row.keys)))) for row in table.rows]
         for place, keys in places.items():
             heading = QTreeWidgetItem(self.view, [place])
             heading.setFirstColumnSpanned(True)

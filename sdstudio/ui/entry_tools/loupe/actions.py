@@ -51,7 +51,7 @@ LOUPE_ACTIONS: Final = (
     LoupeAction("toggle_zoom", "100 % or all of it", "image", ("Z",)),
     LoupeAction("slideshow", "Start or stop the slideshow", "play", ("S",)),
     LoupeAction("compare", "Compare with another picture", "columns-2", ("X",)),
-    LoupeAction("use", "Use its parameters", "sliders-horizontal", ("U",)),
+    LoupeAction("use", "Use all or some of its parameters", "sliders-horizontal", ("Shift+U",)),
     LoupeAction("menu", "All that can be done with it", "ellipsis", ("M", "Menu")),
     LoupeAction("delete", "Move to trash, and go on to the next", "trash-2", ("Del", "Backspace")),
     LoupeAction("undo", "Undo", "undo-2", ("Ctrl+Z",)),

@@ -319,11 +319,13 @@ def test_compare_offers_the_other_selected_picture_and_those_around(studio, grid
     window.close()
 
 
-def test_using_the_parameters_leaves_for_the_create_page(studio, grid):
+@pytest.mark.parametrize("modifier", [Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier])
+def test_using_the_parameters_leaves_for_the_create_page(studio, grid, modifier):
     click(grid, 9)
     QTest.keyClick(grid, Qt.Key.Key_Space)
-    press(studio, Qt.Key.Key_U)
-    choose("All")
+    press(studio, Qt.Key.Key_U, modifier)
+    if modifier == Qt.KeyboardModifier.ShiftModifier:  # else at once, as in the grid
+        choose("All")
     assert studio.window.pages.name == "Create"
     assert not loupe_of(studio).isVisible()
     assert studio.window.editor.prompt == f"picture {COUNT - 9}"

@@ -43,8 +43,8 @@ QUEUE_ACTIONS: Final = (
     QueueAction("edit", "Edit", "pencil", frozenset({JobState.QUEUED})),
     QueueAction("duplicate", "Duplicate", "copy", _ALL),
     QueueAction("details", "Details…", "info", _ALL),
-    QueueAction("cancel", "Cancel", "x", frozenset({JobState.RUNNING}), "Delete"),
-    QueueAction("remove", "Remove", "trash-2", _ALL - {JobState.RUNNING}, "Delete"),
+    QueueAction("cancel", "Cancel", "x", frozenset({JobState.RUNNING}), "Del"),
+    QueueAction("remove", "Remove", "trash-2", _ALL - {JobState.RUNNING}, "Del"),
 )
 
 

@@ -22,7 +22,8 @@ class QueueWays(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._retry = QPushButton("Retry", self)
+        self._retry = QPushButton("Run again", self)
+        self._retry.setAccessibleName("Run again")
         self._retry.clicked.connect(self.retry_pressed)
         self._keep = QPushButton("Keep what there is", self)
         self._keep.setAccessibleName("Keep what there is")
@@ -38,7 +39,5 @@ class QueueWays(QWidget):
 
     def offer(self, state: JobState, can_keep: bool) -> None:
         """Show what can be done in a state."""
-        self._retry.setText("Retry" if state is JobState.FAILED else "Run again")
-        self._retry.setAccessibleName(self._retry.text())
         self._keep.setVisible(can_keep)
         self._copy.setVisible(state is JobState.FAILED)

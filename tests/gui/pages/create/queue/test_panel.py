@@ -152,7 +152,7 @@ def test_a_failed_job_says_why_and_what_to_do_and_can_be_tried_again(build, qtbo
     press(rows(studio)[0], "Copy report")
     assert QApplication.clipboard().text() == report(studio.queue.get(job.id))
     del scripts["heart"]
-    press(rows(studio)[0], "Retry")
+    press(rows(studio)[0], "Run again")
     qtbot.waitUntil(lambda: state_of(studio, job) is JobState.DONE, timeout=20_000)
     qtbot.waitUntil(lambda: rows(studio)[0].job.state is JobState.DONE, timeout=20_000)
 
