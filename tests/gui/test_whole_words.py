@@ -34,7 +34,7 @@ SMALL = (900, 540)
 
 
 def cut_words(root: QWidget) -> list[str]:
-    """Return the words below a widget that cannot be read whole where they stand, nor in a tooltip, or touch an icon."""
+    """Return the words that cannot be read whole where they stand, nor in a tooltip, or that touch an icon."""
     return [said for said in map(_cut, root.findChildren(QWidget)) if said]
 
 

@@ -40,6 +40,8 @@ class LiesOver(QObject):
         self._margin = margin
         self.lift = 0
         """So much of the anchor's foot is free, and may be lain over."""
+        self.uncut: QWidget | None = None
+        """Words that are covered whole rather than to a half."""
         self._watched: list[QWidget] = []
         self._is_placing = False
         widget.installEventFilter(self)
@@ -85,7 +87,12 @@ class LiesOver(QObject):
         ground = self._widget.parentWidget()
         if ground is not None:
             beside = QRect(self._anchor.mapTo(ground, QPoint()), self._anchor.size())
-            self._widget.setGeometry(self._within(beside, ground.size()))
+            place = self._within(beside, ground.size())
+            if self.uncut is not None and self.uncut.isVisible():
+                words = QRect(self.uncut.mapTo(ground, QPoint()), self.uncut.size())
+                if words.top() < place.top() <= words.bottom():
+                    place.setTop(words.top())
+            self._widget.setGeometry(place)
             self._widget.raise_()
         self._is_placing = False
 

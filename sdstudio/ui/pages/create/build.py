@@ -98,6 +98,7 @@ def _build_widgets(services: Services, shell: Shell, actions: EntryActions, mess
     over, history, tasks = shell.over, services.history, services.tasks
     canvas = Canvas(actions, tasks, over)
     editor = PromptEditor(over)
+    editor.message_over.uncut = canvas.caption.facts
     status_line = StatusLine(editor.cancel_button, over)
     panel = ParameterPanel(over)
     queue_panel = QueuePanel(services.controller, over)

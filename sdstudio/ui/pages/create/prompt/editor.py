@@ -332,7 +332,7 @@ class PromptEditor(QWidget):
         said.setContentsMargins(GRID + GRID // 2, GRID // 2, GRID // 2, GRID // 2)
         said.addWidget(self._message, 1)
         said.addWidget(self._close_message, 0, Qt.AlignmentFlag.AlignTop)
-        self._message_over = LiesOver(self._message_row, self, "above")
+        self.message_over = LiesOver(self._message_row, self, "above")
         mark(self._notes, "bare", True)
         notes = QHBoxLayout(self._notes)
         notes.setContentsMargins(0, 0, 0, 0)
