@@ -45,6 +45,7 @@ def fill(button: QPushButton, icon_name: str) -> None:
     """Make a button the filled one of its dialog, which Enter presses, with an icon that is seen on the accent."""
     button.setDefault(True)
     mark(button, "primary", True)
+    button.setText(f" {button.text().strip()}")  # else the icon touches it
     set_icon(button, icon_name, "on_accent")
 
 

@@ -17,7 +17,7 @@ _SHARE: Final = 5
 
 def live_button(parent: QWidget) -> QPushButton:
     """Return the hidden button that leads back to the picture that is being made; opaque, for it lies over another."""
-    button = QPushButton("Back to the live view", parent)
+    button = QPushButton(" Back to the live view", parent)
     button.setObjectName("liveViewButton")
     button.setAccessibleName("Back to the live view")
     set_icon(button, "play", "accent_text", 14)

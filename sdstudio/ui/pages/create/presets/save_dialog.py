@@ -122,7 +122,7 @@ class PresetSaveDialog(QDialog):
             ticks.addWidget(button)
         ticks.addWidget(self._hint, 1)
         cancel = push_button(self, "presetSaveCancelButton", "Cancel", "", self.reject)
-        self._save = push_button(self, "presetSaveButton", "Save", "save", self._on_save)
+        self._save = push_button(self, "presetSaveButton", "Save", "", self._on_save)
         fill(self._save, "save")
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
