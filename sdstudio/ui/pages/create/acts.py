@@ -116,6 +116,8 @@ class Acts(QObject):
                 self._say(text, "info", [("Redo", lambda: self._undos.redo(change))])
 
         def redo() -> None:
+            nonlocal before
+            before = self.standing()  # with what was changed since it was taken back
             self.show(stood)
             self._dismiss()
 
@@ -135,10 +137,15 @@ class Acts(QObject):
     # inside
 
     def _on_field_reset(self, name: str, value: object) -> None:
-        field = self._panel.field(name)
-        default = field.value()
-        said = f"Reset {field.row.title}"
-        self._undos.push(Change(said, lambda: field.set_value(value), lambda: field.set_value(default)))
+        field, other = self._panel.field(name), value
+
+        def exchange() -> None:
+            nonlocal other
+            now = field.value()
+            field.set_value(other)
+            other = now  # also what was put in since
+
+        self._undos.push(Change(f"Reset {field.row.title}", exchange, exchange))
 
     def _say(self, text: str, tone: Tone, ways: Sequence[MessageAction]) -> None:
         self._told = text

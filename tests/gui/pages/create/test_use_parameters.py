@@ -156,6 +156,25 @@ def test_what_was_typed_after_an_act_comes_back_with_redo(studio):
     assert standing(studio) == before
 
 
+def test_what_was_changed_before_redo_comes_back_when_the_act_is_taken_back_again(studio):
+    prepare(studio)
+    window, steps = studio.window, studio.window.panel.field("steps")
+    choose(studio, saved(studio, steps=7), "restore")
+    menu_action(studio, "undo").trigger()
+    steps.set_value(44)
+    window.editor.set_prompt("a harbour")
+    menu_action(studio, "redo").trigger()
+    assert (window.editor.prompt, steps.value()) == ("frog", 7)
+    menu_action(studio, "undo").trigger()
+    assert (window.editor.prompt, steps.value()) == ("a harbour", 44)
+    QTest.mouseClick(window.findChild(QAbstractButton, "stepsResetButton"), LEFT)
+    steps.set_value(55)
+    menu_action(studio, "undo").trigger()
+    assert steps.value() == 44
+    menu_action(studio, "redo").trigger()
+    assert steps.value() == 55
+
+
 def test_right_after_an_act_the_keys_in_the_prompt_take_it_back_whole(studio):
     edit = studio.window.editor.prompt_edit
     edit.setFocus()
