@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from sdstudio.core.params import Kind, Parameter
+from sdstudio.core.params import FieldKind, Parameter
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,21 +25,21 @@ def add_flags(group: argparse._ActionsContainer, rows: Iterable[Parameter]) -> N
     for row in rows:
         options: dict[str, Any] = {"dest": row.name, "default": argparse.SUPPRESS, "help": _help(row)}
         match row.kind:
-            case Kind.TOGGLE:
+            case FieldKind.TOGGLE:
                 options["action"] = argparse.BooleanOptionalAction
-            case Kind.INTEGER | Kind.SEED:
+            case FieldKind.INTEGER | FieldKind.SEED:
                 options |= {"type": _number(row, int), "metavar": "N"}
-            case Kind.NUMBER:
+            case FieldKind.NUMBER:
                 options |= {"type": _number(row, float), "metavar": "X"}
-            case Kind.CHOICE if len(row.choices) <= 8:
+            case FieldKind.CHOICE if len(row.choices) <= 8:
                 options["choices"] = [choice.value for choice in row.choices]
-            case Kind.CHOICE:
+            case FieldKind.CHOICE:
                 options["metavar"] = "KEY"
-            case Kind.MODEL | Kind.VAE | Kind.UPSCALER:
+            case FieldKind.MODEL | FieldKind.VAE | FieldKind.UPSCALER:
                 options["metavar"] = "PATH|KEY"
-            case Kind.PICTURE:
+            case FieldKind.PICTURE:
                 options["metavar"] = "FILE|ID"
-            case Kind.LORAS:
+            case FieldKind.LORAS:
                 options |= {"action": "append", "type": _lora, "metavar": "NAME[:WEIGHT]"}
             case _:
                 options["metavar"] = "TEXT"
@@ -53,7 +53,7 @@ def given(args: argparse.Namespace, rows: Iterable[Parameter]) -> dict[str, Any]
 
 
 def _help(row: Parameter) -> str:
-    bounds = f" ({row.allowed})" if row.minimum is not None and row.kind is not Kind.SEED else ""
+    bounds = f" ({row.allowed})" if row.minimum is not None and row.kind is not FieldKind.SEED else ""
     return f"{row.description}{bounds}".replace("%", "%%")
 
 

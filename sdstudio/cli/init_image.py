@@ -71,9 +71,7 @@ def begun(values: Mapping[str, Any], model: ModelInfo, studio: Studio) -> dict[s
     if INIT.field not in pictures:
         return {**values, **pictures}
     shape = inputs.size_of(pictures[INIT.field])
-    width, height = size_like(
-        shape, rows, values.get("width"), values.get("height"), keep=values.get("strength") == 0
-    )
+    width, height = size_like(shape, rows, values.get("width"), values.get("height"), keep=values.get("strength") == 0)
     return {**values, **pictures, "width": width, "height": height}
 
 

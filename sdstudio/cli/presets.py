@@ -7,13 +7,13 @@ import json
 from typing import Any, Final
 
 from sdstudio.cli.console import Console
-from sdstudio.core.params import Kind, parameters
+from sdstudio.core.params import FieldKind, parameters
 from sdstudio.core.paths import StudioPaths, studio_paths
 from sdstudio.core.request.presets import STYLES, PresetBook
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import idle_fields, idle_prompt_fields
 
-_TEXTS: Final = frozenset({Kind.TEXT, Kind.MODEL, Kind.VAE, Kind.UPSCALER, Kind.CHOICE})
+_TEXTS: Final = frozenset({FieldKind.TEXT, FieldKind.MODEL, FieldKind.VAE, FieldKind.UPSCALER, FieldKind.CHOICE})
 
 
 def add_presets(commands: Any) -> None:
@@ -46,7 +46,7 @@ def take_preset(args: argparse.Namespace, paths: StudioPaths, console: Console) 
         name
         for name, value in values.items()
         if name not in rows
-        or rows[name].kind is Kind.PICTURE
+        or rows[name].kind is FieldKind.PICTURE
         or (rows[name].kind in _TEXTS and not isinstance(value, str))
     ]
     for name, value in values.items():

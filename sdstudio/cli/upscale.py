@@ -16,7 +16,7 @@ from sdstudio.cli.init_image import kept, with_inputs
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest, ModelError
 from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
-from sdstudio.core.params import Kind, Parameter, Ui, parameters
+from sdstudio.core.params import FieldKind, Parameter, Ui, parameters
 from sdstudio.core.pictures.input_size import SIDE_MAXIMUM, enlarging, is_allowed, larger
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
 from sdstudio.core.request.request import GenerationRequest, seeds_for
@@ -26,7 +26,14 @@ from sdstudio.history.store import Entry
 from sdstudio.library.library import STARTER_KEY
 
 FACTOR: Final = Parameter(
-    "factor", "Factor", "How many times as wide and as high.", Kind.NUMBER, 2.0, Ui(decimals=2), minimum=1, maximum=16
+    "factor",
+    "Factor",
+    "How many times as wide and as high.",
+    FieldKind.NUMBER,
+    2.0,
+    Ui(decimals=2),
+    minimum=1,
+    maximum=16,
 )
 _NOT_ASKED: Final = frozenset(enlarging("", (0, 0), "")) - {"upscaler"}
 """Fields that follow from the picture and the factor."""

@@ -35,7 +35,7 @@ _APART: Final = re.compile(r"\\[\s\S]|<\w+:[^<>]*>|\bAND\b|[()\[\]{},#]")
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class ShownPicture:
     """What is known when advice is looked for.
 
     Attributes:
@@ -112,9 +112,9 @@ class AdviceRow:
 
     key: str
     field: str
-    applies: Callable[[Situation], bool]
+    applies: Callable[[ShownPicture], bool]
     text: str
-    change: Callable[[Situation], Mapping[str, Any]]
+    change: Callable[[ShownPicture], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Advice:
         return f"Use {next(iter(self.change.values())):g}"
 
 
-def advice_for(situation: Situation) -> tuple[Advice, ...]:
+def advice_for(situation: ShownPicture) -> tuple[Advice, ...]:
     """Return everything that applies, one for each parameter at most: the first row of the table counts."""
     found: dict[str, Advice] = {}
     for row in ADVICE if situation.strength else ():  # at 0 nothing is drawn: no advice on drawing
@@ -149,17 +149,17 @@ def advice_for(situation: Situation) -> tuple[Advice, ...]:
     return tuple(found.values())
 
 
-def _working_guidance(now: Situation) -> dict[str, float]:
+def _working_guidance(now: ShownPicture) -> dict[str, float]:
     return {"guidance_scale": now.usual_guidance if now.usual_guidance > 1 else DISTILLED_GUIDANCE}
 
 
-def _nearest_size(now: Situation) -> dict[str, int]:
+def _nearest_size(now: ShownPicture) -> dict[str, int]:
     wanted = now.values["width"] / now.values["height"]
     width, height = min(now.model.size_presets, key=lambda size: abs(size[0] / size[1] - wanted))
     return {"width": width, "height": height}
 
 
-def _more_guidance(now: Situation) -> dict[str, float | int]:
+def _more_guidance(now: ShownPicture) -> dict[str, float | int]:
     if now.guidance < now.usual_guidance:
         return {"guidance_scale": now.usual_guidance}
     if now.values["steps"] < now.defaults["steps"]:
@@ -167,7 +167,7 @@ def _more_guidance(now: Situation) -> dict[str, float | int]:
     return {"guidance_scale": max(now.guidance, min(round(now.guidance * 1.3 * 2) / 2, now.guidance_maximum))}
 
 
-def _last_first(now: Situation) -> dict[str, str]:
+def _last_first(now: ShownPicture) -> dict[str, str]:
     """Move what stands behind the last comma to the front; nothing where that would change what the rest means."""
     prompt = str(now.values["prompt"])
     text = prompt.rstrip(" ,\n")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from sdstudio.core.errors import InvalidRequest
-from sdstudio.core.params import Kind, Parameter
+from sdstudio.core.params import FieldKind, Parameter
 
 Declared = TypeVar("Declared", bound=BaseModel)
 
@@ -24,7 +24,7 @@ def check_bounds(row: Parameter, value: Any) -> None:
     """
     if row.ui.check is not None:
         row.ui.check(value)
-    if row.kind not in (Kind.INTEGER, Kind.NUMBER, Kind.SEED):
+    if row.kind not in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED):
         if isinstance(value, str) and row.max_length is not None and len(value) > row.max_length:
             message = f"{row.title} = {len(value):,} characters: {row.allowed}."
             raise InvalidRequest(row.name, message, "Shorten it: a model reads a few hundred words at most.")
@@ -36,7 +36,7 @@ def check_bounds(row: Parameter, value: Any) -> None:
         raise InvalidRequest(row.name, *_said(row, row.name, value))
     low, high = row.minimum, row.maximum
     outside = (low is not None and not number >= low) or (high is not None and not number <= high)
-    fraction = row.kind is not Kind.NUMBER and not outside and number != int(number)
+    fraction = row.kind is not FieldKind.NUMBER and not outside and number != int(number)
     if outside or fraction or (row.multiple_of and number % row.multiple_of):
         raise InvalidRequest(row.name, *_said(row, row.name, value))
 
@@ -97,7 +97,7 @@ def _nearest(row: Parameter, number: int | float) -> str:
     low, high = row.minimum, row.maximum
     assert low is not None and high is not None  # noqa: PT018
     within = min(max(number, low), high)
-    if row.kind is Kind.NUMBER:
+    if row.kind is FieldKind.NUMBER:
         return f"Use {within:g}."
     step = row.multiple_of or 1
     below = int(within // step) * step

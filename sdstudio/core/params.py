@@ -29,7 +29,7 @@ _BOUNDS = {"minimum": "ge", "maximum": "le", "multiple_of": "multiple_of", "max_
 """Our name of a bound -> the attribute pydantic's field metadata carries it under."""
 
 
-class Kind(Enum):
+class FieldKind(Enum):
     """What a field is to its reader; every widget, flag and column follows from it."""
 
     TEXT = "text"
@@ -78,7 +78,7 @@ class Ui:
     unit: str = ""
     step: float = 1
     decimals: int = 0
-    kind: Kind | None = None
+    kind: FieldKind | None = None
     choices: Callable[[], Sequence[Choice]] | None = None
     slider: bool = False
     titles: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ class Parameter:
     name: str
     title: str
     description: str
-    kind: Kind
+    kind: FieldKind
     default: Any
     ui: Ui
     minimum: float | None = None
@@ -137,15 +137,15 @@ class Parameter:
     @property
     def allowed(self) -> str:
         """What is allowed, in words: ``64 to 4096 in multiples of 8``."""
-        if self.kind is Kind.CHOICE:
+        if self.kind is FieldKind.CHOICE:
             return ", ".join(str(choice.value) for choice in self.choices)
-        if self.kind is Kind.PICTURE:
+        if self.kind is FieldKind.PICTURE:
             return "the id of a picture that is kept, 64 hexadecimal digits"
-        if self.kind is Kind.LORAS:
+        if self.kind is FieldKind.LORAS:
             return f"a name and a weight from {-WEIGHT_MAXIMUM:g} to {WEIGHT_MAXIMUM:g} for each"
         if self.minimum is not None and self.maximum is not None:
             bounds = (self.minimum, self.maximum)
-            text = " to ".join(f"{bound:g}" if self.kind is Kind.NUMBER else str(int(bound)) for bound in bounds)
+            text = " to ".join(f"{bound:g}" if self.kind is FieldKind.NUMBER else str(int(bound)) for bound in bounds)
             return text + (f" in multiples of {self.multiple_of}" if self.multiple_of else "")
         if self.max_length is not None:
             return f"at most {self.max_length:,} characters"
@@ -204,20 +204,20 @@ def _parameter(name: str, info: FieldInfo, ui: Ui) -> Parameter:
     )
 
 
-def _kind(base: Any, has_choices: bool) -> Kind:
+def _kind(base: Any, has_choices: bool) -> FieldKind:
     if has_choices:
-        return Kind.CHOICE
+        return FieldKind.CHOICE
     if base is bool:
-        return Kind.TOGGLE
+        return FieldKind.TOGGLE
     if base is int:
-        return Kind.INTEGER
+        return FieldKind.INTEGER
     if base is float:
-        return Kind.NUMBER
+        return FieldKind.NUMBER
     if base is Path:
-        return Kind.FOLDER
+        return FieldKind.FOLDER
     if typing.get_origin(base) is tuple and typing.get_args(base)[:1] == (Path,):
-        return Kind.FOLDERS
-    return Kind.TEXT
+        return FieldKind.FOLDERS
+    return FieldKind.TEXT
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:

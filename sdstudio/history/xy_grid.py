@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.errors import PictureUnreadable
-from sdstudio.core.params import Kind, Parameter, parameters
+from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.paths import resources
 from sdstudio.core.pictures.opening import PIXELS_MAXIMUM, opened_picture
 from sdstudio.core.request.request import GenerationRequest
@@ -112,7 +112,7 @@ def label(row: Parameter, value: Any) -> str:
     """Return a value as an axis shows it."""
     if row.name == "scheduler" and value in SCHEDULER_BY_KEY:
         return SCHEDULER_BY_KEY[value].title
-    if row.kind is Kind.LORAS:
+    if row.kind is FieldKind.LORAS:
         text = ", ".join(f"{name} {weight:g}" for name, weight in value)
     elif row.choices:
         text = next((choice.title for choice in row.choices if choice.value == value), str(value))
@@ -182,7 +182,7 @@ def _value(entry: Entry, row: Parameter | None) -> Any:
 def _sorted(row: Parameter, entries: Sequence[Entry]) -> tuple[Any, ...]:
     """Return a parameter's values: numbers by size, choices in their table's order, words as they first came."""
     values = list(dict.fromkeys(_values(entries, row)))
-    if row.kind in (Kind.INTEGER, Kind.NUMBER, Kind.SEED, Kind.TOGGLE):
+    if row.kind in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED, FieldKind.TOGGLE):
         return tuple(sorted(values, key=lambda value: (value is not None, value or 0)))
     order = {choice.value: place for place, choice in enumerate(row.choices)}
     return tuple(sorted(values, key=lambda value: order.get(value, len(order)))) if order else tuple(values)

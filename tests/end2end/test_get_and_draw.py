@@ -39,8 +39,8 @@ def test_a_model_is_got_in_the_window_and_draws_with_its_recommended_parameters(
     hub_server.add("stabilityai/sd-turbo", files)
     window = studio.window
     window.pages.open("Library")
-    click(window.library_desk.page, "getViewButton")
-    view = window.getting.view
+    click(window.library_controller.page, "getViewButton")
+    view = window.download_controller.view
     press(cards(view)["sd-turbo"].get_button)
     press(wait_for(qtbot, view, DownloadState.DONE).button)
     qtbot.waitUntil(lambda: window.panel.model is not None and window.panel.model.key == "sd-turbo", timeout=ENGINE_MS)

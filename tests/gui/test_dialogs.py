@@ -209,7 +209,7 @@ def test_no_heading_shouts(studio: Studio, qtbot: Any, opened: Callable[[str], Q
     window = studio.window
     for page in ("Library", "History", "Learn", "Create"):
         window.pages.open(page)
-    library = window.library_desk.page
+    library = window.library_controller.page
     qtbot.waitUntil(lambda: library.models.details.shown is not None, timeout=20_000)
     roots = [window, *(opened(name) for name in DIALOGS)]
     texts = {label.text() for root in roots for label in root.findChildren(QLabel)}

@@ -57,7 +57,7 @@ def everything_that_takes_drops(window: QWidget) -> list[QWidget]:
 
 def test_no_place_of_the_window_answers_move_to_a_file(studio, qtbot, picture):
     window = studio.window
-    window.settings_desk.open()
+    window.settings_controller.open()
     for name in PAGE_KEYS:
         window.pages.open(name)
         QTest.qWait(1)

@@ -10,7 +10,7 @@ from sdstudio.ui.theme import apply_theme
 
 
 def choose(studio, points: int) -> None:
-    dialog = studio.window.settings_desk.open()
+    dialog = studio.window.settings_controller.open()
     spin = dialog.field("font_size").editor.field
     spin.setFocus()
     spin.selectAll()

@@ -156,7 +156,7 @@ def test_the_library_stays_where_it_was_scrolled_to_when_folders_are_read_again(
     window = studio.window
     window.pages.open("Library")
     window.shell.rescan()
-    view = window.library_desk.page.models
+    view = window.library_controller.page.models
     qtbot.waitUntil(lambda: view.model.rowCount() > 40, timeout=WAIT_MS)
     view.list.setCurrentIndex(view.model.index(2))
     bar = view.list.verticalScrollBar()
@@ -169,10 +169,10 @@ def test_the_library_stays_where_it_was_scrolled_to_when_folders_are_read_again(
     qtbot.waitUntil(lambda: view.model.rowCount() == count + 1, timeout=WAIT_MS)
     assert view.current.asset.path == chosen
     assert bar.value() == seen
-    press_button = window.library_desk.page.rescan_button
+    press_button = window.library_controller.page.rescan_button
     place = press_button.mapTo(window, QPoint())
     listed = view.list.mapTo(window, QPoint())
-    window.library_desk.page.bar.say("Something was done.", "info")
+    window.library_controller.page.bar.say("Something was done.", "info")
     QApplication.processEvents()
-    assert window.library_desk.page.bar.isVisible()
+    assert window.library_controller.page.bar.isVisible()
     assert (press_button.mapTo(window, QPoint()), view.list.mapTo(window, QPoint())) == (place, listed)

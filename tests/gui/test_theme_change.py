@@ -46,7 +46,7 @@ def opened(build, qtbot):
             qtbot.wait(150)
             seen.append(window.pages.grab().toImage())
     QTest.mouseClick(window.findChild(QPushButton, "spaceViewButton"), Qt.MouseButton.LeftButton)
-    window.settings_desk.open()
+    window.settings_controller.open()
     QApplication.processEvents()
     return studio
 

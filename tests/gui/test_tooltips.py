@@ -58,7 +58,7 @@ def test_no_tooltip_repeats_what_is_read(studio, qtbot):
     qtbot.waitUntil(lambda: window.status_line.text.startswith("Done: 2"), timeout=WAIT_MS)
     window.panel.field("steps").set_value(3)
     window.editor.set_styles(["Watercolour"])
-    window.settings_desk.open()
+    window.settings_controller.open()
     repeated = []
     for name in PAGE_KEYS:
         window.pages.open(name)

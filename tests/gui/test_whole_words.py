@@ -122,7 +122,7 @@ def test_pages_in_a_small_window_cut_nothing(studio: Studio, qtbot: Any, theme: 
             assert settled(qtbot, window) == [], page
         window.resize(*SMALL)
         window.pages.open("Library")
-        library = window.library_desk.page
+        library = window.library_controller.page
         assert library is not None
         for view in ("models", "space", VIEW):
             library.open_view(view)

@@ -20,7 +20,7 @@ from sdstudio.catalog.previews import PREVIEW_BY_KEY, PREVIEWS
 from sdstudio.catalog.schedulers import DEFAULT_SCHEDULER, SCHEDULER_BY_KEY, SCHEDULERS, find_scheduler
 from sdstudio.cli import build_parser
 from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
-from sdstudio.core.params import Kind, parameters
+from sdstudio.core.params import FieldKind, parameters
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.settings import Settings
 
@@ -119,9 +119,9 @@ class TestParameterRow:
         assert row.ui.group
 
     def test_its_bounds_are_whole_and_hold_its_default(self, row):
-        if row.kind in (Kind.INTEGER, Kind.NUMBER):
+        if row.kind in (FieldKind.INTEGER, FieldKind.NUMBER):
             assert row.minimum <= row.default <= row.maximum
-        if row.kind is Kind.CHOICE:
+        if row.kind is FieldKind.CHOICE:
             assert row.default in [choice.value for choice in row.choices]
 
     def test_it_has_a_widget_that_shows_its_default(self, row, qtbot):
@@ -129,7 +129,7 @@ class TestParameterRow:
 
         field = Field(row)
         qtbot.addWidget(field)
-        if row.kind is not Kind.MODEL:  # its choices are the models that are there
+        if row.kind is not FieldKind.MODEL:  # its choices are the models that are there
             field.set_value(row.default)
             assert field.value() == row.default
             assert not field.is_changed

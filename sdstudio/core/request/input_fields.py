@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from sdstudio.core.params import Infotext, Kind, Ui
+from sdstudio.core.params import FieldKind, Infotext, Ui
 
 INPUT_GROUP: Final = "Input picture"
 
@@ -55,7 +55,7 @@ InitImage = Annotated[
         description="A picture to begin from instead of pure noise; blank for none.",
         pattern=r"^([0-9a-f]{64})?$",
     ),
-    Ui(kind=Kind.PICTURE, group=INPUT_GROUP),
+    Ui(kind=FieldKind.PICTURE, group=INPUT_GROUP),
     Infotext("Init image", 75, optional=True),
 ]  # fmt: skip
 
@@ -90,6 +90,6 @@ Upscaler = Annotated[
         "Lanczos, which is quick and adds nothing.",
         max_length=4096,
     ),
-    Ui(kind=Kind.UPSCALER, group=INPUT_GROUP),
+    Ui(kind=FieldKind.UPSCALER, group=INPUT_GROUP),
     Infotext("Upscaler", 76, optional=True),
 ]  # fmt: skip

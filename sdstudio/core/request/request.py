@@ -20,7 +20,7 @@ from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.checks import built
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY, NEWEST_COMPATIBILITY
 from sdstudio.core.json_text import json_of
-from sdstudio.core.params import Choice, Infotext, Kind, Parameter, Searchable, Ui, parameters
+from sdstudio.core.params import Choice, FieldKind, Infotext, Parameter, Searchable, Ui, parameters
 from sdstudio.core.request.advanced_fields import (
     Churn,
     Compatibility,
@@ -81,7 +81,7 @@ class GenerationRequest(BaseModel):
     model: Annotated[
         str,
         Field(title="Model", description="The checkpoint that draws: its key in the library, or a folder."),
-        Ui(kind=Kind.MODEL, group="Model"),
+        Ui(kind=FieldKind.MODEL, group="Model"),
         Searchable(),
     ] = "starter"
     prompt: Annotated[
@@ -152,13 +152,13 @@ class GenerationRequest(BaseModel):
     scheduler: Annotated[
         str,
         Field(title="Sampler", description="The rule by which noise is removed from step to step."),
-        Ui(kind=Kind.CHOICE, choices=_scheduler_choices, more_flags=("--sampler",)),
+        Ui(kind=FieldKind.CHOICE, choices=_scheduler_choices, more_flags=("--sampler",)),
         Searchable(),
     ] = DEFAULT_SCHEDULER
     schedule: Annotated[
         str,
         Field(title="Schedule", description="The noise levels at which the sampler steps, from pure noise to none."),
-        Ui(kind=Kind.CHOICE, choices=schedule_choices),
+        Ui(kind=FieldKind.CHOICE, choices=schedule_choices),
         Searchable(),
     ] = AUTOMATIC
     seed: Annotated[
@@ -169,7 +169,7 @@ class GenerationRequest(BaseModel):
             "blank draws a new one each time.",
             ge=0, le=SEED_MAXIMUM,
         ),
-        Ui(kind=Kind.SEED),
+        Ui(kind=FieldKind.SEED),
         Infotext("Seed", 40),
         Searchable(),
     ] = None  # fmt: skip
@@ -181,7 +181,7 @@ class GenerationRequest(BaseModel):
             "Also in the prompt: <lora:name:0.8>.",
             max_length=32,
         ),
-        Ui(kind=Kind.LORAS, group="LoRA and VAE", flag="--lora"),
+        Ui(kind=FieldKind.LORAS, group="LoRA and VAE", flag="--lora"),
     ] = ()
     vae: Annotated[
         str,
@@ -191,7 +191,7 @@ class GenerationRequest(BaseModel):
             "fine detail.",
             max_length=4096,
         ),
-        Ui(kind=Kind.VAE, group="LoRA and VAE"),
+        Ui(kind=FieldKind.VAE, group="LoRA and VAE"),
     ] = ""
     rng: Annotated[
         Literal["cpu", "nvidia"],

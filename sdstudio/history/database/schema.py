@@ -26,7 +26,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from sdstudio.core.errors import HistoryDamaged, HistoryError, HistoryTooNew
-from sdstudio.core.params import Kind, Parameter, parameters
+from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.database.older_words import compose_names, fold_words
 from sdstudio.history.database.read_only import HINT, copied, is_read_only, live_uri, read_only_error
@@ -242,11 +242,11 @@ def _missing_columns(db: sqlite3.Connection, wanted: Sequence[Parameter]) -> lis
 
 def _add_column(db: sqlite3.Connection, row: Parameter) -> None:
     name, json_path = column(row.name), f"'$.request.{row.name}'"
-    if row.kind is Kind.SEED:
+    if row.kind is FieldKind.SEED:
         # json_extract turns integers above 2^63-1 into floats; the -> operator hands out their digits as they stand.
         kind, value = "TEXT", f"nullif(recipe -> {json_path}, 'null')"
     else:
-        affinity = {Kind.INTEGER: "INTEGER", Kind.TOGGLE: "INTEGER", Kind.NUMBER: "REAL"}
+        affinity = {FieldKind.INTEGER: "INTEGER", FieldKind.TOGGLE: "INTEGER", FieldKind.NUMBER: "REAL"}
         kind, value = affinity.get(row.kind, "TEXT"), f"json_extract(recipe, {json_path})"
     db.execute(f'ALTER TABLE entries ADD COLUMN "{name}" {kind} GENERATED ALWAYS AS ({value}) VIRTUAL')
     db.execute(f'CREATE INDEX "entries_{name}" ON entries ("{name}")')

@@ -23,7 +23,7 @@ from sdstudio.catalog.schedulers import TAKEN_BY_SOME
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.files import write_whole
-from sdstudio.core.params import Kind, Parameter, parameters
+from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.request.rules import idle_fields
@@ -168,7 +168,7 @@ def keys_of(name: str) -> tuple[str, ...]:
 
 
 def _shown(row: Parameter, value: Any) -> str:
-    if row.kind is Kind.CHOICE:
+    if row.kind is FieldKind.CHOICE:
         return next((text for choice, text in _choice_texts(row) if choice == value), str(value))
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
@@ -236,13 +236,13 @@ def _take(values: dict[str, Any], leftovers: dict[str, str], name: str, key: str
 def _value(row: Parameter, text: str) -> Any:
     """Return what a text says for a field. Raises: ValueError."""
     match row.kind:
-        case Kind.TEXT | Kind.PICTURE | Kind.UPSCALER:
+        case FieldKind.TEXT | FieldKind.PICTURE | FieldKind.UPSCALER:
             return text
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             return float(text)
-        case Kind.TOGGLE:
+        case FieldKind.TOGGLE:
             return {"true": True, "false": False}.get(text.lower(), text)
-        case Kind.CHOICE:
+        case FieldKind.CHOICE:
             return next((choice for choice, said in _choice_texts(row) if text.lower() == said.lower()), text)
         case _:
             return int(text)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.params import Kind, parameters
+from sdstudio.core.params import FieldKind, parameters
 from sdstudio.core.pictures.opening import shown
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.origin import Reading
@@ -161,8 +161,8 @@ def told_rows(reading: Reading, model: ModelInfo | None) -> list[tuple[str, str]
     rows = [("Model", f"{name} – {found}")]
     for row in parameters(GenerationRequest):
         value = getattr(recipe.request, row.name)
-        always = row.kind is not Kind.MODEL and row.ui.group in ("Prompt", "Size", "Sampling")
-        if row.kind is Kind.MODEL or value in (None, "", ()) or (value == row.default and not always):
+        always = row.kind is not FieldKind.MODEL and row.ui.group in ("Prompt", "Size", "Sampling")
+        if row.kind is FieldKind.MODEL or value in (None, "", ()) or (value == row.default and not always):
             continue
         title = next((choice.title for choice in row.choices if choice.value == value), None)
         rows.append((row.title, title or _said(value)))

@@ -29,7 +29,7 @@ class _Submission:
     jobs: list[int] = field(default_factory=list)
 
 
-class UpscaleDesk(QObject):
+class UpscaleController(QObject):
     """Opens the dialog, and puts its orders into the queue one by one, so that many of them do not hold up the window.
 
     Args:

@@ -15,7 +15,7 @@ from sdstudio.background.long_work import LongWork
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import StudioError
 from sdstudio.core.models.asset import Asset
-from sdstudio.core.params import Choice, Kind, Parameter, Ui, parameters
+from sdstudio.core.params import Choice, FieldKind, Parameter, Ui, parameters
 from sdstudio.core.pictures.input_size import SIDE_MAXIMUM, Size, is_allowed, larger
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.request.request import GenerationRequest
@@ -38,7 +38,7 @@ from sdstudio.ui.widgets.work_bar import WorkBar
 WIDTH: Final = 440
 _OWN: Final = {row.name: row for row in parameters(GenerationRequest)}
 FACTOR: Final = Parameter(
-    "upscale_factor", "Factor", "How many times as wide and as high.", Kind.CHOICE, 2.0, Ui(),
+    "upscale_factor", "Factor", "How many times as wide and as high.", FieldKind.CHOICE, 2.0, Ui(),
     choices=tuple(Choice(factor, f"{factor:g} ×") for factor in FACTORS),
 )  # fmt: skip
 STRENGTH: Final = replace(_OWN["strength"], name="upscale_strength", default=0.3, minimum=0.2, maximum=0.5)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sdstudio.ui.entry_tools.verify_window import VerifyWindow
 
 
-class Provenance(QObject):
+class VerifyAndGrid(QObject):
     """Opens the windows that answer, each built when it is first asked for.
 
     Args:

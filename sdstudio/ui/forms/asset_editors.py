@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QLabel, QMenu,
 from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.catalog.kinds import LORA, UPSCALER, VAE, WEIGHT_MAXIMUM
 from sdstudio.core.models.asset import Asset
-from sdstudio.core.params import Choice, Kind, Parameter, Ui
+from sdstudio.core.params import Choice, FieldKind, Parameter, Ui
 from sdstudio.ui.forms.editor import Editor
 from sdstudio.ui.forms.editors import ChoiceEditor
 from sdstudio.ui.forms.number_editor import NumberEditor
@@ -31,7 +31,7 @@ TRIGGERS_SHOWN: Final = 24
 
 WEIGHT: Final = Parameter(
     "lora_weight", "Weight", "How strongly the LoRA acts: 0 not at all, 1 as it was trained, negative the other way.",
-    Kind.NUMBER, FIRST_WEIGHT, Ui(step=0.05, decimals=2, slider=True), minimum=-1, maximum=2,
+    FieldKind.NUMBER, FIRST_WEIGHT, Ui(step=0.05, decimals=2, slider=True), minimum=-1, maximum=2,
 )  # fmt: skip
 """What arrows and slider offer; typed, a weight may be up to `WEIGHT_MAXIMUM`."""
 
@@ -238,8 +238,8 @@ class LoraRow(QWidget):
 
 
 _WITHOUT: Final = {
-    Kind.VAE: (VAE, Choice("", OWN_VAE, "As the model was made.")),
-    Kind.UPSCALER: (UPSCALER, Choice("", LANCZOS, "Computed, without a network: quick, and adds nothing.")),
+    FieldKind.VAE: (VAE, Choice("", OWN_VAE, "As the model was made.")),
+    FieldKind.UPSCALER: (UPSCALER, Choice("", LANCZOS, "Computed, without a network: quick, and adds nothing.")),
 }
 """Kind of a parameter -> kind of the files it offers, and what is chosen when none of them is."""
 

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sdstudio.core.params import Kind, Parameter
+from sdstudio.core.params import FieldKind, Parameter
 from sdstudio.ui.theme import GRID
 from sdstudio.ui.widgets.tooltips import wrapped
 
@@ -92,7 +92,7 @@ def camel(snake: str) -> str:
 
 def tooltip(row: Parameter) -> str:
     """Return a parameter's description and what is allowed, wrapped."""
-    allowed = row.kind in (Kind.INTEGER, Kind.NUMBER) and row.minimum is not None and row.maximum is not None
+    allowed = row.kind in (FieldKind.INTEGER, FieldKind.NUMBER) and row.minimum is not None and row.maximum is not None
     return wrapped(row.description, f"Allowed: {row.allowed}." if allowed else "")
 
 

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QSizePolicy,
 from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest
-from sdstudio.core.params import Kind, Parameter
+from sdstudio.core.params import FieldKind, Parameter
 from sdstudio.ui import theme
 from sdstudio.ui.forms.asset_editors import AssetEditor, LoraEditor
 from sdstudio.ui.forms.editor import Editor, camel
@@ -31,7 +31,7 @@ from sdstudio.ui.widgets.lies_over import LiesOver
 from sdstudio.ui.widgets.window_words import in_window
 
 MARK_PX: Final = 16
-_TITLED: Final = frozenset({Kind.TOGGLE, Kind.PICTURE})
+_TITLED: Final = frozenset({FieldKind.TOGGLE, FieldKind.PICTURE})
 """Kinds whose editors say themselves what they are: a box bears its title, a place for a picture its invitation."""
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 
@@ -39,50 +39,50 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 def editor_for(row: Parameter) -> Editor:
     """Return the editor for a parameter's kind."""
     match row.kind:
-        case Kind.INTEGER | Kind.NUMBER:
+        case FieldKind.INTEGER | FieldKind.NUMBER:
             return NumberEditor(row)
-        case Kind.CHOICE:
+        case FieldKind.CHOICE:
             return ChoiceEditor(row)
-        case Kind.MODEL:
+        case FieldKind.MODEL:
             return ChoiceEditor(row, ModelBox())
-        case Kind.SEED:
+        case FieldKind.SEED:
             return SeedEditor(row)
-        case Kind.TOGGLE:
+        case FieldKind.TOGGLE:
             return ToggleEditor(row)
-        case Kind.TEXT:
+        case FieldKind.TEXT:
             return TextEditor(row)
-        case Kind.PICTURE:
+        case FieldKind.PICTURE:
             return PictureEditor(row)
-        case Kind.FOLDER:
+        case FieldKind.FOLDER:
             return FolderEditor(row)
-        case Kind.FOLDERS:
+        case FieldKind.FOLDERS:
             return FoldersEditor(row)
-        case Kind.LORAS:
+        case FieldKind.LORAS:
             return LoraEditor(row)
-        case Kind.VAE | Kind.UPSCALER:
+        case FieldKind.VAE | FieldKind.UPSCALER:
             return AssetEditor(row)
 
 
 def fits(row: Parameter, value: Any) -> bool:
     """Return whether a parameter's editor can show a value that came from a file."""
     match row.kind:
-        case Kind.INTEGER:
+        case FieldKind.INTEGER:
             return isinstance(value, int) and not isinstance(value, bool)
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             return isinstance(value, int | float) and not isinstance(value, bool)
-        case Kind.SEED:
+        case FieldKind.SEED:
             return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
-        case Kind.TOGGLE:
+        case FieldKind.TOGGLE:
             return isinstance(value, bool)
-        case Kind.TEXT | Kind.MODEL | Kind.VAE | Kind.PICTURE | Kind.UPSCALER:
+        case FieldKind.TEXT | FieldKind.MODEL | FieldKind.VAE | FieldKind.PICTURE | FieldKind.UPSCALER:
             return isinstance(value, str)
-        case Kind.LORAS:
+        case FieldKind.LORAS:
             return isinstance(value, list | tuple) and all(_is_lora(item) for item in value)
-        case Kind.CHOICE:
+        case FieldKind.CHOICE:
             return any(choice.value == value for choice in row.choices)
-        case Kind.FOLDER:
+        case FieldKind.FOLDER:
             return value is None or isinstance(value, str | Path)
-        case Kind.FOLDERS:
+        case FieldKind.FOLDERS:
             return isinstance(value, list | tuple) and all(isinstance(item, str | Path) for item in value)
 
 
@@ -172,7 +172,7 @@ class Field(QWidget):
             now.changed.connect(self._on_theme_changed)
         self._error = text, hint
         said = html.escape(hint)
-        if self.row.kind in (Kind.INTEGER, Kind.NUMBER, Kind.SEED):
+        if self.row.kind in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED):
             colour = theme.tokens().accent_text
             said = _NUMBER.sub(rf'<a href="\g<0>" style="color: {colour}">\g<0></a>', said)
         self.message.setText(f"{html.escape(text)} {said}".strip())
@@ -236,11 +236,11 @@ class Field(QWidget):
         for part in (self.title, self.mark):
             part.setParent(self)
         self.title.setVisible(self.row.kind not in _TITLED)
-        if self.row.kind is Kind.TOGGLE:
+        if self.row.kind is FieldKind.TOGGLE:
             head.addWidget(self.editor)
-        elif self.row.kind is not Kind.PICTURE:
+        elif self.row.kind is not FieldKind.PICTURE:
             head.addWidget(self.title)
-        if self.row.kind is not Kind.PICTURE:
+        if self.row.kind is not FieldKind.PICTURE:
             head.addWidget(self.mark)
             head.addStretch(1)
             column.addLayout(head)
@@ -249,7 +249,7 @@ class Field(QWidget):
             head.addWidget(self.editor)
             if self.editor.slider is not None:
                 column.addWidget(self.editor.slider)
-        elif self.row.kind is not Kind.TOGGLE:
+        elif self.row.kind is not FieldKind.TOGGLE:
             column.addWidget(self.editor)
         if described:
             about = QLabel(self.row.description)
@@ -271,11 +271,11 @@ class Field(QWidget):
         self.was_reset.emit(before)
 
     def _on_fix(self, number: str) -> None:
-        self.editor.set_value(float(number) if self.row.kind is Kind.NUMBER else int(number))
+        self.editor.set_value(float(number) if self.row.kind is FieldKind.NUMBER else int(number))
         self.editor.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _show_mark(self) -> None:
-        self.mark.setVisible(self.is_changed and self.row.kind not in (Kind.MODEL, Kind.PICTURE))
+        self.mark.setVisible(self.is_changed and self.row.kind not in (FieldKind.MODEL, FieldKind.PICTURE))
 
 
 class ResetMark(QAbstractButton):

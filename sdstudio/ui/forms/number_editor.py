@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSlider, QSpinBox, QStyle, QStyleOptionSlider
 
-from sdstudio.core.params import Kind, Parameter
+from sdstudio.core.params import FieldKind, Parameter
 from sdstudio.ui.forms.editor import Editor, camel, guard_wheel, in_a_row, tooltip
 
 TYPED_LIMIT: Final = 99_999_999
@@ -25,7 +25,7 @@ class NumberEditor(Editor):
     """A number in a spin box, and its ``slider`` where the declaration asks for one, for the form to place."""
 
     def __init__(self, row: Parameter) -> None:
-        spin = IntegerBox(row) if row.kind is Kind.INTEGER else NumberBox(row)
+        spin = IntegerBox(row) if row.kind is FieldKind.INTEGER else NumberBox(row)
         super().__init__(row, spin)
         self.spin: IntegerBox | NumberBox = spin
         self.slider: JumpSlider | None = None
@@ -76,7 +76,9 @@ class NumberEditor(Editor):
         self.edited.emit()
 
     def _on_slid(self, notch: int) -> None:
-        self.set_value(int(notch * self.row.ui.step) if self.row.kind is Kind.INTEGER else notch * self.row.ui.step)
+        self.set_value(
+            int(notch * self.row.ui.step) if self.row.kind is FieldKind.INTEGER else notch * self.row.ui.step
+        )
         self.finished.emit()
 
 

@@ -1,7 +1,7 @@
 """The picture that a request begins from: dropped, pasted or chosen; seen small, with its name and its size.
 
 The editor holds the picture's id and knows neither files nor threads: it tells what was offered to it and which id it
-would like to show, and is told what came of it (``input_desk`` answers).
+would like to show, and is told what came of it (``input_controller`` answers).
 """
 
 from __future__ import annotations

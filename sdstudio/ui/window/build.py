@@ -12,13 +12,13 @@ from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.settings import Settings
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entry_tools.exchange import Exchange
-from sdstudio.ui.entry_tools.upscale import UpscaleDesk
-from sdstudio.ui.entry_tools.verify_and_grid import Provenance
+from sdstudio.ui.entry_tools.upscale import UpscaleController
+from sdstudio.ui.entry_tools.verify_and_grid import VerifyAndGrid
 from sdstudio.ui.pages.create.build import Create, build_create
-from sdstudio.ui.pages.history.controller import HistoryDesk
-from sdstudio.ui.pages.learn.controller import ExplainDesk
-from sdstudio.ui.pages.library.controller import LibraryDesk
-from sdstudio.ui.pages.library.get.controller import Getting
+from sdstudio.ui.pages.history.controller import HistoryController
+from sdstudio.ui.pages.learn.controller import ExplainController
+from sdstudio.ui.pages.library.controller import LibraryController
+from sdstudio.ui.pages.library.get.controller import DownloadController
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.theme import set_icon
 from sdstudio.ui.widgets.lies_over import LiesOver
@@ -29,7 +29,7 @@ from sdstudio.ui.window.closing import Closing
 from sdstudio.ui.window.commands import Commands
 from sdstudio.ui.window.end_of_work import EndOfWork
 from sdstudio.ui.window.file_drops import FileDrops
-from sdstudio.ui.window.loupe import LoupeDesk, Shown
+from sdstudio.ui.window.loupe import LoupeController, Shown
 from sdstudio.ui.window.main_window import MainWindow
 from sdstudio.ui.window.menus import build_menus
 from sdstudio.ui.window.mnemonics import give_mnemonics
@@ -37,7 +37,7 @@ from sdstudio.ui.window.output_notice import OutputNotice
 from sdstudio.ui.window.page_rows import PageSpec
 from sdstudio.ui.window.pages import Pages
 from sdstudio.ui.window.parts import Parts
-from sdstudio.ui.window.settings_controller import SettingsDesk
+from sdstudio.ui.window.settings_controller import SettingsController
 from sdstudio.ui.window.top_bar import TopBar
 from sdstudio.ui.window.wiring import Wiring
 
@@ -85,19 +85,19 @@ def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tu
     window.when_shown(create.last_picture.bring)
     widgets = create.widgets
     canvas, model, browser = widgets.canvas, widgets.model, widgets.browser
-    history_desk = HistoryDesk(services, shell, model, canvas, actions)
-    history_desk.add_browser(browser)
+    history_controller = HistoryController(services, shell, model, canvas, actions)
+    history_controller.add_browser(browser)
     exchange = _exchange(services, shell, create, actions)
     _ask_of_pictures(services, shell, create, actions)
     _tell_of_the_end(services, shell, window)
     pages = Pages(browser, window)
     shell.page_wanted.connect(pages.open)
     _lay_over(message, pages, window)
-    settings_desk = SettingsDesk(shell)
+    settings_controller = SettingsController(shell)
     worker = services.controller.worker
-    OutputNotice(services.history, worker, message, shell, lambda: settings_desk.open().show_group("Files"))
-    library_desk, getting = LibraryDesk(services, shell), Getting(services, shell)
-    create.model_desk.download_wanted.connect(getting.open)
+    OutputNotice(services.history, worker, message, shell, lambda: settings_controller.open().show_group("Files"))
+    library_controller, download_controller = LibraryController(services, shell), DownloadController(services, shell)
+    create.model_controller.download_wanted.connect(download_controller.open)
     shown = Shown(pages, canvas, browser, model)
     return Parts(
         services=services,
@@ -114,29 +114,31 @@ def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tu
         queue_panel=widgets.queue,
         history_model=model,
         browser=browser,
-        desk=widgets.desk,
-        conductor=create.conductor,
-        queue_desk=create.queue_desk,
-        parameters_desk=create.parameters_desk,
-        paste_desk=create.paste_desk,
-        model_desk=create.model_desk,
+        prompt_controller=widgets.prompt_controller,
+        generation=create.generation,
+        queue_controller=create.queue_controller,
+        parameters_controller=create.parameters_controller,
+        paste_controller=create.paste_controller,
+        model_controller=create.model_controller,
         exchange=exchange,
-        history_desk=history_desk,
-        library_desk=library_desk,
-        getting=getting,
-        explain_desk=ExplainDesk(services, shell, actions),
-        loupe_desk=LoupeDesk(shown, actions, history_desk, services.history, services.tasks),
-        settings_desk=settings_desk,
+        history_controller=history_controller,
+        library_controller=library_controller,
+        download_controller=download_controller,
+        explain_controller=ExplainController(services, shell, actions),
+        loupe_controller=LoupeController(shown, actions, history_controller, services.history, services.tasks),
+        settings_controller=settings_controller,
     )
 
 
 def _exchange(services: Services, shell: Shell, create: Create, actions: EntryActions) -> Exchange:
     """Build what imports, exports and copies; what is dropped or pasted becomes the input picture or the parameters."""
-    widgets, parameters_desk = create.widgets, create.parameters_desk
+    widgets, parameters_controller = create.widgets, create.parameters_controller
     exchange = Exchange(services, shell, widgets.message, widgets.status, actions)
-    exchange.input_wanted.connect(create.input_desk.use_file)
-    exchange.use_requested.connect(parameters_desk.use_reading)
-    create.paste_desk.use = lambda reading, name: parameters_desk.use_pasted(exchange.recalled_reading(reading), name)
+    exchange.input_wanted.connect(create.input_controller.use_file)
+    exchange.use_requested.connect(parameters_controller.use_reading)
+    create.paste_controller.use = lambda reading, name: parameters_controller.use_pasted(
+        exchange.recalled_reading(reading), name
+    )
     widgets.model.mime_of = widgets.canvas.mime_of = exchange.mime_of
     exchange.history_changed.connect(widgets.model.reload)
     return exchange
@@ -144,15 +146,15 @@ def _exchange(services: Services, shell: Shell, create: Create, actions: EntryAc
 
 def _ask_of_pictures(services: Services, shell: Shell, create: Create, actions: EntryActions) -> None:
     """Build what makes pictures larger, makes them again to compare, and lays them out as a grid."""
-    status, desk = create.widgets.status, create.widgets.desk
-    upscale_desk = UpscaleDesk(services, shell, InputPictures(services.paths), actions)
-    upscale_desk.told.connect(status.rest)
-    desk.stopped.connect(upscale_desk.stop)
-    provenance = Provenance(services, shell, actions)
-    provenance.entry_wanted.connect(create.widgets.canvas.show_entry)
-    provenance.progressed.connect(status.show_progress)
-    provenance.rested.connect(status.rest)
-    provenance.title_changed.connect(create.conductor.title_changed)
+    status, prompts = create.widgets.status, create.widgets.prompt_controller
+    upscale_controller = UpscaleController(services, shell, InputPictures(services.paths), actions)
+    upscale_controller.told.connect(status.rest)
+    prompts.stopped.connect(upscale_controller.stop)
+    verify_and_grid = VerifyAndGrid(services, shell, actions)
+    verify_and_grid.entry_wanted.connect(create.widgets.canvas.show_entry)
+    verify_and_grid.progressed.connect(status.show_progress)
+    verify_and_grid.rested.connect(status.rest)
+    verify_and_grid.title_changed.connect(create.generation.title_changed)
 
 
 def _tell_of_the_end(services: Services, shell: Shell, window: MainWindow) -> None:

@@ -81,7 +81,7 @@ class Closing(QObject):
         services, works = self._services, list[Work]()
         jobs = [job for job in services.controller.jobs() if not job.state.ended]
         works += [Work(said) for said in _said_of(jobs, services.controller.paused)]
-        works += [Work(f"Downloading {download.title}") for download in self._parts.getting.under_way]
+        works += [Work(f"Downloading {download.title}") for download in self._parts.download_controller.under_way]
         works += [Work(title) for title in services.tasks.asked_for]
         works += [Work(errand.title, errand.is_kept) for errand in services.controller.worker.errands]
         unsaved = len(services.controller.worker.unsaved)
@@ -117,18 +117,18 @@ class Closing(QObject):
         if self._dialog is not None:
             self._dialog.close()
         self._background.end()
-        self._parts.settings_desk.close()
-        self._parts.getting.stop()
-        self._parts.library_desk.stop()
-        self._parts.model_desk.close()
-        self._parts.desk.stop()
+        self._parts.settings_controller.close()
+        self._parts.download_controller.stop()
+        self._parts.library_controller.stop()
+        self._parts.model_controller.close()
+        self._parts.prompt_controller.stop()
         self._parts.pages.close_all()
 
     def end_threads(self, patience_s: float) -> bool:
         """Wait for the threads that belong to the window; False when one did not end in time."""
         until = time.monotonic() + patience_s
-        ended = self._parts.library_desk.close(patience_s)
-        return self._parts.getting.close(max(0.0, until - time.monotonic())) and ended
+        ended = self._parts.library_controller.close(patience_s)
+        return self._parts.download_controller.close(max(0.0, until - time.monotonic())) and ended
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Notice that the window has come back: it was started again, or chosen in the tray."""

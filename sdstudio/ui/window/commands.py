@@ -36,7 +36,7 @@ class Commands(QObject):
         self._window = window
         self._parts = parts
         self._services = parts.services
-        self.editing = Editing(window, parts.shell.undos, parts.history_desk.undo, parts.paste_desk)
+        self.editing = Editing(window, parts.shell.undos, parts.history_controller.undo, parts.paste_controller)
         self.editing.copy_pictures = self._asking("copy")
         self.editing.count_pictures = lambda: self.count
         self._actions: Mapping[str, QAction] = {}
@@ -60,9 +60,9 @@ class Commands(QObject):
         parts = self._parts
         offered = (
             self._own(), self._of_pictures(), self.editing.commands, parts.exchange.commands,
-            parts.parameters_desk.commands, parts.desk.commands, parts.conductor.commands,
-            parts.create_page.commands, parts.library_desk.commands, parts.getting.commands,
-            parts.explain_desk.commands, parts.settings_desk.commands,
+            parts.parameters_controller.commands, parts.prompt_controller.commands, parts.generation.commands,
+            parts.create_page.commands, parts.library_controller.commands, parts.download_controller.commands,
+            parts.explain_controller.commands, parts.settings_controller.commands,
         )  # fmt: skip
         table: dict[str, Callable[[], object]] = {}
         for commands in offered:
@@ -89,7 +89,7 @@ class Commands(QObject):
 
     def ask(self, key: str) -> None:
         """Do something with the selected pictures where the history is open or has the focus, else the canvas's one."""
-        looked_at = self._parts.loupe_desk.entry
+        looked_at = self._parts.loupe_controller.entry
         if looked_at is not None:
             self._parts.actions.ask(key, [looked_at])
             return
@@ -103,7 +103,7 @@ class Commands(QObject):
     @property
     def count(self) -> int:
         """How many pictures `ask` means."""
-        if self._parts.loupe_desk.entry is not None:
+        if self._parts.loupe_controller.entry is not None:
             return 1
         selected = self._parts.pages.browser.view.selected_count if self._means_history else 0
         return selected or int(self._parts.canvas.entry is not None)
@@ -130,7 +130,7 @@ class Commands(QObject):
 
     def escape(self) -> None:
         """Leave the loupe or the full screen, else do what Esc does where the focus is."""
-        if self._parts.loupe_desk.leave():
+        if self._parts.loupe_controller.leave():
             return
         if self.is_full_screen:
             self.leave_full_screen()
@@ -144,7 +144,7 @@ class Commands(QObject):
 
     def show_full_screen(self) -> None:
         """Give the whole screen to the chosen picture, to the canvas where none is chosen, or take it back."""
-        if self.is_full_screen or not self._parts.loupe_desk.toggle_full_screen():
+        if self.is_full_screen or not self._parts.loupe_controller.toggle_full_screen():
             self.toggle_full_screen()
 
     def toggle_full_screen(self) -> None:

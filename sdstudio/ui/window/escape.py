@@ -56,8 +56,8 @@ def _close_message(parts: Parts, focused: QWidget) -> bool:
 
 def _leave_editing(parts: Parts, _focused: QWidget) -> bool:
     """Leave a job of the queue that is being edited as it is."""
-    is_editing = parts.queue_desk.is_editing
-    parts.queue_desk.stop_editing()
+    is_editing = parts.queue_controller.is_editing
+    parts.queue_controller.stop_editing()
     return is_editing
 
 
@@ -95,7 +95,7 @@ def _clear_filters(parts: Parts, focused: QWidget) -> bool:
 def _cancel(parts: Parts, focused: QWidget) -> bool:
     if not any(part is focused or part.isAncestorOf(focused) for part in (parts.canvas, parts.editor)):
         return False
-    parts.conductor.cancel()
+    parts.generation.cancel()
     return True
 
 

@@ -16,7 +16,7 @@ from sdstudio.ui.entries.browser import HistoryBrowser
 from sdstudio.ui.entries.model import HistoryModel
 from sdstudio.ui.entry_tools.loupe.slideshow import INTERVALS_S
 from sdstudio.ui.pages.create.canvas import Canvas
-from sdstudio.ui.pages.history.controller import HistoryDesk
+from sdstudio.ui.pages.history.controller import HistoryController
 from sdstudio.ui.window.pages import Pages
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ class Shown:
     model: HistoryModel
 
 
-class LoupeDesk(QObject):
+class LoupeController(QObject):
     """Opens the loupe, which is built when it is first wanted.
 
     Args:
         shown: What shows pictures.
         actions: Where wishes go.
-        desk: Tells in the loupe what was done to pictures.
+        marking: Tells in the loupe what was done to pictures.
         history: Where marks are read.
         tasks: Where pictures are read.
     """
@@ -49,12 +49,12 @@ class LoupeDesk(QObject):
     toggled = Signal(bool)
 
     def __init__(
-        self, shown: Shown, actions: EntryActions, desk: HistoryDesk, history: History, tasks: TaskRunner
+        self, shown: Shown, actions: EntryActions, marking: HistoryController, history: History, tasks: TaskRunner
     ) -> None:
         super().__init__(shown.pages)
         self._shown = shown
         self._actions = actions
-        self._desk = desk
+        self._marking = marking
         self._history = history
         self._tasks = tasks
         self._loupe: Loupe | None = None
@@ -130,12 +130,12 @@ class LoupeDesk(QObject):
 
             loupe = self._loupe = Loupe(self._actions, self._tasks, self._shown.pages)
             loupe.picture.mime_of = self._shown.canvas.mime_of
-            loupe.popup_wished.connect(self._desk.open_popup)
-            loupe.undo_wished.connect(self._desk.undo)
+            loupe.popup_wished.connect(self._marking.open_popup)
+            loupe.undo_wished.connect(self._marking.undo)
             loupe.toggled.connect(self.toggled)
             loupe.interval_changed.connect(self._on_interval_changed)
-            self._desk.add_browser(loupe)
-            self._desk.marked.connect(self._show_marks_of)
+            self._marking.add_browser(loupe)
+            self._marking.marked.connect(self._show_marks_of)
             self._shown.model.entries_gone.connect(loupe.forget)
             self._shown.model.entries_back.connect(loupe.take_back)
             loupe.set_interval(self._interval_s)

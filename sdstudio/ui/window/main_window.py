@@ -92,7 +92,7 @@ class MainWindow(QMainWindow):
         parts.panel.changed.connect(self._memory.write_soon)
         parts.editor.changed.connect(self._memory.write_soon)
         parts.services.controller.worker.picture_saved.connect(lambda _entry: self._memory.write_soon())
-        parts.conductor.title_changed.connect(self._show_title)
+        parts.generation.title_changed.connect(self._show_title)
         self._is_furnished = True
 
     def come_forward(self) -> None:
@@ -114,7 +114,7 @@ class MainWindow(QMainWindow):
         looks = {"theme": settings.theme, "font": settings.font_size}
         kept = {"page": self.pages.name, "commands": list(self.commands.recent), **looks}
         self._memory.keep_json("window", kept)
-        self._memory.keep_json("loupe", self.loupe_desk.state())
+        self._memory.keep_json("loupe", self.loupe_controller.state())
         for key, state in self.pages.state().items():
             if state:
                 self._memory.keep_json(self._memory_names[key], state)
@@ -126,7 +126,7 @@ class MainWindow(QMainWindow):
         """Put everything as it was when the window was closed."""
         if self._has_place:
             self.create_page.restore_layout(self._memory.bytes_of("layout"))
-        self.loupe_desk.restore_state(self._memory.json_of("loupe"))
+        self.loupe_controller.restore_state(self._memory.json_of("loupe"))
         self.pages.restore_state({key: self._memory.json_of(name) for key, name in self._memory_names.items()})
         self.panel.restore_state(self._memory.json_of("panel"))
         self.editor.restore_state(self._memory.json_of("editor"))
@@ -188,7 +188,7 @@ class MainWindow(QMainWindow):
         self.top_bar = parts.top_bar
         self.canvas = parts.canvas
         self.editor = parts.editor
-        self.desk = parts.desk
+        self.prompt_controller = parts.prompt_controller
         self.status_line = parts.status_line
         self.panel = parts.panel
         self.queue_panel = parts.queue_panel
@@ -196,16 +196,16 @@ class MainWindow(QMainWindow):
         self.browser = parts.browser
         self.create_page = parts.create_page
         self.pages = parts.pages
-        self.conductor = parts.conductor
-        self.history_desk = parts.history_desk
-        self.library_desk = parts.library_desk
-        self.model_desk = parts.model_desk
-        self.getting = parts.getting
-        self.loupe_desk = parts.loupe_desk
+        self.generation = parts.generation
+        self.history_controller = parts.history_controller
+        self.library_controller = parts.library_controller
+        self.model_controller = parts.model_controller
+        self.download_controller = parts.download_controller
+        self.loupe_controller = parts.loupe_controller
         self.exchange = parts.exchange
-        self.parameters_desk = parts.parameters_desk
-        self.paste_desk = parts.paste_desk
-        self.settings_desk = parts.settings_desk
+        self.parameters_controller = parts.parameters_controller
+        self.paste_controller = parts.paste_controller
+        self.settings_controller = parts.settings_controller
 
     def _lay_out(self, parts: Parts) -> None:
         parts.top_bar.set_picker(parts.panel.take_model_picker())

@@ -42,19 +42,19 @@ class PageSpec:
 def _build_library(parts: Parts) -> Page:
     from sdstudio.ui.pages.library.shown import build_library  # noqa: PLC0415 (not needed to show the window)
 
-    return build_library(parts.services, parts.shell, parts.library_desk, parts.getting)
+    return build_library(parts.services, parts.shell, parts.library_controller, parts.download_controller)
 
 
 def _build_history(parts: Parts) -> Page:
     from sdstudio.ui.pages.history.shown import HistoryShown  # noqa: PLC0415 (as above)
 
-    return HistoryShown(parts.services, parts.shell, parts.history_model, parts.actions, parts.history_desk)
+    return HistoryShown(parts.services, parts.shell, parts.history_model, parts.actions, parts.history_controller)
 
 
 def _build_learn(parts: Parts) -> Page:
     from sdstudio.ui.pages.learn.shown import build_learn  # noqa: PLC0415 (as above)
 
-    return build_learn(parts.shell, parts.explain_desk)
+    return build_learn(parts.shell, parts.explain_controller)
 
 
 PAGES: tuple[PageSpec, ...] = (

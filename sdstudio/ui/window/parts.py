@@ -9,26 +9,26 @@ from sdstudio.ui.entries.browser import HistoryBrowser
 from sdstudio.ui.entries.model import HistoryModel
 from sdstudio.ui.entry_tools.exchange import Exchange
 from sdstudio.ui.pages.create.canvas import Canvas
-from sdstudio.ui.pages.create.controller import Conductor
-from sdstudio.ui.pages.create.models.controller import ModelDesk
+from sdstudio.ui.pages.create.controller import GenerationController
+from sdstudio.ui.pages.create.models.controller import ModelController
 from sdstudio.ui.pages.create.page import CreatePage
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
-from sdstudio.ui.pages.create.paste import PasteDesk
-from sdstudio.ui.pages.create.prompt.controller import PromptDesk
+from sdstudio.ui.pages.create.paste import PasteController
+from sdstudio.ui.pages.create.prompt.controller import PromptController
 from sdstudio.ui.pages.create.prompt.editor import PromptEditor
 from sdstudio.ui.pages.create.queue.panel import QueuePanel
-from sdstudio.ui.pages.create.queue_controller import QueueDesk
-from sdstudio.ui.pages.create.use_parameters import ParametersDesk
-from sdstudio.ui.pages.history.controller import HistoryDesk
-from sdstudio.ui.pages.learn.controller import ExplainDesk
-from sdstudio.ui.pages.library.controller import LibraryDesk
-from sdstudio.ui.pages.library.get.controller import Getting
+from sdstudio.ui.pages.create.queue_controller import QueueController
+from sdstudio.ui.pages.create.use_parameters import ParametersController
+from sdstudio.ui.pages.history.controller import HistoryController
+from sdstudio.ui.pages.learn.controller import ExplainController
+from sdstudio.ui.pages.library.controller import LibraryController
+from sdstudio.ui.pages.library.get.controller import DownloadController
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.message_bar import MessageBar
 from sdstudio.ui.widgets.status_line import StatusLine
-from sdstudio.ui.window.loupe import LoupeDesk
+from sdstudio.ui.window.loupe import LoupeController
 from sdstudio.ui.window.pages import Pages
-from sdstudio.ui.window.settings_controller import SettingsDesk
+from sdstudio.ui.window.settings_controller import SettingsController
 from sdstudio.ui.window.top_bar import TopBar
 
 
@@ -50,16 +50,16 @@ class Parts:
     queue_panel: QueuePanel
     history_model: HistoryModel
     browser: HistoryBrowser
-    desk: PromptDesk
-    conductor: Conductor
-    queue_desk: QueueDesk
-    parameters_desk: ParametersDesk
-    paste_desk: PasteDesk
-    model_desk: ModelDesk
+    prompt_controller: PromptController
+    generation: GenerationController
+    queue_controller: QueueController
+    parameters_controller: ParametersController
+    paste_controller: PasteController
+    model_controller: ModelController
     exchange: Exchange
-    history_desk: HistoryDesk
-    library_desk: LibraryDesk
-    getting: Getting
-    explain_desk: ExplainDesk
-    loupe_desk: LoupeDesk
-    settings_desk: SettingsDesk
+    history_controller: HistoryController
+    library_controller: LibraryController
+    download_controller: DownloadController
+    explain_controller: ExplainController
+    loupe_controller: LoupeController
+    settings_controller: SettingsController

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sdstudio.ui.window.settings_dialog import SettingsDialog
 
 
-class SettingsDesk(QObject):
+class SettingsController(QObject):
     """Opens the settings.
 
     Args:

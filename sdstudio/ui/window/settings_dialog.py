@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest
-from sdstudio.core.params import Kind, Parameter, parameters
+from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.settings import Settings
 from sdstudio.ui.forms.field import Field
 from sdstudio.ui.forms.number_editor import NumberEditor
@@ -96,7 +96,7 @@ class SettingsDialog(QDialog):
             super().keyPressEvent(event)
 
     def _listen(self, field: Field) -> None:
-        if field.row.kind in (Kind.TEXT, Kind.FOLDER):  # half a word is no setting: wait until it is typed
+        if field.row.kind in (FieldKind.TEXT, FieldKind.FOLDER):  # half a word is no setting: wait until it is typed
             field.editor.finished.connect(self._on_edited)
             field.mark.clicked.connect(self._on_edited)
             return
@@ -130,7 +130,7 @@ class SettingsDialog(QDialog):
             field.blockSignals(True)  # one change, not one for each field
             field.set_value(getattr(settings, name))
             field.blockSignals(False)
-            if field.row.kind is Kind.FOLDER:
+            if field.row.kind is FieldKind.FOLDER:
                 field.check()
         self._example.refresh()
 

@@ -43,7 +43,7 @@ class Wiring(QObject):
         shell, parts = self._parts.shell, self._parts
         shell.attention_wanted.connect(self._show_create)
         shell.rescan_wanted.connect(self._rescan)
-        shell.models_read.connect(lambda _models: parts.desk.look_around())
+        shell.models_read.connect(lambda _models: parts.prompt_controller.look_around())
         shell.remarks_changed.connect(lambda: parts.panel.set_models(self._services.library.models()))
         shell.model_wanted.connect(self._on_model_wanted)
         shell.status_changed.connect(self._on_status)
@@ -51,11 +51,11 @@ class Wiring(QObject):
     def _connect_pages(self) -> None:
         parts, show_possible = self._parts, self._commands.show_possible
         parts.top_bar.page_chosen.connect(parts.pages.open)
-        parts.top_bar.settings_requested.connect(parts.settings_desk.open)
+        parts.top_bar.settings_requested.connect(parts.settings_controller.open)
         parts.pages.opened.connect(self._on_page_opened)
         parts.pages.added.connect(self._on_page_added)
         parts.canvas.entry_changed.connect(show_possible)
-        parts.loupe_desk.toggled.connect(show_possible)
+        parts.loupe_controller.toggled.connect(show_possible)
         parts.browser.view.selectionModel().selectionChanged.connect(show_possible)
         parts.browser.entry_chosen.connect(parts.canvas.show_entry)
 
@@ -70,7 +70,7 @@ class Wiring(QObject):
     # pages
 
     def _show_create(self) -> None:
-        self._parts.loupe_desk.leave()
+        self._parts.loupe_controller.leave()
         self._commands.leave_full_screen()
         self._parts.pages.open("Create")
 
@@ -106,13 +106,13 @@ class Wiring(QObject):
     def _on_model_chosen(self, key: str) -> None:
         parts, model = self._parts, self._parts.panel.model
         parts.editor.clear_message()  # it may be about the model before
-        parts.desk.set_model(model)
+        parts.prompt_controller.set_model(model)
         parts.canvas.set_examples(model.name if model else "", model.examples if model else ())
-        parts.library_desk.set_current(key)
+        parts.library_controller.set_current(key)
 
     def _on_status(self, status: EngineStatus) -> None:
         self._parts.top_bar.show_status(status)
-        self._parts.conductor.show_status(status)
+        self._parts.generation.show_status(status)
 
     # what is written
 
@@ -120,7 +120,7 @@ class Wiring(QObject):
         parts, value = self._parts, self._parts.panel.value
         parts.editor.set_guidance(float(value("guidance_scale") or 1.0))
         reading = value("prompt_syntax"), value("compatibility")
-        parts.desk.set_reading(*reading, int(value("steps") or 20), value("wildcards") != "off")
+        parts.prompt_controller.set_reading(*reading, int(value("steps") or 20), value("wildcards") != "off")
 
     def _on_queue_changed(self, jobs: Sequence[Job]) -> None:
         running = {job.group_id for job in jobs if not job.is_waiting and not job.state.ended}

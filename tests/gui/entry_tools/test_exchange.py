@@ -172,7 +172,7 @@ def test_how_far_it_is_stands_in_the_status_line_and_the_title_too(studio, qtbot
     exchange = studio.window.exchange
     said: list[str] = []
     titles: list[str] = []
-    studio.window.conductor.title_changed.connect(titles.append)
+    studio.window.generation.title_changed.connect(titles.append)
     studio.window.shell.told_aside.connect(lambda text: said.append(f"{text}|{studio.window.status_line.text}"))
     exchange.import_paths([others])
     wait_for_import(studio, qtbot, "3 pictures imported")

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sdstudio.core.params import Choice, Kind, Parameter, Ui, parameters
+from sdstudio.core.params import Choice, FieldKind, Parameter, Ui, parameters
 from sdstudio.core.request.request import SEED_MAXIMUM, GenerationRequest, RunOptions
 from sdstudio.core.settings import Settings
 from sdstudio.ui.forms.editor import camel
@@ -39,24 +39,32 @@ ROWS = [row for model in (GenerationRequest, RunOptions, Settings) for row in pa
 BY_NAME = {row.name: row for row in ROWS}
 EVERY_ROW = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
-WIDGETS: dict[Kind, tuple[type[QWidget], str]] = {
-    Kind.TEXT: (QLineEdit, "Edit"),
-    Kind.INTEGER: (QSpinBox, "SpinBox"),
-    Kind.NUMBER: (QDoubleSpinBox, "SpinBox"),
-    Kind.TOGGLE: (QCheckBox, "CheckBox"),
-    Kind.CHOICE: (QComboBox, "ComboBox"),
-    Kind.SEED: (QLineEdit, "Edit"),
-    Kind.MODEL: (QComboBox, "ComboBox"),
-    Kind.FOLDER: (QLineEdit, "Edit"),
-    Kind.FOLDERS: (QListWidget, "ListView"),
-    Kind.LORAS: (QComboBox, "ComboBox"),
-    Kind.VAE: (QComboBox, "ComboBox"),
-    Kind.PICTURE: (QAbstractButton, "Button"),
-    Kind.UPSCALER: (QComboBox, "ComboBox"),
+WIDGETS: dict[FieldKind, tuple[type[QWidget], str]] = {
+    FieldKind.TEXT: (QLineEdit, "Edit"),
+    FieldKind.INTEGER: (QSpinBox, "SpinBox"),
+    FieldKind.NUMBER: (QDoubleSpinBox, "SpinBox"),
+    FieldKind.TOGGLE: (QCheckBox, "CheckBox"),
+    FieldKind.CHOICE: (QComboBox, "ComboBox"),
+    FieldKind.SEED: (QLineEdit, "Edit"),
+    FieldKind.MODEL: (QComboBox, "ComboBox"),
+    FieldKind.FOLDER: (QLineEdit, "Edit"),
+    FieldKind.FOLDERS: (QListWidget, "ListView"),
+    FieldKind.LORAS: (QComboBox, "ComboBox"),
+    FieldKind.VAE: (QComboBox, "ComboBox"),
+    FieldKind.PICTURE: (QAbstractButton, "Button"),
+    FieldKind.UPSCALER: (QComboBox, "ComboBox"),
 }
 
 SIZE = Parameter(
-    "width", "Width", "How wide.", Kind.INTEGER, 512, Ui(unit="px", step=8), minimum=64, maximum=4096, multiple_of=8
+    "width",
+    "Width",
+    "How wide.",
+    FieldKind.INTEGER,
+    512,
+    Ui(unit="px", step=8),
+    minimum=64,
+    maximum=4096,
+    multiple_of=8,
 )
 
 
@@ -80,32 +88,32 @@ def shown(qtbot):
 def another_value(row: Parameter) -> Any:
     """Return an allowed value that is not the default."""
     match row.kind:
-        case Kind.INTEGER:
+        case FieldKind.INTEGER:
             return (row.default or 0) + (row.multiple_of or 1)
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             return row.default + 0.25
-        case Kind.CHOICE:
+        case FieldKind.CHOICE:
             return next(choice.value for choice in row.choices if choice.value != row.default)
-        case Kind.SEED:
+        case FieldKind.SEED:
             return SEED_MAXIMUM
-        case Kind.TOGGLE:
+        case FieldKind.TOGGLE:
             return not row.default
-        case Kind.TEXT:
+        case FieldKind.TEXT:
             return "blue 🐸"
-        case Kind.PICTURE:
+        case FieldKind.PICTURE:
             return "5a" * 32
-        case Kind.MODEL | Kind.VAE | Kind.UPSCALER:
+        case FieldKind.MODEL | FieldKind.VAE | FieldKind.UPSCALER:
             return "another"
-        case Kind.LORAS:
+        case FieldKind.LORAS:
             return (("ink", 0.8), ("detail", -0.5))
-        case Kind.FOLDER:
+        case FieldKind.FOLDER:
             return Path("/tmp")
-        case Kind.FOLDERS:
+        case FieldKind.FOLDERS:
             return (Path("a"), Path("b"))
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_every_kind_has_its_widget(kind: Kind, qtbot) -> None:
+@pytest.mark.parametrize("kind", FieldKind)
+def test_every_kind_has_its_widget(kind: FieldKind, qtbot) -> None:
     row = Parameter("some_value", "Some value", "Says what.", kind, None, Ui(), choices=(Choice(1, "One"),))
     editor = editor_for(row)
     qtbot.addWidget(editor)
@@ -137,8 +145,10 @@ def test_a_changed_parameter_is_marked_and_a_click_resets_it(row: Parameter, sho
     field = shown(Field(row))
     assert not field.mark.isVisible()
     field.set_value(another_value(row))
-    assert field.mark.isVisible() is (row.kind not in (Kind.MODEL, Kind.PICTURE)), "one has no default, one a button"
-    if row.kind is not Kind.MODEL:
+    assert field.mark.isVisible() is (row.kind not in (FieldKind.MODEL, FieldKind.PICTURE)), (
+        "one has no default, one a button"
+    )
+    if row.kind is not FieldKind.MODEL:
         QTest.mouseClick(field.mark, Qt.MouseButton.LeftButton)
         assert field.value() == row.default
         assert not field.mark.isVisible()

@@ -117,13 +117,13 @@ def test_in_the_background_an_icon_in_the_tray_tells_of_it_and_can_end_it(drawin
 
 
 def test_starting_it_again_brings_the_window_back_with_those_beside_it(drawing, qtbot):
-    drawing.window.settings_desk.open()
+    drawing.window.settings_controller.open()
     press(asked(drawing), "finishInBackgroundButton")
     assert [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()] == []
     with pytest.raises(LockedByOther):
         build_studio(drawing.paths.home)
     qtbot.waitUntil(drawing.window.isVisible)
-    assert drawing.window.settings_desk.open().isVisible()
+    assert drawing.window.settings_controller.open().isVisible()
     assert "Drawing “held”" in said(asked(drawing)), "closed again, it asks again"
 
 

@@ -115,7 +115,7 @@ def test_the_taskbar_shows_how_far_it_is_and_is_cleared_at_the_end(told, heard, 
 
 
 def test_the_settings_offer_it(studio):
-    dialog = studio.window.settings_desk.open()
+    dialog = studio.window.settings_controller.open()
     dialog.show_group("End of work")
     box = dialog.findChild(QComboBox, "endSoundComboBox")
     box.setFocus()

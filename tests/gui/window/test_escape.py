@@ -74,7 +74,7 @@ def test_elsewhere_a_job_goes_on(busy, qtbot):
     window.pages.open("Learn")
     QTest.keyClick(QApplication.focusWidget() or window, Qt.Key.Key_Escape)
     assert is_running(busy)
-    window.conductor.cancel()
+    window.generation.cancel()
     qtbot.waitUntil(lambda: not is_running(busy), timeout=WAIT_MS)
 
 
@@ -87,7 +87,7 @@ def test_it_clears_the_search_and_the_job_goes_on(busy, qtbot):
     assert is_running(busy)
     QTest.keyClick(search, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert search.text() == "frog"
-    busy.window.conductor.cancel()
+    busy.window.generation.cancel()
     qtbot.waitUntil(lambda: not is_running(busy), timeout=WAIT_MS)
 
 

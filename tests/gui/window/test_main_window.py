@@ -506,7 +506,7 @@ class TestHistory:
 
     def test_a_picture_made_elsewhere_says_that_it_holds_nothing(self, studio, tmp_path):
         Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
-        studio.window.parameters_desk.use_file(tmp_path / "plain.png")
+        studio.window.parameters_controller.use_file(tmp_path / "plain.png")
         assert "plain.png" in studio.window.message.message
 
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QListWidget, QPushButton, QWidget
 
-from sdstudio.core.params import Kind, Parameter, parameters
+from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.settings import Settings
 from sdstudio.ui.theme import apply_theme
 from sdstudio.ui.window.settings_dialog import SettingsDialog
@@ -37,18 +37,18 @@ def change(dialog: SettingsDialog, row: Parameter) -> None:
     """Change a setting as a hand would."""
     widget = dialog.field(row.name).editor.field
     match row.kind:
-        case Kind.TOGGLE:
+        case FieldKind.TOGGLE:
             QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=QPoint(8, widget.height() // 2))
-        case Kind.CHOICE:
+        case FieldKind.CHOICE:
             widget.setFocus()
             QTest.keyClick(widget, Qt.Key.Key_Down)
-        case Kind.INTEGER:
+        case FieldKind.INTEGER:
             widget.setFocus()
             QTest.keyClick(widget, Qt.Key.Key_Up)
-        case Kind.FOLDER:
+        case FieldKind.FOLDER:
             QTest.keyClicks(widget, str(Path.cwd()))
             QTest.keyClick(widget, Qt.Key.Key_Return)
-        case Kind.TEXT:
+        case FieldKind.TEXT:
             QTest.keyClicks(widget, "mine")
             QTest.keyClick(widget, Qt.Key.Key_Return)
         case _:

@@ -7,35 +7,35 @@ import pytest
 from sdstudio.cli import build_parser, main
 from sdstudio.cli.context import NOT_FOR_A_RUN
 from sdstudio.cli.flags import Parser, add_flags, given
-from sdstudio.core.params import Kind, Parameter, parameters
+from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.settings import Settings
 
 ROWS = [row for row in (*parameters(GenerationRequest), *parameters(RunOptions)) if row.name != "prompt"]
 RUN_SETTINGS = [row for row in parameters(Settings) if row.name not in NOT_FOR_A_RUN]
-NUMBERS = [row for row in ROWS if row.kind in (Kind.INTEGER, Kind.NUMBER, Kind.SEED)]
+NUMBERS = [row for row in ROWS if row.kind in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED)]
 
 
 def _example(row: Parameter) -> object:
     match row.kind:
-        case Kind.INTEGER | Kind.SEED:
+        case FieldKind.INTEGER | FieldKind.SEED:
             return int(row.minimum or 0)
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             return float(row.maximum or 1)
-        case Kind.CHOICE:
+        case FieldKind.CHOICE:
             return row.choices[-1].value
-        case Kind.LORAS:
+        case FieldKind.LORAS:
             return "name:0.8"
     return f"a value for {row.name}"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_every_parameter_of_a_request_is_a_flag_of_generate(row):
-    value = True if row.kind is Kind.TOGGLE else _example(row)
-    words = [] if row.kind is Kind.TOGGLE else [str(value)]
+    value = True if row.kind is FieldKind.TOGGLE else _example(row)
+    words = [] if row.kind is FieldKind.TOGGLE else [str(value)]
     for flag in (row.flag, *row.ui.more_flags):
         args = build_parser().parse_args(["generate", "a heart", flag, *words])
-        assert given(args, ROWS) == {row.name: [("name", 0.8)] if row.kind is Kind.LORAS else value}
+        assert given(args, ROWS) == {row.name: [("name", 0.8)] if row.kind is FieldKind.LORAS else value}
         assert args.prompt == "a heart"
 
 
@@ -47,7 +47,7 @@ def test_a_sampler_is_named_by_the_word_of_the_window_too():
 @pytest.mark.parametrize("command", [["generate", "x"], ["history", "rerun", "1"]])
 @pytest.mark.parametrize("row", RUN_SETTINGS, ids=lambda row: row.name)
 def test_every_setting_of_the_engine_is_a_flag_of_what_draws(row, command):
-    if row.kind is Kind.TOGGLE:
+    if row.kind is FieldKind.TOGGLE:
         no = "--no-" + row.flag.removeprefix("--")
         assert given(build_parser().parse_args([*command, row.flag]), RUN_SETTINGS) == {row.name: True}
         assert given(build_parser().parse_args([*command, no]), RUN_SETTINGS) == {row.name: False}
@@ -102,6 +102,6 @@ def test_the_bench_command_is_there_when_it_is_handed_in(capsys):
 
 def test_a_percent_sign_in_a_description_is_harmless(capsys):
     parser = Parser(prog="p")
-    add_flags(parser, [Parameter("a", "A", "at most 3 % of %(x)s", Kind.TEXT, "", parameters(Settings)[0].ui)])
+    add_flags(parser, [Parameter("a", "A", "at most 3 % of %(x)s", FieldKind.TEXT, "", parameters(Settings)[0].ui)])
     parser.print_help()
     assert "3 % of %(x)s" in capsys.readouterr().out

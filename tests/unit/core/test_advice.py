@@ -7,7 +7,7 @@ import pytest
 
 from sdstudio.catalog.families import FAMILIES
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
-from sdstudio.core.advice import ADVICE, FEW_STEPS_SAMPLERS, Situation, advice_for
+from sdstudio.core.advice import ADVICE, FEW_STEPS_SAMPLERS, ShownPicture, advice_for
 from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
 from sdstudio.core.pictures.looks import Looks
 from sdstudio.core.request.request import GenerationRequest
@@ -18,8 +18,8 @@ INPUT = "5a" * 32
 DULL, BURNT = Looks(0.2, 0.1, 0.0), Looks(0.8, 0.6, 0.3)
 
 
-def _situation(model: ModelInfo = SD1, chunks: int = 1, looks: Looks | None = None, **values: Any) -> Situation:
-    return Situation({**dict(default_request(model)), **values}, model, chunks, looks)
+def _situation(model: ModelInfo = SD1, chunks: int = 1, looks: Looks | None = None, **values: Any) -> ShownPicture:
+    return ShownPicture({**dict(default_request(model)), **values}, model, chunks, looks)
 
 
 CASES = [

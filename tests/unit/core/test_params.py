@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sdstudio.catalog.families import Override
 from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.catalog.schedules import SCHEDULES
-from sdstudio.core.params import Choice, Infotext, Kind, Searchable, Ui, parameters
+from sdstudio.core.params import Choice, FieldKind, Infotext, Searchable, Ui, parameters
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.settings import Settings
 
@@ -26,7 +26,7 @@ class Sample(BaseModel):
     pick: Annotated[Literal["one_way", "two"], Field(), Ui()] = "two"
     titled: Annotated[Literal["a", "b"], Field(), Ui(titles=("First", "Second"))] = "a"
     table: Annotated[str, Field(), Ui(choices=lambda: [Choice("k", "Key", "About.")])] = "k"
-    maybe: Annotated[int | None, Field(ge=0, le=9), Ui(kind=Kind.SEED)] = None
+    maybe: Annotated[int | None, Field(ge=0, le=9), Ui(kind=FieldKind.SEED)] = None
     folder: Annotated[Path | None, Field(), Ui()] = None
     folders: Annotated[tuple[Path, ...], Field(), Ui()] = ()
     needed: Annotated[str, Field(), Ui()]
@@ -43,9 +43,11 @@ def test_rows_keep_the_order_of_declaration_and_leave_out_what_is_not_shown():
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("text", Kind.TEXT), ("number", Kind.NUMBER), ("whole", Kind.INTEGER), ("toggle", Kind.TOGGLE),
-        ("pick", Kind.CHOICE), ("table", Kind.CHOICE), ("maybe", Kind.SEED), ("folder", Kind.FOLDER),
-        ("folders", Kind.FOLDERS),
+        ("text", FieldKind.TEXT), ("number", FieldKind.NUMBER), ("whole", FieldKind.INTEGER),
+        ("toggle", FieldKind.TOGGLE),
+        ("pick", FieldKind.CHOICE), ("table", FieldKind.CHOICE), ("maybe", FieldKind.SEED),
+        ("folder", FieldKind.FOLDER),
+        ("folders", FieldKind.FOLDERS),
     ],
 )  # fmt: skip
 def test_the_kind_follows_from_the_type(name, kind):
@@ -103,10 +105,10 @@ def test_every_declared_parameter_is_fit_to_be_shown(model, row):
     assert row.title
     assert row.description.endswith(".")
     assert row.ui.group
-    if row.kind in (Kind.INTEGER, Kind.NUMBER, Kind.SEED):
+    if row.kind in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED):
         assert row.minimum < row.maximum
         assert row.default is None or row.minimum <= row.default <= row.maximum
-    if row.kind is Kind.CHOICE:
+    if row.kind is FieldKind.CHOICE:
         assert row.default in [choice.value for choice in row.choices]
         assert all(choice.title for choice in row.choices)
     model(**({row.name: row.default} if row.default is not None or row.optional else {}))

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.resolved import ResolvedRequest
-from sdstudio.core.params import Kind, Ui, parameters
+from sdstudio.core.params import FieldKind, Ui, parameters
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, InputRole
 from sdstudio.core.request.request import GenerationRequest, Recipe
@@ -31,7 +31,7 @@ DEPTH: Final = InputRole("depth_picture", "Depth picture", frozenset({"eta"}))
 FIELD: Final = Annotated[
     str,
     Field(title=DEPTH.title, description="How far away each thing is.", pattern=r"^([0-9a-f]{64})?$"),
-    Ui(kind=Kind.PICTURE),
+    Ui(kind=FieldKind.PICTURE),
 ]
 
 

@@ -10,7 +10,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from sdstudio.background.tasks import TaskRunner
-from sdstudio.core.advice import ADVICE, Advice, Situation, advice_for
+from sdstudio.core.advice import ADVICE, Advice, ShownPicture, advice_for
 from sdstudio.core.pictures.looks import Looks
 from sdstudio.core.request.input_fields import INIT
 from sdstudio.history.store import Entry
@@ -163,7 +163,7 @@ class Adviser(QObject):
             self._looks = looks
             self.look()
 
-    def _situation(self) -> Situation | None:
+    def _situation(self) -> ShownPicture | None:
         model = self._panel.model
         if model is None:
             return None
@@ -178,7 +178,7 @@ class Adviser(QObject):
             made_with, seen = self._looks
             same = all({**values, "model": model.key}[name] == made_with[name] for name in _LOOKED_AT)
             looks = seen if same else None
-        return Situation(values, model, self._editor.chunk_count, looks)
+        return ShownPicture(values, model, self._editor.chunk_count, looks)
 
     def _note(self, field: str) -> AdviceNote:
         note = AdviceNote(field)

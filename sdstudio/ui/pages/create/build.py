@@ -14,22 +14,22 @@ from sdstudio.ui.entries.thumbnails import Thumbnails
 from sdstudio.ui.pages.create.acts import Acts
 from sdstudio.ui.pages.create.advice import Adviser
 from sdstudio.ui.pages.create.canvas import Canvas
-from sdstudio.ui.pages.create.controller import Conductor
+from sdstudio.ui.pages.create.controller import GenerationController
 from sdstudio.ui.pages.create.generate_forever import Forever
-from sdstudio.ui.pages.create.input_pictures import InputDesk
+from sdstudio.ui.pages.create.input_pictures import InputController
 from sdstudio.ui.pages.create.last_picture import LastPicture
-from sdstudio.ui.pages.create.models.controller import ModelDesk
+from sdstudio.ui.pages.create.models.controller import ModelController
 from sdstudio.ui.pages.create.page import CreatePage
 from sdstudio.ui.pages.create.panel_head import PanelHead
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
-from sdstudio.ui.pages.create.paste import PasteDesk
+from sdstudio.ui.pages.create.paste import PasteController
 from sdstudio.ui.pages.create.presets.controller import PresetController
 from sdstudio.ui.pages.create.presets.keeper import PresetKeeper
-from sdstudio.ui.pages.create.prompt.controller import PromptDesk
+from sdstudio.ui.pages.create.prompt.controller import PromptController
 from sdstudio.ui.pages.create.prompt.editor import PromptEditor
 from sdstudio.ui.pages.create.queue.panel import QueuePanel
-from sdstudio.ui.pages.create.queue_controller import QueueDesk
-from sdstudio.ui.pages.create.use_parameters import ParametersDesk
+from sdstudio.ui.pages.create.queue_controller import QueueController
+from sdstudio.ui.pages.create.use_parameters import ParametersController
 from sdstudio.ui.pages.create.widgets import CreateWidgets
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.message_bar import MessageBar
@@ -42,12 +42,12 @@ class Create:
 
     page: CreatePage
     widgets: CreateWidgets
-    conductor: Conductor
-    queue_desk: QueueDesk
-    model_desk: ModelDesk
-    input_desk: InputDesk
-    parameters_desk: ParametersDesk
-    paste_desk: PasteDesk
+    generation: GenerationController
+    queue_controller: QueueController
+    model_controller: ModelController
+    input_controller: InputController
+    parameters_controller: ParametersController
+    paste_controller: PasteController
     last_picture: LastPicture
 
 
@@ -63,32 +63,32 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
     widgets = _build_widgets(services, shell, actions, message)
     panel_head = PanelHead(widgets.panel)
     page = CreatePage(widgets.canvas, widgets.editor, panel_head, widgets.browser, widgets.queue)
-    conductor = Conductor(services, shell, widgets, actions)
+    generation = GenerationController(services, shell, widgets, actions)
     history, tasks = services.history, services.tasks
-    last_picture = LastPicture(widgets.canvas, history, tasks, conductor.offer_examples, shell)
-    _generate_forever(services, shell, widgets, conductor)
+    last_picture = LastPicture(widgets.canvas, history, tasks, generation.offer_examples, shell)
+    _generate_forever(services, shell, widgets, generation)
     acts = _change_parameters(services, shell, widgets, panel_head)
-    queue_desk = QueueDesk(services, shell, widgets, conductor, acts)
-    parameters_desk = ParametersDesk(
-        services, shell, widgets.panel, widgets.editor, widgets.desk, acts, message, actions
+    queue_controller = QueueController(services, shell, widgets, generation, acts)
+    parameters_controller = ParametersController(
+        services, shell, widgets.panel, widgets.editor, widgets.prompt_controller, acts, message, actions
     )
     pictures = InputPictures(services.paths)
-    input_desk = InputDesk(services, shell, widgets.panel, widgets.canvas, pictures, actions)
-    input_desk.brought.connect(parameters_desk.tell_input)
-    input_desk.told.connect(widgets.status.rest)
-    paste_desk = PasteDesk(page, widgets.editor, tasks, shell.over)
-    paste_desk.take = input_desk.use_offer
-    for each in (last_picture, input_desk, paste_desk):
-        widgets.desk.stopped.connect(each.stop)
+    input_controller = InputController(services, shell, widgets.panel, widgets.canvas, pictures, actions)
+    input_controller.brought.connect(parameters_controller.tell_input)
+    input_controller.told.connect(widgets.status.rest)
+    paste_controller = PasteController(page, widgets.editor, tasks, shell.over)
+    paste_controller.take = input_controller.use_offer
+    for each in (last_picture, input_controller, paste_controller):
+        widgets.prompt_controller.stopped.connect(each.stop)
     return Create(
         page=page,
         widgets=widgets,
-        conductor=conductor,
-        queue_desk=queue_desk,
-        model_desk=ModelDesk(services, shell, widgets.panel, widgets.canvas),
-        input_desk=input_desk,
-        parameters_desk=parameters_desk,
-        paste_desk=paste_desk,
+        generation=generation,
+        queue_controller=queue_controller,
+        model_controller=ModelController(services, shell, widgets.panel, widgets.canvas),
+        input_controller=input_controller,
+        parameters_controller=parameters_controller,
+        paste_controller=paste_controller,
         last_picture=last_picture,
     )
 
@@ -105,7 +105,7 @@ def _build_widgets(services: Services, shell: Shell, actions: EntryActions, mess
     queue_panel.undos = shell.undos
     model = HistoryModel(history, Thumbnails(history, tasks, over), tasks, over)
     browser = HistoryBrowser(model, actions, parent=over)
-    desk = PromptDesk(editor, services.paths, services.library, history, tasks, over)
+    prompts = PromptController(editor, services.paths, services.library, history, tasks, over)
     shell.model_of = lambda: panel.model
     shell.entry_of = lambda: canvas.entry
     shell.values_of = lambda: {name: field.value() for name, field in panel.fields.items()}
@@ -116,10 +116,12 @@ def _build_widgets(services: Services, shell: Shell, actions: EntryActions, mess
         panel.set_assets(services.library.assets())
 
     shell.models_read.connect(show_models)  # before whatever asks for the model that is drawn with
-    return CreateWidgets(editor, desk, panel, canvas, browser, model, queue_panel, status_line, message)
+    return CreateWidgets(editor, prompts, panel, canvas, browser, model, queue_panel, status_line, message)
 
 
-def _generate_forever(services: Services, shell: Shell, widgets: CreateWidgets, conductor: Conductor) -> None:
+def _generate_forever(
+    services: Services, shell: Shell, widgets: CreateWidgets, generation: GenerationController
+) -> None:
     editor, panel = widgets.editor, widgets.panel
 
     def written() -> object:
@@ -133,20 +135,20 @@ def _generate_forever(services: Services, shell: Shell, widgets: CreateWidgets, 
         panel.field("seed").set_value(None)
 
     controller, button = services.controller, editor.forever_button
-    Forever(button, controller, conductor.generate, written, editor.show_message, bar, free_seed, shell)
+    Forever(button, controller, generation.generate, written, editor.show_message, bar, free_seed, shell)
 
 
 def _change_parameters(services: Services, shell: Shell, widgets: CreateWidgets, panel_head: PanelHead) -> Acts:
     """Build what changes many parameters at once, with one undo for all: reset, presets, advice."""
-    panel, editor, desk = widgets.panel, widgets.editor, widgets.desk
+    panel, editor, prompts = widgets.panel, widgets.editor, widgets.prompt_controller
     acts = Acts(panel, editor, shell.undos, widgets.message, shell)
     panel_head.reset_wanted.connect(lambda: acts.reset())
     book = PresetBook.of(services.paths)
-    keeper = PresetKeeper(book, panel, editor, desk.styles, acts, shell.undos, widgets.message, shell.over)
+    keeper = PresetKeeper(book, panel, editor, prompts.styles, acts, shell.undos, widgets.message, shell.over)
     panel_head.presets_asked.connect(PresetController(keeper, shell.over).fill)
-    desk.style_kept.connect(acts.keep)
-    desk.do = acts.do
+    prompts.style_kept.connect(acts.keep)
+    prompts.do = acts.do
     adviser = Adviser(panel, editor, acts, services.tasks, shell)
     services.controller.worker.picture_saved.connect(adviser.take_picture)
-    desk.stopped.connect(adviser.stop)
+    prompts.stopped.connect(adviser.stop)
     return acts

@@ -29,7 +29,7 @@ IN_MEMORY: Final = "kept in memory."
 PAUSED: Final = "The queue is paused, and the job waits in it."
 
 
-class Conductor(QObject):
+class GenerationController(QObject):
     """Connects the widgets of the Create page, the queue and the history."""
 
     #: The window's title should say this; "" when nothing is being done.
@@ -107,7 +107,7 @@ class Conductor(QObject):
         """Submit what the prompts stand for: a job for each text; the first runs first."""
         panel, editor = self._widgets.panel, self._widgets.editor
         options = panel.options()
-        shares = self._widgets.desk.shares(panel.request(editor.prompt, editor.negative_prompt), options)
+        shares = self._widgets.prompt_controller.shares(panel.request(editor.prompt, editor.negative_prompt), options)
         return self._controller.submit_shares(shares, options.batch_size, self.replaces())[0]
 
     def cancel(self) -> None:
@@ -259,7 +259,8 @@ class Conductor(QObject):
         words = (job.request.prompt, job.request.negative_prompt)
         if job.made and words != self._last_words:
             self._last_words = words
-            self._widgets.desk.look_around()  # its phrases may be typed again at once, without leaving the prompt
+            # Its phrases may be typed again at once, without leaving the prompt.
+            self._widgets.prompt_controller.look_around()
         if job.state is JobState.FAILED:
             self._widgets.editor.show_message(job.message, job.hint)
 

@@ -37,7 +37,7 @@ PASTED: Final = "Pasted picture.png"
 _SEEN_KEPT: Final = 16
 
 
-class InputDesk(QObject):
+class InputController(QObject):
     """Serves the field of the input picture.
 
     Args:

@@ -24,7 +24,7 @@ _SHORTEST: Final = 20
 """No shorter text tells a prompt or steps with two more keys, in characters."""
 
 
-class PasteDesk(QObject):
+class PasteController(QObject):
     """Looks at what is pasted.
 
     Args:

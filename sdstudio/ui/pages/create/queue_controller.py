@@ -16,7 +16,7 @@ from sdstudio.core.errors import StudioError
 from sdstudio.jobs.kept import KeptPictures
 from sdstudio.jobs.queue import Group, Job, JobState
 from sdstudio.ui.pages.create.acts import Acts
-from sdstudio.ui.pages.create.controller import Conductor
+from sdstudio.ui.pages.create.controller import GenerationController
 from sdstudio.ui.pages.create.queue.job_words import pictures, quoted
 from sdstudio.ui.pages.create.widgets import CreateWidgets
 from sdstudio.ui.shell import Services, Shell
@@ -26,19 +26,19 @@ from sdstudio.ui.widgets.message_bar import MessageBar
 _EDIT: Final = "Edit {}"
 
 
-class QueueDesk(QObject):
+class QueueController(QObject):
     """Does it.
 
     Args:
         services: The queue, and the history: it knows which pictures a job made, and how long pictures took.
         shell: What is around the page.
         widgets: Those of the page.
-        conductor: Submits what is written.
+        generation: Submits what is written.
         acts: Takes back what editing brings into panel and prompts.
     """
 
     def __init__(
-        self, services: Services, shell: Shell, widgets: CreateWidgets, conductor: Conductor, acts: Acts
+        self, services: Services, shell: Shell, widgets: CreateWidgets, generation: GenerationController, acts: Acts
     ) -> None:
         super().__init__(shell.over)
         self._shell = shell
@@ -59,8 +59,8 @@ class QueueDesk(QObject):
         )
         queue.show_wanted.connect(self.show_pictures)
         queue.edit_wanted.connect(self.edit)
-        conductor.replaces = lambda: self._edited.id if self._edited is not None else None
-        conductor.generated.connect(lambda _job: self._end_for_good())
+        generation.replaces = lambda: self._edited.id if self._edited is not None else None
+        generation.generated.connect(lambda _job: self._end_for_good())
         controller.queue_changed.connect(self._on_queue_changed)
         controller.worker.kept.connect(self._on_kept)
 
@@ -76,7 +76,7 @@ class QueueDesk(QObject):
         # With every combination all jobs have the same seeds, with a pick for each picture each has its own.
         panel.field("count").set_value(len({seed for job in group.jobs for seed in job.seeds}))
         panel.field("batch_size").set_value(first.batch_size)
-        self._widgets.desk.use_words(first.request)
+        self._widgets.prompt_controller.use_words(first.request)
         self._begun = self._acts.standing()
         said = " ".join(part for part in ("Editing job", quoted(group)) if part)
         self.bar.say(f"{said}: Generate puts it back in its place.", "info", [("Cancel", self.stop_editing)])

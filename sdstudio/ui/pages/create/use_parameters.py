@@ -21,7 +21,7 @@ from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entry_tools.exchange import PICTURES
 from sdstudio.ui.pages.create.acts import Acts
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
-from sdstudio.ui.pages.create.prompt.controller import PromptDesk
+from sdstudio.ui.pages.create.prompt.controller import PromptController
 from sdstudio.ui.pages.create.prompt.editor import PromptEditor
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
@@ -31,7 +31,7 @@ FIELD: Final = INIT.field
 _NAME_LETTERS: Final = 40
 
 
-class ParametersDesk(QObject):
+class ParametersController(QObject):
     """Does what the rows of "Use parameters" say, each as one act.
 
     Args:
@@ -39,14 +39,14 @@ class ParametersDesk(QObject):
         shell: What is around the page.
         panel: The parameters.
         editor: The prompts.
-        desk: Knows the styles.
+        prompts: Knows the styles.
         acts: Does acts.
         message: Says what went wrong.
         actions: Those of "Use parameters" are done here.
     """
 
     def __init__(
-        self, services: Services, shell: Shell, panel: ParameterPanel, editor: PromptEditor, desk: PromptDesk,
+        self, services: Services, shell: Shell, panel: ParameterPanel, editor: PromptEditor, prompts: PromptController,
         acts: Acts, message: MessageBar, actions: EntryActions,
     ) -> None:  # fmt: skip
         super().__init__(shell.over)
@@ -54,7 +54,7 @@ class ParametersDesk(QObject):
         self._history = services.history
         self._panel = panel
         self._editor = editor
-        self._desk = desk
+        self._prompts = prompts
         self._acts = acts
         self._message = message
         actions.handle("restore", lambda entries: self.use(entries[0]))
@@ -163,7 +163,7 @@ class ParametersDesk(QObject):
 
     def _use_template(self, entry: Entry) -> None:
         name = name_of(entry)
-        change = self._acts.do(f"Use the prompt template of {name}", lambda: self._desk.use_written(entry))
+        change = self._acts.do(f"Use the prompt template of {name}", lambda: self._prompts.use_written(entry))
         self._acts.tell(change, f"Using the prompt template of {name}.")
         self._shell.attention_wanted.emit()
 

@@ -8,7 +8,7 @@ from sdstudio.ui.entries.browser import HistoryBrowser
 from sdstudio.ui.entries.model import HistoryModel
 from sdstudio.ui.pages.create.canvas import Canvas
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
-from sdstudio.ui.pages.create.prompt.controller import PromptDesk
+from sdstudio.ui.pages.create.prompt.controller import PromptController
 from sdstudio.ui.pages.create.prompt.editor import PromptEditor
 from sdstudio.ui.pages.create.queue.panel import QueuePanel
 from sdstudio.ui.widgets.message_bar import MessageBar
@@ -20,7 +20,7 @@ class CreateWidgets:
     """What the page consists of, and what of the window tells of its work."""
 
     editor: PromptEditor
-    desk: PromptDesk
+    prompt_controller: PromptController
     panel: ParameterPanel
     canvas: Canvas
     browser: HistoryBrowser

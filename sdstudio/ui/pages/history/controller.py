@@ -73,7 +73,7 @@ class LookedAt(Protocol):
         """Look at another picture."""
 
 
-class HistoryDesk(QObject):
+class HistoryController(QObject):
     """Does it, shows it, and keeps what takes it back.
 
     Args:

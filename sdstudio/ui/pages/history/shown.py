@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.model import HistoryModel
-from sdstudio.ui.pages.history.controller import HistoryDesk
+from sdstudio.ui.pages.history.controller import HistoryController
 from sdstudio.ui.pages.history.page import HistoryPage
 from sdstudio.ui.shell import Services, Shell, WidgetPage
 
@@ -15,7 +15,12 @@ class HistoryShown(WidgetPage):
     """The History page."""
 
     def __init__(
-        self, services: Services, shell: Shell, model: HistoryModel, actions: EntryActions, controller: HistoryDesk
+        self,
+        services: Services,
+        shell: Shell,
+        model: HistoryModel,
+        actions: EntryActions,
+        controller: HistoryController,
     ) -> None:
         page = self._page = HistoryPage(model, actions, services.history, services.tasks, shell.over)
         super().__init__(page, page.first)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sdstudio.ui.pages.learn.page import LearnPage
 
 
-class ExplainDesk(QObject):
+class ExplainController(QObject):
     """Serves the Learn page once that is built; what was asked for before is shown then.
 
     Args:

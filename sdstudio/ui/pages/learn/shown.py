@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sdstudio.ui.pages.learn.controller import ExplainDesk
+from sdstudio.ui.pages.learn.controller import ExplainController
 from sdstudio.ui.pages.learn.page import LearnPage
 from sdstudio.ui.shell import Shell, WidgetPage
 
 
-def build_learn(shell: Shell, controller: ExplainDesk) -> WidgetPage:
+def build_learn(shell: Shell, controller: ExplainController) -> WidgetPage:
     """Build the page, and let its controller serve it."""
     page = LearnPage(shell.over)
     controller.add_page(page)

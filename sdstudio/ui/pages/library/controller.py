@@ -43,7 +43,7 @@ _HASH_DELAY_MS: Final = 2000
 """The start of the program goes before."""
 
 
-class LibraryDesk(QObject):
+class LibraryController(QObject):
     """Does it and tells the page, once there is one."""
 
     def __init__(self, services: Services, shell: Shell) -> None:

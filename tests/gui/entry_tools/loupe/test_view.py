@@ -210,7 +210,7 @@ def test_a_picture_that_arrives_in_front_does_not_move_what_is_looked_at(studio,
     studio.window.findChild(QPlainTextEdit, "promptEdit").setPlainText("frog")
     studio.window.panel.field("width").set_value(64)
     studio.window.panel.field("height").set_value(64)
-    studio.window.conductor.generate()
+    studio.window.generation.generate()
     qtbot.waitUntil(lambda: text(studio, "loupePosition") == f"3 of {COUNT + 1}", timeout=WAIT_MS)
     assert prompt(studio) == f"picture {COUNT - 1}"
 
@@ -365,7 +365,7 @@ def test_the_pictures_of_a_job_are_walked_by_themselves_from_canvas_and_strip(st
     studio.window.panel.field("seed").set_value(5)
     studio.window.findChild(QWidget, "countSpinBox").setValue(3)
     studio.window.findChild(QPlainTextEdit, "promptEdit").setPlainText("frog")
-    studio.window.conductor.generate()
+    studio.window.generation.generate()
     strip = studio.window.canvas.strip
     qtbot.waitUntil(lambda: len(strip.entries) == 3, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: studio.window.status_line.text.startswith("Done"), timeout=WAIT_MS)

@@ -126,7 +126,7 @@ def test_facts_and_marks_stand_beside_the_picture_and_are_taken_back(studio, dra
     QTest.mouseClick(caption.heart, LEFT)
     qtbot.waitUntil(lambda: caption.heart.accessibleDescription() == "no", timeout=WAIT_MS)
     for expected in ((3, True), (3, False), (0, False)):
-        window.history_desk.undo()
+        window.history_controller.undo()
         assert kept() == expected
     assert caption.stars.stars == 0
 
@@ -139,7 +139,7 @@ def test_the_trash_beside_the_picture_shows_the_next_one_and_undo_brings_it_back
     QTest.mouseClick(studio.window.canvas.caption.trash, LEFT)
     assert studio.window.canvas.entry.id == first.id
     assert studio.history.count() == 1
-    studio.window.history_desk.undo()
+    studio.window.history_controller.undo()
     assert studio.window.canvas.entry.id == second.id
 
 

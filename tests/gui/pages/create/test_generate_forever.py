@@ -81,7 +81,9 @@ def test_what_prompts_may_go_on_with_is_looked_up_once_for_the_same_words(asked,
     studio = asked()
     write(studio, "fox")
     looked = []
-    monkeypatch.setattr(studio.window.desk, "look_around", lambda: looked.append(studio.window.editor.prompt))
+    monkeypatch.setattr(
+        studio.window.prompt_controller, "look_around", lambda: looked.append(studio.window.editor.prompt)
+    )
     press(button(studio))
     qtbot.waitUntil(lambda: studio.history.count() >= 3, timeout=WAIT_MS)
     press(button(studio))

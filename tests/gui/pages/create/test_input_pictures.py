@@ -204,7 +204,7 @@ def test_removed_and_brought_back_by_its_button_and_by_undo(studio, qtbot, edito
     editor.place.setFocus()
     QTest.keyClick(editor.place, Qt.Key.Key_Delete)
     assert editor.value() == ""
-    studio.window.history_desk.undo()
+    studio.window.history_controller.undo()
     assert editor.value() == held
 
 
@@ -264,13 +264,13 @@ def test_while_it_is_taken_in_nothing_is_drawn_and_what_was_given_up_does_not_co
 
 def test_a_restored_picture_brings_its_input_back(studio, qtbot, editor, kept, photo):
     key = kept.keep(photo).id
-    studio.window.parameters_desk.use(saved(studio, init_image=key, strength=0.3))
+    studio.window.parameters_controller.use(saved(studio, init_image=key, strength=0.3))
     wait_for(qtbot, editor, "holiday photo.png")
     assert studio.window.panel.request("frog").strength == 0.3
 
 
 def test_an_input_that_is_gone_is_said_at_the_field_and_nothing_is_drawn(studio, qtbot, editor, photo):
-    studio.window.parameters_desk.use(saved(studio, init_image="5a" * 32))
+    studio.window.parameters_controller.use(saved(studio, init_image="5a" * 32))
     qtbot.waitUntil(lambda: editor.is_gone, timeout=PATIENCE_MS)
     assert editor.place.said == GONE
     assert "gone" in studio.window.panel.field("init_image").error

@@ -16,7 +16,7 @@ from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
-from sdstudio.core.params import Kind, parameters
+from sdstudio.core.params import FieldKind, parameters
 from sdstudio.core.request.input_fields import NEED_PICTURE
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields
@@ -151,12 +151,13 @@ def test_a_state_of_before_schedules_were_apart_is_read(panel: ParameterPanel) -
 @pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.name)
 def test_every_value_reaches_the_request_or_the_options(row, panel: ParameterPanel) -> None:
     by_kind = {
-        Kind.NUMBER: row.minimum if row.default != row.minimum else row.maximum,
-        Kind.SEED: 2**64 - 1, Kind.MODEL: "sd1", Kind.TOGGLE: not row.default,
-        Kind.CHOICE: next((choice.value for choice in row.choices if choice.value != row.default), None),
-        Kind.LORAS: (("ink", 0.8),), Kind.VAE: "soft", Kind.PICTURE: "5a" * 32, Kind.UPSCALER: "4x-sharp",
+        FieldKind.NUMBER: row.minimum if row.default != row.minimum else row.maximum,
+        FieldKind.SEED: 2**64 - 1, FieldKind.MODEL: "sd1", FieldKind.TOGGLE: not row.default,
+        FieldKind.CHOICE: next((choice.value for choice in row.choices if choice.value != row.default), None),
+        FieldKind.LORAS: (("ink", 0.8),), FieldKind.VAE: "soft", FieldKind.PICTURE: "5a" * 32,
+        FieldKind.UPSCALER: "4x-sharp",
     }  # fmt: skip
-    wanted = row.default + (row.multiple_of or 1) if row.kind is Kind.INTEGER else by_kind[row.kind]
+    wanted = row.default + (row.multiple_of or 1) if row.kind is FieldKind.INTEGER else by_kind[row.kind]
     spec = next((spec for spec in SCHEDULERS if row.name in spec.takes), None)
     panel.set_model("sd1")
     named = (("vae", "soft"), ("upscaler", "4x-sharp"))
@@ -343,7 +344,7 @@ def test_a_state_that_cannot_be_shown_leaves_the_defaults(state: dict, panel: Pa
 def test_resetting_goes_back_to_the_models_defaults(panel: ParameterPanel) -> None:
     panel.set_model("sdxl")
     for row in SHOWN:
-        if row.kind is Kind.INTEGER:
+        if row.kind is FieldKind.INTEGER:
             panel.field(row.name).set_value(72)
     panel.reset()
     assert panel.request() == default_request(OF_FAMILY["sdxl"])

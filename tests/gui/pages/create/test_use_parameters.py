@@ -126,7 +126,7 @@ def test_another_programs_picture_made_from_a_picture_leaves_ours_in_place(studi
     path = tmp_path / "theirs.png"
     write_foreign(path, told)
     assert INPUT_PICTURE in read_picture(path).not_mapped
-    studio.window.parameters_desk.use_file(path)
+    studio.window.parameters_controller.use_file(path)
     assert studio.window.panel.value("init_image") == input_id
     assert "your input picture stays" in studio.window.message.message
     assert studio.window.panel.value("strength") == 0.4
@@ -255,7 +255,7 @@ def test_a_pictures_parameters_can_be_copied_as_text(studio):
 def test_a_past_prompt_in_place_of_what_was_written_gives_it_back_with_its_styles(studio, qtbot):
     before = prepare(studio)
     saved(studio, prompt="a castle")
-    studio.window.desk.open_past_prompts()
+    studio.window.prompt_controller.open_past_prompts()
     dialog = studio.window.findChild(PastPrompts)
     replace = dialog.findChild(QPushButton, "pastPromptsReplaceButton")
     qtbot.waitUntil(replace.isEnabled, timeout=WAIT_MS)

@@ -53,7 +53,7 @@ def make_one(studio, qtbot) -> None:
     studio.window.findChild(QPlainTextEdit, "promptEdit").setPlainText("frog")
     for name in ("width", "height"):
         studio.window.panel.field(name).set_value(64)
-    studio.window.conductor.generate()
+    studio.window.generation.generate()
     qtbot.waitUntil(lambda: studio.window.history_model.rowCount() == count + 1, timeout=WAIT_MS)
 
 
@@ -138,11 +138,11 @@ def test_the_list_stays_where_it_is_when_pictures_arrive_are_marked_and_go(studi
     assert top_seed(page) == seed
     assert view.verticalScrollBar().value() == offset + view.side_px
     entry = studio.history.entries(limit=1)[0]
-    studio.window.history_desk.rate([entry], 4)
+    studio.window.history_controller.rate([entry], 4)
     qtbot.waitUntil(lambda: studio.history.entries(limit=1)[0].rating == 4, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: "rated" in page.browser.bar.message, timeout=WAIT_MS)
     assert top_seed(page) == seed
-    studio.window.history_desk.delete(studio.history.entries(limit=view.columns))
+    studio.window.history_controller.delete(studio.history.entries(limit=view.columns))
     qtbot.waitUntil(lambda: studio.window.history_model.rowCount() == COUNT, timeout=WAIT_MS)
     assert top_seed(page) == seed
     assert view.verticalScrollBar().value() == offset

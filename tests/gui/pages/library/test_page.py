@@ -286,7 +286,7 @@ class TestInTheStudio:
     def page(self, studio, qtbot):
         """Return the Library page of a studio with a folder of another program; what is thrown away lies in a trash."""
         studio.window.pages.open("Library")
-        page = studio.window.library_desk.page
+        page = studio.window.library_controller.page
         qtbot.waitUntil(lambda: page.models.model.rowCount() > 0)
         return page
 
@@ -319,7 +319,7 @@ class TestInTheStudio:
 
     def test_looking_again_finds_what_was_put_there(self, studio, page, tiny_models, qtbot):
         before = page.models.model.rowCount()
-        studio.window.library_desk.watch.stop()
+        studio.window.library_controller.watch.stop()
         shutil.copytree(tiny_models["sd1"], studio.paths.models / "new")
         press(page, "rescanButton")
         assert not page.rescan_button.isEnabled()
@@ -327,7 +327,7 @@ class TestInTheStudio:
         assert page.rescan_button.isEnabled()
 
     def test_a_watched_folder_is_looked_into_by_itself(self, studio, page, webui, qtbot):
-        assert str(webui / "models/Lora") in studio.window.library_desk.watch.folders
+        assert str(webui / "models/Lora") in studio.window.library_controller.watch.folders
         save_file(_LORA, webui / "models/Lora/arrived.safetensors")
         qtbot.waitUntil(lambda: "arrived" in shown(page), timeout=30_000)
         (webui / "models/Lora/arrived.safetensors").unlink()
@@ -474,7 +474,7 @@ class TestInTheStudio:
     def test_uses_are_counted(self, studio, page, qtbot):
         recipe = Recipe(app="t", request=GenerationRequest(model="tiny", width=64, height=64, seed=1))
         studio.history.save(Image.new("RGB", (64, 64)), recipe)
-        studio.window.library_desk.renew()
+        studio.window.library_controller.renew()
         qtbot.waitUntil(lambda: any(r.use and r.asset.key == "tiny" for r in page.models.model.everything))
         self._choose(page, qtbot, studio.paths.models / "tiny")
         assert "1, last" in said(page)

@@ -11,7 +11,7 @@ from sdstudio.catalog.families import FAMILIES
 from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.model import ModelInfo, parameters_of
-from sdstudio.core.params import Kind, parameters
+from sdstudio.core.params import FieldKind, parameters
 from sdstudio.core.request.request import (
     PROMPT_MAXIMUM,
     RANDOM_SEED_MAXIMUM,
@@ -22,8 +22,10 @@ from sdstudio.core.request.request import (
     seeds_for,
 )
 
-NUMBERS = [row for row in parameters(GenerationRequest) if row.kind in (Kind.INTEGER, Kind.NUMBER, Kind.SEED)]
-ALL = [*NUMBERS, *(row for row in parameters(RunOptions) if row.kind is Kind.INTEGER)]
+NUMBERS = [
+    row for row in parameters(GenerationRequest) if row.kind in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED)
+]
+ALL = [*NUMBERS, *(row for row in parameters(RunOptions) if row.kind is FieldKind.INTEGER)]
 
 
 def refused(**values) -> InvalidRequest:
@@ -42,7 +44,7 @@ def owner(row):
 @pytest.mark.parametrize("row", ALL, ids=lambda row: row.name)
 def test_bounds_are_inclusive_and_everything_beyond_is_refused(row):
     for value in (row.minimum, row.maximum):
-        value = value if row.kind is Kind.NUMBER else int(value)
+        value = value if row.kind is FieldKind.NUMBER else int(value)
         assert getattr(owner(row).checked({row.name: value}), row.name) == value
     for value in (row.minimum - 1, row.maximum * 2 + 8, float("nan"), float("inf"), float("-inf"), 10**400):
         with pytest.raises(InvalidRequest) as raised:
@@ -60,7 +62,7 @@ def test_what_is_no_number_is_refused(row, value):
     assert raised.value.field == row.name
 
 
-@pytest.mark.parametrize("row", [row for row in ALL if row.kind is not Kind.NUMBER], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in ALL if row.kind is not FieldKind.NUMBER], ids=lambda row: row.name)
 def test_fractions_of_whole_numbers_are_refused(row):
     with pytest.raises(InvalidRequest) as raised:
         owner(row).checked({row.name: row.minimum + 0.5})
@@ -69,7 +71,7 @@ def test_fractions_of_whole_numbers_are_refused(row):
 
 @pytest.mark.parametrize("row", ALL, ids=lambda row: row.name)
 def test_numbers_may_be_written_as_text_and_are_held_to_the_same_bounds(row):
-    value = row.maximum if row.kind is Kind.NUMBER else int(row.maximum)
+    value = row.maximum if row.kind is FieldKind.NUMBER else int(row.maximum)
     assert getattr(owner(row).checked({row.name: str(value)}), row.name) == value
     with pytest.raises(InvalidRequest):
         owner(row).checked({row.name: str(int(value) * 2 + 8)})

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from sdstudio.core.errors import InvalidRequest, PictureUnreadable, SaveFailed
-from sdstudio.core.params import Kind, Parameter, parameters
+from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.request.request import GenerationRequest, Written
 from sdstudio.history.exchange.contact_sheet import SheetLayout, contact_sheets
 from sdstudio.history.exchange.export import (
@@ -103,9 +103,9 @@ def telling_values() -> dict[str, Any]:
     values: dict[str, Any] = {}
     for number, row in enumerate(parameters(GenerationRequest)):
         match row.kind:
-            case Kind.TEXT | Kind.MODEL:
+            case FieldKind.TEXT | FieldKind.MODEL:
                 values[row.name] = f"telling-{number}-{row.name}"
-            case Kind.SEED:
+            case FieldKind.SEED:
                 values[row.name] = 987_654_321
     return {**values, "width": 1032, "height": 1176, "steps": 137, "guidance_scale": 17.3125, "clip_skip": 11,
             "scheduler": "dpm2_a_karras"}  # fmt: skip
@@ -144,17 +144,17 @@ def test_what_is_stripped_leaves_no_trace(history, tmp_path, key, name):
 def told(row: Parameter) -> Any:
     """Return a value of a field that is not its default."""
     match row.kind:
-        case Kind.CHOICE:
+        case FieldKind.CHOICE:
             return next(choice.value for choice in reversed(row.choices) if choice.value != row.default)
-        case Kind.TOGGLE:
+        case FieldKind.TOGGLE:
             return not row.default
-        case Kind.INTEGER | Kind.SEED:
+        case FieldKind.INTEGER | FieldKind.SEED:
             return int(row.maximum or 8) // 8 * 8
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             return row.maximum if row.maximum != row.default else row.minimum
-        case Kind.PICTURE:
+        case FieldKind.PICTURE:
             return "5a" * 32
-        case Kind.LORAS:
+        case FieldKind.LORAS:
             return (("telling-lora", 0.5),)
         case _:
             return f"telling-{row.name}"

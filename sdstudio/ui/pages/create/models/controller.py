@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _CPU: Final = "CPU"
 
 
-class ModelDesk(QObject):
+class ModelController(QObject):
     """Opens the list of models and does what is chosen there."""
 
     #: A model is to be downloaded.

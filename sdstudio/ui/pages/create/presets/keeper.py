@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest, StudioError
-from sdstudio.core.params import Kind, Parameter, parameters
+from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.prompts.styles import StyleBook
 from sdstudio.core.request.presets import STYLES, Preset, PresetBook, checked_name, merged, read_presets, write_presets
 from sdstudio.core.request.request import GenerationRequest
@@ -115,7 +115,7 @@ class PresetKeeper(QObject):
         found.append(Held(STYLES, "Styles", PROMPT_GROUP, None, styles, bool(styles)))
         changed = {field.row.name for field in self._panel.changed_fields()}
         for name, field in self._panel.fields.items():
-            if field.row.kind is not Kind.PICTURE:
+            if field.row.kind is not FieldKind.PICTURE:
                 value = _as_json(field.value())
                 found.append(Held(name, field.row.title, field.row.ui.group, field.row, value, name in changed))
         return tuple(found)
@@ -227,7 +227,7 @@ def _is_allowed(row: Parameter, value: Any) -> bool:
         check_bounds(row, value)
     except InvalidRequest:
         return False
-    return row.kind is not Kind.PICTURE and fits(row, value)
+    return row.kind is not FieldKind.PICTURE and fits(row, value)
 
 
 def _as_json(value: Any) -> Any:

@@ -54,7 +54,7 @@ class _Named:
     offers: tuple[Offer, ...]
 
 
-class PromptDesk(QObject):
+class PromptController(QObject):
     """Gives the editor what it offers, and turns what is written into what is drawn.
 
     Args:

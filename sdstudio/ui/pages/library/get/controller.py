@@ -27,7 +27,7 @@ VIEW: Final = "get"
 _TITLE: Final = "Download models"
 
 
-class Getting(QObject):
+class DownloadController(QObject):
     """Owns the downloads and their view.
 
     Args:
@@ -165,15 +165,15 @@ class Getting(QObject):
 class _BuiltWhenSeen(QWidget):
     """Stands where the view will be, until it is opened for the first time."""
 
-    def __init__(self, getting: Getting, parent: QWidget) -> None:
+    def __init__(self, download_controller: DownloadController, parent: QWidget) -> None:
         super().__init__(parent)
-        self._getting: Getting | None = getting
+        self._downloads: DownloadController | None = download_controller
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Build the view."""
         super().showEvent(event)
-        if self._getting is not None:
-            getting, self._getting = self._getting, None
-            self._column.addWidget(getting.built_view(self))
+        if self._downloads is not None:
+            download_controller, self._downloads = self._downloads, None
+            self._column.addWidget(download_controller.built_view(self))

@@ -12,7 +12,7 @@ from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.bring_forward import bring_forward
 
 
-class WorkDesk(QObject):
+class ModelWorksController(QObject):
     """Two buttons on the Library page and the window behind each, built when it is first wished for.
 
     Args:

@@ -15,7 +15,7 @@ from sdstudio.background.tasks import Task
 from sdstudio.core.errors import InvalidRequest, StudioError
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.work import ConvertOrder, MergeOrder, WorkReport
-from sdstudio.core.params import Kind, Parameter, Ui
+from sdstudio.core.params import FieldKind, Parameter, Ui
 from sdstudio.ui.forms.field import Field
 from sdstudio.ui.theme import mark
 from sdstudio.ui.widgets.desktop import reveal
@@ -55,7 +55,7 @@ class WorkDialog(QDialog):
         self._began_s = 0.0
         self._named = False
         self.name_field = Field(
-            Parameter("result_name", "Name of the result", "Goes into the models folder.", Kind.TEXT, "", Ui())
+            Parameter("result_name", "Name of the result", "Goes into the models folder.", FieldKind.TEXT, "", Ui())
         )
         self.message = MessageBar(f"{name}Message", self)
         self.bar = QProgressBar(self)
@@ -228,7 +228,7 @@ class WorkDialog(QDialog):
 
 def model_field(name: str, title: str, about: str) -> Field:
     """Return a field in which one of the library's models is chosen."""
-    return Field(Parameter(name, title, about, Kind.CHOICE, None, Ui()))
+    return Field(Parameter(name, title, about, FieldKind.CHOICE, None, Ui()))
 
 
 def where_and_how_large(asset: Asset) -> str:

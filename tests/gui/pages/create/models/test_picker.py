@@ -50,7 +50,7 @@ def box_of(studio: Studio) -> QComboBox:
 def opened(studio: Studio) -> ModelPicker:
     """Open the list by a click."""
     QTest.mouseClick(box_of(studio), Qt.MouseButton.LeftButton)
-    picker = studio.window.model_desk.picker
+    picker = studio.window.model_controller.picker
     assert picker is not None
     assert picker.isVisible()
     return picker
@@ -83,7 +83,7 @@ def test_every_model_stands_once_under_its_family_and_no_two_are_called_alike(st
 
 def test_a_click_chooses_and_the_panel_follows(studio: Studio) -> None:
     click(opened(studio), "xl")
-    picker = studio.window.model_desk.picker
+    picker = studio.window.model_controller.picker
     assert not picker.isVisible()
     assert box_of(studio).currentData() == "xl"
     assert box_of(studio).currentText() == "Tiny SDXL"
@@ -97,7 +97,7 @@ def test_keys_open_search_walk_and_choose(studio: Studio, key: Qt.Key) -> None:
     box = box_of(studio)
     box.setFocus()
     QTest.keyClick(box, key)
-    picker = studio.window.model_desk.picker
+    picker = studio.window.model_controller.picker
     assert picker.isVisible()
     QTest.keyClicks(picker.search_edit, "tiny")
     assert titles(picker) == [
@@ -114,7 +114,7 @@ def test_a_letter_begins_the_search_and_esc_changes_nothing(studio: Studio) -> N
     box = box_of(studio)
     box.setFocus()
     QTest.keyClick(box, Qt.Key.Key_X)
-    picker = studio.window.model_desk.picker
+    picker = studio.window.model_controller.picker
     assert picker.search_edit.text() == "x"
     QTest.keyClicks(picker.search_edit, "l")
     assert titles(picker) == ["Stable Diffusion XL", "Tiny SDXL"]
@@ -143,9 +143,9 @@ def test_favourites_stand_at_the_head_are_kept_and_can_be_taken_back(studio: Stu
     QTest.qWait(0)
     deadline = time.monotonic() + 20
     while titles(opened(again))[0] != "Favourites" and time.monotonic() < deadline:
-        again.window.model_desk.picker.close()
+        again.window.model_controller.picker.close()
         QTest.qWait(50)
-    assert titles(again.window.model_desk.picker)[:2] == ["Favourites", "Tiny SDXL"]
+    assert titles(again.window.model_controller.picker)[:2] == ["Favourites", "Tiny SDXL"]
 
 
 def test_what_drew_last_is_near_with_its_picture(studio: Studio, qtbot: Any) -> None:
@@ -169,8 +169,8 @@ def test_a_download_is_offered_in_the_foot(studio: Studio, qtbot: Any) -> None:
     QTest.mouseClick(picker.findChild(QPushButton, "pickerDownloadButton"), Qt.MouseButton.LeftButton)
     assert not picker.isVisible()
     assert studio.window.pages.name == "Library"
-    getting = studio.window.getting
-    qtbot.waitUntil(lambda: getting.view is not None and getting.view.isVisible(), timeout=WAIT_MS)
+    downloads = studio.window.download_controller
+    qtbot.waitUntil(lambda: downloads.view is not None and downloads.view.isVisible(), timeout=WAIT_MS)
 
 
 def test_each_model_says_what_it_needs_of_what_is_free() -> None:

@@ -78,14 +78,14 @@ def test_the_first_screen_leads_to_the_models_of_another_program(studio: Studio,
 def test_the_first_screen_leads_to_the_download_page(studio: Studio, qtbot: Any) -> None:
     press(studio.window.canvas.empty.ways[1])
     assert studio.window.pages.name == "Library"
-    getting = studio.window.getting
-    qtbot.waitUntil(lambda: getting.view is not None and getting.view.isVisible(), timeout=WAIT_MS)
+    downloads = studio.window.download_controller
+    qtbot.waitUntil(lambda: downloads.view is not None and downloads.view.isVisible(), timeout=WAIT_MS)
 
 
 def test_the_list_of_models_leads_there_too(studio: Studio) -> None:
-    studio.window.model_desk.open()
+    studio.window.model_controller.open()
     press(studio.window.findChild(QPushButton, "pickerProgramsButton"))
-    assert not studio.window.model_desk.picker.isVisible()
+    assert not studio.window.model_controller.picker.isVisible()
     assert studio.window.findChild(QLabel, "programsSaid").isVisible()
 
 

@@ -130,7 +130,7 @@ def test_the_prompt_is_coloured_and_what_is_wrong_is_said(studio, home, qtbot):
     editor = studio.window.editor
     colours = editor.colours[0]
     editor.set_prompt("🎨 (red:1.2) __colour__ __nope__ <lora:none:1> (x")
-    studio.window.desk.look_around()
+    studio.window.prompt_controller.look_around()
     said = ("There is no wildcard file nope.txt.", "There is no LoRA of the name “none”.",
             "This ( is never closed: it weighs all that follows.")  # fmt: skip
     qtbot.waitUntil(lambda: colours.problems == said, timeout=WAIT_MS)
@@ -152,13 +152,13 @@ def test_tokens_are_counted_by_the_models_tokenizer_and_chunks_shaded(studio, ho
     counter = find(studio, QLabel, "promptCounter")
     fill(editor.prompt_edit, "red heart")
     model = studio.library.find("starter")
-    studio.window.desk.set_model(model)
+    studio.window.prompt_controller.set_model(model)
     qtbot.waitUntil(lambda: counter.text() == "2 / 75", timeout=WAIT_MS)
     editor.set_prompt("red heart, " * 40)
     qtbot.waitUntil(lambda: counter.text() == "75 / 75 · 45 / 75", timeout=WAIT_MS)
     shaded = [each.cursor.selectedText() for each in editor.prompt_edit.extraSelections()]
     assert any(text.startswith("red heart, red") for text in shaded)
-    studio.window.desk.set_model(None)
+    studio.window.prompt_controller.set_model(None)
     assert counter.text() == "80 words"
 
 
@@ -213,7 +213,7 @@ def test_presets_replace_the_negative_prompt_and_undo_brings_it_back(studio):
 
 def test_a_preset_is_saved_under_a_name(studio, home):
     studio.window.editor.set_negative_prompt("fog, haze")
-    studio.window.desk.save_preset()
+    studio.window.prompt_controller.save_preset()
     dialog = find(studio, StyleDialog, "presetDialog")
     dialog.name_edit.selectAll()
     QTest.keyClicks(dialog.name_edit, "Clear air")
@@ -332,7 +332,7 @@ def test_the_panel_says_how_prompts_are_read(studio, qtbot):
     window = studio.window
     colours = window.editor.colours[0]
     window.editor.set_prompt("__nope__ (red heart:1.3")
-    window.desk.look_around()
+    window.prompt_controller.look_around()
     qtbot.waitUntil(lambda: len(colours.problems) == 2, timeout=WAIT_MS)
     window.panel.field("wildcards").set_value("off")
     qtbot.waitUntil(lambda: len(colours.problems) == 1, timeout=WAIT_MS)
@@ -342,7 +342,7 @@ def test_the_panel_says_how_prompts_are_read(studio, qtbot):
 
 
 def test_everything_in_the_dialogs_has_an_accessible_name(studio):
-    desk = studio.window.desk
+    desk = studio.window.prompt_controller
     for show in (desk.open_past_prompts, desk.open_builder, desk.edit_styles, desk.edit_presets):
         show()
     dialogs = [studio.window.findChild(kind) for kind in (PastPrompts, PromptBuilder)]

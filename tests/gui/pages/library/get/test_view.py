@@ -49,8 +49,8 @@ def server(hub_server: LoopbackHub, tiny_models) -> LoopbackHub:
 @pytest.fixture
 def view(server, studio, qtbot) -> GetModels:
     studio.window.pages.open("Library")
-    click(studio.window.library_desk.page, "getViewButton")
-    made = studio.window.getting.view
+    click(studio.window.library_controller.page, "getViewButton")
+    made = studio.window.download_controller.view
     assert made is not None
     return made
 
@@ -93,7 +93,11 @@ def look_at(view: GetModels, text: str) -> None:
 def test_the_menu_opens_it(server, studio, qtbot):
     [action] = [action for action in studio.window.findChildren(QAction) if action.text() == "&Download models…"]
     action.trigger()
-    qtbot.waitUntil(lambda: studio.window.getting.view is not None and studio.window.getting.view.isVisible())
+    qtbot.waitUntil(
+        lambda: (
+            studio.window.download_controller.view is not None and studio.window.download_controller.view.isVisible()
+        )
+    )
     assert server.asked == []
 
 
@@ -221,7 +225,7 @@ def test_a_download_is_paused_resumed_and_goes_on_where_it_was(view, server, stu
     running = wait_for(qtbot, view, DownloadState.RUNNING)
     qtbot.waitUntil(lambda: running.bar.fraction > 0.3, timeout=LONG_MS)
     assert "of 400 KB" in running.detail.text()
-    tab = studio.window.library_desk.page.findChild(QPushButton, "getViewButton")
+    tab = studio.window.library_controller.page.findChild(QPushButton, "getViewButton")
     assert tab.text().endswith("%")
     assert studio.window.status_line.text.startswith("Downloading ")
     assert studio.window.windowTitle().startswith("Downloading ")
@@ -270,8 +274,8 @@ def test_a_download_of_an_earlier_run_is_offered_at_the_start(server, build, hom
     qtbot.waitUntil(lambda: "interrupted" in window.message.message, timeout=LONG_MS)
     [resume] = [button for button in window.message.findChildren(QPushButton) if button.text() == "Resume"]
     press(resume)
-    qtbot.waitUntil(lambda: window.getting.view is not None)
-    wait_for(qtbot, window.getting.view, DownloadState.DONE)
+    qtbot.waitUntil(lambda: window.download_controller.view is not None)
+    wait_for(qtbot, window.download_controller.view, DownloadState.DONE)
     assert (home.models / "loras" / "style.safetensors").exists()
 
 
@@ -279,7 +283,7 @@ def test_closing_the_studio_stops_a_download_and_keeps_what_has_arrived(server, 
     server.add("org/big", {"big.safetensors": lora_of(400_000)})
     server.fault("big.safetensors", "stall", after=200_000)
     studio = build()
-    number = studio.window.getting.downloads.ask(Wish("org/big"), at_once=True)
+    number = studio.window.download_controller.downloads.ask(Wish("org/big"), at_once=True)
     qtbot.waitUntil(server.stalled.is_set, timeout=LONG_MS)
     assert studio.close()
     [left] = unfinished(home.models)

@@ -254,7 +254,7 @@ def test_a_model_converted_on_the_library_page_appears_there(qtbot, studio, home
     """Through the real engine: a tiny folder becomes a single file that can be drawn with."""
     window = studio.window
     window.pages.open("Library")
-    page = window.library_desk.page
+    page = window.library_controller.page
     qtbot.waitUntil(lambda: page.models.model.index_of(home.models / "tiny").isValid(), timeout=60_000)
     page.models.choose(home.models / "tiny")
     QTest.mouseClick(page.findChild(QPushButton, "convertButton"), Qt.MouseButton.LeftButton)
