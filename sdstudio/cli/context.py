@@ -65,8 +65,8 @@ def opened_history(paths: StudioPaths, settings: Settings | None = None) -> Iter
     try:
         paths.create()
     except OSError as error:
-        said = f"Data folder = {paths.home}: it cannot be used ({error.strerror})."
-        raise SaveFailed(said, "Set SDSTUDIO_HOME to another folder.") from error
+        message = f"Data folder = {paths.home}: it cannot be used ({error.strerror})."
+        raise SaveFailed(message, "Set SDSTUDIO_HOME to another folder.") from error
     history = History(paths, _no_trash)
     if settings is not None:
         history.configure(settings)

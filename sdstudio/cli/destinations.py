@@ -71,10 +71,10 @@ class HistoryDestination:
     def _tell(self) -> None:
         """Say once why pictures go to the data folder and not where the settings say."""
         problem = self._history.placing.problem
-        said = "" if problem is None else f"note: {problem.message} Pictures are kept in the data folder meanwhile."
-        if said and said != self._noted:
-            self._note(said)
-        self._noted = said
+        message = "" if problem is None else f"note: {problem.message} Pictures are kept in the data folder meanwhile."
+        if message and message != self._noted:
+            self._note(message)
+        self._noted = message
 
 
 @dataclass(slots=True)
@@ -126,8 +126,8 @@ class PathDestination:
             self.abandon()
             if error.errno == errno.ENAMETOOLONG:
                 raise save_failed(self.out, error) from error
-            said = f"--out = {self.out}: the folder {self._folder} cannot be written ({error.strerror})."
-            raise SaveFailed(said, "Choose another folder.") from error
+            message = f"--out = {self.out}: the folder {self._folder} cannot be written ({error.strerror})."
+            raise SaveFailed(message, "Choose another folder.") from error
 
     def save(self, index: int, pixels: Image.Image, recipe: Recipe) -> Saved:
         """Write a picture whole or not at all."""

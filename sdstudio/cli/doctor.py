@@ -79,8 +79,8 @@ def _versions() -> Iterator[Check]:
 def _machine(studio: Studio) -> Iterator[Check]:
     memory = psutil.virtual_memory()
     total, free = memory.total / 2**30, memory.available / 2**30
-    said = f"{os.cpu_count()} processors, {total:.1f} GiB memory, {free:.1f} GiB of it free"
-    yield Check("Computer", "ok", said)
+    message = f"{os.cpu_count()} processors, {total:.1f} GiB memory, {free:.1f} GiB of it free"
+    yield Check("Computer", "ok", message)
     try:
         engine = make_backend(studio.settings)
     except StudioError as error:
@@ -95,9 +95,10 @@ def _machine(studio: Studio) -> Iterator[Check]:
         size = f", {status.total_bytes / 2**30:.1f} GiB" if status.total_bytes else ""
         yield Check("Device", "ok", f"{status.device}, {status.dtype}{size}")
         if studio.settings.device == "auto" and status.device == "CPU" and shutil.which("nvidia-smi"):
-            said = f"there is an NVIDIA driver, but torch {metadata.version('torch')} does not reach a card through it"
+            version = metadata.version("torch")
+            message = f"there is an NVIDIA driver, but torch {version} does not reach a card through it"
             yield Check(
-                "Graphics card", "note", said, "Install a torch built for CUDA: https://pytorch.org/get-started"
+                "Graphics card", "note", message, "Install a torch built for CUDA: https://pytorch.org/get-started"
             )
     finally:
         engine.close()
@@ -136,10 +137,10 @@ def _writable(subject: str, folder: Path) -> Check:
     except OSError as error:
         cure = "Allow writing to it, or set SDSTUDIO_HOME to another folder."
         return Check(subject, "bad", f"{folder}: {error.strerror}", cure)
-    said = f"{folder}, {free / 2**30:.1f} GiB free"
+    message = f"{folder}, {free / 2**30:.1f} GiB free"
     if free < _LOW_SPACE_BYTES:
-        return Check(subject, "note", said, "Free some space: a model takes 2 to 7 GB.")
-    return Check(subject, "ok", said)
+        return Check(subject, "note", message, "Free some space: a model takes 2 to 7 GB.")
+    return Check(subject, "ok", message)
 
 
 def _models(studio: Studio) -> Iterator[Check]:

@@ -260,8 +260,8 @@ def created(paths: StudioPaths) -> None:
     try:
         paths.create()
     except OSError as error:
-        said = f"Data folder = {paths.home}: it cannot be used ({error.strerror})."
-        raise SaveFailed(said, "Set SDSTUDIO_HOME to another folder.") from error
+        message = f"Data folder = {paths.home}: it cannot be used ({error.strerror})."
+        raise SaveFailed(message, "Set SDSTUDIO_HOME to another folder.") from error
 
 
 @contextmanager

@@ -117,6 +117,6 @@ def _studio(args: argparse.Namespace, console: Console) -> Studio:
     try:
         studio.paths.create()
     except OSError as error:
-        said = f"Data folder = {studio.paths.home}: it cannot be used ({error.strerror})."
-        raise SaveFailed(said, "Set SDSTUDIO_HOME to another folder.") from error
+        message = f"Data folder = {studio.paths.home}: it cannot be used ({error.strerror})."
+        raise SaveFailed(message, "Set SDSTUDIO_HOME to another folder.") from error
     return studio

@@ -48,8 +48,8 @@ def _import(args: argparse.Namespace, console: Console) -> int:
     try:
         paths.create()
     except OSError as error:
-        said = f"Data folder = {paths.home}: it cannot be used ({error.strerror})."
-        raise SaveFailed(said, "Set SDSTUDIO_HOME to another folder.") from error
+        message = f"Data folder = {paths.home}: it cannot be used ({error.strerror})."
+        raise SaveFailed(message, "Set SDSTUDIO_HOME to another folder.") from error
     count = StyleBook.of_styles(paths).take_from(args.file)
     console.result(f"{count} styles")
     return 0

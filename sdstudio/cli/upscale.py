@@ -87,10 +87,11 @@ def _larger(named: str, size: tuple[int, int], factor: float) -> tuple[int, int]
     wanted = larger(size, factor)
     if is_allowed(wanted):
         return wanted
-    said = f"Factor = {factor:g}: {named} would have {wanted[0]} x {wanted[1]}; allowed is up to {SIDE_MAXIMUM} a side."
+    size_named = f"{wanted[0]} x {wanted[1]}"
+    message = f"Factor = {factor:g}: {named} would have {size_named}; allowed is up to {SIDE_MAXIMUM} a side."
     most = SIDE_MAXIMUM / max(size)
     hint = f"Use at most {int(most * 100) / 100:g}." if most >= 1 else "It is as large as a picture can be."
-    raise InvalidRequest(FACTOR.name, said, hint)
+    raise InvalidRequest(FACTOR.name, message, hint)
 
 
 def _request(

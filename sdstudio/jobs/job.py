@@ -160,8 +160,8 @@ def job_of(row: sqlite3.Row) -> Job:
     try:
         return _read_job(row)
     except (ValueError, TypeError) as error:
-        said = f"Job = {row['id']}: its row in the history cannot be read ({str(error)[:120]})."
-        raise HistoryDamaged(said, "Clear the queue, or take the newest backup of the data folder.") from error
+        message = f"Job = {row['id']}: its row in the history cannot be read ({str(error)[:120]})."
+        raise HistoryDamaged(message, "Clear the queue, or take the newest backup of the data folder.") from error
 
 
 def _read_job(row: sqlite3.Row) -> Job:

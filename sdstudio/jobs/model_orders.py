@@ -50,16 +50,16 @@ def merge_order(
     """
     mode = MergeMode[options.mode.upper()]
     if len(inputs) != mode.input_count:
-        said = f"Checkpoints = {len(inputs)}: {mode.value} takes {mode.input_count}."
-        raise InvalidRequest("inputs", said, "Choose A and B, and to add a difference C.")
+        message = f"Checkpoints = {len(inputs)}: {mode.value} takes {mode.input_count}."
+        raise InvalidRequest("inputs", message, "Choose A and B, and to add a difference C.")
     for place, asset in enumerate(inputs):
         letter = "ABC"[place]
         if asset.path.is_dir():
-            said = f"{letter} = {asset.name}: it is a folder, and single files are merged."
-            raise InvalidRequest(f"input{place}", said, "Convert it to a single file first.")
+            message = f"{letter} = {asset.name}: it is a folder, and single files are merged."
+            raise InvalidRequest(f"input{place}", message, "Convert it to a single file first.")
         if asset.family != inputs[0].family:
-            said = f"{letter} = {asset.name}: it is {_family(asset)}, A is {_family(inputs[0])}."
-            raise InvalidRequest(f"input{place}", said, "Merge checkpoints of one family.")
+            message = f"{letter} = {asset.name}: it is {_family(asset)}, A is {_family(inputs[0])}."
+            raise InvalidRequest(f"input{place}", message, "Merge checkpoints of one family.")
     _check_new(target, replace_target)
     given = tuple(MergeInput(asset.path, asset.sha256) for asset in inputs)
     return MergeOrder(given, target, mode, options.alpha, options.precision, replace_target)
@@ -73,8 +73,8 @@ def convert_order(source: Path, options: ConvertOptions, target: Path, replace_t
     """
     same = source.is_dir() if options.layout == "folder" else source.suffix.lower() == ".safetensors"
     if same and options.precision == KEEP:
-        said = f"{source.name} is a {options.target_layout.value} already: nothing would change."
-        raise InvalidRequest("layout", said, "Choose the other layout, or a precision.")
+        message = f"{source.name} is a {options.target_layout.value} already: nothing would change."
+        raise InvalidRequest("layout", message, "Choose the other layout, or a precision.")
     _check_new(target, replace_target)
     return ConvertOrder(source, target, options.target_layout, options.precision, replace_target)
 
@@ -126,10 +126,10 @@ def target_of(name: str, layout: str, models: Path) -> Path:
         or _FORBIDDEN & set(path.name)
         or not plain.isprintable()
     ):
-        said = (
+        message = (
             f"Name = {name[:60]!r}: allowed are 1 to {_NAME_MAXIMUM} characters without {' '.join(sorted(_FORBIDDEN))}."
         )
-        raise InvalidRequest("name", said, "Choose another name.")
+        raise InvalidRequest("name", message, "Choose another name.")
     return path.absolute() if path.parent != Path() else models / path.name
 
 

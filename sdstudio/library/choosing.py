@@ -136,12 +136,12 @@ def _by_family(
         return fitting[0], (*told, f"{title} {name}: {fitting[0].key} is used, and not {listed(others)}")
     keys = [asset.key for asset in (fitting or found)]
     if request.compatibility == FIRST_COMPATIBILITY:
-        said = f"{title} {name}: {found[0].key} is used as version 0.1 did, though {len(found)} files have this name"
-        return found[0], (*told, said)
+        message = f"{title} {name}: {found[0].key} is used as version 0.1 did, though {len(found)} files have this name"
+        return found[0], (*told, message)
     example = {LORA: f"<lora:{keys[0]}:1>", EMBEDDING: f"embedding:{keys[0]}"}.get(kind, keys[0])
     hint = f"Write {example}, say." if field in ("prompt", "negative_prompt") else f"Choose one of them, {keys[0]} say."
-    said = f"{title} = {name[:200]}: several files have this name: {listed(keys)}."
-    raise InvalidRequest(field, said, hint)
+    message = f"{title} = {name[:200]}: several files have this name: {listed(keys)}."
+    raise InvalidRequest(field, message, hint)
 
 
 def _why_not(asset: Asset) -> str:

@@ -78,8 +78,8 @@ class HashCache:
                     on_progress(done / whole)
                 results.append(value)
         except OSError as error:
-            said = f"{error.filename} could not be read: {error.strerror}."
-            raise ModelNotFound(said, "Check that the model is still there.") from error
+            message = f"{error.filename} could not be read: {error.strerror}."
+            raise ModelNotFound(message, "Check that the model is still there.") from error
         return results
 
     def adopt(self, source: Path, target: Path) -> None:

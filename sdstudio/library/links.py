@@ -59,8 +59,8 @@ def part(linked: Linked) -> None:
         needed = linked.copy.stat().st_size
         free = shutil.disk_usage(linked.copy.parent).free
         if free < needed:
-            said = f"{linked.copy} needs {needed:,} bytes of its own, and {free:,} are free."
-            raise SaveFailed(said, "Free some space, then undo again.")
+            message = f"{linked.copy} needs {needed:,} bytes of its own, and {free:,} are free."
+            raise SaveFailed(message, "Free some space, then undo again.")
         shutil.copyfile(linked.copy, temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())

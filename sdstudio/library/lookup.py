@@ -60,8 +60,8 @@ def asset_named(assets: Sequence[Asset], kind: str, wanted: str) -> Asset:
     found = assets_named(assets, kind, wanted)
     if len(found) > 1:
         keys = [asset.key for asset in found]
-        said = f"{KIND_BY_KEY[kind].title} = {wanted[:200]}: several files have this name: {listed(keys)}."
-        raise ModelAmbiguous(said, f"Name one of them, {keys[0]} say.")
+        message = f"{KIND_BY_KEY[kind].title} = {wanted[:200]}: several files have this name: {listed(keys)}."
+        raise ModelAmbiguous(message, f"Name one of them, {keys[0]} say.")
     return found[0]
 
 
@@ -165,8 +165,8 @@ def _asset_at(path: Path, kind: str, assets: Sequence[Asset]) -> Asset:
         return replace(found, key=str(found.path))
     if not path.is_file() or path.suffix.lower() not in KIND_BY_KEY[kind].suffixes:
         endings = ", ".join(KIND_BY_KEY[kind].suffixes)
-        said = f"{title} = {str(path)[:200]}: allowed is a file that ends in {endings}."
-        raise ModelNotFound(said, "Check the path.")
+        message = f"{title} = {str(path)[:200]}: allowed is a file that ends in {endings}."
+        raise ModelNotFound(message, "Check the path.")
     status = path.stat()
     candidate = Candidate(path, path.parent, kind, status.st_size, max(1, status.st_mtime_ns))
     _finding, asset = asset_of_file(candidate, read_facts(path, kind))

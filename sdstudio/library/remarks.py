@@ -96,8 +96,8 @@ class Remarks:
             SaveFailed: It cannot be written, or is too long.
         """
         if len(remark.notes) > NOTES_MAXIMUM:
-            said = f"Notes = {len(remark.notes):,} characters: allowed are {NOTES_MAXIMUM:,}."
-            raise SaveFailed(said, "Shorten them.")
+            message = f"Notes = {len(remark.notes):,} characters: allowed are {NOTES_MAXIMUM:,}."
+            raise SaveFailed(message, "Shorten them.")
         values = (
             sha256, _stored(path), remark.notes.encode("utf-8", "replace").decode("utf-8"),
             remark.cover.name if remark.cover is not None else "", json.dumps(dict(remark.defaults)),
@@ -112,8 +112,8 @@ class Remarks:
                     db.execute("DELETE FROM remarks WHERE id = ?", (before["id"],))
                 db.execute(_INSERT, values)
         except (sqlite3.Error, OSError) as error:
-            said = f"What you say about {path.name[:80]} could not be kept in {self._paths.remarks}: {error}."
-            raise SaveFailed(said, "Free some space or make the folder writable.") from error
+            message = f"What you say about {path.name[:80]} could not be kept in {self._paths.remarks}: {error}."
+            raise SaveFailed(message, "Free some space or make the folder writable.") from error
 
     def cover_from(self, picture: Path) -> Path:
         """Return a small copy of a picture, made in the data folder so that it outlives the picture.
@@ -133,8 +133,8 @@ class Remarks:
             small.save(temporary, "JPEG", quality=90)
             os.replace(temporary, target)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            said = f"Cover = {picture}: it could not be used ({error})."
-            raise SaveFailed(said, "Choose another picture.") from error
+            message = f"Cover = {picture}: it could not be used ({error})."
+            raise SaveFailed(message, "Choose another picture.") from error
         return target
 
     def _remark(self, row: sqlite3.Row) -> Remark:

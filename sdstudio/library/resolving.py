@@ -128,22 +128,22 @@ class RequestResolver:
         fitting = [asset for asset in shelf if (not asset.problem or asset.pickled) and fits(asset, model)]
         words = [name for asset in fitting for name in (asset.key, asset.key.rpartition("/")[2])]
         known = {name.casefold() for name in words}
-        found: dict[str, tuple[Adapter, Asset]] = {}
+        by_name: dict[str, tuple[Adapter, Asset]] = {}
         for field, text in fields.items():
             explicit = explicit_embeddings(text, dialect.naming)
             named = [name for name in explicit if name.casefold() not in brought - known]
             for name in embedding_names(text, [*named, *words], dialect.naming):
                 adapter, asset = _adapter(chooser.chosen(EMBEDDING, name, field, request, model), name, field)
                 _check_family(asset, model, field)
-                found[name] = adapter, asset
-        yield from found.values()
+                by_name[name] = adapter, asset
+        yield from by_name.values()
 
 
 def _usable(asset: Asset, name: str, field: str) -> Asset:
     if asset.problem:
-        said = f"{asset.kind_row.title} = {name[:200]}: {asset.problem}"
+        message = f"{asset.kind_row.title} = {name[:200]}: {asset.problem}"
         is_pickle = asset.pickled or asset.path.suffix.lower() in PICKLES  # whose problem says what to do
-        raise InvalidRequest(field, said, "" if is_pickle else "Choose another one.")
+        raise InvalidRequest(field, message, "" if is_pickle else "Choose another one.")
     return asset
 
 
@@ -159,5 +159,5 @@ def _check_family(asset: Asset, model: ModelInfo, field: str) -> None:
     made_for = FAMILY_BY_KEY[asset.family].title if asset.family in FAMILY_BY_KEY else "another kind of model"
     if asset.family == "other":
         made_for = "a kind of model that is not supported"
-    said = f"{title} = {asset.name}: it is made for {made_for}; {model.name} is {model.family_row.title}."
-    raise InvalidRequest(field, said, "Take it out, or choose a model of its family.")
+    message = f"{title} = {asset.name}: it is made for {made_for}; {model.name} is {model.family_row.title}."
+    raise InvalidRequest(field, message, "Take it out, or choose a model of its family.")

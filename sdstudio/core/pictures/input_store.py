@@ -116,8 +116,8 @@ class InputPictures:
         if found is not None:
             return found.path
         name = self._noted(key).get("name") if _ID.fullmatch(key) else None
-        said = f"{role.title} = {name or key[:12]}: it is gone from {self._folder}."
-        raise InvalidRequest(role.field, said, "Choose the picture again, restore a backup, or do without it.")
+        message = f"{role.title} = {name or key[:12]}: it is gone from {self._folder}."
+        raise InvalidRequest(role.field, message, "Choose the picture again, restore a backup, or do without it.")
 
     def size_of(self, key: str) -> tuple[int, int]:
         """Return a picture's width and height, as they are when it stands upright. Raises: as `path_of`."""

@@ -77,8 +77,8 @@ def _all(prompt: str, negative: str, wildcards: Wildcards, each: int, has_commen
     count = len(prompts) * len(negatives) * each
     if count > PICTURES_MAXIMUM:
         more = "more than " if max(len(prompts), len(negatives)) > PICTURES_MAXIMUM else ""
-        said = f"Prompt = {more}{min(count, 10**9):,} pictures in every combination: at most {PICTURES_MAXIMUM:,}."
-        raise InvalidRequest("prompt", said, "Let each picture pick, or use fewer choices.")
+        message = f"Prompt = {more}{min(count, 10**9):,} pictures in every combination: at most {PICTURES_MAXIMUM:,}."
+        raise InvalidRequest("prompt", message, "Let each picture pick, or use fewer choices.")
     return [(one, other) for one in prompts for other in negatives]
 
 

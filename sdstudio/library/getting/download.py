@@ -263,8 +263,8 @@ def locked(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
-        said = f"{folder.name} is being downloaded by another window or command."
-        raise LockedByOther(said, "Wait for it, or stop it there.") from None
+        message = f"{folder.name} is being downloaded by another window or command."
+        raise LockedByOther(message, "Wait for it, or stop it there.") from None
     except OSError as error:
         raise cannot_save(folder, error) from error
     try:

@@ -181,8 +181,8 @@ def fetch(
             # An old part of another version, or bytes turned over on the way: once more from the start.
             part.restart()
             if mistaken:
-                said = f"{source.what}: what arrived is not what was promised (its sha256 differs)."
-                raise DownloadDamaged(said, "Try again later; nothing of it was kept.")
+                message = f"{source.what}: what arrived is not what was promised (its sha256 differs)."
+                raise DownloadDamaged(message, "Try again later; nothing of it was kept.")
             mistaken = True
         except (Unreachable, ServerTroubled) as error:
             failures = 1 if part.size_bytes > before else failures + 1
@@ -224,8 +224,8 @@ def _receive(client: httpx2.Client, source: Source, part: Part) -> None:
     except httpx2.HTTPError as error:
         raise unreachable(error, source.what) from error
     if not part.is_whole:
-        said = f"{source.what}: the connection ended after {part.size_bytes:,} of {source.size_bytes:,} bytes."
-        raise Unreachable(said, "Try again.")
+        message = f"{source.what}: the connection ended after {part.size_bytes:,} of {source.size_bytes:,} bytes."
+        raise Unreachable(message, "Try again.")
 
 
 def _goes_on(response: httpx2.Response, at: int) -> bool:

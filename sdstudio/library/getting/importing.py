@@ -96,8 +96,8 @@ def _looked_at(source: Path, models: Path) -> tuple[str, Path, dict[str, Path]]:
             raise finding.error
         return CHECKPOINT, models / file_name(finding.info.name, ""), _files_of(source)
     if source.suffix.lower() in PICKLES and os.path.exists(source):
-        said = f"{source} may hold Python objects: allowed are a model's folder and .safetensors files."
-        raise ModelUnsupported(said, "Convert it first, with `sdstudio models convert`.")
+        message = f"{source} may hold Python objects: allowed are a model's folder and .safetensors files."
+        raise ModelUnsupported(message, "Convert it first, with `sdstudio models convert`.")
     if source.suffix.lower() != ".safetensors":
         examine(source)  # says what it is instead, and what to do
     kind, _remark = kind_of(read_header(source), source.stem)

@@ -157,8 +157,8 @@ def checked_listing(listing: Listing) -> Listing:
                 "Nothing was fetched. Choose another repository.",
             )
         if not 0 <= file.size_bytes <= _TOTAL_MAXIMUM_BYTES:
-            said = f"{listing.repo}: the server names no size for {file.path[:80]!r}."
-            raise DownloadDamaged(said, "Try again later.")
+            message = f"{listing.repo}: the server names no size for {file.path[:80]!r}."
+            raise DownloadDamaged(message, "Try again later.")
     return listing
 
 
@@ -232,8 +232,8 @@ def choose_file(listing: Listing, wanted: str = "") -> RemoteFile:
         )
     if len(found) > 1:
         names = ", ".join(file.path for file in found[:12]) + (", …" if len(found) > 12 else "")
-        said = f"{listing.repo}: it holds {len(found)} .safetensors files."
-        raise NotOffered(said, f"Ask for one, as {listing.repo}/FILE: {names}.")
+        message = f"{listing.repo}: it holds {len(found)} .safetensors files."
+        raise NotOffered(message, f"Ask for one, as {listing.repo}/FILE: {names}.")
     return found[0]
 
 

@@ -131,8 +131,8 @@ class Planner:
         url = self._hub.url(listing, entry.path)
         peeked = self._peek(url, f"{listing.repo}/{entry.path}", self._hub.headers_for(url))
         if peeked.size_bytes != entry.size_bytes:
-            said = f"{listing.repo}/{entry.path}: its header does not fit its {entry.size_bytes:,} bytes."
-            raise DownloadDamaged(said, "Choose another file.")
+            message = f"{listing.repo}/{entry.path}: its header does not fit its {entry.size_bytes:,} bytes."
+            raise DownloadDamaged(message, "Choose another file.")
         kind, remark = kind_of(peeked.header, PurePosixPath(entry.path).stem)
         stem = PurePosixPath(entry.path).name
         # Thousands of repositories call their one file the same.
@@ -202,8 +202,8 @@ class Planner:
         size = 8 + length + header.body_bytes
         total = response.headers.get("Content-Range", "").rpartition("/")[2]
         if total.isdigit() and int(total) != size:
-            said = f"{what}: it has {int(total):,} bytes, and its header describes {size:,}."
-            raise DownloadDamaged(said, "It is damaged there: choose another file.")
+            message = f"{what}: it has {int(total):,} bytes, and its header describes {size:,}."
+            raise DownloadDamaged(message, "It is damaged there: choose another file.")
         return _Peeked(header, size, response.headers.get("ETag", ""), _named(response))
 
 

@@ -136,8 +136,9 @@ def _with_parts(facts: FileFacts, path: Path) -> FileFacts:
         return facts
     if lacks == ("vae",):
         return replace(facts, message=f"{path} holds no VAE.", hint=VAE_HINT)
-    said = f"{path} holds no {' and no '.join('VAE' if part == 'vae' else part for part in lacks)}: a part of a model."
-    return replace(facts, error="unsupported", message=said, hint="Choose a whole checkpoint.")
+    missing = " and no ".join("VAE" if part == "vae" else part for part in lacks)
+    message = f"{path} holds no {missing}: a part of a model."
+    return replace(facts, error="unsupported", message=message, hint="Choose a whole checkpoint.")
 
 
 def _with_network(facts: FileFacts, header: Header, path: Path) -> FileFacts:
@@ -223,9 +224,9 @@ def _pickle(path: Path, kind: str) -> FileFacts:
     lacks = ("vae",) if family and lacks_vae(path) else ()
     file = SingleFile(kind, family, variant_of_name(path.stem), lacks=lacks)
     if kind in (EMBEDDING, VAE, UPSCALER) or family:
-        said = f"{path} is a pickle, a format that can hold programs: such files are not opened."
+        message = f"{path} is a pickle, a format that can hold programs: such files are not opened."
         hint = "Convert it to .safetensors, once." if family else PICKLES_HINT
-        return FileFacts(file, error="pickled", message=said, hint=hint)
+        return FileFacts(file, error="pickled", message=message, hint=hint)
     return FileFacts(
         file,
         error="unsupported",

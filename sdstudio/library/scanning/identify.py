@@ -120,8 +120,8 @@ def file_finding(path: Path, facts: FileFacts, size_bytes: int) -> Finding:
     error = facts.as_error()
     if error is None and file.kind != CHECKPOINT:
         title = KIND_BY_KEY[file.kind].title
-        said = f"{path} is {'an' if title[0] in 'EU' else 'a'} {title}."
-        error = ModelUnsupported(said, "Choose a text-to-image checkpoint.")
+        message = f"{path} is {'an' if title[0] in 'EU' else 'a'} {title}."
+        error = ModelUnsupported(message, "Choose a text-to-image checkpoint.")
     try:
         info = _carried(info) if error is None and facts.carried else _sized(info)
     except ModelError as odd:
@@ -305,8 +305,9 @@ def _fitted(info: ModelInfo, notes: ModelNotes, unet: dict[str, Any], vae: dict[
     family = FAMILY_BY_KEY.get(notes.family) or family_of_pipeline(info.pipeline, _width(unet))
     if info.preview is not None and len(info.preview.factors) != _channels(vae, "latent_channels"):
         rows, wanted = len(info.preview.factors), _channels(vae, "latent_channels")
-        said = f"{NOTES_FILE}: latent_rgb has {rows} rows and is not used: allowed are {wanted}, one for each channel."
-        info = replace(info, preview=None, warnings=(*info.warnings, said))
+        rule = f"allowed are {wanted}, one for each channel"
+        message = f"{NOTES_FILE}: latent_rgb has {rows} rows and is not used: {rule}."
+        info = replace(info, preview=None, warnings=(*info.warnings, message))
     native = _native_size(unet, vae) or family.native_size
     told = title_of(info.path) if info.layout is ModelLayout.FOLDER and family.key != "other" else ""
     defaults = {**info.defaults, **_variant_defaults(variant, told)}

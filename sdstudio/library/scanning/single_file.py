@@ -181,8 +181,8 @@ def _checkpoint(header: Header, name: str, channels: int) -> SingleFile:
         return SingleFile(CHECKPOINT, family, "", f"another network than {title}, with other blocks")
     told = next((text for text in (name, header.metadata.get(_TITLE, "")) if few_steps_of(text) is not None), "")
     if predicts_picture(told):
-        said = "SDXL-Lightning for one step, which predicts the picture itself (x0)"
-        return SingleFile(CHECKPOINT, family, "lightning", said)
+        message = "SDXL-Lightning for one step, which predicts the picture itself (x0)"
+        return SingleFile(CHECKPOINT, family, "lightning", message)
     variant = structure or _variant(header, told or name, family)
     return SingleFile(CHECKPOINT, family, variant, told=told, lacks=tuple(_lacking(header)))
 

@@ -72,9 +72,9 @@ class Walk:
             root.stat()
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            said = "the folder is not there (unplugged, moved or deleted)."
+            message = "the folder is not there (unplugged, moved or deleted)."
             gone = isinstance(error, FileNotFoundError | NotADirectoryError)
-            self.troubles.append(Trouble.of(root, said if gone else f"the folder could not be read: {reason}."))
+            self.troubles.append(Trouble.of(root, message if gone else f"the folder could not be read: {reason}."))
             return
         places, troubles = places_of(root)
         self.troubles += troubles
