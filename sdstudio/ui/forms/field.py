@@ -28,6 +28,7 @@ from sdstudio.ui.forms.number_editor import NUMBER_WIDTH, NumberEditor
 from sdstudio.ui.forms.picture_editor import PictureEditor
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.lies_over import LiesOver
+from sdstudio.ui.widgets.link_label import LinkLabel
 from sdstudio.ui.widgets.window_words import in_window
 
 MARK_PX: Final = 16
@@ -114,7 +115,7 @@ class Field(QWidget):
         self.title = QLabel(row.title)
         self.title.setBuddy(self.editor)
         self.mark = ResetMark(row)
-        self.message = QLabel()
+        self.message = LinkLabel()
         self._lay_out(described, stacked)
         self._start()
         if row.default is not None:
@@ -175,7 +176,7 @@ class Field(QWidget):
         if self.row.kind in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED):
             colour = theme.tokens().accent_text
             said = _NUMBER.sub(rf'<a href="\g<0>" style="color: {colour}">\g<0></a>', said)
-        self.message.setText(f"{html.escape(text)} {said}".strip())
+        self.message.say(f"{html.escape(text)} {said}".strip())
         self.message.setAccessibleName(f"{text} {hint}".strip())
         self.message.show()
         mark(self.editor.field, "invalid", True)
@@ -221,10 +222,7 @@ class Field(QWidget):
         mark(self.message, "role", "error")
         mark(self.message, "over", True)
         self.message.setObjectName(camel(self.row.name) + "Message")
-        self.message.setTextFormat(Qt.TextFormat.RichText)
         self.message.setWordWrap(True)
-        flag = Qt.TextInteractionFlag
-        self.message.setTextInteractionFlags(flag.LinksAccessibleByMouse | flag.LinksAccessibleByKeyboard)
         self.message.hide()
 
     def _lay_out(self, described: bool, stacked: bool) -> None:

@@ -235,11 +235,19 @@ class PictureView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw the place, then the preview, then the picture over it."""
-        if self._place.isEmpty():
-            return
         painter = QPainter(self)
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        where = self.picture_rect()
+        where = QRectF(self.rect()) if self._place.isEmpty() else self.picture_rect()
+        if not self._place.isEmpty():
+            self._draw(painter, where)
+        if self.hasFocus():
+            ring = where.intersected(QRectF(self.rect()).adjusted(4, 4, -4, -4)).adjusted(-2.5, -2.5, 2.5, 2.5)
+            painter.setPen(QPen(QColor(tokens().accent_text), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(ring, CORNER_PX + 2, CORNER_PX + 2)
+        painter.end()
+
+    def _draw(self, painter: QPainter, where: QRectF) -> None:
         if self._zoom is None:
             shape = QPainterPath()
             shape.addRoundedRect(where, CORNER_PX, CORNER_PX)
@@ -256,12 +264,6 @@ class PictureView(QWidget):
         painter.setClipping(False)
         if self._picture.isNull() or self._dimmed:
             self._draw_place(painter, where)
-        if self.hasFocus():
-            ring = where.intersected(QRectF(self.rect()).adjusted(4, 4, -4, -4)).adjusted(-2.5, -2.5, 2.5, 2.5)
-            painter.setPen(QPen(QColor(tokens().accent_text), 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(ring, CORNER_PX + 2, CORNER_PX + 2)
-        painter.end()
 
     def _draw_picture(self, painter: QPainter, where: QRectF) -> None:
         scale = self.zoom

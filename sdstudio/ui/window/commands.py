@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMainWindow, QWidget
 
 from sdstudio.ui.entries.actions import ENTRY_ACTIONS
 from sdstudio.ui.window.editing import Editing
+from sdstudio.ui.window.enter_presses import EnterPresses
 from sdstudio.ui.window.escape import escape
 from sdstudio.ui.window.menu_rows import menu_rows
 
@@ -39,6 +40,7 @@ class Commands(QObject):
         self.editing = Editing(window, parts.shell.undos, parts.history_controller.undo, parts.paste_controller)
         self.editing.copy_pictures = self._asking("copy")
         self.editing.count_pictures = lambda: self.count
+        EnterPresses(window)
         self._actions: Mapping[str, QAction] = {}
         self._palette: CommandPalette | None = None
         #: Keys of the commands that were found by typing last, the newest first.

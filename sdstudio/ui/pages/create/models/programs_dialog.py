@@ -59,6 +59,7 @@ class ProgramsDialog(QDialog):
         area = QScrollArea(self)
         area.setWidget(inside)
         area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its buttons take the focus, and are scrolled to
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._buttons: dict[Path, QPushButton] = {}

@@ -71,6 +71,7 @@ class JobDetails(QDialog):
         area = QScrollArea(self)
         area.setWidgetResizable(True)
         area.setWidget(facts)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its texts take the focus, and are scrolled to
         close = push_button(self, "jobDetailsCloseButton", "Close", "", self.close)
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)

@@ -179,7 +179,7 @@ class QueueRow(QFrame):
                 self.focusNextChild()
             case Qt.Key.Key_Delete:
                 self._close.click()
-            case Qt.Key.Key_Return | Qt.Key.Key_Enter if self._group.made:
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter if self._group.made and self.hasFocus():
                 self.show_pressed.emit(self._group.id)
             case Qt.Key.Key_Menu:
                 self._ask_menu(self.rect().center())
