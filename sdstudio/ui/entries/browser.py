@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 from sdstudio.history.database.listing import Entries
 from sdstudio.history.database.look import Look
 from sdstudio.ui.entries.actions import EntryActions
-from sdstudio.ui.entries.filter_row import ChosenChips
+from sdstudio.ui.entries.chosen_chips import ChosenChips
 from sdstudio.ui.entries.model import HistoryModel
 from sdstudio.ui.entries.view import HistoryView
 from sdstudio.ui.theme import GRID, leading_icon
@@ -79,7 +79,8 @@ class HistoryBrowser(QWidget):
         inset.setContentsMargins(GRID + GRID // 2, 0, GRID + GRID // 2, 0)
         inset.setSpacing(GRID)
         inset.addWidget(self.search_edit)
-        inset.addWidget(ChosenChips(model, self))
+        self.chips = ChosenChips(model, self)
+        inset.addWidget(self.chips)
         self._inset = inset
         LiesOver(self.bar, self._stack, "bottom")
         rest = QVBoxLayout()

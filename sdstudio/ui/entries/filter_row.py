@@ -1,4 +1,4 @@
-"""What narrows and orders the history: a button for each facet, one for the order, and what is chosen as chips."""
+"""What narrows and orders the history: a button for each facet, one for the order, the size of the thumbnails."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, Signal
-from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QSlider, QWidget
+from PySide6.QtGui import QActionGroup, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSlider, QWidget
 
 from sdstudio.background.tasks import TaskRunner
-from sdstudio.history.database.look import FACET_BY_KEY, FACETS, SORT_BY_KEY, SORTS, Facet, Look
+from sdstudio.history.database.look import FACETS, SORT_BY_KEY, SORTS, Facet, Look
 from sdstudio.history.store import History
+from sdstudio.ui.entries.chosen_chips import chip_button, short
 from sdstudio.ui.entries.model import HistoryModel
 from sdstudio.ui.theme import GRID, mark, set_icon
 from sdstudio.ui.widgets.flow_layout import FlowLayout
@@ -20,50 +21,7 @@ from sdstudio.ui.widgets.menu_buttons import unlit_after
 
 THUMBNAIL_PX: Final = (96, 384)
 """Least and largest side of a thumbnail's cell."""
-_CHIP_CHARACTERS: Final = 40
 _NONE: Final = {"tag": "No tags yet: press T on a picture", "collection": "No collections yet: press C on a picture"}
-
-
-class ChosenChips(QWidget):
-    """What was chosen, each a chip that a click takes away; hidden while everything is shown."""
-
-    def __init__(self, model: HistoryModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("chosenChips")
-        self._model = model
-        self._chips: list[QPushButton] = []
-        self._flow = FlowLayout(GRID // 2, self)
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
-        model.look_changed.connect(self._show)
-        self._show(model.look)
-
-    def _show(self, look: Look) -> None:
-        for chip in self._chips:
-            self._flow.removeWidget(chip)
-            chip.hide()
-            chip.deleteLater()
-        self._chips = [self._chip(key, value) for key, value in look.chosen]
-        if len(look.chosen) > 1:
-            clear = _chip_button("Clear all", "clearFilters", self)
-            clear.clicked.connect(lambda: self._model.set_look(self._model.look.cleared()))
-            self._chips.append(clear)
-        for chip in self._chips:
-            self._flow.addWidget(chip)
-            chip.show()
-        self.setVisible(bool(self._chips))
-        self.updateGeometry()
-
-    def _chip(self, key: str, value: str) -> QPushButton:
-        facet = FACET_BY_KEY[key]
-        name = facet.name(value)
-        said = name if name == facet.title else f"{facet.title}: {name}"
-        chip = _chip_button(f"{_short(said)}  ×", f"chosen_{key}", self)
-        chip.setAccessibleName(f"No longer {said}")
-        chip.setToolTip("Take this filter away")
-        chip.clicked.connect(lambda: self._model.set_look(self._model.look.with_value(key, value, on=False)))
-        return chip
 
 
 class FilterRow(QWidget):
@@ -93,7 +51,7 @@ class FilterRow(QWidget):
         self.menu: QMenu | None = None
         flow_holder = QWidget(self)
         flow = FlowLayout(GRID // 2, flow_holder)
-        self.places_button = _chip_button("Days and collections", "placesButton", self)
+        self.places_button = chip_button("Days and collections", "placesButton", self)
         self.places_button.setText(f" {self.places_button.text()}")
         self.places_button.setCheckable(True)
         self.places_button.setToolTip("Show or hide the list of days and collections")
@@ -101,24 +59,24 @@ class FilterRow(QWidget):
         flow.addWidget(self.places_button)
         for facet in FACETS:
             title = facet.title if _is_switch(facet) else f"{facet.title}  ▾"
-            button = _chip_button(title, f"filter_{facet.key}", self)
+            button = chip_button(title, f"filter_{facet.key}", self)
             button.setAccessibleName(f"Filter by {facet.title.lower()}")
             button.clicked.connect(lambda _checked=False, facet=facet: self._on_pressed(facet))
             mark(button, "picked", False)
             self._buttons[facet.key] = button
             flow.addWidget(button)
-        self._sort = _chip_button("", "sortButton", self)
+        self._sort = chip_button("", "sortButton", self)
         self._sort.setAccessibleName("Order of the pictures")
         set_icon(self._sort, "arrow-up-down", "muted", 12)
         self._sort.clicked.connect(self._open_sorts)
-        self._count = QLabel(self)
-        self._count.setObjectName("historyCount")
-        self._count.setProperty("role", "caption")
+        #: How many pictures are shown, and selected; for the page to place.
+        self.count = QLabel(self)
+        self.count.setObjectName("historyCount")
+        self.count.setProperty("role", "caption")
         self.size_slider = _size_slider(self)
         self.size_slider.valueChanged.connect(self.size_chosen)
-        for low in (self._count, self.size_slider):
-            low.setFixedHeight(GRID * 3)  # that of the buttons beside them
-        for last in (self._sort, self.size_slider, self._count):
+        self.size_slider.setFixedHeight(GRID * 3)  # that of the buttons beside it
+        for last in (self._sort, self.size_slider):
             flow.addWidget(last)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -129,6 +87,17 @@ class FilterRow(QWidget):
         self._selection: QItemSelectionModel | None = None
         self._show(model.look)
         self._show_count()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
+        """Give the order the room of its longest name: another one moves nothing."""
+        super().showEvent(event)
+        self._sort.setMinimumWidth(0)
+        widths = []
+        for row in SORTS:
+            self._sort.setText(f" {row.title}")
+            widths.append(self._sort.sizeHint().width())
+        self._sort.setMinimumWidth(max(widths))
+        self._show(self._model.look)
 
     def follow(self, selection: QItemSelectionModel) -> None:
         """Say how many are selected of a view."""
@@ -147,7 +116,7 @@ class FilterRow(QWidget):
         selected = sum(part.bottom() - part.top() + 1 for part in parts)
         more = "" if self._model.is_complete else "+"
         said = "1 picture" if count == 1 else f"{count:,}{more} pictures"
-        self._count.setText(f"{selected:,} of {said}" if selected > 1 else said)
+        self.count.setText(f"{selected:,} of {said}" if selected > 1 else said)
 
     def _on_pressed(self, facet: Facet) -> None:
         look = self._model.look
@@ -169,7 +138,7 @@ class FilterRow(QWidget):
         for at, (value, number) in enumerate([*values, *gone]):
             if at == len(facet.fixed) and at:
                 menu.addSeparator()
-            name = _short(facet.name(value)).replace("&", "&&")
+            name = short(facet.name(value)).replace("&", "&&")
             action = menu.addAction(name if number is None else f"{name}\t{number:,}")
             action.setCheckable(True)
             action.setChecked(value in chosen)
@@ -183,7 +152,7 @@ class FilterRow(QWidget):
             for title, wish in (("Rename", self.new_name_wished), ("Remove", self.collection_unwanted)):
                 submenu = menu.addMenu(title)
                 for value, _ in values:
-                    submenu.addAction(_short(value).replace("&", "&&")).triggered.connect(
+                    submenu.addAction(short(value).replace("&", "&&")).triggered.connect(
                         lambda _checked=False, value=value, wish=wish: wish.emit(value)
                     )
         self._popup(menu, self._buttons[facet.key])
@@ -227,15 +196,3 @@ def _size_slider(parent: QWidget) -> QSlider:
 def _is_switch(facet: Facet) -> bool:
     """Say whether a facet has one value, which its button turns on and off."""
     return not facet.listing and len(facet.fixed) == 1
-
-
-def _chip_button(text: str, name: str, parent: QWidget) -> QPushButton:
-    button = QPushButton(text, parent)
-    button.setObjectName(name)
-    button.setAccessibleName(text)
-    mark(button, "chip", True)
-    return button
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _CHIP_CHARACTERS else text[: _CHIP_CHARACTERS - 1] + "…"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton, QWidget
 
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.history.database.look import FACETS, SORTS, Look
@@ -64,8 +64,8 @@ def rows(page, qtbot, count: int) -> list[str]:
 
 
 def chips(page) -> list[str]:
-    return [button.text() for button in page.browser.findChild(QWidget, "chosenChips").findChildren(QPushButton)
-            if button.isVisible()]  # fmt: skip
+    buttons = page.browser.findChild(QWidget, "chosenChips").findChildren(QPushButton)
+    return [button.text() for button in sorted(buttons, key=lambda button: button.x()) if button.isVisible()]
 
 
 def count_shown(page) -> str:
@@ -166,10 +166,21 @@ def test_how_many_are_selected_is_said(page):
     assert count_shown(page) == "6 pictures"
 
 
-def test_chips_take_as_many_lines_as_they_need(page, qtbot):
-    page.model.set_look(Look(chosen=tuple(("tag", f"a tag of some length {number}") for number in range(12))))
+def test_chips_take_one_line_and_those_that_do_not_fit_leave_by_the_menu_of_the_last(page, qtbot):
     holder = page.browser.findChild(QWidget, "chosenChips")
-    qtbot.waitUntil(lambda: holder.height() > 60, timeout=WAIT_MS)
+    grid, height = page.browser.view.mapTo(page, QPoint()), holder.height()
+    page.model.set_look(Look(chosen=tuple(("tag", f"a tag of some length {number}") for number in range(12))))
+    more = page.findChild(QPushButton, "moreFilters")
+    qtbot.waitUntil(more.isVisible, timeout=WAIT_MS)
+    page.model.set_look(page.model.look.with_value("tag", "a tag of some length 0", on=False))
     visible = [button for button in holder.findChildren(QPushButton) if button.isVisible()]
     assert all(button.geometry().right() <= holder.width() for button in visible)
-    assert len({button.y() for button in visible}) > 1
+    assert len({button.y() for button in visible}) == 1
+    assert (page.browser.view.mapTo(page, QPoint()), holder.height()) == (grid, height)
+    QTest.mouseClick(more, Qt.MouseButton.LeftButton)
+    menu = QApplication.activePopupWidget()
+    assert len(menu.actions()) == int(more.text())
+    QTest.keyClick(menu, Qt.Key.Key_Up)
+    QTest.keyClick(menu, Qt.Key.Key_Return)
+    assert ("tag", "a tag of some length 11") not in page.model.look.chosen
+    assert len(page.model.look.chosen) == 10

@@ -49,6 +49,7 @@ class HistoryPage(QWidget):
         self.browser.view.resize_wished.connect(self._step_size)
         self.filters.follow(self.browser.view.selectionModel())
         self.browser.add_row(self.filters)
+        self.browser.chips.keep_line(self.filters.count)
         #: Takes the keys when the page is opened.
         self.first: QWidget = self.browser.view
         self.details = EntryDetails(actions, history, tasks, self)
