@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -24,6 +25,7 @@ from sdstudio.ui.pages.library.space_view import SpaceView
 from sdstudio.ui.theme import GRID, mark, scaled, set_icon
 from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import reveal
+from sdstudio.ui.widgets.elided_label import ElidedLabel
 from sdstudio.ui.widgets.lies_over import LiesOver
 from sdstudio.ui.widgets.message_bar import MessageBar
 
@@ -63,7 +65,11 @@ class ModelManager(QWidget):
         self.hash_button = self._button("hashAllButton", "Compute hashes", "hash", self.hash_all_requested.emit)
         self.hash_button.setToolTip("Compute the hashes of all files, in the background; pictures come first")
         self.stop_button = self._button("stopHashingButton", "Stop hashing", "x", self.hashing_cancelled.emit)
-        self._hashing = QLabel(self)
+        self._hash_place = QStackedWidget(self)  # as wide as the wider one: what stands beside it never moves
+        self._hash_place.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        for button in (self.hash_button, self.stop_button):
+            self._hash_place.addWidget(button)
+        self._hashing = ElidedLabel(self)
         self._hashing.setProperty("role", "muted")
         self._troubles = QLabel(self)
         self._troubles.setObjectName("libraryTroubles")
@@ -119,12 +125,14 @@ class ModelManager(QWidget):
     def set_scanning(self, scanning: bool) -> None:
         """Say whether the disk is being looked at."""
         self.rescan_button.setEnabled(not scanning)
+        self.rescan_button.setMinimumWidth(self.rescan_button.width() if scanning else 0)  # its words are shorter
         self._titles[self.rescan_button] = "Scanning…" if scanning else "Rescan folders"
         self._fit_titles()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Where there is little room, buttons show their icons alone; the tooltips have the words."""
         super().resizeEvent(event)
+        self.rescan_button.setMinimumWidth(0)
         self._fit_titles()
 
     def _fit_titles(self) -> None:
@@ -140,10 +148,8 @@ class ModelManager(QWidget):
 
     def show_hashing(self, said: str) -> None:
         """Say how far the hashing is, "" when there is none."""
-        self._hashing.setText(said)
-        self._hashing.setVisible(bool(said))
-        self.stop_button.setVisible(bool(said))
-        self.hash_button.setVisible(not said)
+        self._hashing.say(said)
+        self._hash_place.setCurrentWidget(self.stop_button if said else self.hash_button)
 
     def show_troubles(self, troubles: Sequence[Trouble]) -> None:
         """Say what was left out, one line each; the first, and all of them as a tooltip."""
@@ -178,11 +184,9 @@ class ModelManager(QWidget):
         head.addWidget(title)
         head.addSpacing(GRID)
         head.addLayout(self._tab_row)
-        head.addStretch(1)
-        head.addWidget(self._hashing)
-        head.addWidget(self.stop_button)
+        head.addWidget(self._hashing, 1)
         head.addLayout(self._action_row)
-        for widget in (self.hash_button, self.rescan_button, own, add):
+        for widget in (self._hash_place, self.rescan_button, own, add):
             head.addWidget(widget)
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID * 3, GRID * 3, GRID * 2, GRID * 2)

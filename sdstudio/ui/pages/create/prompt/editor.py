@@ -1,7 +1,6 @@
 """What to draw, in words: the two prompts, the keys that work on them, and the one filled button that starts a job.
 
-Everything stands in one frame, like a letter and its stamp: prompt, negative prompt when unfolded, messages about the
-job, and a foot with the counter and the buttons.
+All in one frame: prompt, negative prompt when unfolded, messages about the job, a foot with counter and buttons.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from sdstudio.ui.pages.create.prompt.completion import CompletionList, Offer
 from sdstudio.ui.pages.create.prompt.foot import PromptFoot
 from sdstudio.ui.pages.create.prompt.generate_button import GenerateButton, forever_button
 from sdstudio.ui.pages.create.prompt.highlighter import PromptColours
+from sdstudio.ui.pages.create.prompt.prompt_grip import PromptGrip
 from sdstudio.ui.pages.create.prompt.style_chips import BelowPrompt, StyleChips
 from sdstudio.ui.pages.create.prompt.text_edit import ExampleChips, PromptText
 from sdstudio.ui.pages.create.prompt.tools import PromptTools
@@ -31,8 +31,8 @@ from sdstudio.ui.widgets.lies_over import LiesOver
 from sdstudio.ui.widgets.window_words import in_window
 
 MessageRole = Literal["error", "warning", "success", "caption"]
-PROMPT_LINES: Final = (3, 8)
-NEGATIVE_LINES: Final = (2, 5)
+PROMPT_LINES: Final = (3, 4, 16)  # at least, at first, at most
+NEGATIVE_LINES: Final = (2, 3, 3)
 CHUNKS_SHOWN: Final = 4
 COUNTER_TIP: Final = (
     "<qt>Tokens of each chunk: words or parts of words. The model reads a chunk at a time, so words count most with "
@@ -244,6 +244,7 @@ class PromptEditor(QWidget):
             "negative_prompt": self.negative_prompt,
             "negative_open": not self._negative_part.isHidden(),
             "styles": list(self.styles),
+            "lines": self.prompt_edit.lines,
         }
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
@@ -252,6 +253,7 @@ class PromptEditor(QWidget):
             if isinstance(state.get(name), str):
                 edit.setPlainText(state[name])
         self.set_negative_open(state.get("negative_open") is True)
+        self.prompt_edit.set_lines(state["lines"] if isinstance(state.get("lines"), int) else self.prompt_edit.lines)
         styles = state.get("styles")
         self.set_styles([name for name in styles if isinstance(name, str)] if isinstance(styles, list) else [])
 
@@ -316,10 +318,11 @@ class PromptEditor(QWidget):
         outside.setContentsMargins(0, 0, 0, 0)
         outside.addWidget(self._frame)
         column = QVBoxLayout(self._frame)
-        column.setContentsMargins(GRID, GRID, GRID, GRID)
+        column.setContentsMargins(GRID, 0, GRID, GRID)
         column.setSpacing(GRID // 2)
-        column.addWidget(self.prompt_edit)
-        column.addWidget(BelowPrompt(self.style_chips, self._counter, self.tools))
+        below = BelowPrompt(self.style_chips, self._counter, self.tools)
+        for part in (PromptGrip(self.prompt_edit), self.prompt_edit, below):
+            column.addWidget(part)
         negative = QVBoxLayout(self._negative_part)
         negative.setContentsMargins(0, 0, 0, 0)
         negative.setSpacing(GRID // 2)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QWidget
 
 from sdstudio.ui.theme import GRID, NARROW_PX, mark, set_icon
 from sdstudio.ui.widgets.menu_buttons import unlit_after
@@ -77,7 +77,9 @@ class StyleChips(QWidget):
 
     def _fit(self) -> None:
         widths = [chip.sizeHint().width() + GRID // 2 for chip in self._chips]
-        room = self.width() - self._lead.sizeHint().width() - GRID // 2
+        has_lead = self.width() >= NARROW_PX // 2
+        self._lead.setVisible(has_lead)
+        room = self.width() - (self._lead.sizeHint().width() + GRID // 2 if has_lead else 0)
         shown = len(widths)
         if sum(widths) > room:
             self._say_more(len(widths))  # as wide as it can become
@@ -115,30 +117,17 @@ class StyleChips(QWidget):
 
 
 class BelowPrompt(QWidget):
-    """The line below the prompt: chips, counter, tools; two lines where it is narrow."""
+    """The line below the prompt: chips, counter, tools; where it is narrow, chips go behind the last sooner."""
 
     def __init__(self, chips: StyleChips, counter: QWidget, tools: QWidget) -> None:
         super().__init__()
-        self._chips = chips
-        self._is_narrow = False
         mark(self, "bare", True)
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(GRID)
-        self._grid.setVerticalSpacing(GRID // 2)
-        self._grid.setColumnStretch(0, 1)
-        self._grid.addWidget(chips, 1, 0)
-        self._grid.addWidget(counter, 1, 1)
-        self._grid.addWidget(tools, 1, 2)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
-        """Give the chips a line of their own where there is little room."""
-        super().resizeEvent(event)
-        is_narrow = event.size().width() < NARROW_PX
-        if is_narrow != self._is_narrow:
-            self._is_narrow = is_narrow
-            self._grid.removeWidget(self._chips)
-            if is_narrow:
-                self._grid.addWidget(self._chips, 0, 0, 1, 3)
-            else:
-                self._grid.addWidget(self._chips, 1, 0)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GRID)
+        policy = chips.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        chips.setSizePolicy(policy)
+        row.addWidget(chips, 1)
+        row.addWidget(counter)
+        row.addWidget(tools)

@@ -1,12 +1,11 @@
-"""One prompt's text field: as high as its text within limits, weights by keys, example prompts while it is empty."""
+"""One prompt's text field: as high as one likes, whatever is in it; weights by keys, example prompts while empty."""
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Final
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QTextCursor
+from PySide6.QtGui import QKeyEvent, QShowEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QPlainTextEdit, QPushButton, QWidget
 
 from sdstudio.core.prompts.weights import reweighted
@@ -17,7 +16,7 @@ _PARTS: Final = frozenset(" ,\t\u2029")
 """What stands between words; undo takes back what was typed from one to the next."""
 
 LOW_PX: Final = 640
-"""In a window of at most this height a prompt scrolls sooner."""
+"""In a window of at most this height a prompt shows its least lines."""
 
 
 class PromptText(QPlainTextEdit):
@@ -25,7 +24,7 @@ class PromptText(QPlainTextEdit):
 
     Args:
         object_name: Its public name.
-        lines: Lines it shows at least, and at most before it scrolls.
+        lines: Lines it shows at least, at first, and at most.
         placeholder: What to write into it.
     """
 
@@ -34,17 +33,32 @@ class PromptText(QPlainTextEdit):
     #: A picture was pasted, which no prompt takes; carries an `Offer`.
     picture_pasted = Signal(object)
 
-    def __init__(self, object_name: str, lines: tuple[int, int], placeholder: str) -> None:
+    def __init__(self, object_name: str, lines: tuple[int, int, int], placeholder: str) -> None:
         super().__init__()
         self.setObjectName(object_name)
         self.setPlaceholderText(placeholder)
         self.setTabChangesFocus(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         mark(self, "bare", True)
-        self._lines = lines
+        self._least, self._wanted, self._most = lines
         self._is_typed = False
-        self.textChanged.connect(self._fit)
         self.textChanged.connect(self._on_changed)
+        self._fit()
+
+    @property
+    def lines(self) -> int:
+        """How many lines it shows, where there is room."""
+        return self._wanted
+
+    @property
+    def can_grow(self) -> bool:
+        """Whether there is room for more than the least."""
+        window = self.window()
+        return not isinstance(window, QMainWindow) or window.height() > LOW_PX
+
+    def set_lines(self, lines: int) -> None:
+        """Show so many lines, within what it may."""
+        self._wanted = min(max(lines, self._least), self._most)
         self._fit()
 
     def replace_text(self, text: str) -> None:
@@ -123,11 +137,17 @@ class PromptText(QPlainTextEdit):
         if source.hasText():
             self.text_pasted.emit(source.text())
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
-        """A narrower field needs more lines."""
-        super().resizeEvent(event)
-        if event.oldSize().width() != event.size().width():
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
+        """Know how high the window is."""
+        super().showEvent(event)
+        self.window().installEventFilter(self)
+        self._fit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
+        """Follow the window from low to high."""
+        if event.type() == QEvent.Type.Resize and watched is self.window():
             self._fit()
+        return False
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
         """Another font needs another height."""
@@ -136,12 +156,9 @@ class PromptText(QPlainTextEdit):
             self._fit()
 
     def _fit(self) -> None:
-        least, most = self._lines
-        window = self.window()
-        most = least if isinstance(window, QMainWindow) and window.height() <= LOW_PX else most
-        lines = ceil(self.document().documentLayout().documentSize().height())  # counted in lines by a plain layout
         margin = 2 * round(self.document().documentMargin()) + GRID
-        self.setFixedHeight(min(max(lines, least), most) * self.fontMetrics().lineSpacing() + margin)
+        lines = self._wanted if self.can_grow else self._least
+        self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + margin)
 
 
 class ExampleChips(QWidget):

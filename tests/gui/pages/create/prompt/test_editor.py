@@ -293,12 +293,15 @@ def test_any_text_comes_back_as_it_was(text: str, editor: PromptEditor) -> None:
     assert editor.prompt == text
 
 
-def test_the_field_grows_with_its_text_up_to_a_limit(editor: PromptEditor) -> None:
+def test_the_field_keeps_its_height_whatever_is_written_and_is_as_high_as_one_likes(editor: PromptEditor) -> None:
     empty = editor.prompt_edit.height()
-    editor.set_prompt("\n".join("abcde"))
-    grown = editor.prompt_edit.height()
     editor.set_prompt("\n" * 200)
-    assert empty < grown < editor.prompt_edit.height() < 10 * editor.fontMetrics().lineSpacing()
+    assert editor.prompt_edit.height() == empty
+    line = editor.prompt_edit.fontMetrics().lineSpacing()
+    editor.prompt_edit.set_lines(editor.prompt_edit.lines + 3)
+    assert editor.prompt_edit.height() == empty + 3 * line
+    editor.prompt_edit.set_lines(1000)
+    assert editor.prompt_edit.height() < 18 * line
 
 
 def test_tab_leaves_the_prompt(editor: PromptEditor) -> None:
