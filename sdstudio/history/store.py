@@ -22,6 +22,7 @@ from PIL import Image
 from sdstudio.core.errors import HistoryDamaged, HistoryError, SaveFailed, StudioError
 from sdstudio.core.files import copy_whole, is_utf8, same_bytes
 from sdstudio.core.paths import StudioPaths
+from sdstudio.core.pictures.opening import shown
 from sdstudio.core.request.request import Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history.bulk_work import SAVING_LOCK, saving_lock
@@ -60,8 +61,7 @@ Trash = Callable[[Path], Path | None]
 class History:
     """All pictures that were made. Every method may be called from any thread.
 
-    ``listing`` reads what views show; ``marks`` keeps what the user says about pictures;
-    ``care`` backs up and checks; ``placing`` knows where new pictures go.
+    ``listing``: what views show; ``marks``: what is said of them; ``care``: backups; ``placing``: where new ones go.
 
     Args:
         paths: The data folder; made when missing.
@@ -152,7 +152,10 @@ class History:
         """
         created, suffix = made_at(recipe, source), source.suffix.lower()
         place = self.placing.plain(recipe, created, suffix)
-        return self._keep(recipe, created, lambda path: copy_whole(source, path), small, place, settle=False)
+        folder = shown(source.absolute().parent.as_posix())
+        return self._keep(
+            recipe, created, lambda path: copy_whole(source, path), small, place, settle=False, folder=folder
+        )
 
     def copy_of(self, source: Path, recipe: Recipe) -> int | None:
         """Return the entry that holds the same picture, ``None`` when there is none. Raises: HistoryError."""
@@ -179,11 +182,12 @@ class History:
         job_id: int | None = None,
         parent_id: int | None = None,
         settle: bool = True,
+        folder: str | None = None,
     ) -> Entry:
         """Bring a picture, its thumbnail and its row to the disk, in the order that no crash can hurt."""
         with saving_lock(self._paths.home / SAVING_LOCK, alone=False, patience_s=SAVE_PATIENCE_S):
             try:
-                entry = self._begin(recipe, created, job_id, parent_id, place)
+                entry = self._begin(recipe, created, job_id, parent_id, place, folder)
             except HistoryError as error:
                 raise SaveFailed(f"The picture was not saved. {error.message}", error.hint) from error
             try:
@@ -206,14 +210,16 @@ class History:
         return entry
 
     def _begin(
-        self, recipe: Recipe, created: datetime, job_id: int | None, parent_id: int | None, place: Place
-    ) -> Entry:
+        self, recipe: Recipe, created: datetime, job_id: int | None, parent_id: int | None, place: Place,
+        folder: str | None,
+    ) -> Entry:  # fmt: skip
         """Insert the pending row, which gives the picture its number and with it its name; list those before it."""
         with self._listing_waiting() as db:
-            entry_id = insert_entry(db, recipe, created.isoformat(), job_id=job_id, parent_id=parent_id)
+            entry_id = insert_entry(db, recipe, created.isoformat(), job_id=job_id, parent_id=parent_id, folder=folder)
             path = place(db, entry_id)
             db.execute("UPDATE entries SET path = ? WHERE id = ?", (stored_path(self._paths, path), entry_id))
-        return Entry(entry_id, path, thumbnail_path(self._paths, entry_id), recipe, created, job_id, parent_id)
+        small = thumbnail_path(self._paths, entry_id)
+        return Entry(entry_id, path, small, recipe, created, job_id, parent_id, folder=folder or "")
 
     def settle(self) -> None:
         """List the pictures that are saved and not listed yet. Raises: HistoryError."""

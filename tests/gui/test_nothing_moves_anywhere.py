@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from sdstudio.app import Studio
 from sdstudio.core.errors import Cancelled, OutOfMemory
 from sdstudio.ui.widgets.card_list import CardList
+from sdstudio.ui.widgets.message_bar import MessageBar
 from tests.gui.conftest import COUNT
 
 WAIT_MS = 20_000
@@ -33,7 +34,7 @@ COME_AND_GO = ("chosenChips", "batchStrip", "exampleChips")
 
 
 def places(root: QWidget) -> dict[QWidget, QRect]:
-    """Return where everything is that a hand may be about to press; cards of a list move within it."""
+    """Return where everything is that a hand may be about to press; cards of a list and messages move apart."""
     QApplication.processEvents()
     QApplication.processEvents()
     found = {}
@@ -46,7 +47,7 @@ def places(root: QWidget) -> dict[QWidget, QRect]:
 def _is_within(part: QWidget) -> bool:
     above = part.parentWidget()
     while above is not None:
-        if isinstance(above, CardList | QComboBox | QAbstractSpinBox) or above.objectName() in COME_AND_GO:
+        if isinstance(above, CardList | MessageBar | QComboBox | QAbstractSpinBox) or above.objectName() in COME_AND_GO:
             return True
         above = above.parentWidget()
     return part.objectName().startswith("qt_")

@@ -84,7 +84,7 @@ def _carry_over(old: sqlite3.Connection, database: Database, entry_id: int) -> b
     if row is None or row["path"] != new["path"]:
         return None
     there = set(row.keys())
-    marks = {name: row[name] for name in ("rating", "favourite", "parent_id") if name in there and row[name]}
+    marks = {name: row[name] for name in ("rating", "favourite", "parent_id", "folder") if name in there and row[name]}
     tags = _all(old, "SELECT tag FROM entry_tags WHERE entry_id = ?", entry_id)
     collections = _all(
         old, "SELECT name FROM collections JOIN collection_entries ON collection_id = id WHERE entry_id = ?", entry_id

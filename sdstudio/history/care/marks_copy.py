@@ -24,7 +24,7 @@ KEPT: Final = 3
 """How many days' copies there are."""
 _NAME: Final = re.compile(r"marks-(\d{8})\.db")
 _TABLES: Final = {
-    "entries": ("id INTEGER PRIMARY KEY", "path", "rating", "favourite", "parent_id"),
+    "entries": ("id INTEGER PRIMARY KEY", "path", "rating", "favourite", "parent_id", "folder"),
     "entry_tags": ("tag", "entry_id"),
     "collections": ("id INTEGER PRIMARY KEY", "name"),
     "collection_entries": ("collection_id", "entry_id"),

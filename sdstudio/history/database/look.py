@@ -20,6 +20,8 @@ from sdstudio.history.database.search import Asked, Condition
 RATING_MAXIMUM: Final = 5
 _SIZE: Final = f"{column('width')} || '×' || {column('height')}"
 DAYS: Final = {"today": ("Today", 0), "week": ("Last 7 days", 6), "month": ("Last 30 days", 29)}
+_PARTS_NAMED: Final = 2
+"""Of a folder: its last ones tell it from others, the first ones say where the disk is."""
 _LISTED: Final = 500
 """Most values of a facet that are offered: a menu."""
 
@@ -116,6 +118,20 @@ def _composed(values: Sequence[str]) -> list[str | int]:
     return [unicodedata.normalize("NFC", value) for value in values]
 
 
+def _within(values: Sequence[str]) -> Condition:
+    """Pictures that were imported from a folder, or from one below it: "0" is the sign behind "/"."""
+    below = "(folder = ? OR (folder >= ? AND folder < ?))"
+    bounds: list[str | int] = []
+    for value in values:
+        bounds += [value, value.rstrip("/") + "/", value.rstrip("/") + "0"]
+    return f"({' OR '.join(below for _ in values)})", bounds
+
+
+def _folder_name(value: str) -> str:
+    parts = value.rstrip("/").split("/")
+    return value if len(parts) <= _PARTS_NAMED + 1 else "…/" + "/".join(parts[-_PARTS_NAMED:])
+
+
 def _dated(values: Sequence[str]) -> Condition:
     tests, bounds = [], []
     for value in values:
@@ -152,6 +168,11 @@ _TAGS_COUNTED: Final = f"""SELECT tag AS value, count(*) AS number FROM entry_ta
 _COLLECTIONS_COUNTED: Final = f"""SELECT name AS value, count(entries.id) AS number FROM collections
     LEFT JOIN collection_entries ON collection_id = collections.id
     LEFT JOIN entries ON entries.id = entry_id AND {VISIBLE} GROUP BY collections.id ORDER BY name LIMIT {_LISTED}"""
+_FOLDERS_COUNTED: Final = f"""WITH each AS (SELECT folder, count(*) AS number
+    FROM entries INDEXED BY entries_shown WHERE {VISIBLE} AND folder IS NOT NULL GROUP BY 1)
+    SELECT above.folder AS value, sum(each.number) AS number FROM each AS above JOIN each
+    ON each.folder = above.folder OR (each.folder >= rtrim(above.folder, '/') || '/'
+        AND each.folder < rtrim(above.folder, '/') || '0') GROUP BY 1 ORDER BY 1 LIMIT {_LISTED}"""
 _MONTHS_COUNTED: Final = f"""SELECT substr(created, 1, 7) AS value, count(*) AS number
     FROM entries INDEXED BY entries_shown WHERE {VISIBLE} GROUP BY 1 ORDER BY 1 DESC LIMIT {_LISTED}"""
 
@@ -168,6 +189,7 @@ FACETS: Final = (
     Facet("size", "Size", _among(_SIZE), _counted(_SIZE)),
     Facet("tag", "Tag", _tagged, _TAGS_COUNTED, every=True, by_mark=True),
     Facet("collection", "Collection", _collected, _COLLECTIONS_COUNTED, by_mark=True),
+    Facet("folder", "Folder", _within, _FOLDERS_COUNTED, name=_folder_name, one=True),
 )  # fmt: skip
 FACET_BY_KEY: Final = {row.key: row for row in FACETS}
 

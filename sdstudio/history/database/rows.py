@@ -29,6 +29,7 @@ class Entry:
         parent_id: The entry it is a re-run or a variation of.
         rating: 0 for none, 1 to 5.
         favourite: Whether it was marked as one.
+        folder: Where it was imported from, with ``/`` on every system; "" for what was made here.
     """
 
     id: int
@@ -40,11 +41,12 @@ class Entry:
     parent_id: int | None = None
     rating: int = 0
     favourite: bool = False
+    folder: str = ""
 
 
 log = logging.getLogger(__name__)
 
-COLUMNS = "id, path, recipe, created, job_id, parent_id, rating, favourite"
+COLUMNS = "id, path, recipe, created, job_id, parent_id, rating, favourite, folder"
 
 
 def entry_of(row: sqlite3.Row, paths: StudioPaths) -> Entry:
@@ -59,6 +61,7 @@ def entry_of(row: sqlite3.Row, paths: StudioPaths) -> Entry:
         parent_id=row["parent_id"],
         rating=row["rating"],
         favourite=bool(row["favourite"]),
+        folder=row["folder"] or "",
     )
 
 
@@ -89,12 +92,14 @@ def insert_entry(
     entry_id: int | None = None,
     job_id: int | None = None,
     parent_id: int | None = None,
+    folder: str | None = None,
 ) -> int:
     """Insert a pending row without a path, index its words and return its id. A job that is gone becomes NULL."""
     cursor = db.execute(
-        "INSERT INTO entries (id, state, path, created, recipe, job_id, parent_id) VALUES (?, 'pending', '', ?, ?,"
-        " (SELECT id FROM jobs WHERE id = ?), (SELECT id FROM entries WHERE id = ?))",
-        (entry_id, created, recipe.model_dump_json(), job_id, parent_id),
+        "INSERT INTO entries (id, state, path, created, recipe, job_id, parent_id, folder)"
+        " VALUES (?, 'pending', '', ?, ?,"
+        " (SELECT id FROM jobs WHERE id = ?), (SELECT id FROM entries WHERE id = ?), ?)",
+        (entry_id, created, recipe.model_dump_json(), job_id, parent_id, folder),
     )
     assert cursor.lastrowid is not None
     index_words(db, cursor.lastrowid, recipe)

@@ -153,6 +153,12 @@ def _groups_and_places(db: sqlite3.Connection) -> None:
     db.execute("UPDATE jobs SET cleared = 1 WHERE state IN ('done', 'cancelled')")  # they were not on the list
 
 
+@migration(5)
+def _folders(db: sqlite3.Connection) -> None:
+    """Where pictures were imported from; what was imported before does not tell."""
+    db.execute("ALTER TABLE entries ADD COLUMN folder TEXT")
+
+
 def connect(path: Path, request_type: type[BaseModel] = GenerationRequest) -> sqlite3.Connection:
     """Open the database, making or migrating it where needed. In autocommit: see `transaction`.
 
@@ -254,7 +260,7 @@ def _add_column(db: sqlite3.Connection, row: Parameter) -> None:
 
 def _wanted_index(wanted: Sequence[Parameter]) -> str:
     # state and deleted_at are the same in every row of it; without them SQLite 3.40 looks them up in the table.
-    marks = ("state", "deleted_at", "created", "rating", "favourite", "model_title")
+    marks = ("state", "deleted_at", "created", "rating", "favourite", "model_title", "folder")
     columns = ("id", *marks, *(column(row.name) for row in wanted))
     return f"CREATE INDEX entries_shown ON entries ({', '.join(columns)}) WHERE {VISIBLE}"
 

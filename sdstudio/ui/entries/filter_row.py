@@ -21,7 +21,11 @@ from sdstudio.ui.widgets.menu_buttons import unlit_after
 
 THUMBNAIL_PX: Final = (96, 384)
 """Least and largest side of a thumbnail's cell."""
-_NONE: Final = {"tag": "No tags yet: press T on a picture", "collection": "No collections yet: press C on a picture"}
+_NONE: Final = {
+    "tag": "No tags yet: press T on a picture",
+    "collection": "No collections yet: press C on a picture",
+    "folder": "No pictures imported from a folder yet",
+}
 
 
 class FilterRow(QWidget):
@@ -51,10 +55,10 @@ class FilterRow(QWidget):
         self.menu: QMenu | None = None
         flow_holder = QWidget(self)
         flow = FlowLayout(GRID // 2, flow_holder)
-        self.places_button = chip_button("Days and collections", "placesButton", self)
+        self.places_button = chip_button("Days and folders", "placesButton", self)
         self.places_button.setText(f" {self.places_button.text()}")
         self.places_button.setCheckable(True)
-        self.places_button.setToolTip("Show or hide the list of days and collections")
+        self.places_button.setToolTip("Show or hide the list of days, folders and collections")
         set_icon(self.places_button, "list-ordered", "muted", 12)
         flow.addWidget(self.places_button)
         for facet in FACETS:

@@ -1,7 +1,8 @@
-"""The list beside the grid of the history: all pictures, collections, each month with its days; one click shows one.
+"""The list beside the grid of the history: all pictures, collections, folders, months and days; a click shows one.
 
 What it offers is counted in the background, again when pictures came or went. Choosing a place takes that of another:
-a day and a collection are not chosen together here, though the filters above the grid can do it.
+a day and a collection are not chosen together here, though the filters above the grid can do it. Folders are those that
+pictures were imported from, each below the one it lies in.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from sdstudio.background.tasks import TaskRunner
-from sdstudio.history.database.look import Look
+from sdstudio.history.database.look import FACET_BY_KEY, Look
 from sdstudio.history.store import History
 from sdstudio.ui.entries.model import HistoryModel
 from sdstudio.ui.theme import GRID
 
 _WIDTH_PX: Final = GRID * 23
 _DELAY_MS: Final = 400
-_PLACES: Final = ("date", "collection")
+_PLACES: Final = ("date", "collection", "folder")
 """Facets of which a place of the list is a value."""
 _PLACE: Final = Qt.ItemDataRole.UserRole + 1
 _WITHIN: Final = "     "
@@ -31,11 +32,11 @@ Counted = Sequence[tuple[str, int]]
 
 
 class HistoryPlaces(QListWidget):
-    """Days and collections to choose from.
+    """Days, folders and collections to choose from.
 
     Args:
         model: What is narrowed.
-        history: Knows the days and collections.
+        history: Knows what there is.
         tasks: Where they are counted.
         parent: As Qt has it.
     """
@@ -43,7 +44,7 @@ class HistoryPlaces(QListWidget):
     def __init__(self, model: HistoryModel, history: History, tasks: TaskRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("historyPlaces")
-        self.setAccessibleName("Days and collections")
+        self.setAccessibleName("Days, folders and collections")
         self.setFixedWidth(_WIDTH_PX)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -71,15 +72,16 @@ class HistoryPlaces(QListWidget):
         listing = self._history.listing
         self._tasks.run(
             "Counting pictures",
-            lambda _task: (listing.count(Look()), listing.days(), listing.facet("collection")),
+            lambda _task: (listing.count(Look()), listing.days(), listing.facet("collection"), listing.facet("folder")),
             lambda counted: self._fill(*counted),
             urgent=True,
         )
 
-    def _fill(self, count: int, days: Counted, collections: Counted) -> None:
+    def _fill(self, count: int, days: Counted, collections: Counted, folders: Counted) -> None:
         """Offer what there is; the list keeps its place."""
         rows: list[tuple[str, int, tuple[str, str]]] = [("All pictures", count, ("", ""))]
         rows += [(name, number, ("collection", name)) for name, number in collections]
+        rows += [(_WITHIN * depth + name, number, ("folder", path)) for path, name, depth, number in tree_of(folders)]
         month = ""
         for day, number in days:
             if day[:7] != month:
@@ -92,7 +94,7 @@ class HistoryPlaces(QListWidget):
         self.clear()
         for name, number, place in rows:
             item = QListWidgetItem(f"{name}  ({number:,})", self)
-            item.setToolTip(item.text().strip())
+            item.setToolTip(place[1] if place[0] == "folder" else item.text().strip())
             item.setData(_PLACE, place)
         self._is_showing = False
         self._show_chosen()
@@ -119,6 +121,19 @@ class HistoryPlaces(QListWidget):
             for old in look.values(each):
                 look = look.with_value(each, old, on=False)
         self._model.set_look(look.with_value(facet, value) if facet else look)
+
+
+def tree_of(folders: Counted) -> list[tuple[str, str, int, int]]:
+    """Return path, name, depth and number of pictures of each folder, each below the one it lies in."""
+    found: list[tuple[str, str, int, int]] = []
+    above: list[str] = []
+    for path, number in sorted(folders, key=lambda each: each[0].split("/")):
+        while above and not path.startswith(above[-1].rstrip("/") + "/"):
+            above.pop()
+        name = path[len(above[-1].rstrip("/")) + 1 :] if above else FACET_BY_KEY["folder"].name(path)
+        found.append((path, name, len(above), number))
+        above.append(path)
+    return found
 
 
 def _month_name(month: str) -> str:

@@ -197,3 +197,27 @@ def test_the_list_of_days_counts_what_arrives_and_is_there_after_a_restart(studi
     again = build()
     again.window.pages.open("History")
     assert again.window.pages.currentWidget().places.isVisible()
+
+
+def test_folders_of_imports_stand_in_the_list_as_a_tree_and_are_chosen_by_mouse_and_keyboard(studio, page, qtbot):
+    with closing(sqlite3.connect(studio.paths.database)) as db, db:
+        db.execute("UPDATE entries SET folder = '/disk/old/a1111' WHERE id <= 30")
+        db.execute("UPDATE entries SET folder = '/disk/old/a1111/grids' WHERE id BETWEEN 31 AND 40")
+    places, model = page.findChild(QListWidget, "historyPlaces"), studio.window.history_model
+    QTest.mouseClick(page.findChild(QPushButton, "placesButton"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: places.count() == 5, timeout=WAIT_MS)
+    assert names(places)[1:3] == ["…/old/a1111  (40)", "grids  (10)"]
+    choose(places, "grids  (10)")
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == 10, timeout=WAIT_MS)
+    assert page.findChild(QPushButton, "chosen_folder").text() == "Folder: …/a1111/grids  ×"
+    QTest.keyClick(places, Qt.Key.Key_Up)
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == 40, timeout=WAIT_MS)
+    filters = page.filters
+    QTest.mouseClick(page.findChild(QPushButton, "filter_folder"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: filters.menu is not None and filters.menu.isVisible(), timeout=WAIT_MS)
+    assert [action.text() for action in filters.menu.actions()] == ["…/old/a1111\t40", "…/a1111/grids\t10"]
+    QTest.keyClick(filters.menu, Qt.Key.Key_Down)
+    QTest.keyClick(filters.menu, Qt.Key.Key_Down)
+    QTest.keyClick(filters.menu, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == 10, timeout=WAIT_MS)
+    assert places.currentItem().text().strip() == "grids  (10)"

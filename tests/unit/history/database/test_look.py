@@ -40,6 +40,8 @@ def filled(history, home):
         for entry_id, back in enumerate(days, 1):
             day = (TODAY - timedelta(days=back)).isoformat()
             db.execute("UPDATE entries SET created = ? WHERE id = ?", (f"{day}T12:00:00+00:00", entry_id))
+        for entry_id, folder in ((1, "/old"), (2, "/old/frogs"), (3, "/old 2")):
+            db.execute("UPDATE entries SET folder = ? WHERE id = ?", (folder, entry_id))
     history.marks.rate([1], 5)
     history.marks.rate([2], 3)
     history.marks.set_favourite([3], True)

@@ -137,6 +137,8 @@ def test_an_old_database_becomes_todays_with_its_rows(tmp_path, version):
             words = db.execute("SELECT negative_prompt FROM entries_text WHERE rowid = 2").fetchone()[0]
             assert words == "café, strasse, izmir\n\n"
             assert db.execute("SELECT entry_id FROM collection_entries").fetchone()[0] == 2
+        folders = [row[0] for row in db.execute("SELECT folder FROM entries ORDER BY id")]
+        assert folders == ([] if version == 0 else [None, None] if version < 5 else ["/pictures/hearts", None])
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path, monkeypatch):

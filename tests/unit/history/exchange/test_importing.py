@@ -4,6 +4,8 @@ import errno
 import hashlib
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from sdstudio.core.errors import SaveFailed
 from sdstudio.core.paths import StudioPaths
 from sdstudio.history import store
 from sdstudio.history.care.recovery import Recovery
+from sdstudio.history.database.look import Look
 from sdstudio.history.exchange.importing import SAYS_NOTHING, find_pictures, import_pictures
 from sdstudio.history.picture_text.foreign.origin import origin_of
 from sdstudio.history.picture_text.pnginfo import write_png
@@ -276,3 +279,39 @@ def write_png_quickly(file: Path, pixels: Image.Image, number: int) -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("parameters", f"number {number}\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: {number}")
     pixels.save(file, pnginfo=info, compress_level=1)
+
+
+def test_each_folder_that_was_imported_from_is_counted_with_those_below_it(history, others):
+    beside = others.parent / "from elsewhere 2"
+    beside.mkdir()
+    write_png(beside / "k.png", picture("navy"), recipe("another", seed=8))
+    made_here = history.save(picture("navy"), recipe("made here", seed=9))
+    import_pictures(history, [others, beside / "k.png"])
+    assert history.get(made_here.id).folder == ""
+    above = others.as_posix()
+    counted = [(above, 6), (f"{above} 2", 1), (f"{above}/deeper", 2)]
+    assert history.listing.facet("folder") == counted
+    for folder, number in counted:
+        found = history.listing.entries(history.listing.ids(Look(chosen=(("folder", folder),))))
+        assert len(found) == number
+        assert all((entry.folder + "/").startswith(folder + "/") for entry in found)
+
+
+def test_a_picture_from_a_folder_whose_name_is_no_text_is_imported_all_the_same(history, tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    write_png(folder / "f.png", picture("navy"), recipe("one of ours", seed=7))
+    assert str(import_pictures(history, [folder])) == "1 picture imported."
+    assert [value for value, _ in history.listing.facet("folder")] == [f"{tmp_path.as_posix()}/?"]
+
+
+def test_an_old_history_takes_pictures_with_their_folder(home, others):
+    home.create()
+    old = Path(__file__).parents[1] / "old_databases" / "4.sql"
+    with closing(sqlite3.connect(home.database)) as db:
+        db.executescript(old.read_text(encoding="utf-8"))
+    with closing(History(home, lambda path: path)) as history:
+        before = history.count()
+        import_pictures(history, [others / "a.png"])
+        assert history.count() == before + 1
+        assert history.listing.facet("folder") == [(others.as_posix(), 1)]

@@ -63,7 +63,6 @@ def test_a_narrow_line_is_no_higher_and_has_the_chips_behind_the_last(holder, ch
     assert len(shown(chips)) + int(chips.more_button.text()) == 2
 
 
-
 def test_those_behind_the_last_chip_can_be_taken_away_too(holder, chips):
     holder.resize(280, 90)
     chips.set_names(NAMES)
