@@ -45,7 +45,7 @@ def busy(build: Any, qtbot: Any) -> Any:
     window.panel.field("width").set_value(100)
     window.editor.generate_button.click()
     assert window.panel.field("width").error
-    window.say("Data folder: it is read-only.", "warning")
+    window.shell.say("Data folder: it is read-only.", "warning")
     window.editor.prompt_edit.setFocus()
     return studio
 

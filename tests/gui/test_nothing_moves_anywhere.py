@@ -187,7 +187,7 @@ def test_nothing_moves_on_the_history_page_while_one_filters_sorts_and_selects(f
 def test_nothing_moves_in_the_library_while_hashes_are_computed_and_models_come(build: Any, qtbot: Any) -> None:
     window = build().window
     window.pages.open("Library")
-    library = window.pages.library
+    library = window.pages.currentWidget()
     qtbot.waitUntil(lambda: library.models.details.shown is not None, timeout=WAIT_MS)
     for width in (900, 1600):
         window.resize(width, 700)

@@ -293,7 +293,7 @@ class TestSaidWhereItIsAbout:
         generate(studio)
         qtbot.waitUntil(lambda: "kept in memory" in studio.window.message.message, timeout=WAIT_MS)
         qtbot.waitUntil(lambda: "Disk full" in studio.window.editor.message, timeout=WAIT_MS)
-        studio.window.say("Something else.")
+        studio.window.shell.say("Something else.")
         close = studio.window.message.findChild(QToolButton, "dismissMessageButton")
         QTest.mouseClick(close, Qt.MouseButton.LeftButton)
         assert "kept in memory" in studio.window.message.message, "said again once what covered it has gone"
