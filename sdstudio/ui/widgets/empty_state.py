@@ -104,7 +104,7 @@ class EmptyState(QWidget):
         return QSize(super().minimumSizeHint().width(), 4 * GRID + self._heading.sizeHint().height())
 
     def _fit(self) -> None:
-        """Leave out first the icon, then the sentence, then suggestions but the first, then what leads elsewhere."""
+        """Leave out first the icon, then the sentence, suggestions but the first, what leads elsewhere, the margin."""
         width = self.width() - 4 * GRID
         heights = {
             part: GRID + (part.heightForWidth(width) if part.hasHeightForWidth() else part.sizeHint().height())
@@ -117,6 +117,8 @@ class EmptyState(QWidget):
                 *self._chips[:1],
             )
         }
+        margin = 0 if self.height() < 6 * GRID + heights[self._heading] else GRID * 2
+        self._column.setContentsMargins(GRID * 2, margin, GRID * 2, margin)
         needed = 4 * GRID + sum(heights.values())
         for part in list(heights)[1:]:
             part.setVisible(needed <= self.height())
