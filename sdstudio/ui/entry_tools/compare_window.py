@@ -31,6 +31,7 @@ from sdstudio.history.verdict import AMPLIFIED, Outcome, Verdict, judged
 from sdstudio.ui.entries.recipe_text import PROMPTS, every_fact
 from sdstudio.ui.entry_tools.compare_view import CompareMode, CompareView
 from sdstudio.ui.theme import GRID, STRONG, current_theme, mark, tokens
+from sdstudio.ui.widgets.images import as_qimage
 from sdstudio.ui.widgets.window_size import open_at
 
 _MODES: Final = (
@@ -123,9 +124,7 @@ class CompareWindow(QDialog):
             same = verdict.outcome is Outcome.IDENTICAL
             self._said.setText("Every pixel is the same." if same else "Of different sizes: B is scaled to A.")
             return
-        rgb = verdict.difference.convert("RGB")
-        image = QImage(rgb.tobytes(), rgb.width, rgb.height, rgb.width * 3, QImage.Format.Format_RGB888).copy()
-        self.view.set_difference(image)
+        self.view.set_difference(as_qimage(verdict.difference))
         how_much = f"by {verdict.largest} of 255 at most, {verdict.mean:.2f} on average"
         self._said.setText(f"{verdict.share:.1%} of the pixels differ, {how_much}.")
 

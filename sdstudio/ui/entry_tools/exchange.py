@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from sdstudio.core.errors import SaveFailed, StudioError
 from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.pictures.opening import ENDINGS, shown
+from sdstudio.core.pictures.opening import ENDINGS, OPEN_FILTER, shown
 from sdstudio.core.request.request import Recipe
 from sdstudio.history.picture_text.foreign.origin import Reading
 from sdstudio.history.store import Entry
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from sdstudio.ui.entry_tools.care_dialog import CareDialog
     from sdstudio.ui.entry_tools.export_dialog import ExportDialog
     from sdstudio.ui.entry_tools.import_dialog import ImportDialog
-
-PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp)"
 
 
 class Exchange(QObject):
@@ -122,7 +120,7 @@ class Exchange(QObject):
 
     def ask_for_pictures(self) -> None:
         """Let the user choose pictures to import."""
-        dialog = self._file_dialog("Import pictures", PICTURES)
+        dialog = self._file_dialog("Import pictures", OPEN_FILTER)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         dialog.filesSelected.connect(lambda names: self.import_paths([Path(name) for name in names]))
         dialog.open()

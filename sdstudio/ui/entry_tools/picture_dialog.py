@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (
     QDialog,
     QFormLayout,
@@ -27,6 +27,7 @@ from sdstudio.history.picture_text.foreign.origin import Reading
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.buttons import fill, push_button
 from sdstudio.ui.widgets.dialog_foot import ALSO, CLOSE, DO, MARGIN, dialog_foot
+from sdstudio.ui.widgets.images import as_qimage
 from sdstudio.ui.widgets.window_size import open_at
 
 PICTURE_PX = 256
@@ -174,6 +175,4 @@ def _said(value: object) -> str:
 
 
 def _pixmap(small: Image.Image) -> QPixmap:
-    pixels = small.convert("RGB")
-    image = QImage(pixels.tobytes(), pixels.width, pixels.height, pixels.width * 3, QImage.Format.Format_RGB888)
-    return QPixmap.fromImage(image.copy())
+    return QPixmap.fromImage(as_qimage(small))

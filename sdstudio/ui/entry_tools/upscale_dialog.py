@@ -31,6 +31,7 @@ from sdstudio.jobs.upscale_orders import (
 from sdstudio.ui.forms.asset_editors import offer
 from sdstudio.ui.forms.field import Field
 from sdstudio.ui.theme import GRID, mark
+from sdstudio.ui.widgets.bring_forward import bring_forward
 from sdstudio.ui.widgets.buttons import fill, push_button
 from sdstudio.ui.widgets.dialog_foot import CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.widgets.work_bar import WorkBar
@@ -105,9 +106,7 @@ class UpscaleDialog(QDialog):
             self.setWindowTitle(f"Upscale {what}")
             offer({"upscaler": self.upscaler.editor}, assets, "")
             self._read_sizes()
-        self.show()
-        self.raise_()
-        self.activateWindow()
+        bring_forward(self)
         self.factor.editor.setFocus()
 
     @property

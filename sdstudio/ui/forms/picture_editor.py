@@ -27,6 +27,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from sdstudio.core.params import Parameter
+from sdstudio.core.pictures.opening import OPEN_FILTER
 from sdstudio.ui import theme
 from sdstudio.ui.forms.editor import Editor, camel, tooltip
 from sdstudio.ui.theme import GRID, RADIUS, mark
@@ -35,7 +36,7 @@ from sdstudio.ui.widgets.drop_answer import accept_as_copy
 from sdstudio.ui.widgets.flow_layout import FlowLayout
 from sdstudio.ui.widgets.picture_drag import Offer, offer_of
 
-PICTURES: Final = "Pictures (*.png *.jpg *.jpeg *.webp);;All files (*)"
+PICTURES: Final = f"{OPEN_FILTER};;All files (*)"
 EMPTY_PX: Final = 72
 FILLED_PX: Final = 120
 INVITATION: Final = "Drop a picture here, or choose one…"

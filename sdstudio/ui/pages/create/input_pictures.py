@@ -28,6 +28,7 @@ from sdstudio.ui.pages.create.canvas import Canvas
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
+from sdstudio.ui.widgets.images import as_qimage
 from sdstudio.ui.widgets.picture_drag import Offer
 
 FIELD: Final = INIT.field
@@ -235,10 +236,8 @@ def _seen_of(path: Path, pictures: InputPictures) -> Seen:
         width, height = upright_size(image)
         image.draft("RGB", (2 * SMALL_PX, 2 * SMALL_PX))  # a JPEG is decoded no larger than it is needed
         image.thumbnail((SMALL_PX, SMALL_PX), Image.Resampling.LANCZOS)
-        rgb = as_seen(image)
-    data = rgb.tobytes()
-    shown_small = QImage(data, rgb.width, rgb.height, rgb.width * 3, QImage.Format.Format_RGB888).copy()
-    return Seen(shown_small, shown(name or path.name), width, height)
+        small = as_qimage(as_seen(image))
+    return Seen(small, shown(name or path.name), width, height)
 
 
 def fitted(small: QImage, width: int, height: int, fit: str) -> QImage:

@@ -12,13 +12,12 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from sdstudio.core.errors import StudioError
 from sdstudio.core.params import parameters
-from sdstudio.core.pictures.opening import shown
+from sdstudio.core.pictures.opening import OPEN_FILTER, shown
 from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history.picture_text.foreign.origin import INPUT_PICTURE, Reading, origin_of
 from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import EntryActions
-from sdstudio.ui.entry_tools.exchange import PICTURES
 from sdstudio.ui.pages.create.acts import Acts
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
 from sdstudio.ui.pages.create.prompt.controller import PromptController
@@ -72,7 +71,7 @@ class ParametersController(QObject):
     def ask_for_file(self) -> None:
         """Let the user choose a picture whose parameters to use."""
         folder = str(self._history.placing.folder)
-        dialog = QFileDialog(self._shell.over, "Open a picture's parameters", folder, PICTURES)
+        dialog = QFileDialog(self._shell.over, "Open a picture's parameters", folder, OPEN_FILTER)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(lambda path: self.use_file(Path(path)))

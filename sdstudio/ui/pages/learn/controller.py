@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtGui import QPixmap
 
 from sdstudio.background.explaining import Explainer, Explanation
 from sdstudio.core.errors import StudioError
@@ -15,6 +15,7 @@ from sdstudio.history.store import Entry
 from sdstudio.library.prompt_tokens import TokenCounter
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.shell import Services, Shell
+from sdstudio.ui.widgets.images import as_qimage
 
 if TYPE_CHECKING:
     from sdstudio.ui.pages.learn.page import LearnPage
@@ -106,7 +107,5 @@ class ExplainController(QObject):
     def _show(self, explanation: Explanation, tokens: list[str]) -> None:
         if self._page is None:
             return
-        image = explanation.pixels.convert("RGB")
-        data = image.tobytes()
-        shown = QImage(data, image.width, image.height, 3 * image.width, QImage.Format.Format_RGB888)
-        self._page.explain_view.show_explanation(explanation, tokens, QPixmap.fromImage(shown.copy()))
+        picture = QPixmap.fromImage(as_qimage(explanation.pixels))
+        self._page.explain_view.show_explanation(explanation, tokens, picture)

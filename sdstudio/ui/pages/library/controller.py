@@ -21,6 +21,7 @@ from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, VAE
 from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.titles import model_titles
+from sdstudio.core.pictures.opening import OPEN_FILTER
 from sdstudio.library.library import Library
 from sdstudio.library.remarks import Remark, own_values
 from sdstudio.library.scanning.sidecar import pictures_beside, words_beside
@@ -225,7 +226,7 @@ class LibraryController(QObject):
                 self._take_cover(asset, entry.path)
         else:
             dialog = QFileDialog(self.page, f"A cover for {asset.name}")
-            dialog.setNameFilter("Pictures (*.png *.jpg *.jpeg *.webp)")
+            dialog.setNameFilter(OPEN_FILTER)
             dialog.fileSelected.connect(lambda path: self._take_cover(asset, Path(path)))
             dialog.finished.connect(dialog.deleteLater)
             dialog.open()

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from sdstudio.core.errors import StudioError
 from sdstudio.core.folding import folded
 from sdstudio.ui.theme import GRID, mark
+from sdstudio.ui.widgets.bring_forward import bring_forward
 from sdstudio.ui.widgets.buttons import fill, push_button
 from sdstudio.ui.widgets.dialog_foot import CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.widgets.message_bar import MessageBar
@@ -70,9 +71,7 @@ class PresetDialog(QDialog):
     def open_at_search(self) -> None:
         """Show it as things are now, with the cursor in its search."""
         self.reload()
-        self.show()
-        self.raise_()
-        self.activateWindow()
+        bring_forward(self)
         self.search_edit.setFocus(Qt.FocusReason.OtherFocusReason)
         self.search_edit.selectAll()
 

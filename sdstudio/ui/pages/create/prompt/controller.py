@@ -39,6 +39,7 @@ from sdstudio.ui.pages.create.prompt.past_prompts_dialog import PastPrompts
 from sdstudio.ui.pages.create.prompt.style_dialog import StyleDialog
 from sdstudio.ui.theme import set_icon
 from sdstudio.ui.undo import Change
+from sdstudio.ui.widgets.bring_forward import bring_forward
 
 COUNT_DELAY_MS = 120
 PROMPTS_READ = 1000
@@ -341,9 +342,7 @@ class PromptController(QObject):
             self._builder = PromptBuilder(self._window)
             self._builder.insert_requested.connect(self._editor.append_prompt)
             self._builder.replace_requested.connect(self._editor.set_prompt)
-        self._builder.show()
-        self._builder.raise_()
-        self._builder.activateWindow()
+        bring_forward(self._builder)
 
     def _find_past(self, query: str, show: Callable[[Sequence[PastPrompt]], None]) -> None:
         self._tasks.run("Searching past prompts", lambda _task: past_prompts(self._history.listing, query), show)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from sdstudio.history.database.past_prompts import PastPrompt
 from sdstudio.ui.theme import GRID, mark
+from sdstudio.ui.widgets.bring_forward import bring_forward
 from sdstudio.ui.widgets.buttons import push_button
 from sdstudio.ui.widgets.dialog_foot import ALSO, CLOSE, DO, MARGIN, dialog_foot
 from sdstudio.ui.widgets.window_size import open_at
@@ -81,9 +82,7 @@ class PastPrompts(QDialog):
 
     def open_at_search(self) -> None:
         """Show it with the cursor in the search field."""
-        self.show()
-        self.raise_()
-        self.activateWindow()
+        bring_forward(self)
         self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.search.selectAll()
         self.refresh()
