@@ -271,9 +271,14 @@ class PromptController(QObject):
 
     def _dialog(self, book: StyleBook, title: str, noun: str, has_prompt: bool) -> StyleDialog:
         if noun not in self._dialogs:
-            self._dialogs[noun] = StyleDialog(book, title, noun, has_prompt, self._window)
-            self._dialogs[noun].saved.connect(self._on_book_saved)
+            dialog = self._dialogs[noun] = StyleDialog(book, title, noun, has_prompt, self._window)
+            dialog.saved.connect(self._on_book_saved)
+            dialog.discarded.connect(lambda stood: self._on_discarded(dialog, noun, stood))
         return self._dialogs[noun]
+
+    def _on_discarded(self, dialog: StyleDialog, noun: str, stood: tuple[tuple[Style, ...], int]) -> None:
+        change = Change(f"Changed {noun}s discarded", lambda: dialog.take_up(stood))
+        self.style_kept.emit(change, f"What was changed in the {noun}s is not saved.", [])
 
     def _on_book_saved(self) -> None:
         there = {style.name for style in self.styles.styles}

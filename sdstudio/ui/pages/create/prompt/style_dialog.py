@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,8 @@ class StyleDialog(QDialog):
 
     #: The book was changed.
     saved = Signal()
+    #: It was closed over changes that are not saved; carries them for `take_up`: all styles, and the chosen row.
+    discarded = Signal(object)
 
     def __init__(self, book: StyleBook, title: str, noun: str, has_prompt: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -86,6 +89,13 @@ class StyleDialog(QDialog):
         self._fill(len(self._styles) - 1)
         self.name_edit.setFocus(Qt.FocusReason.OtherFocusReason)
         self.name_edit.selectAll()
+
+    def take_up(self, stood: tuple[Sequence[Style], int]) -> None:
+        """Open again with what was discarded."""
+        self.show()
+        styles, row = stood
+        self._styles = list(styles)
+        self._fill(row)
 
     def import_from(self, path: Path) -> None:
         """Add the styles of a file, in place of those of the same names; kept with Save as all changes."""
@@ -187,7 +197,10 @@ class StyleDialog(QDialog):
         """Close without keeping anything."""
         super().reject()
         self._message.dismiss()
+        stood, row = tuple(self._styles), self.list.currentRow()
         self.reload()
+        if stood != tuple(self._styles):
+            self.discarded.emit((stood, row))
 
     def _lay_out(self) -> None:
         self.list.setObjectName(f"{self._noun}List")

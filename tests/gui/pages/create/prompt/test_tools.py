@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractItemView, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QToolButton
 
@@ -352,3 +353,22 @@ def test_everything_in_the_dialogs_has_an_accessible_name(studio):
     widgets = [widget for dialog in dialogs for kind in kinds for widget in dialog.findChildren(kind)]
     assert [widget.objectName() for widget in widgets if not widget.accessibleName()] == []
     assert [type(widget) for widget in widgets if not widget.objectName() and not widget.property("chip")] == []
+
+
+def test_leaving_changed_styles_unsaved_can_be_undone(studio):
+    studio.window.findChild(QAction, "action_styles").trigger()
+    dialog = find(studio, StyleDialog, "styleDialog")
+    QTest.mouseClick(dialog.findChild(QPushButton, "styleNewButton"), Qt.MouseButton.LeftButton)
+    edit = dialog.findChild(QPlainTextEdit, "stylePromptEdit")
+    QTest.keyClicks(edit, "in the manner of old maps")
+    QTest.mouseClick(dialog.findChild(QPushButton, "styleCancelButton"), Qt.MouseButton.LeftButton)
+    assert not dialog.isVisible()
+    assert "not saved" in studio.window.message.message
+    undo = next(button for button in studio.window.message.findChildren(QPushButton) if button.text() == "Undo")
+    QTest.mouseClick(undo, Qt.MouseButton.LeftButton)
+    assert dialog.isVisible()
+    assert edit.toPlainText() == "in the manner of old maps"
+    QTest.mouseClick(dialog.findChild(QPushButton, "styleSaveButton"), Qt.MouseButton.LeftButton)
+    assert not dialog.isVisible()
+    assert studio.window.message.message == ""
+    assert "in the manner of old maps" in [style.prompt for style in StyleBook.of_styles(studio.paths).styles]
