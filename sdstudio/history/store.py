@@ -333,8 +333,7 @@ class History:
                 "Delete the file by hand.",
             ) from error
         if where is not None:
-            # A trash below a folder whose name is not UTF-8: bytes are no text for SQLite.
-            place = str(where) if is_utf8(str(where)) else os.fsencode(where)
+            place = str(where) if is_utf8(str(where)) else os.fsencode(where)  # bytes are no text for SQLite
             self._set(entry_id, datetime.now().astimezone().isoformat(), place)
         with suppress(OSError):
             thumbnail_path(self._paths, entry_id).unlink(missing_ok=True)
@@ -345,14 +344,12 @@ class History:
         Raises:
             HistoryError: Some are no longer in the trash; the others have been brought back.
         """
-        back: list[Entry] = []
-        gone: list[int] = []
+        back, gone = list[Entry](), list[int]()
         for entry_id in ids:
             rows = self._database.read(
                 f"SELECT {COLUMNS}, trashed_to FROM entries WHERE id = ? AND state = 'done'", (_bound(entry_id),)
             )
-            trashed_to = rows[0]["trashed_to"] if rows else None
-            if rows and (trashed_to == NOT_THERE or bring_back(self._paths.home / rows[0]["path"], trashed_to)):
+            if rows and bring_back(self._paths.home / rows[0]["path"], rows[0]["trashed_to"]):
                 self._set(entry_id, None, None)
                 back.append(entry_of(rows[0], self._paths))
             else:

@@ -18,7 +18,7 @@ from sdstudio.core.request.request import Recipe
 from sdstudio.core.trash import take_out
 from sdstudio.history.bulk_work import SAVING_LOCK, saving_lock
 from sdstudio.history.care.carry_over import carry_over_jobs, carry_over_marks
-from sdstudio.history.care.deletions import undo_cut_off_deletions
+from sdstudio.history.care.deletions import NOT_THERE, undo_cut_off_deletions
 from sdstudio.history.care.marks_copy import keep_marks
 from sdstudio.history.care.moved import moved_pictures, reunite
 from sdstudio.history.database.rows import index_words, insert_entry, remove_row, stored_path, stored_recipe
@@ -245,6 +245,8 @@ def set_aside(paths: StudioPaths) -> Path:
 
 def bring_back(file: Path, trashed_to: str | bytes | None) -> bool:
     """Bring a picture back from the trash; False when it is no longer there. Raises: HistoryError."""
+    if trashed_to == NOT_THERE:
+        return True  # nor was it when it was deleted
     place = Path(os.fsdecode(trashed_to)) if trashed_to else None
     try:
         return take_out(file, place)
