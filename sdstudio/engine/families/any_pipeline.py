@@ -22,6 +22,13 @@ from sdstudio.engine.device.memory import SWITCHES, MemorySwitch
 from sdstudio.engine.families.base import Begin, TextInputs
 from sdstudio.engine.prompting.checks import check_clip_skip_of, too_long
 
+# Both libraries log to stderr what the studio tells as events or checks itself, and draw bars over the CLI's.
+# Here, because a pipeline warns while it is imported, and families import theirs.
+diffusers.utils.logging.set_verbosity_error()
+diffusers.utils.logging.disable_progress_bar()
+transformers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+
 
 class AnyPipeline:
     """A `Family` that takes nothing for granted but the arguments that text-to-image pipelines share."""

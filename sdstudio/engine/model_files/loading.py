@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import diffusers
 import torch
-import transformers
 from diffusers.loaders.single_file_utils import SingleFileComponentError
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
@@ -48,12 +46,6 @@ LIBRARY_ERRORS: Final = (
     OSError, ValueError, TypeError, LookupError, AttributeError, ImportError, RuntimeError, ArithmeticError,
     SafetensorError, SingleFileComponentError, StrictDataclassError,
 )  # fmt: skip
-
-# Both libraries log to stderr what the studio tells as events or checks itself, and draw bars over the CLI's.
-diffusers.utils.logging.set_verbosity_error()
-diffusers.utils.logging.disable_progress_bar()
-transformers.utils.logging.set_verbosity_error()
-transformers.utils.logging.disable_progress_bar()
 
 
 @dataclass(frozen=True, slots=True)
