@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import functools
 import gc
+import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -108,6 +110,32 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+class _Kept(logging.Handler):
+    """Keeps the lines that are logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.levelname} {record.name}: {record.getMessage()}")
+
+
+@pytest.fixture(autouse=True)
+def _no_stray_log_line(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in which the studio logs a warning or an error, unless it reads the log or is marked ``logs(pattern)``."""
+    kept = _Kept()
+    log = logging.getLogger("sdstudio")
+    log.addHandler(kept)
+    yield
+    log.removeHandler(kept)
+    if "caplog" in request.fixturenames:
+        return
+    expected = [pattern for mark in request.node.iter_markers("logs") for pattern in mark.args]
+    stray = [line for line in kept.lines if not any(re.search(pattern, line) for pattern in expected)]
+    assert stray == []
 
 
 def _native_threads() -> set[tuple[str, str]]:

@@ -77,6 +77,7 @@ def test_cancelling_stops_the_one_and_forgets_the_others(floor, verifier, entry,
     assert floor.heard.of("job_finished")[0].made == 1
 
 
+@pytest.mark.logs("unexpected error")
 def test_an_error_is_the_verdict_of_its_picture_alone(floor, verifier, entry, qtbot):
     def fail(_engine, _cancel):
         raise ModelNotFound("Model = x: it is gone.")

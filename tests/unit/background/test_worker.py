@@ -205,6 +205,7 @@ def test_an_engine_that_cannot_be_made_fails_jobs_and_is_tried_again(build):
     assert floor.queue.get(second.id).state is JobState.DONE
 
 
+@pytest.mark.logs("unexpected error")
 def test_a_broken_installation_is_told_and_reported(build):
     def make_engine(settings: Settings) -> ScriptedEngine:
         raise ImportError("libtorch_cpu.so: cannot open shared object file")

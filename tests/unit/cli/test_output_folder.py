@@ -26,6 +26,7 @@ def run(home, tiny_models, monkeypatch, capsys):
     return call
 
 
+@pytest.mark.logs("a picture goes to the data folder")
 def test_pictures_there_are_drawn_found_begun_from_verified_exported_and_checked(run, home, tmp_path):
     output = tmp_path / "output"
     output.mkdir()

@@ -113,6 +113,7 @@ def test_what_is_no_id_leads_nowhere(inputs, paths, key):
 
 
 @pytest.mark.parametrize("note", [b"", b"[]", b"{", b'{"name": 5, "entry": "x"}', b'{"entry": true}', b"\xff" * 20])
+@pytest.mark.logs("the note on the input picture")
 def test_a_note_that_cannot_be_read_costs_no_picture(inputs, paths, png, note):
     kept = inputs.keep(png, entry_id=3)
     (paths.inputs / f"{kept.id}.json").write_bytes(note)
