@@ -125,7 +125,7 @@ class _Kept(logging.Handler):
 
 @pytest.fixture(autouse=True)
 def _no_stray_log_line(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test in which the studio logs a warning or an error, unless it reads the log or is marked ``logs(pattern)``."""
+    """Fail a test in which the studio logs a warning, unless it reads the log or is marked ``logs(pattern)``."""
     kept = _Kept()
     log = logging.getLogger("sdstudio")
     log.addHandler(kept)

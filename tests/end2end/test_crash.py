@@ -35,7 +35,7 @@ def test_a_save_killed_at_any_line_loses_nothing_and_leaves_nothing_half_done(qu
     told = result("save", quick_folder / "home")
     assert told["problems"] == []
     assert told["kills"] > 100
-    assert {"store.py", "schema.py", "rows.py", "files.py", "pnginfo.py", "thumbnails.py"} <= set(told["files"])
+    assert {"store.py", "schema.py", "rows.py", "bulk_work.py", "pnginfo.py", "thumbnails.py"} <= set(told["files"])
     assert told["recovered"] > 10, "kills after the picture reached its name"
 
 

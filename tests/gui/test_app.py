@@ -124,6 +124,7 @@ class TestOneWindow:
 
 
 class TestBadFiles:
+    @pytest.mark.logs("the history was damaged")
     def test_a_damaged_history_is_kept_and_rebuilt_from_the_pictures(self, build, qtbot, home):
         studio = build()
         make_picture(studio, qtbot, "red heart")

@@ -122,6 +122,7 @@ class _Listening(QLabel):
 
 def test_no_forgotten_window_is_deleted_while_qt_restyles_all_windows(qtbot, qapp):
     """Qt walks a list of all widgets: one deleted in the middle is freed memory in that list."""
+    gc.enable()  # a start before this test may have put it off
     theme = apply_theme(qapp, "dark")
     label = _Listening()
     qtbot.addWidget(label)

@@ -267,6 +267,7 @@ class TestSaidWhereItIsAbout:
         assert studio.window.editor.message == "Not enough memory for 512 x 512. Make it smaller."
         assert QApplication.activeModalWidget() is None
 
+    @pytest.mark.logs("unexpected error")
     def test_an_unexpected_error_offers_its_report_and_the_studio_goes_on(self, build, qtbot):
         def crash(_engine, _cancel) -> None:
             raise ZeroDivisionError("a bug")

@@ -70,6 +70,7 @@ def test_pictures_go_where_the_settings_say_from_the_next_one_on_and_after_a_res
     assert drawn(again, qtbot, 5).path.parent == output / "heart-5"
 
 
+@pytest.mark.logs("a picture goes to the data folder")
 def test_a_folder_that_is_gone_is_told_with_a_way_on_and_no_picture_is_lost(build, qtbot, output, home):
     Settings(output_folder=output).save(home.settings)
     studio = build()

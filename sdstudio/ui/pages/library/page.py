@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -134,6 +134,19 @@ class ModelManager(QWidget):
         super().resizeEvent(event)
         self.rescan_button.setMinimumWidth(0)
         self._fit_titles()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """The buttons' own sizes are known once the style sheet has been applied to them."""
+        super().showEvent(event)
+        for button in (*self._titles, *self._tab_titles):
+            button.ensurePolished()
+        self._fit_titles()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Another font or style needs another room."""
+        super().changeEvent(event)
+        if self.isVisible() and event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit_titles()
 
     def _fit_titles(self) -> None:
         for button, title in self._titles.items():

@@ -253,7 +253,9 @@ def test_what_was_left_out_is_told_in_one_line(manager):
     assert "/c: it could not be read." in label.toolTip()
 
 
-@pytest.mark.parametrize(("size", "text"), [(0, ""), (38_000_000, "38 MB"), (900, "1 KB"), (2_130_000_000, "2.1 GB")])
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, ""), (38_000_000, "38 MB"), (900, "900 bytes"), (1, "1 byte"), (2_130_000_000, "2.1 GB")]
+)
 def test_sizes_are_readable(size, text):
     assert readable_size(size) == text
 

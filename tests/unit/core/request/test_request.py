@@ -244,6 +244,7 @@ def test_what_another_version_stored_is_read_as_far_as_it_is_known(caplog):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"request": 5}', '{"request": {}}', "[" * 100_000])
+@pytest.mark.logs("a stored recipe holds")
 def test_what_is_no_recipe_is_a_value_error(text):
     with pytest.raises(ValueError, match=r"."):
         Recipe.stored(text)
@@ -257,6 +258,7 @@ def test_a_recipe_tells_the_hashes_of_what_it_was_drawn_with():
     assert Recipe(app="t", request=request, made_with={"adapters": "none"}).file_hashes == (("told", "99aabbcc"),)
 
 
+@pytest.mark.logs("a stored recipe holds")
 def test_a_recipe_with_wrong_facts_keeps_the_right_ones():
     text = json.dumps({"app": 5, "request": {"prompt": "a fox"}, "duration_s": None, "model_name": "Tiny"})
     read = Recipe.stored(text)

@@ -112,6 +112,7 @@ def test_a_model_of_the_catalogue_arrives_and_can_be_used_at_once(view, server, 
     said = " ".join(label.text() for label in card.findChildren(QLabel))
     assert "about 2.6 GB" in said
     assert "Stability AI Community Licence" in said
+    qtbot.wait(50)  # the fields above are laid out in two rows
     place = card.mapTo(studio.window, QPoint())
     press(card.get_button)
     assert not card.get_button.isEnabled()
