@@ -54,6 +54,7 @@ def fill(history: History) -> tuple[list[int], Image.Image, SaveFailed]:
             return saved, pixels, error
 
 
+@pytest.mark.logs("Disk full")
 def test_a_full_disk_keeps_what_is_saved_writes_nothing_half_and_works_again_with_room(small_disk):
     paths = StudioPaths(small_disk / "home")
     history, _ = started(paths, no_trash)

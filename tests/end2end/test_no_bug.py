@@ -450,11 +450,13 @@ def bugs_of(bench: Bench, turns: int) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.logs("")
 def test_no_damaged_file_ends_in_a_bug(bench):
     assert bugs_of(bench(7), 1) == []
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.logs("")
 def test_no_damaged_file_of_many_ends_in_a_bug(bench):
     assert bugs_of(bench(11), 2) == []
