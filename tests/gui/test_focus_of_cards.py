@@ -91,7 +91,7 @@ def test_a_card_is_used_by_keyboard(busy, qtbot):
     assert menu.objectName() == "queueMenu"
     QTest.keyClick(menu, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: QApplication.activePopupWidget() is None, timeout=WAIT_MS)
-    retry = next(button for button in card(busy, "fail").findChildren(QPushButton) if button.text() == "Retry")
+    retry = next(button for button in card(busy, "fail").findChildren(QPushButton) if button.text() == "Run again")
     reach(retry)
     QTest.keyClick(retry, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: not retry.isVisible(), timeout=WAIT_MS)
