@@ -17,6 +17,7 @@
         NotOffered              no such repository, version or file
         ServerTroubled          the server is overloaded or out of order: ask again later
         DownloadDamaged         what came is not what was promised: contents, length or name
+      BackendLost               what draws is gone: a process that ended, a connection that broke off
       OutOfMemory               the device's or the computer's memory did not suffice
       InvalidNumbers            NaN or infinity while sampling
       SaveFailed                disk full, read-only folder, impossible name

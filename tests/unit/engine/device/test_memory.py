@@ -214,8 +214,13 @@ def test_memory_that_runs_out_while_it_is_being_saved_is_said_as_such(studio, mo
     here = studio("sd1", Settings(previews=False))
     here.make([5])
 
-    def refuse(*_args):
-        raise torch.OutOfMemoryError("CUDA out of memory.")
+    begun: list[MemoryPlan] = []
+
+    def refuse(plan, *rest):
+        begun.append(plan)
+        if len(begun) > 1:  # the first plan is that of the job itself
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        apply(plan, *rest)
 
     with Full(here.pipe.unet), monkeypatch.context() as patched:
         patched.setattr("sdstudio.engine.model_files.loading.apply", refuse)
