@@ -16,6 +16,8 @@ from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.verdict import Outcome, judged
 from tests.unit.history.conftest import everything_below, noise, picture, recipe, started
 
+pytestmark = pytest.mark.logs("history.care.recovery", "history.kept_as")
+
 FORMATS = pytest.mark.parametrize(("kept_as", "ending"), [("png", ".png"), ("webp", ".webp"), ("jpeg", ".jpg")])
 
 

@@ -22,6 +22,8 @@ from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.store import History
 from tests.unit.history.conftest import everything_below, noise, picture, recipe, started
 
+pytestmark = pytest.mark.logs("history.care.recovery", "a picture goes to the data folder")
+
 BY_SEED = "{model}/{seed}"
 FORMATS = pytest.mark.parametrize("kept_as", ["png", "webp", "jpeg"])
 

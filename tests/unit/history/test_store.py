@@ -183,6 +183,7 @@ def test_every_call_that_fails_leaves_nothing_and_can_be_repeated(history, home,
     assert history.entries() == [entry]
 
 
+@pytest.mark.logs("history.store")
 def test_a_picture_without_room_for_its_thumbnail_is_kept(history, monkeypatch):
     def refuse(path, pixels):
         raise SaveFailed("Disk full: no thumbnail.")
@@ -195,6 +196,7 @@ def test_a_picture_without_room_for_its_thumbnail_is_kept(history, monkeypatch):
     assert history.thumbnail(entry).is_file()
 
 
+@pytest.mark.logs("history.store")
 def test_a_picture_on_disk_is_listed_as_soon_as_the_database_can_be_written_again(history, home, trash, monkeypatch):
     with monkeypatch.context() as patched:
         real = Database.transaction
@@ -300,6 +302,7 @@ def test_a_newer_history_is_refused_and_kept(home, trash):
     assert not list(home.home.glob("*.bad-*"))
 
 
+@pytest.mark.logs("a stored (recipe|request) holds")
 def test_a_recipe_of_another_version_is_still_shown(history, home):
     entry = history.save(picture(), recipe())
     with sqlite3.connect(home.database) as db:

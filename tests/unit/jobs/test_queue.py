@@ -213,6 +213,7 @@ def test_job_ids_are_never_given_twice(queue):
     assert queue.submit(request(), [1]).id > job.id
 
 
+@pytest.mark.logs("a stored (recipe|request) holds")
 def test_a_job_of_another_version_is_still_listed(queue, home):
     job = queue.submit(request(), [1])
     stored = {**json.loads(job.request.model_dump_json()), "sharpness": 3, "steps": 9000}
@@ -236,6 +237,7 @@ def test_a_row_that_nobody_can_read_is_named(queue, home):
     assert queue.next() == job
 
 
+@pytest.mark.logs("a stored (recipe|request) holds")
 def test_a_request_with_nulls_is_read_as_far_as_it_is_allowed(queue, home):
     queue.submit(request("frog"), [1])
     with sqlite3.connect(home.database) as db:

@@ -101,6 +101,7 @@ def test_too_long_notes_are_refused(remarks, tmp_path):
         remarks.keep(tmp_path / "a", "", Remark("x" * (NOTES_MAXIMUM + 1)))
 
 
+@pytest.mark.logs("library.remarks")
 def test_a_damaged_table_says_nothing_and_is_told_when_written(remarks, home, tmp_path):
     home.remarks.write_bytes(b"no database" * 100)
     assert remarks.of(tmp_path / "a") == Remark()

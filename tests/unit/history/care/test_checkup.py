@@ -38,6 +38,8 @@ from sdstudio.history.store import History
 from sdstudio.jobs.queue import JobQueue
 from tests.unit.history.conftest import noise, picture, recipe, started
 
+pytestmark = pytest.mark.logs("history.care.recovery")
+
 
 @pytest.fixture
 def filled(history) -> History:

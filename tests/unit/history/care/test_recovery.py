@@ -17,6 +17,8 @@ from sdstudio.history.store import History
 from sdstudio.jobs.queue import JobQueue, JobState
 from tests.unit.history.conftest import everything_below, picture, recipe, started, written
 
+pytestmark = pytest.mark.logs("history.care.recovery")
+
 
 class KilledError(BaseException):
     """Ends a save as a kill would: nothing is cleaned up afterwards."""

@@ -203,6 +203,7 @@ def test_odd_names_fail_in_one_line_or_are_imported_under_a_plain_name(history, 
     assert "nowhere.png: it cannot be read (No such file or directory)" in str(report.failed[0])
 
 
+@pytest.mark.logs("history.care.recovery")
 def test_the_history_rebuilt_from_the_pictures_alone_is_the_same(history, home: StudioPaths, trash, others):
     made = [history.save(picture(), recipe(f"made here {n}", seed=n)) for n in range(3)]
     import_pictures(history, [others])
@@ -238,6 +239,7 @@ def killed_import(history: History, source: Path, monkeypatch: pytest.MonkeyPatc
             import_pictures(history, [source])
 
 
+@pytest.mark.logs("history.care.recovery")
 def test_an_import_that_is_cut_off_is_finished_at_the_next_start(history, home, trash, others, monkeypatch):
     killed_import(history, others / "b.jpg", monkeypatch)
     assert history.count() == 0

@@ -390,6 +390,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.logs("history.picture_text.pnginfo")
 def test_broken_and_hostile_files_have_no_recipe(tmp_path, name):
     path = tmp_path / "x.png"
     if HOSTILE[name] is not None:
@@ -426,6 +427,7 @@ def test_very_long_text_is_not_read(tmp_path):
     assert recipe_of(tmp_path / "long.png") is None
 
 
+@pytest.mark.logs("a stored (recipe|request) holds")
 def test_a_recipe_of_a_newer_version_is_read_as_far_as_it_is_known(tmp_path):
     values = json.loads(recipe("future").model_dump_json())
     values["format"] = 9
