@@ -124,7 +124,7 @@ class TestOneWindow:
 
 
 class TestBadFiles:
-    @pytest.mark.logs("the history was damaged")
+    @pytest.mark.logs("the history was damaged", "put right after the last run")
     def test_a_damaged_history_is_kept_and_rebuilt_from_the_pictures(self, build, qtbot, home):
         studio = build()
         make_picture(studio, qtbot, "red heart")
