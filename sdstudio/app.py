@@ -220,8 +220,6 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
     Raises:
         StudioError: The history cannot be used; the data folder is free again.
     """
-    from PySide6.QtCore import QTimer  # noqa: PLC0415
-
     from sdstudio.background.controller import JobController  # noqa: PLC0415
     from sdstudio.background.model_works import Workshop  # noqa: PLC0415
     from sdstudio.background.tasks import TaskRunner  # noqa: PLC0415
@@ -243,15 +241,8 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         # The user's own folders may lie on a slow disk: they are read once the window is up.
         library = Library(paths, open_pickles=settings.open_pickles)
         resolver = RequestResolver(library)
-        worker = Worker(
-            make_engine or _real_engine,
-            queue,
-            history,
-            library.find,
-            library.hash_of,
-            settings,
-            resolve=resolver.resolve,
-        )
+        draws = make_engine or _real_engine
+        worker = Worker(draws, queue, history, library.find, library.hash_of, settings, resolve=resolver.resolve)
         controller = JobController(worker, queue, library.find, check=resolver.check, parent_of=resolver.parent_of)
         tasks = TaskRunner()
         tasks.hold()
@@ -266,20 +257,28 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         instance.close()
         raise
     studio = Studio(window, shell, controller, history, library, paths, worker, tasks, queue, instance)
-    worker.engine_ready.connect(shell.take_status)
-    worker.status_changed.connect(shell.take_status)
-    tasks.failed.connect(lambda error: shell.say(str(error), "error"))
-    instance.raise_requested.connect(window.come_forward)
-    shell.settings_changed.connect(studio.take_settings)
-    window.when_shown(studio.start_worker)
-    controller.queue_changed.connect(lambda _jobs: studio.start_worker())
-    library.set_folders(settings.model_folders)
-    QTimer.singleShot(0, window, lambda: studio.tidy_up(kept))
-    if settings.model_folders:
-        QTimer.singleShot(0, window, shell.rescan)
+    _connect(studio, settings, kept)
     if complaints:
         shell.say(" ".join(complaints), "warning")
     return studio
+
+
+def _connect(studio: Studio, settings: Settings, kept: Path | None) -> None:
+    """Let the parts hear of each other, and leave for the first turn of the event loop what can wait."""
+    from PySide6.QtCore import QTimer  # noqa: PLC0415
+
+    window, shell, worker = studio.window, studio.shell, studio.worker
+    worker.engine_ready.connect(shell.take_status)
+    worker.status_changed.connect(shell.take_status)
+    studio.tasks.failed.connect(lambda error: shell.say(str(error), "error"))
+    studio.instance.raise_requested.connect(window.come_forward)
+    shell.settings_changed.connect(studio.take_settings)
+    window.when_shown(studio.start_worker)
+    studio.controller.queue_changed.connect(lambda _jobs: studio.start_worker())
+    studio.library.set_folders(settings.model_folders)
+    QTimer.singleShot(0, window, lambda: studio.tidy_up(kept))
+    if settings.model_folders:
+        QTimer.singleShot(0, window, shell.rescan)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

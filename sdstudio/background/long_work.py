@@ -16,11 +16,11 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 from sdstudio.background.tasks import TaskContext, TaskRunner
 from sdstudio.core.errors import StudioError
-from sdstudio.jobs.progress import Tell
+from sdstudio.history.bulk_work import OnProgress
 
 TELL_EVERY_S: Final = 0.1
 
-Work = Callable[[Tell, Callable[[], bool]], Any]
+Work = Callable[[OnProgress, Callable[[], bool]], Any]
 """Does the work: told how to say how far it is, and whom to ask whether it is to stop."""
 
 

@@ -11,8 +11,8 @@ from sdstudio.core.pictures.input_size import Size, enlarging, is_allowed, large
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.pictures.opening import opened_picture, upright_size
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.history.bulk_work import OnProgress
 from sdstudio.history.store import Entry
-from sdstudio.jobs.progress import Tell
 
 FACTORS: Final = (1.5, 2.0, 3.0, 4.0)
 
@@ -62,7 +62,7 @@ def sizes_of(entries: Sequence[Entry], stop: Callable[[], bool] = lambda: False)
 
 def orders_for(
     entries: Sequence[Entry], sizes: Sequence[Size | None], how: Enlargement, pictures: InputPictures,
-    tell: Tell, stop: Callable[[], bool],
+    tell: OnProgress, stop: Callable[[], bool],
 ) -> Orders:  # fmt: skip
     """Keep pictures as inputs, and return what is to be asked for. On any thread; those that do not fit are left out.
 

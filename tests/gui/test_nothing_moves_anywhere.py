@@ -54,19 +54,19 @@ def _is_within(part: QWidget) -> bool:
 
 
 class Stillness:
-    """What stood where; `check` tells what moved since."""
+    """What stood where, and what moved since."""
 
     def __init__(self, root: QWidget) -> None:
         self.root = root
         self.at_rest = places(root)
 
-    def check(self, state: str) -> None:
+    def moved(self) -> dict[str, tuple[QRect, QRect]]:
+        """Return what is not where it was: its name -> where it was, and where it is."""
         now = places(self.root)
-        moved = {
+        return {
             f"{type(part).__name__} {part.objectName()} {part.accessibleName()}": (rect, now[part])
             for part, rect in self.at_rest.items() if part in now and now[part] != rect
         }  # fmt: skip
-        assert moved == {}, state
 
 
 def wait(_engine: object, cancel: threading.Event) -> None:
@@ -96,40 +96,40 @@ def test_nothing_moves_on_create_while_one_writes_draws_marks_and_chooses(build:
         edit = window.editor.prompt_edit
         edit.setFocus()
         QTest.keyClicks(edit, ", with many words that go on and on" * 12)
-        still.check("a long prompt is typed")
+        assert still.moved() == {}, "a long prompt is typed"
         window.editor.set_styles(["Photograph", "Film still", "Portrait"])
-        still.check("a style is chosen")
+        assert still.moved() == {}, "a style is chosen"
         window.editor.set_styles(())
         QTest.keyClick(window.canvas.view, Qt.Key.Key_F)
         qtbot.waitUntil(lambda: bool(window.browser.bar.message), timeout=WAIT_MS)
-        still.check("a picture becomes a favourite")
+        assert still.moved() == {}, "a picture becomes a favourite"
         window.browser.view.selectAll()
-        still.check("several are selected")
+        assert still.moved() == {}, "several are selected"
         window.pages.open("History")
         QTest.mouseClick(window.pages.currentWidget().findChild(QPushButton, "filter_favourite"), LEFT)
         window.pages.open("Create")
         filtered = Stillness(window)
         QTest.mouseClick(window.browser.findChild(QPushButton, "chosen_favourite"), LEFT)
         assert not window.history_model.look.chosen
-        filtered.check("a filter is taken away beside the pictures")
+        assert filtered.moved() == {}, "a filter is taken away beside the pictures"
         window.pages.open("Library")
         window.pages.open("Create")
-        still.check("its line is given up while nobody sees it")
+        assert still.moved() == {}, "its line is given up while nobody sees it"
         window.editor.set_prompt("fail")
         QTest.mouseClick(window.editor.generate_button, LEFT)
         qtbot.waitUntil(lambda: "Memory" in window.editor.message, timeout=WAIT_MS)
-        still.check("a job fails")
+        assert still.moved() == {}, "a job fails"
         window.editor.set_prompt("wait")
         QTest.mouseClick(window.editor.generate_button, LEFT)
         qtbot.waitUntil(window.editor.cancel_button.isVisible, timeout=WAIT_MS)
-        still.check("a job begins")
+        assert still.moved() == {}, "a job begins"
         QTest.mouseClick(window.editor.cancel_button, LEFT)
         qtbot.waitUntil(lambda: not window.editor.cancel_button.isVisible(), timeout=WAIT_MS)
-        still.check("it is cancelled")
+        assert still.moved() == {}, "it is cancelled"
         window.panel.field("guidance_scale").set_value(1.0)
         window.panel.field("guidance_scale").set_value(29.0)
         qtbot.wait(300)
-        still.check("advice comes")
+        assert still.moved() == {}, "advice comes"
         window.panel.field("guidance_scale").reset()
 
 
@@ -171,17 +171,17 @@ def test_nothing_moves_on_the_history_page_while_one_filters_sorts_and_selects(f
     ):  # fmt: skip
         model.set_look(look)
         qtbot.waitUntil(lambda: model.is_complete, timeout=WAIT_MS)
-        still.check(str(look))
+        assert still.moved() == {}, str(look)
     model.set_look(model.look.cleared())
     for sort in ("rating", "made", "newest"):
         model.set_look(type(model.look)(sort=sort))
         qtbot.waitUntil(lambda: model.is_complete, timeout=WAIT_MS)
-        still.check(sort)
+        assert still.moved() == {}, sort
     page.browser.view.selectAll()
     qtbot.wait(150)
-    still.check("all are selected")
+    assert still.moved() == {}, "all are selected"
     page.browser.bar.say("Something was done.", "info")
-    still.check("a message comes")
+    assert still.moved() == {}, "a message comes"
 
 
 def test_nothing_moves_in_the_library_while_hashes_are_computed_and_models_come(build: Any, qtbot: Any) -> None:
@@ -194,11 +194,11 @@ def test_nothing_moves_in_the_library_while_hashes_are_computed_and_models_come(
         qtbot.waitUntil(lambda width=width: window.width() == width, timeout=WAIT_MS)
         still = Stillness(library)
         library.set_scanning(True)
-        still.check("folders are scanned")
+        assert still.moved() == {}, "folders are scanned"
         library.set_scanning(False)
         library.show_hashing("Hashing 3 of 20: a model with a long name.safetensors")
-        still.check("hashes are computed")
+        assert still.moved() == {}, "hashes are computed"
         library.show_hashing("")
         library.bar.say("Something was done.", "info")
-        still.check("a message comes")
+        assert still.moved() == {}, "a message comes"
         library.bar.dismiss()

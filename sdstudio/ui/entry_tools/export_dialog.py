@@ -26,11 +26,11 @@ from PySide6.QtWidgets import (
 from sdstudio.background.long_work import LongWork
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import StudioError
+from sdstudio.history.bulk_work import OnProgress
 from sdstudio.history.exchange.contact_sheet import contact_sheets
 from sdstudio.history.exchange.export import ExportOptions, ExportReport, export_fields, export_folder, export_zip
 from sdstudio.history.formats import FORMAT_BY_KEY, FORMATS, QUALITY
 from sdstudio.history.store import Entry
-from sdstudio.jobs.progress import Tell
 from sdstudio.ui.entry_tools.results_view import Result, ResultKind, ResultsView
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.buttons import fill, push_button
@@ -238,7 +238,7 @@ class ExportDialog(QDialog):
             self._say(str(error), "error")
             return
 
-        def work(tell: Tell, stop: Callable[[], bool]) -> ExportReport:
+        def work(tell: OnProgress, stop: Callable[[], bool]) -> ExportReport:
             if kind == ZIP:
                 return export_zip(entries, target, options, tell, stop)
             if kind == SHEET:

@@ -15,11 +15,11 @@ from sdstudio.core.errors import StudioError
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.pictures.opening import shown
 from sdstudio.core.request.request import Recipe
+from sdstudio.history.bulk_work import OnProgress
 from sdstudio.history.database.marks import tidy
 from sdstudio.history.exchange.importing import ImportReport, Taken, import_pictures
 from sdstudio.history.picture_text.foreign.unused import unused_settings
 from sdstudio.history.store import History
-from sdstudio.jobs.progress import Tell
 from sdstudio.ui.entry_tools.results_view import Result, ResultKind, ResultsView
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.buttons import push_button
@@ -115,7 +115,7 @@ class ImportDialog(QDialog):
         self.results.show_results([])
         self._title.setText("Importing pictures")
 
-        def work(tell: Tell, stop: Callable[[], bool]) -> tuple[ImportReport, list[Result], dict[str, list[int]]]:
+        def work(tell: OnProgress, stop: Callable[[], bool]) -> tuple[ImportReport, list[Result], dict[str, list[int]]]:
             report = import_pictures(self._history, paths, tell, stop)
             folders: dict[str, list[int]] = {}
             for path in paths:
@@ -126,7 +126,9 @@ class ImportDialog(QDialog):
 
         self._watch("Importing pictures", work, self._on_imported)
 
-    def _watch(self, doing: str, work: Callable[[Tell, Callable[[], bool]], object], done: Callable[..., None]) -> None:
+    def _watch(
+        self, doing: str, work: Callable[[OnProgress, Callable[[], bool]], object], done: Callable[..., None]
+    ) -> None:
         self._work = LongWork(self._tasks, doing, work, self)
         self._work.done.connect(done)
         self._work.failed.connect(self._on_failed)
@@ -181,7 +183,7 @@ class ImportDialog(QDialog):
         ids, back = list(self._imported), self._taken_back
         change = self._history.restore if back else self._history.delete
 
-        def work(tell: Tell, stop: Callable[[], bool]) -> int:
+        def work(tell: OnProgress, stop: Callable[[], bool]) -> int:
             for at, entry_id in enumerate(ids):
                 if stop():
                     return at

@@ -19,8 +19,8 @@ from sdstudio.core.params import Choice, FieldKind, Parameter, Ui, parameters
 from sdstudio.core.pictures.input_size import SIDE_MAXIMUM, Size, is_allowed, larger
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.history.bulk_work import OnProgress
 from sdstudio.history.store import Entry
-from sdstudio.jobs.progress import Tell
 from sdstudio.jobs.upscale_orders import (
     FACTORS,
     Enlargement,
@@ -131,7 +131,7 @@ class UpscaleDialog(QDialog):
             return
         entries, sizes, how, pictures = self._entries, self._sizes, self.how, self._pictures
 
-        def work(tell: Tell, stop: Callable[[], bool]) -> Orders:
+        def work(tell: OnProgress, stop: Callable[[], bool]) -> Orders:
             return orders_for(entries, sizes, how, pictures, tell, stop)
 
         self._say("")
