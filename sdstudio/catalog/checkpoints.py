@@ -26,6 +26,7 @@ class CheckpointSpec:
         text_width: Cross-attention width of its UNet.
         channels: Channels that its UNet takes.
         prediction: What its UNet predicts.
+        size: Side in pixels it was trained at, 0 where that is its family's.
     """
 
     key: str
@@ -35,6 +36,7 @@ class CheckpointSpec:
     text_width: int
     channels: int = 4
     prediction: str = EPSILON
+    size: int = 0
 
 
 # Where nothing tells the prediction, the first of two rows is taken: most SD 2 files are 768-v or made from it.
@@ -46,8 +48,14 @@ CHECKPOINTS: tuple[CheckpointSpec, ...] = (
     CheckpointSpec(
         "sd2", "sd2", "Stable Diffusion 2.x, 768 pixels", "StableDiffusionPipeline", 1024, prediction=V_PREDICTION
     ),
-    CheckpointSpec("sd2-base", "sd2", "Stable Diffusion 2.x, 512 pixels", "StableDiffusionPipeline", 1024),
+    # 2-base, 2-1-base and sd-turbo
+    CheckpointSpec("sd2-base", "sd2", "Stable Diffusion 2.x, 512 pixels", "StableDiffusionPipeline", 1024, size=512),
     CheckpointSpec("sdxl", "sdxl", "Stable Diffusion XL", "StableDiffusionXLPipeline", 2048),
 )
 
 CHECKPOINT_BY_KEY: Mapping[str, CheckpointSpec] = MappingProxyType({row.key: row for row in CHECKPOINTS})
+
+
+def text_to_image_rows(family: str) -> tuple[CheckpointSpec, ...]:
+    """Return the rows of a family's checkpoints that draw from noise alone."""
+    return tuple(row for row in CHECKPOINTS if row.family == family and row.channels == 4)

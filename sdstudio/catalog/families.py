@@ -55,6 +55,8 @@ class ModelFamily:
             set it on the text encoder; ``False`` leaves all layers of the negative prompt, as diffusers' pipelines do.
         align_your_steps: Noise levels (sigma) of the schedule of that name, for 11 levels (NVIDIA, "Align Your Steps",
             https://research.nvidia.com/labs/toronto-ai/AlignYourSteps/howto.html).
+        name_tells_variant: Words in the name of a model's folder say its variant and how it was distilled, as in
+            "sdxl-turbo"; ``False`` where the family says nothing of the network that such words would be about.
         overrides: Request field -> what the family changes about it.
         about: One sentence for the model list.
     """
@@ -71,6 +73,7 @@ class ModelFamily:
     final_norm_on_skip: bool = True
     skips_negative: bool = True
     align_your_steps: tuple[float, ...] = _SD1_STEPS
+    name_tells_variant: bool = True
     overrides: Mapping[str, Override] = field(default_factory=dict)
     about: str = ""
 
@@ -136,6 +139,7 @@ FAMILIES: Sequence[ModelFamily] = [
         native_size=1024,
         sizes=((1024, 1024), (832, 1216), (1216, 832)),
         skips_negative=False,
+        name_tells_variant=False,
         overrides={
             "width": Override(default=1024),
             "height": Override(default=1024),

@@ -37,13 +37,13 @@ class UnetShape:
     middle: int | None
 
 
-# What a known network's blocks that make smaller are; the cards of segmind/SSD-1B, segmind/Segmind-Vega and
+# Family, and what a known network's blocks that make smaller are; the cards of segmind/SSD-1B, segmind/Segmind-Vega and
 # etri-vilab/koala-1b and -700m.
-KNOWN: Final[Mapping[Depths, str]] = {
-    ((0, 0), (2, 2), (4, 4)): "ssd-1b",
-    ((0, 0), (1, 1), (2, 2)): "vega",
-    ((0,), (2,), (6,)): "koala",
-    ((0,), (2,), (5,)): "koala",
+KNOWN: Final[Mapping[tuple[str, Depths], str]] = {
+    ("sdxl", ((0, 0), (2, 2), (4, 4))): "ssd-1b",
+    ("sdxl", ((0, 0), (1, 1), (2, 2))): "vega",
+    ("sdxl", ((0,), (2,), (6,))): "koala",
+    ("sdxl", ((0,), (2,), (5,))): "koala",
 }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from sdstudio.catalog.checkpoints import CHECKPOINTS, V_PREDICTION
+from sdstudio.catalog.checkpoints import EPSILON, V_PREDICTION, text_to_image_rows
 from sdstudio.catalog.families import FAMILY_BY_KEY, ModelFamily, family_of_pipeline
 from sdstudio.catalog.few_steps import starting_values
 from sdstudio.catalog.kinds import CHECKPOINT, KIND_BY_KEY, PICKLES, VARIANT_BY_KEY
@@ -40,9 +40,6 @@ WEIGHT_SUFFIXES: Final = (".safetensors", ".bin")
 _OTHER_WEIGHTS: Final = (".safetensors", ".gguf", ".bin", ".msgpack", ".onnx", ".h5", ".ckpt", ".pt", ".pth")
 
 _CONFIG_MAXIMUM_BYTES: Final = 64 * 2**20
-_SD2_BASE: Final = 512
-"""Side in pixels of an SD 2 that predicts epsilon: 2-base, 2-1-base and sd-turbo."""
-
 _FETCH_AGAIN: Final = "Get the model again from where it came from."
 
 
@@ -138,13 +135,14 @@ def without_vae(info: ModelInfo) -> Finding:
 
 
 def _sized(info: ModelInfo) -> ModelInfo:
-    """Return a checkpoint with what its row says: its pipeline; and its size, of an SD 2 that is no 768-v, of Turbo."""
-    rows = [row for row in CHECKPOINTS if row.family == info.family and row.channels == 4]
+    """Return a checkpoint with what its row says: its pipeline and size; the size may be its variant's (Turbo), too."""
+    rows = text_to_image_rows(info.family)
     if not rows:
         return info
-    info = replace(info, pipeline=rows[0].pipeline)
-    is_base = info.family == "sd2" and not info.variant.startswith(V_PREDICTION)
-    side = info.defaults.get("width", _SD2_BASE if is_base else 0)
+    predicted = V_PREDICTION if info.variant.startswith(V_PREDICTION) else EPSILON
+    row = next((row for row in rows if row.prediction == predicted), rows[0])
+    info = replace(info, pipeline=row.pipeline)
+    side = info.defaults.get("width", row.size)
     if not side:
         return info
     defaults = {"width": side, "height": side, **info.defaults}
@@ -296,7 +294,7 @@ def _file_names(folder: Path) -> set[str]:
 def _with_family(info: ModelInfo, notes: ModelNotes) -> ModelInfo:
     unet, vae = _config(info.path / "unet"), _config(info.path / "vae")
     family = FAMILY_BY_KEY.get(notes.family) or family_of_pipeline(info.pipeline, _width(unet))
-    variant = CHANNEL_VARIANTS.get(_channels(unet, "in_channels"), "") or _variant(info, family.key)
+    variant = CHANNEL_VARIANTS.get(_channels(unet, "in_channels"), "") or _variant(info, family)
     return _fitted(info, notes, unet, vae, variant)
 
 
@@ -309,7 +307,7 @@ def _fitted(info: ModelInfo, notes: ModelNotes, unet: dict[str, Any], vae: dict[
         message = f"{NOTES_FILE}: latent_rgb has {rows} rows and is not used: {rule}."
         info = replace(info, preview=None, warnings=(*info.warnings, message))
     native = _native_size(unet, vae) or family.native_size
-    told = title_of(info.path) if info.layout is ModelLayout.FOLDER and family.key != "other" else ""
+    told = title_of(info.path) if info.layout is ModelLayout.FOLDER and family.name_tells_variant else ""
     defaults = {**info.defaults, **_variant_defaults(variant, told)}
     if native != family.native_size:
         defaults.update(width=native, height=native)
@@ -319,7 +317,7 @@ def _fitted(info: ModelInfo, notes: ModelNotes, unet: dict[str, Any], vae: dict[
     return replace(info, family=family.key, variant=variant, defaults=MappingProxyType(defaults), sizes=sizes)
 
 
-def _variant(info: ModelInfo, family: str) -> str:
+def _variant(info: ModelInfo, family: ModelFamily) -> str:
     """Return a folder's variant: by what its scheduler predicts, else by its name."""
     file = info.path / "scheduler" / "scheduler_config.json"
     scheduler = _json(file) if file.is_file() else {}
@@ -328,7 +326,7 @@ def _variant(info: ModelInfo, family: str) -> str:
         return EDM_VARIANTS[predicts_v]
     if predicts_v:
         return V_PREDICTION
-    return variant_of_name(title_of(info.path)) if family in ("sd1", "sd2", "sdxl") else ""
+    return variant_of_name(title_of(info.path)) if family.name_tells_variant else ""
 
 
 def _check_purpose(info: ModelInfo) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sdstudio.catalog.checkpoints import CHECKPOINTS, V_PREDICTION
+from sdstudio.catalog.checkpoints import CHECKPOINTS, V_PREDICTION, text_to_image_rows
 from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY, family_of_pipeline
 from sdstudio.catalog.few_steps import few_steps_of, predicts_picture
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, OTHER, UPSCALER, VAE, VARIANT_BY_KEY, VARIANTS
@@ -210,7 +210,7 @@ def _structure(header: Header, family: str) -> str | None:
     if not changes:
         return None if changes is None else ""
     shape = unet_shape(header.tensors)
-    return KNOWN.get(shape.down, "pruned") if shape is not None and family == "sdxl" else "pruned"
+    return KNOWN.get((family, shape.down), "pruned") if shape is not None else "pruned"
 
 
 def _carried_family(header: Header) -> str:
@@ -238,10 +238,11 @@ def _family(header: Header) -> str:
 
 
 def _prediction(header: Header, name: str, family: str) -> str:
-    """Return "v_prediction" where the file says so, "v_prediction?" for an SD 2 that says nothing, else ""."""
+    """Return "v_prediction" where the file says so, "v_prediction?" where its family has both and it says nothing."""
     told = prediction_in(header) or prediction_in_name(name)
     if told == V_PREDICTION:
         return V_PREDICTION
-    if told or family != "sd2" or variant_of_name(name):
+    predictions = {row.prediction for row in text_to_image_rows(family)}
+    if told or len(predictions) < 2 or variant_of_name(name):
         return ""
     return V_PREDICTION if "768" in name else f"{V_PREDICTION}?"

@@ -48,7 +48,7 @@ def test_a_network_that_was_cut_is_described_so_that_it_has_the_same_weights(nam
     if name.startswith("koala"):
         name = "koala"
     if key == "sdxl":
-        assert KNOWN[unet_shape(names).down] == name
+        assert KNOWN["sdxl", unet_shape(names).down] == name
 
 
 def test_what_no_configuration_describes_is_none_and_a_part_tells_nothing():
