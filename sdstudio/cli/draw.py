@@ -16,7 +16,7 @@ from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio, opened_history
 from sdstudio.cli.destinations import Destination, HistoryDestination, PathDestination
 from sdstudio.cli.interrupt import interrupt_sets
-from sdstudio.cli.progress import Progress
+from sdstudio.cli.progress import ProgressBars
 from sdstudio.core.errors import Cancelled, StudioError
 from sdstudio.core.events import EngineEvent, ImageMade
 from sdstudio.core.models.model import ModelInfo
@@ -114,7 +114,7 @@ class Drawing:
         self._order = order
         self._destination = destination
         self._as_json = as_json
-        self._progress = Progress(console, order.batch_size)
+        self._progress = ProgressBars(console, order.batch_size)
         self._cancel = threading.Event()
         self._made = 0
 

@@ -12,7 +12,7 @@ from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio, add_run_flags, opened_history
 from sdstudio.cli.flags import given
 from sdstudio.cli.interrupt import interrupt_sets
-from sdstudio.cli.progress import Progress
+from sdstudio.cli.progress import ProgressBars
 from sdstudio.core.errors import InvalidRequest, StudioError
 from sdstudio.core.params import parameters
 from sdstudio.core.settings import Settings
@@ -55,7 +55,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 def _verify(studio: Studio, entries: Iterator[Entry], args: argparse.Namespace, console: Console) -> int:
     cancel = threading.Event()
-    progress = Progress(console, 1)
+    progress = ProgressBars(console, 1)
     engine = make_backend(studio.settings)
     library, flags, as_json = studio.library, given(args, parameters(Settings)), args.json
     redrawer = Redrawer(engine, studio.settings, library.find, RequestResolver(library).resolve, library.hash_of, flags)
@@ -78,7 +78,7 @@ def _verify(studio: Studio, entries: Iterator[Entry], args: argparse.Namespace, 
     return 0 if all_identical else 1
 
 
-def _tell(console: Console, progress: Progress, entry: Entry, verdict: Verdict, as_json: bool) -> None:
+def _tell(console: Console, progress: ProgressBars, entry: Entry, verdict: Verdict, as_json: bool) -> None:
     progress.close()
     if as_json:
         console.record(verdict_facts(entry, verdict))
@@ -89,7 +89,7 @@ def _tell(console: Console, progress: Progress, entry: Entry, verdict: Verdict, 
             console.result(f"      {cause}")
 
 
-def _tell_error(console: Console, progress: Progress, entry: Entry, error: StudioError, as_json: bool) -> None:
+def _tell_error(console: Console, progress: ProgressBars, entry: Entry, error: StudioError, as_json: bool) -> None:
     progress.close()
     if as_json:
         console.record({"id": entry.id, "path": str(entry.path), "outcome": "failed", "error": str(error)})

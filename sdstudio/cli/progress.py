@@ -12,14 +12,15 @@ from tqdm import tqdm
 
 from sdstudio.cli.console import Console
 from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ImageMade, ModelLoading, Notice, StepDone
+from sdstudio.jobs.progress import progress_of
 
 _PARTS = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
 _TILES = "{desc} {percentage:3.0f}%|{bar}| tile {n_fmt}/{total_fmt}, {remaining} left"
 _STEPS = "{desc} {percentage:3.0f}%|{bar}| step {n_fmt}/{total_fmt}, {rate_fmt}, {remaining} left"
 
 
-class Progress:
-    """Shows engine events on stderr; says nothing when the console is quiet. `close` it at the end."""
+class ProgressBars:
+    """Shows engine events on stderr; shows nothing when the console is quiet. `close` it at the end."""
 
     def __init__(self, console: Console, batch_size: int) -> None:
         self._console = console
@@ -30,27 +31,24 @@ class Progress:
 
     def show(self, event: EngineEvent) -> None:
         """Show one event."""
+        progress = progress_of(event)
+        title = progress.title if progress is not None else ""
         match event:
             case ModelLoading():
-                bar = self._opened(_PARTS, 1.0)
-                bar.set_description_str(f"Loading {event.model}: {event.part}", refresh=False)
-                self._move(bar, event.fraction)
+                self._move(self._opened(_PARTS, 1.0), title, event.fraction)
             case Enlarging():
                 if event.tile == 0:
                     self.close()
                 bar = self._opened(_TILES, event.total)
                 bar.total = event.total
-                bar.set_description_str("Enlarging", refresh=False)
-                self._move(bar, event.tile)
+                self._move(bar, title, event.tile)
             case StepDone():
                 bar = self._opened(_STEPS, event.total * ceil(event.image_count / self._batch_size))
-                last = min(event.image + event.count, event.image_count)
-                bar.set_description_str(f"Drawing {last} of {event.image_count}", refresh=False)
-                self._move(bar, self._batches_done * event.total + event.step)
+                self._move(bar, title, self._batches_done * event.total + event.step)
                 self._batches_done += event.step == event.total
             case Decoding():
                 if self._bar is not None and self._layout == _STEPS:
-                    self._bar.set_description_str(f"Decoding {event.image + 1} of {event.image_count}")
+                    self._bar.set_description_str(title)
             case Notice():
                 self.say(f"note: {event.message} {event.hint}")
             case ImageMade():
@@ -92,7 +90,8 @@ class Progress:
         return self._bar
 
     @staticmethod
-    def _move(bar: tqdm[Any], position: float) -> None:
+    def _move(bar: tqdm[Any], title: str, position: float) -> None:
+        bar.set_description_str(title, refresh=False)
         bar.update(max(0, position - bar.n))
 
 

@@ -11,11 +11,11 @@ from PySide6.QtCore import QObject, Signal
 from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.request.request import RunOptions
 from sdstudio.history.store import Entry
+from sdstudio.jobs.progress import progress_of
 from sdstudio.jobs.runner import JobEvent
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.bring_forward import bring_forward
-from sdstudio.ui.widgets.progress_words import progress_of
 
 if TYPE_CHECKING:
     from sdstudio.history.xy_grid import Cell

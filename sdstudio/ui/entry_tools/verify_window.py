@@ -28,11 +28,11 @@ from PySide6.QtWidgets import (
 from sdstudio.background.verifying import Verified, Verifier
 from sdstudio.history.store import Entry
 from sdstudio.history.verdict import AMPLIFIED, Outcome
+from sdstudio.jobs.progress import progress_of
 from sdstudio.jobs.runner import JobEvent
 from sdstudio.ui.theme import GRID, current_theme, icon, mark
 from sdstudio.ui.widgets.dialog_foot import CLOSE, MARGIN, STOP, dialog_foot
 from sdstudio.ui.widgets.picture_view import PictureView
-from sdstudio.ui.widgets.progress_words import progress_of
 from sdstudio.ui.widgets.window_size import open_at
 
 SIZE: Final = QSize(920, 620)
@@ -71,6 +71,7 @@ class VerifyWindow(QDialog):
         self._told: dict[int, Verified] = {}
         self._items: dict[int, QListWidgetItem] = {}
         self._asked = 0
+        self._fraction = 0.0
         self.list = QListWidget()
         self._head = QLabel()
         self._picture = PictureView()
@@ -135,7 +136,8 @@ class VerifyWindow(QDialog):
     def _on_progressed(self, event: JobEvent) -> None:
         progress = progress_of(event.event)
         if progress is not None:
-            self._show_progress(max(0.0, progress.fraction), progress.text)
+            fraction = progress.fraction if progress.fraction >= 0 else self._fraction
+            self._show_progress(fraction, progress.text)
 
     def _on_verified(self, told: Verified) -> None:
         self._told[told.entry.id] = told
@@ -173,6 +175,7 @@ class VerifyWindow(QDialog):
     def _show_progress(self, fraction: float, text: str) -> None:
         left = self._verifier.waiting
         done = self._asked - left
+        self._fraction = fraction
         self._bar.setVisible(bool(left))
         self.cancel_button.setVisible(bool(left))
         self._bar.setValue(round(STEPS * (done + fraction) / max(1, self._asked)))

@@ -6,8 +6,8 @@ from typing import Final
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
+from sdstudio.jobs.progress import Progress
 from sdstudio.ui.theme import GRID
-from sdstudio.ui.widgets.progress_words import Progress
 
 STARTING: Final = "Starting the engine…"
 _BAR_PARTS: Final = 1000

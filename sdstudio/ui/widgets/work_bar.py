@@ -8,8 +8,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from sdstudio.background.long_work import LongWork, WorkProgress
+from sdstudio.core.readable import readable_duration
 from sdstudio.ui.theme import GRID, mark
-from sdstudio.ui.widgets.progress_words import readable_duration
 
 _PARTS: Final = 1000
 

@@ -10,8 +10,8 @@ from PySide6.QtCore import QObject, QTimer
 from sdstudio.background.controller import JobController
 from sdstudio.core.settings import Settings
 from sdstudio.jobs.job import Group, JobState
+from sdstudio.jobs.progress import progress_of
 from sdstudio.jobs.runner import JobEvent
-from sdstudio.ui.widgets.progress_words import progress_of
 
 _PROMPT_LENGTH: Final = 80
 _SETTLE_MS: Final = 150

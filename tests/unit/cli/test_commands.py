@@ -201,14 +201,14 @@ def test_a_damaged_settings_file_is_told_and_does_not_stop_anything(run, studio)
 
 
 def test_interrupting_keeps_what_is_made_and_ends_with_130(run, monkeypatch, tmp_path):
-    show = drawing.Progress.show
+    show = drawing.ProgressBars.show
 
     def interrupted(self, event):
         show(self, event)
         if type(event).__name__ == "StepDone" and event.image == 1:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(drawing.Progress, "show", interrupted)
+    monkeypatch.setattr(drawing.ProgressBars, "show", interrupted)
     out, err = run("generate", "x", "--model", "tiny", "--count", 3, "--out", tmp_path / "o" / "x.png", code=130)
     assert out == f"{tmp_path / 'o' / 'x.png'}\n"
     assert [path.name for path in (tmp_path / "o").iterdir()] == ["x.png"]

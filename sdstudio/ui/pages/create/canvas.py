@@ -15,9 +15,10 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.background.tasks import TaskRunner
-from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ModelLoading, StepDone
+from sdstudio.core.events import Decoding, EngineEvent, StepDone
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.store import Entry
+from sdstudio.jobs.progress import progress_of
 from sdstudio.jobs.queue import Job
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.caption import PictureCaption
@@ -262,24 +263,15 @@ class Canvas(QWidget):
         self._place_overlays()
 
     def _draw_event(self, event: EngineEvent) -> None:
-        match event:
-            case ModelLoading(model=model, fraction=fraction, part=part):
-                doing = f" · {part}" if part else ""
-                self.view.set_caption(
-                    f"Loading {model}  {fraction:.0%}{doing}" if fraction < 1 else "Reading the prompt…"
-                )
-            case Enlarging(tile=tile, total=total):
-                self.view.set_caption(f"Enlarging  {tile / total:.0%}")
-            case StepDone(preview=preview) if preview is not None:
-                self._set_entry(None)
-                self._bar.hide()
-                self.view.set_preview(preview)
-            case StepDone(step=step, total=total) if not self.view.has_preview:
-                self.view.set_caption(f"Step {step} of {total}")
-            case Decoding() if not self.view.has_preview:
-                self.view.set_caption("Turning it into pixels…")
-            case _:
-                pass
+        if isinstance(event, StepDone) and event.preview is not None:
+            self._set_entry(None)
+            self._bar.hide()
+            self.view.set_preview(event.preview)
+            return
+        progress = progress_of(event)
+        is_covered = self.view.has_preview and isinstance(event, StepDone | Decoding)
+        if progress is not None and progress.caption and not is_covered:
+            self.view.set_caption(progress.caption)
 
     def _show_before(self) -> None:
         """Show what was seen before the job that left nothing."""

@@ -13,6 +13,7 @@ from sdstudio.core.errors import HistoryError, InvalidRequest, StudioError
 from sdstudio.core.events import EngineStatus, Notice
 from sdstudio.core.request.request import RunOptions
 from sdstudio.history.store import Entry
+from sdstudio.jobs.progress import Progress, in_whole, progress_of
 from sdstudio.jobs.queue import Group, Job, JobState
 from sdstudio.jobs.runner import JobEvent
 from sdstudio.jobs.saving import UnsavedPicture
@@ -22,7 +23,6 @@ from sdstudio.ui.pages.create.widgets import CreateWidgets
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import reveal
-from sdstudio.ui.widgets.progress_words import Progress, in_whole, progress_of
 from sdstudio.ui.widgets.status_line import STARTING
 
 IN_MEMORY: Final = "kept in memory."

@@ -12,13 +12,13 @@ from PySide6.QtWidgets import QFormLayout, QFrame, QLabel, QPushButton, QScrollA
 
 from sdstudio.background.tasks import Task, TaskRunner
 from sdstudio.core.errors import Cancelled
+from sdstudio.core.readable import readable_size
 from sdstudio.history.database.listing import Entries
 from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import ENTRY_ACTIONS, EntryActions
 from sdstudio.ui.entries.recipe_text import recipe_rows
 from sdstudio.ui.theme import GRID, set_icon
 from sdstudio.ui.widgets.flow_layout import FlowLayout
-from sdstudio.ui.widgets.progress_words import readable_size
 from sdstudio.ui.widgets.tooltips import wrapped
 
 _OFFERED: Final = ("compare", "grid", "upscale", "export", "favourite", "tag", "collect", "delete")

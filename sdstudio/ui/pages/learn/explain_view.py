@@ -16,10 +16,10 @@ from sdstudio.background.explaining import Explanation
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import EngineEvent, GuidanceStep
 from sdstudio.core.request.input_fields import INIT
+from sdstudio.jobs.progress import progress_of
 from sdstudio.ui.pages.learn.step_tiles import StepStrip, StepTile, mixed
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.flow_layout import FlowLayout
-from sdstudio.ui.widgets.progress_words import progress_of
 from sdstudio.ui.widgets.window_words import in_window
 
 STRIP: Final = 6

@@ -14,8 +14,8 @@ from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.core.folding import folded
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.readable import readable_size
 from sdstudio.history.database.usage import Use
-from sdstudio.ui.widgets.progress_words import readable_size
 
 ASSET_ROLE: Final = Qt.ItemDataRole.UserRole + 1
 

@@ -22,6 +22,7 @@ from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.titles import model_titles
 from sdstudio.core.pictures.opening import OPEN_FILTER
+from sdstudio.core.readable import readable_duration
 from sdstudio.library.library import Library
 from sdstudio.library.remarks import Remark, own_values
 from sdstudio.library.scanning.sidecar import pictures_beside, words_beside
@@ -30,7 +31,6 @@ from sdstudio.ui.pages.library.asset_model import ShownAsset
 from sdstudio.ui.pages.library.tidying import LibraryTidying, is_built_in
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
-from sdstudio.ui.widgets.progress_words import readable_duration
 
 if TYPE_CHECKING:
     from sdstudio.history.store import History

@@ -27,12 +27,12 @@ from PySide6.QtWidgets import (
 
 from sdstudio.catalog.kinds import KIND_BY_KEY
 from sdstudio.core.models.asset import Asset
+from sdstudio.core.readable import readable_size
 from sdstudio.library.scanning.places import program_of
 from sdstudio.library.space import Duplicates, Portion
 from sdstudio.ui.pages.library.asset_delegate import KIND_ICONS
 from sdstudio.ui.theme import GRID, current_theme, icon, set_icon, tokens
 from sdstudio.ui.widgets.empty_state import EmptyState
-from sdstudio.ui.widgets.progress_words import readable_size
 
 _SHARE_ROLE: Final = Qt.ItemDataRole.UserRole + 1
 _ASSET_ROLE: Final = Qt.ItemDataRole.UserRole + 2

@@ -14,13 +14,13 @@ from sdstudio.background.tasks import Task, TaskContext, TaskRunner
 from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.errors import SaveFailed, StudioError
 from sdstudio.core.models.asset import Asset
+from sdstudio.core.readable import readable_duration
 from sdstudio.core.trash import take_out
 from sdstudio.library.library import STARTER_KEY, Library
 from sdstudio.library.links import Linked, part
 from sdstudio.library.space import Duplicates, goes_with
 from sdstudio.ui.pages.library.space_view import SpaceView
 from sdstudio.ui.widgets.desktop import move_to_trash
-from sdstudio.ui.widgets.progress_words import readable_duration
 
 BUILT_IN_STAYS: Final = "The built-in model stays: it is part of the program."
 

@@ -11,8 +11,8 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QListWidget, QPlainTextEdit, QPushButton, QSlider
 
+from sdstudio.core.readable import readable_size
 from sdstudio.ui.entry_tools.compare_window import CompareWindow
-from sdstudio.ui.widgets.progress_words import readable_size
 from tests.gui.conftest import COUNT
 
 WAIT_MS = 20_000

@@ -29,6 +29,7 @@ from safetensors.torch import save_file
 
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.models.asset import Asset
+from sdstudio.core.readable import readable_size
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history.database.usage import Use
@@ -40,7 +41,6 @@ from sdstudio.ui.pages.library.asset_details import rows_of
 from sdstudio.ui.pages.library.asset_model import SORTS, ShownAsset
 from sdstudio.ui.pages.library.page import ModelManager
 from sdstudio.ui.theme import apply_theme
-from sdstudio.ui.widgets.progress_words import readable_size
 
 ROOT = Path("/models")
 _LORA = {"lora_unet_a_attn2_to_k.lora_down.weight": torch.zeros(4, 768)}

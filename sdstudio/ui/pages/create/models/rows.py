@@ -14,8 +14,8 @@ from sdstudio.core.events import EngineStatus
 from sdstudio.core.folding import folded
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.titles import model_titles
+from sdstudio.core.readable import readable_size
 from sdstudio.history.database.usage import Newest
-from sdstudio.ui.widgets.progress_words import readable_size
 
 RECENT: Final = 5
 FAVOURITES_TITLE: Final = "Favourites"

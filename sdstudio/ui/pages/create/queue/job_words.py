@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from sdstudio.core.readable import readable_duration
 from sdstudio.jobs.queue import Group, JobState
-from sdstudio.ui.widgets.progress_words import readable_duration
 
 _NAME_SHOWN: Final = 40
 

@@ -8,7 +8,9 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ModelLoading, StepDone
+from sdstudio.core.events import EngineEvent
+from sdstudio.core.readable import readable_duration
+from sdstudio.jobs.progress import progress_of
 from sdstudio.jobs.queue import Group, Job, JobState
 from sdstudio.ui.pages.create.queue.job_words import in_history, pictures, stopped_where, title_of
 from sdstudio.ui.pages.create.queue.members import QueueMembers
@@ -16,7 +18,6 @@ from sdstudio.ui.pages.create.queue.ways import QueueWays
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
 from sdstudio.ui.widgets.elided_label import ElidedLabel
 from sdstudio.ui.widgets.progress_line import ProgressLine
-from sdstudio.ui.widgets.progress_words import readable_duration
 from sdstudio.ui.widgets.window_words import in_window
 
 _ICONS: Final[dict[JobState, tuple[str, str]]] = {  # icon, field of `Tokens`
@@ -143,20 +144,12 @@ class QueueRow(QFrame):
 
     def show_event(self, event: EngineEvent) -> None:
         """Show how the running job goes on; its pictures are counted as the group's."""
-        match event:
-            case ModelLoading(fraction=fraction):
-                self._doing.setText(f"loading {fraction:.0%}" if fraction < 1 else "starting")
-                self._bar.set_fraction(fraction if fraction < 1 else 0.0)
-            case Enlarging(tile=tile, total=total):
-                self._doing.setText(f"enlarging {tile / total:.0%}")
-                self._bar.set_fraction(tile / total)
-            case StepDone(step=step, total=total, image=image, count=batch, image_count=count):
-                self._doing.setText(f"{step} / {total}" + (f" · {image + 1} of {count}" if count > 1 else ""))
-                self._bar.set_fraction((image + batch * step / total) / count)
-            case Decoding():
-                self._doing.setText("decoding")
-            case _:
-                pass
+        progress = progress_of(event)
+        if progress is None or not progress.card:
+            return
+        self._doing.setText(progress.card)
+        if progress.fraction >= 0:
+            self._bar.set_fraction(progress.fraction)
 
     def show_cancelling(self) -> None:
         """Say that the wish to stop was heard."""

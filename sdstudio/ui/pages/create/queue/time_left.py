@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from sdstudio.core.events import EngineEvent, StepDone
+from sdstudio.core.readable import readable_duration
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.jobs.progress import seconds_left
 from sdstudio.jobs.queue import Group, JobState
-from sdstudio.ui.widgets.progress_words import readable_duration, seconds_left
 
 _EVERY_S: Final = 0.5
 _Like = tuple[str, int, int]

@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.readable import readable_duration, readable_size
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.message_bar import MessageAction
-from sdstudio.ui.widgets.progress_words import readable_duration, readable_size
 
 if TYPE_CHECKING:
     from sdstudio.background.downloads import Download, Downloads

@@ -10,11 +10,11 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolBut
 from sdstudio.background.downloads import Download, DownloadState
 from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.errors import AccessRefused
+from sdstudio.core.readable import readable_duration, readable_size
 from sdstudio.library.getting.meter import DownloadProgress
 from sdstudio.library.getting.plan import Plan
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
 from sdstudio.ui.widgets.progress_line import ProgressLine
-from sdstudio.ui.widgets.progress_words import readable_duration, readable_size
 
 _LOOKS: Final[dict[DownloadState, tuple[str, str, str]]] = {  # icon, field of `Tokens`, what the button says
     DownloadState.ASKING: ("clock", "muted", ""),

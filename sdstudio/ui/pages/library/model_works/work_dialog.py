@@ -16,12 +16,12 @@ from sdstudio.core.errors import InvalidRequest, StudioError
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.work import ConvertOrder, MergeOrder, WorkReport
 from sdstudio.core.params import FieldKind, Parameter, Ui
+from sdstudio.core.readable import readable_duration, readable_size
 from sdstudio.ui.forms.field import Field
 from sdstudio.ui.theme import mark
 from sdstudio.ui.widgets.desktop import reveal
 from sdstudio.ui.widgets.dialog_foot import CLOSE, DO, MARGIN, STOP, dialog_foot
 from sdstudio.ui.widgets.message_bar import MessageBar, Tone
-from sdstudio.ui.widgets.progress_words import readable_duration, readable_size
 
 WIDTH: Final = 520
 _BAR_PARTS: Final = 1000

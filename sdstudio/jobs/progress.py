@@ -1,0 +1,114 @@
+"""How far a job is: the one place that turns an event of the engine into words, for the window and the terminal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ImageMade, ModelLoading, StepDone
+from sdstudio.core.readable import readable_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What an event says about its job, for each of the places that show it.
+
+    Attributes:
+        text: The whole sentence, for the status line: "step 12 of 20 · 9.8 it/s · 1 s left".
+        short: For the window's title: "60%".
+        verb: What is being done: "loading", "enlarging", "drawing", "decoding" or "saving".
+        fraction: 0..1 of the whole job; negative when the event does not tell, so that a bar stays where it is.
+        subject: What the verb is about: "Starter: unet", "2 of 4"; "" when there is nothing to add.
+        card: For a card of the queue: "12 / 20 · 1 of 4"; "" when the card stays as it is.
+        caption: For the place of a picture that is not seen yet: "Step 12 of 20"; "" when the place stays as it is.
+    """
+
+    text: str
+    short: str
+    verb: str
+    fraction: float
+    subject: str = ""
+    card: str = ""
+    caption: str = ""
+
+    @property
+    def title(self) -> str:
+        """Verb and subject, for a bar of the terminal: "Drawing 2 of 4"."""
+        return f"{self.verb.capitalize()} {self.subject}".rstrip()
+
+
+def progress_of(event: EngineEvent) -> Progress | None:
+    """Return what an event says about the progress, ``None`` when it says nothing."""
+    match event:
+        case ModelLoading():
+            return _of_loading(event)
+        case Enlarging(tile=tile, total=total, seconds_per_tile=seconds):
+            left = f" · {readable_duration((total - tile) * seconds)} left" if seconds > 0 else ""
+            share = f"{tile / total:.0%}"
+            return Progress(
+                f"enlarging · tile {tile} of {total}{left}", f"enlarging {share}", "enlarging", tile / total,
+                card=f"enlarging {share}", caption=f"Enlarging  {share}",
+            )  # fmt: skip
+        case StepDone():
+            return _of_step(event)
+        case Decoding(image=image, image_count=count):
+            which = f" picture {image + 1} of {count}" if count > 1 else ""
+            # Of a batch that is decoded picture by picture all steps are done, so its number would lead the bar back.
+            return Progress(
+                f"decoding{which}", "decoding", "decoding", -1.0, f"{image + 1} of {count}", "decoding",
+                "Turning it into pixels…",
+            )  # fmt: skip
+        case ImageMade():
+            return Progress("saving", "saving", "saving", -1.0)
+        case _:
+            return None
+
+
+def _of_loading(event: ModelLoading) -> Progress:
+    subject = f"{event.model}: {event.part}" if event.part else event.model
+    if event.fraction >= 1:
+        return Progress("reading the prompt", "starting", "loading", 0.0, subject, "starting", "Reading the prompt…")
+    share = f"{event.fraction:.0%}"
+    part = f" · {event.part}" if event.part else ""
+    return Progress(
+        f"loading {event.model}{part}", f"loading {share}", "loading", event.fraction, subject, f"loading {share}",
+        f"Loading {event.model}  {share}{part}",
+    )  # fmt: skip
+
+
+def _of_step(event: StepDone) -> Progress:
+    fraction = (event.image + event.count * event.step / event.total) / event.image_count
+    last = event.image + event.count
+    step = f"step {event.step} of {event.total}"
+    card = f"{event.step} / {event.total}"
+    parts = [step]
+    if event.image_count > 1:
+        first = f"{event.image + 1}–{last}" if event.count > 1 else f"{event.image + 1}"
+        parts.insert(0, f"picture {first} of {event.image_count}")
+        card += f" · {event.image + 1} of {event.image_count}"
+    if event.seconds_per_step > 0:
+        parts += [speed(event.seconds_per_step), f"{readable_duration(seconds_left(event))} left"]
+    return Progress(
+        " · ".join(parts), f"{fraction:.0%}", "drawing", fraction,
+        f"{min(last, event.image_count)} of {event.image_count}", card, step.capitalize(),
+    )  # fmt: skip
+
+
+def seconds_left(event: StepDone) -> float:
+    """Return how long the rest takes, from the steps so far; 0 when that is not known."""
+    later_batches = math.ceil((event.image_count - event.image - event.count) / event.count)
+    return (event.total - event.step + later_batches * event.total) * event.seconds_per_step
+
+
+def in_whole(event: EngineEvent, before: int, count: int) -> EngineEvent:
+    """Count a job's pictures as those of the press of Generate it belongs to: ``before`` of ``count`` are there."""
+    if isinstance(event, StepDone | Decoding):
+        return replace(event, image=event.image + before, image_count=count)
+    if isinstance(event, ImageMade):
+        return replace(event, index=event.index + before)
+    return event
+
+
+def speed(seconds_per_step: float) -> str:
+    """Return iterations a second, or seconds an iteration when that is more telling."""
+    return f"{1 / seconds_per_step:.1f} it/s" if seconds_per_step <= 1 else f"{seconds_per_step:.1f} s/it"
