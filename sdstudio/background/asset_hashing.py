@@ -15,6 +15,7 @@ from typing import Final
 
 from PySide6.QtCore import QObject, Qt, Signal
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import Cancelled, StudioError
 from sdstudio.core.models.asset import Asset
 from sdstudio.library.library import Library
@@ -52,14 +53,14 @@ class AssetHasher(QObject):
     """
 
     #: A file's hashes are known now; carries the `Asset` with them.
-    hashed = Signal(object)
+    hashed = TypedSignal[Asset]()
     #: How far it is; carries a `HashingProgress`.
-    progressed = Signal(object)
+    progressed = TypedSignal[HashingProgress]()
     #: Nothing is left to do, or it was stopped.
     ended = Signal()
-    _hashed = Signal(object)
-    _told = Signal(object)
-    _ended = Signal(object)
+    _hashed = TypedSignal[Asset]()
+    _told = TypedSignal[HashingProgress]()
+    _ended = TypedSignal[threading.Event]()
 
     def __init__(self, library: Library, is_busy: Callable[[], bool], parent: QObject | None = None) -> None:
         super().__init__(parent)

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from PySide6.QtCore import QObject, Signal
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.worker import Worker
 from sdstudio.core.errors import HistoryError, ModelDamaged, StudioError
 from sdstudio.core.models.model import ModelInfo, parameters_of
@@ -36,11 +37,11 @@ class JobController(QObject):
     """
 
     #: Jobs were added, begun, ended or removed, or a picture of one was saved: all jobs as `jobs` returns them.
-    queue_changed = Signal(tuple)
+    queue_changed = TypedSignal[tuple[Job, ...]]()
     #: The queue was paused or resumed.
     paused_changed = Signal(bool)
     #: Nothing more happens to a press of Generate by itself: its Group.
-    group_ended = Signal(object)
+    group_ended = TypedSignal[Group]()
     #: A job has ended, and no other one begins by itself: none waits, or the queue is paused.
     queue_ended = Signal()
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from sdstudio.background.tasks import Task, TaskContext, TaskRunner, TaskWork
+from sdstudio.background.signals import TypedSignal
+from sdstudio.background.tasks import Task, TaskContext, TaskRunner, TaskWork, WorkResult
 from sdstudio.core.errors import DownloadDamaged, StudioError
 from sdstudio.library.getting.download import Staged, discard, run, stage, unfinished
 from sdstudio.library.getting.fetch import Patience
@@ -89,13 +90,13 @@ class Downloads(QObject):
     """
 
     #: A download is new or has changed; carries the `Download`.
-    changed = Signal(object)
+    changed = TypedSignal[Download]()
     #: A download is no longer listed; carries its id.
     removed = Signal(int)
     #: A model has arrived and can be found on disk; carries the `Download`.
-    arrived = Signal(object)
+    arrived = TypedSignal[Download]()
     _began = Signal(int)
-    _progressed = Signal(int, object)
+    _progressed = TypedSignal[int, DownloadProgress]()
 
     def __init__(self, models: Path, hub: Hub, parent: QObject | None = None, patience: Patience | None = None) -> None:
         super().__init__(parent)
@@ -106,7 +107,7 @@ class Downloads(QObject):
         self._fetching = TaskRunner(self)
         self._rows: dict[int, Download] = {}
         self._staged: dict[int, Staged] = {}
-        self._tasks: dict[int, Task] = {}
+        self._tasks: dict[int, Task[Any]] = {}
         self._again: set[int] = set()
         self._cancels: dict[int, int] = {}
         self._next_id = 1
@@ -244,7 +245,9 @@ class Downloads(QObject):
         if number in self._tasks:
             self._tasks[number].cancel()
 
-    def _run(self, runner: TaskRunner, row: Download, work: TaskWork, then: Callable[[int, object], None]) -> None:
+    def _run(
+        self, runner: TaskRunner, row: Download, work: TaskWork[WorkResult], then: Callable[[int, WorkResult], None]
+    ) -> None:
         task = runner.run(
             f"Downloading {row.title[:80]}", work, partial(then, row.id), partial(self._on_failed, row.id)
         )
@@ -275,10 +278,10 @@ class Downloads(QObject):
 
         self._run(self._fetching, row, work, self._on_arrived)
 
-    def _on_planned(self, at_once: bool, number: int, plan: object) -> None:
+    def _on_planned(self, at_once: bool, number: int, plan: Plan) -> None:
         self._tasks.pop(number, None)
         row = self._rows.get(number)
-        if row is None or not isinstance(plan, Plan):
+        if row is None:
             return
         if row.plan != plan:
             self._staged.pop(number, None)
@@ -291,22 +294,22 @@ class Downloads(QObject):
         if row is not None and row.state is DownloadState.WAITING:
             self._set(row, state=DownloadState.RUNNING)
 
-    def _on_progressed(self, number: int, progress: object) -> None:
+    def _on_progressed(self, number: int, progress: DownloadProgress) -> None:
         row = self._rows.get(number)
-        if row is not None and isinstance(progress, DownloadProgress) and row.state is not DownloadState.DONE:
+        if row is not None and row.state is not DownloadState.DONE:
             self._set(row, progress=progress)
 
-    def _on_arrived(self, number: int, path: object) -> None:
+    def _on_arrived(self, number: int, path: Path) -> None:
         self._tasks.pop(number, None)
         row = self._rows.get(number)
-        if row is not None and isinstance(path, Path):
+        if row is not None:
             self._staged.pop(number, None)
             self.arrived.emit(self._set(row, state=DownloadState.DONE, path=path))
 
-    def _on_failed(self, number: int, error: object) -> None:
+    def _on_failed(self, number: int, error: StudioError) -> None:
         self._tasks.pop(number, None)
         row = self._rows.get(number)
-        if row is not None and isinstance(error, StudioError):
+        if row is not None:
             self._set(row, state=DownloadState.FAILED, error=error)
 
     def _on_cancelled(self, number: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 from PySide6.QtCore import QObject, Signal
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.worker import Worker
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import EngineEvent, GuidanceStep
@@ -28,13 +29,13 @@ class Explainer(QObject):
     """Explains one picture at a time; the newest wish counts. Lives on the main thread."""
 
     #: A picture is about to be drawn again: its Entry.
-    begun = Signal(object)
+    begun = TypedSignal[Entry]()
     #: The engine told something meanwhile: an EngineEvent.
-    progressed = Signal(object)
+    progressed = TypedSignal[EngineEvent]()
     #: It is done: an Explanation.
-    explained = Signal(object)
+    explained = TypedSignal[Explanation]()
     #: It could not be drawn again: a StudioError.
-    failed = Signal(object)
+    failed = TypedSignal[StudioError]()
     #: Nothing is being done any more, whatever came of it.
     finished = Signal()
 

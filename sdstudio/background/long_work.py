@@ -10,18 +10,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Generic
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from sdstudio.background.tasks import TaskContext, TaskRunner
+from sdstudio.background.signals import TypedSignal
+from sdstudio.background.tasks import TaskContext, TaskRunner, WorkResult
 from sdstudio.core.errors import StudioError
 from sdstudio.history.bulk_work import OnProgress
 
-TELL_EVERY_S: Final = 0.1
+EMIT_EVERY_S: Final = 0.1
 
-Work = Callable[[OnProgress, Callable[[], bool]], Any]
-"""Does the work: told how to say how far it is, and whom to ask whether it is to stop."""
+Work = Callable[[OnProgress, Callable[[], bool]], WorkResult]
+"""Does the work; takes what to call with its progress, and what says whether it is to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +40,29 @@ class WorkProgress:
         return self.done / self.total if self.total else 0.0
 
 
-class LongWork(QObject):
+class LongWork(QObject, Generic[WorkResult]):
     """One piece of long work. Its signals come on the thread it was made on."""
 
-    #: How far it is: a `WorkProgress`, at most ten times a second.
-    progressed = Signal(object)
+    #: How far it is, at most ten times a second.
+    progressed = TypedSignal[WorkProgress]()
     #: It has ended, whole or stopped: what the work returned.
-    done = Signal(object)
-    #: It failed: a StudioError.
-    failed = Signal(object)
+    done = TypedSignal[WorkResult]()
+    #: It failed.
+    failed = TypedSignal[StudioError]()
     #: It was stopped and has nothing to show for it.
     stopped = Signal()
-    _told = Signal(object)
+    _moved = TypedSignal[WorkProgress]()
 
-    def __init__(self, tasks: TaskRunner, title: str, work: Work, parent: QObject | None = None) -> None:
+    def __init__(self, tasks: TaskRunner, title: str, work: Work[WorkResult], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._tasks = tasks
         self._title = title
         self._work = work
         self._stop = threading.Event()
         self._began_s = 0.0
-        self._told_s = 0.0
+        self._emitted_s = 0.0
         self._running = False
-        self._told.connect(self.progressed, Qt.ConnectionType.QueuedConnection)
+        self._moved.connect(self.progressed, Qt.ConnectionType.QueuedConnection)
 
     @property
     def is_running(self) -> bool:
@@ -79,18 +80,18 @@ class LongWork(QObject):
         """Ask it to end early."""
         self._stop.set()
 
-    def _run(self, task: TaskContext) -> Any:
-        return self._work(self._tell, lambda: self._stop.is_set() or task.cancelled_event.is_set())
+    def _run(self, task: TaskContext) -> WorkResult:
+        return self._work(self._on_progress, lambda: self._stop.is_set() or task.cancelled_event.is_set())
 
-    def _tell(self, done: int, total: int, name: str) -> None:
+    def _on_progress(self, done: int, total: int, name: str) -> None:
         now = time.monotonic()
-        if done < total and now - self._told_s < TELL_EVERY_S:
+        if done < total and now - self._emitted_s < EMIT_EVERY_S:
             return
-        self._told_s = now
+        self._emitted_s = now
         left_s = (now - self._began_s) / done * (total - done) if done else -1.0
-        self._told.emit(WorkProgress(done, total, name, left_s))
+        self._moved.emit(WorkProgress(done, total, name, left_s))
 
-    def _on_done(self, result: object) -> None:
+    def _on_done(self, result: WorkResult) -> None:
         self._running = False
         self.done.emit(result)
 

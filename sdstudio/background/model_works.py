@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import Task, TaskContext, TaskRunner
 from sdstudio.core.errors import Cancelled
 from sdstudio.core.models.asset import Asset
@@ -24,7 +25,7 @@ class Workshop(QObject):
     """
 
     #: A new model is on disk: the WorkReport.
-    made = Signal(object)
+    made = TypedSignal[WorkReport]()
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class Workshop(QObject):
         self._hash_asset = hash_asset
         self._make_works = make_works
 
-    def begin(self, order: MergeOrder | ConvertOrder, inputs: Sequence[Asset]) -> Task:
+    def begin(self, order: MergeOrder | ConvertOrder, inputs: Sequence[Asset]) -> Task[WorkReport]:
         """Begin an order; the task tells how far it is and how it ended, with a WorkReport or a StudioError."""
         given = tuple(inputs)
 

@@ -9,10 +9,12 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import Cancelled, StudioError
 
 log = logging.getLogger(__name__)
@@ -20,25 +22,38 @@ log = logging.getLogger(__name__)
 THREADS: Final = 2
 URGENT_THREADS: Final = 2
 
+WorkResult = TypeVar("WorkResult")
+
 
 class TaskContext:
     """What the work of a task sees of it, on the work's thread; no QObject, so that none ends there."""
 
-    def __init__(self, told: Callable[[float], None]) -> None:
+    def __init__(self, on_progress: Callable[[float], None]) -> None:
         self.cancelled_event = threading.Event()
-        self._told = told
+        self._on_progress = on_progress
 
     def tell(self, fraction: float) -> None:
         """Say how far the work is; raises `Cancelled` when it is to stop."""
         if self.cancelled_event.is_set():
             raise Cancelled
-        self._told(fraction)
+        self._on_progress(fraction)
 
 
-TaskWork = Callable[[TaskContext], Any]
+TaskWork = Callable[[TaskContext], WorkResult]
 
 
-class Task(QObject):
+@dataclass(frozen=True, slots=True)
+class Returned(Generic[WorkResult]):
+    """What the work returned; ``None`` is a result, too."""
+
+    result: WorkResult
+
+
+Outcome = Returned[WorkResult] | StudioError | Cancelled
+"""How a task ended."""
+
+
+class Task(QObject, Generic[WorkResult]):
     """One piece of work in the background, as the thread that started it sees it.
 
     Exactly one of the last three signals comes. It has no parent: what is connected to it may hold the last reference
@@ -46,11 +61,11 @@ class Task(QObject):
     """
 
     #: How far it is, 0 to 1.
-    progressed = Signal(float)
+    progressed = TypedSignal[float]()
     #: It is done: what the work returned.
-    succeeded = Signal(object)
-    #: It failed: a StudioError.
-    failed = Signal(object)
+    succeeded = TypedSignal[WorkResult]()
+    #: It failed.
+    failed = TypedSignal[StudioError]()
     #: It was cancelled.
     cancelled = Signal()
 
@@ -69,87 +84,90 @@ class Task(QObject):
         """Ask it to stop; whatever it returns is dropped."""
         self.cancelled_event.set()
 
-    def end(self, result: object, error: BaseException | None) -> None:
-        """Tell how it ended."""
-        if self.cancelled_event.is_set() or isinstance(error, Cancelled):
+    def end(self, outcome: Outcome[WorkResult]) -> None:
+        """Emit the signal of how it ended."""
+        if self.cancelled_event.is_set() or isinstance(outcome, Cancelled):
             self.cancelled.emit()
-        elif error is not None:
-            self.failed.emit(error)
+        elif isinstance(outcome, StudioError):
+            self.failed.emit(outcome)
         else:
-            self.succeeded.emit(result)
+            self.succeeded.emit(outcome.result)
 
 
-def _outcome(title: str, held: list[TaskWork], context: TaskContext) -> tuple[object, BaseException | None]:
-    """Do the work that is held: what it returned, or what stopped it. Nothing of this thread knows it afterwards."""
+def _outcome(title: str, held: list[TaskWork[WorkResult]], context: TaskContext) -> Outcome[WorkResult]:
+    """Do the work that is held, and return how it ended. Nothing of this thread refers to the work afterwards."""
     work = held.pop()
     try:
-        return (None if context.cancelled_event.is_set() else work(context)), None
+        return Cancelled() if context.cancelled_event.is_set() else Returned(work(context))
     except (Cancelled, StudioError) as expected:
-        told: BaseException | None = expected
-        while told is not None:  # a traceback holds the work and all that it knows
-            told.__traceback__, told = None, told.__cause__ or told.__context__
-        return None, expected
+        error: BaseException | None = expected
+        while error is not None:  # a traceback refers to the work and all that it knows
+            error.__traceback__, error = None, error.__cause__ or error.__context__
+        return expected
     except Exception as unexpected:
         log.exception("%s failed", title)
         last = traceback.format_exception_only(unexpected)[-1].strip()
-        return None, StudioError(f"{title}: unexpected error: {last}"[:400], "The log says more.")
+        return StudioError(f"{title}: unexpected error: {last}"[:400], "The log says more.")
 
 
 class TaskRunner(QObject):
     """Runs tasks on a few threads of its own.
 
     Work often is a method of a window or of another QObject, which must not end on a thread of the pool. So the runner
-    holds the work until its end has been told, and the pool's thread lets go of it before.
+    holds the work until the signal of its end was emitted, and the pool's thread lets go of it before.
     """
 
-    #: A task failed: the StudioError. Comes beside the task's own signal, for one place that shows them all.
-    failed = Signal(object)
+    #: A task failed. Comes beside the task's own signal, for one place that shows them all.
+    failed = TypedSignal[StudioError]()
     # From the threads; the task's number stands for it there.
-    _told = Signal(int, float)
-    _ended = Signal(int, object, object)
+    _progressed = TypedSignal[int, float]()
+    _ended = TypedSignal[int, Outcome[Any]]()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sdstudio-task")
         self._urgent_pool = ThreadPoolExecutor(URGENT_THREADS, thread_name_prefix="sdstudio-task-urgent")
         self._numbers = itertools.count()
-        self._running: dict[int, tuple[Task, TaskWork]] = {}
+        self._running: dict[int, tuple[Task[Any], TaskWork[Any]]] = {}
         self._held: list[Callable[[], object]] | None = None
         self._futures: set[Future[None]] = set()
-        self._told.connect(self._on_told, Qt.ConnectionType.QueuedConnection)
+        self._progressed.connect(self._on_progressed, Qt.ConnectionType.QueuedConnection)
         self._ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
 
     def run(
         self,
         title: str,
-        work: TaskWork,
-        on_done: Callable[[Any], None] | None = None,
-        on_failed: Callable[[StudioError], None] | None = None,
+        work: TaskWork[WorkResult],
+        on_done: Callable[[WorkResult], object] | None = None,
+        on_failed: Callable[[StudioError], object] | None = None,
         urgent: bool = False,
         asked_for: bool = False,
-    ) -> Task:
+    ) -> Task[WorkResult]:
         """Begin a piece of work.
 
         Args:
             title: What it is, for messages: "Reading the model folders".
             work: Called on another thread with the task's context.
             on_done: Called on this thread with what the work returned.
-            on_failed: Called on this thread with the error; without it, `failed` of the runner tells.
+            on_failed: Called on this thread with the error; without it, the runner emits `failed`.
             urgent: Someone looks at the place it will fill, and it takes moments: it does not wait for longer work.
-            asked_for: Somebody waits for what comes of it: the window does not close over it without a question.
+            asked_for: Somebody waits for its result: the window does not close over it without a question.
         """
         number = next(self._numbers)
-        context = TaskContext(lambda fraction: self._told.emit(number, fraction))
-        task = Task(title, context, asked_for)
+        context = TaskContext(lambda fraction: self._progressed.emit(number, fraction))
+        task: Task[WorkResult] = Task(title, context, asked_for)
         if on_done is not None:
             task.succeeded.connect(on_done)
-        task.failed.connect(on_failed if on_failed is not None else self.failed)
+        if on_failed is not None:
+            task.failed.connect(on_failed)
+        else:
+            task.failed.connect(self.failed)
         self._running[number] = (task, work)
         held = [work]
         pool = self._urgent_pool if urgent else self._pool
 
         def begin() -> None:
-            future = pool.submit(lambda: self._ended.emit(number, *_outcome(title, held, context)))
+            future = pool.submit(lambda: self._ended.emit(number, _outcome(title, held, context)))
             self._futures = {waiting for waiting in self._futures if not waiting.done()} | {future}
 
         if self._held is None:
@@ -170,7 +188,7 @@ class TaskRunner(QObject):
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is under way, and everything that has ended has been told."""
+        """Nothing is under way, and the signal of everything that has ended was emitted."""
         return not self._running
 
     @property
@@ -179,15 +197,15 @@ class TaskRunner(QObject):
         return tuple(task.title for task, _work in self._running.values() if task.asked_for)
 
     @Slot(int, float)
-    def _on_told(self, number: int, fraction: float) -> None:
+    def _on_progressed(self, number: int, fraction: float) -> None:
         if number in self._running:
             self._running[number][0].progressed.emit(fraction)
 
-    @Slot(int, object, object)
-    def _on_ended(self, number: int, result: object, error: BaseException | None) -> None:
+    @Slot(int, object)
+    def _on_ended(self, number: int, outcome: Outcome[Any]) -> None:
         ended = self._running.pop(number, None)
         if ended is not None:
-            ended[0].end(result, error)
+            ended[0].end(outcome)
 
     def stop(self) -> None:
         """Cancel everything, and wait for nothing."""
@@ -206,7 +224,7 @@ class TaskRunner(QObject):
             Whether everything has ended.
         """
         self.stop()
-        # A future that was cancelled in its queue is done, but never told to be, and `wait` would wait for that.
+        # A future that was cancelled in its queue is done, but does not announce it, and `wait` would wait for that.
         running = [future for future in self._futures if not future.done()]
         ended = not wait_for(running, patience_s).not_done
         if ended:

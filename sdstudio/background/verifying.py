@@ -9,6 +9,7 @@ from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.worker import Worker
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import EngineEvent
@@ -34,11 +35,11 @@ class Verifier(QObject):
     """Verifies pictures, one after the other, in the order asked for. Lives on the main thread."""
 
     #: A picture is being drawn again: its Entry.
-    begun = Signal(object)
+    begun = TypedSignal[Entry]()
     #: The engine told something meanwhile: a JobEvent.
-    progressed = Signal(object)
+    progressed = TypedSignal[JobEvent]()
     #: A picture was compared, or could not be: Verified.
-    verified = Signal(object)
+    verified = TypedSignal[Verified]()
     #: Nothing waits any more: all done, or cancelled.
     finished = Signal()
 

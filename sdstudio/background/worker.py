@@ -13,14 +13,15 @@ from typing import Final
 from PySide6.QtCore import QObject, QThread, Signal
 
 from sdstudio.background.mailbox import Mailbox
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.backend import Backend
 from sdstudio.core.errors import BackendLost, Cancelled, HistoryError, StudioError
-from sdstudio.core.events import StepDone
+from sdstudio.core.events import EngineStatus, StepDone
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.engine_tasks import Errand, Errands, TaskTools
-from sdstudio.jobs.kept import Keeping
+from sdstudio.jobs.kept import Keeping, KeptPictures
 from sdstudio.jobs.model_hash import ModelHash
 from sdstudio.jobs.queue import Job, JobQueue, JobState
 from sdstudio.jobs.redrawing import Redrawer, Resolve, as_recorded, unattached
@@ -58,23 +59,23 @@ class Worker(QThread):
     """
 
     #: The engine stands: an EngineStatus.
-    engine_ready = Signal(object)
+    engine_ready = TypedSignal[EngineStatus]()
     #: The engine could not be made: a StudioError. It is tried again with the next job.
-    engine_failed = Signal(object)
+    engine_failed = TypedSignal[StudioError]()
     #: A job has begun: the Job.
-    job_started = Signal(object)
+    job_started = TypedSignal[Job]()
     #: The engine told something: a JobEvent. Steps not yet delivered are replaced by newer ones.
-    job_event = Signal(object)
+    job_event = TypedSignal[JobEvent]()
     #: A picture is on disk and in the history: its Entry.
-    picture_saved = Signal(object)
+    picture_saved = TypedSignal[Entry]()
     #: A job has ended, whatever way: the Job.
-    job_finished = Signal(object)
+    job_finished = TypedSignal[Job]()
     #: Memory or model of the engine may have changed: an EngineStatus.
-    status_changed = Signal(object)
+    status_changed = TypedSignal[EngineStatus]()
     #: Pictures wait in memory because they could not be saved, or no longer do: a tuple of UnsavedPicture.
-    unsaved_changed = Signal(object)
+    unsaved_changed = TypedSignal[tuple[UnsavedPicture, ...]]()
     #: Unfinished pictures of a cancelled job were kept, or could not be: KeptPictures.
-    kept = Signal(object)
+    kept = TypedSignal[KeptPictures]()
     #: An error that is a bug: the report's text.
     crashed = Signal(str)
 

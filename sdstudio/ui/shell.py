@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from sdstudio.background.controller import JobController
 from sdstudio.background.model_works import Workshop
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.events import EngineStatus
 from sdstudio.core.models.model import ModelInfo
@@ -19,6 +20,10 @@ from sdstudio.core.settings import Settings
 from sdstudio.history.store import Entry, History
 from sdstudio.library.library import Library
 from sdstudio.ui.undo import Undos
+
+Tone = Literal["info", "warning", "error"]
+Ways = Sequence[tuple[str, Callable[[], object]]]
+"""Buttons of a message: their titles and what they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +102,11 @@ class Shell(QObject):
     #: The Create page should be seen now, above all: parameters were put there, or a message stands there.
     attention_wanted = Signal()
     #: The user changed the settings; carries the new `Settings`.
-    settings_changed = Signal(object)
+    settings_changed = TypedSignal[Settings]()
     #: What the engine runs on has changed; carries the `EngineStatus`.
-    status_changed = Signal(object)
+    status_changed = TypedSignal[EngineStatus]()
     #: Something is to be said about the studio as a whole: text, tone, and buttons with what they do.
-    said = Signal(str, str, object)
+    said = TypedSignal[str, Tone, Ways]()
     #: How far work beside the drawing is; "" when it has ended.
     told_aside = Signal(str)
     #: The models are to be looked for again.
@@ -109,7 +114,7 @@ class Shell(QObject):
     #: Looking for models began, or ended.
     scanning = Signal(bool)
     #: The models were looked for; carries all there are.
-    models_read = Signal(object)
+    models_read = TypedSignal[tuple[ModelInfo, ...]]()
     #: What is known of the models beside what they are was changed: covers, favourites, defaults.
     remarks_changed = Signal()
     #: A model is to be drawn with; carries its key.
@@ -166,8 +171,8 @@ class Shell(QObject):
     def say(
         self,
         text: str,
-        tone: Literal["info", "warning", "error"] = "info",
-        actions: Sequence[tuple[str, Callable[[], object]]] = (),
+        tone: Tone = "info",
+        actions: Ways = (),
     ) -> None:
         """Say something about the studio as a whole."""
         self.said.emit(text, tone, tuple(actions))

@@ -18,10 +18,11 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final, Literal
 
-from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtCore import QObject, QSize, Qt
 from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QStyle, QStyleFactory, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.paths import resources
 from sdstudio.ui.first_paint import all_widgets_alive
 from sdstudio.ui.icon_drawing import drawn, drawn_icon, svg
@@ -158,7 +159,7 @@ class Theme(QObject):
     """The application's theme: which tokens hold now, and a signal when they change. A child of the application."""
 
     #: After every change of the tokens, with the new ones; palette and style sheet are already set.
-    changed = Signal(object)
+    changed = TypedSignal[Tokens]()
 
     def __init__(self, app: QApplication) -> None:
         super().__init__(app)

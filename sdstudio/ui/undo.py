@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import StudioError
 
 KEPT: Final = 100
@@ -26,9 +27,9 @@ class Undos(QObject):
     """The changes of this session."""
 
     #: A change was made or taken back; carries the `Change` that would be taken back next, or None.
-    changed = Signal(object)
+    changed = TypedSignal[Change | None]()
     #: A change could not be taken back; carries the StudioError.
-    failed = Signal(object)
+    failed = TypedSignal[StudioError]()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

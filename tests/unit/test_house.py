@@ -401,3 +401,22 @@ def test_to_add_x_touch_y_names_places_that_there_are():
             if files and word and word not in source:
                 wrong.append(f"{name} stands in none of its files: {row}")
     assert wrong == []
+
+
+QT_VALUES = re.compile(r"(?:bool|int|float|str|Q[A-Z]\w+|, )*")
+"""What a `Signal` of Qt may carry; anything else is a `TypedSignal`, whose values mypy knows."""
+
+
+def _untyped_signals(source: str) -> list[str]:
+    carried = re.findall(r"\bSignal\(([^)]*)\)", source)
+    return [values for values in carried if not QT_VALUES.fullmatch(values)]
+
+
+def test_every_signal_says_what_it_carries():
+    """But for signals.py, where Qt's own are made, there is none that carries any object."""
+    modules = [path for path in (ROOT / "sdstudio").rglob("*.py") if path.name != "signals.py"]
+    untyped = {path.name: _untyped_signals(path.read_text(encoding="utf-8")) for path in modules}
+    assert {name: found for name, found in untyped.items() if found} == {}
+    assert _untyped_signals("Signal(object); Signal(Job); Signal(str, list); Signal(int, QPoint); Signal()") == [
+        "object", "Job", "str, list",
+    ]  # fmt: skip

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import StudioError
 from sdstudio.history.database.listing import Entries
 from sdstudio.history.store import Entry
@@ -164,9 +165,9 @@ class EntryActions(QObject):
     keys: Final = tuple(ENTRY_ACTION_BY_KEY)
 
     #: A button or menu item was used on at least one picture; carries an `EntryWish`.
-    wished = Signal(object)
+    wished = TypedSignal[EntryWish]()
     #: What was asked for could not be done; carries the StudioError.
-    failed = Signal(object)
+    failed = TypedSignal[StudioError]()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

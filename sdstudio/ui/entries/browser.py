@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer
 from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.history.database.listing import Entries
 from sdstudio.history.database.look import Look
+from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.chosen_chips import ChosenChips
 from sdstudio.ui.entries.model import HistoryModel
@@ -35,7 +37,7 @@ class HistoryBrowser(QWidget):
     """
 
     #: An entry was clicked or reached with the keys; carries it.
-    entry_chosen = Signal(object)
+    entry_chosen = TypedSignal[Entry]()
 
     def __init__(
         self, model: HistoryModel, actions: EntryActions, view_name: str = "historyView",

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import StudioError
 from sdstudio.history.database.listing import Entries
@@ -53,13 +54,13 @@ class HistoryModel(QAbstractListModel):
     """
 
     #: Something else is looked at; carries the `Look`. The rows follow.
-    look_changed = Signal(object)
+    look_changed = TypedSignal[Look]()
     #: The rows of the look are complete.
     completed = Signal()
     #: Pictures were deleted; carries their ids as a frozenset.
-    entries_gone = Signal(object)
+    entries_gone = TypedSignal[frozenset[int]]()
     #: Pictures were made, or came back from the trash; carries their ids as a frozenset.
-    entries_back = Signal(object)
+    entries_back = TypedSignal[frozenset[int]]()
 
     def __init__(
         self, history: History, thumbnails: Thumbnails, tasks: TaskRunner, parent: QObject | None = None

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from PySide6.QtCore import QObject, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QObject, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QPixmap
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import StudioError
 from sdstudio.history.store import Entry, History
@@ -36,7 +37,7 @@ class Thumbnails(QObject):
     """
 
     #: Some were read, or found to be impossible; carries the ids as a frozenset.
-    made = Signal(object)
+    made = TypedSignal[frozenset[int]]()
 
     def __init__(self, history: History, tasks: TaskRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)

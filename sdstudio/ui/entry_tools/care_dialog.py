@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.background.long_work import LongWork, Work
-from sdstudio.background.tasks import TaskRunner
+from sdstudio.background.tasks import TaskRunner, WorkResult
 from sdstudio.core.pictures.opening import shown
 from sdstudio.history.care.backup import BackupReport
 from sdstudio.history.care.checkup import HARMLESS, CheckReport
@@ -58,7 +58,7 @@ class CareDialog(QDialog):
         self.setModal(False)
         self._history = history
         self._tasks = tasks
-        self._work: LongWork | None = None
+        self._work: LongWork[Any] | None = None
         self._open = 0
         self.target_edit = QLineEdit(str(Path.home() / f"sdstudio-{datetime.now():%Y-%m-%d}.zip"), self)
         self.target_edit.setObjectName("backupTargetEdit")
@@ -149,14 +149,15 @@ class CareDialog(QDialog):
         doing = "Repairing" if repair else "Checking"
         self._begin(doing, lambda tell, stop: self._history.care.check(repair, deep, tell, stop), self._on_checked)
 
-    def _begin(self, doing: str, work: Work, done: Callable[..., None]) -> None:
+    def _begin(self, doing: str, work: Work[WorkResult], done: Callable[[WorkResult], object]) -> None:
         if self._work is not None:
             return
         self._say("")
         self.results.show_results([])
         self._set_busy(True)
-        self._work = LongWork(self._tasks, doing, work, self)
-        self._work.done.connect(done)
+        long_work = LongWork(self._tasks, doing, work, self)
+        long_work.done.connect(done)
+        self._work = long_work
         self._work.failed.connect(lambda error: self._end(str(error), "error"))
         self._work.stopped.connect(lambda: self._end("Cancelled. Nothing was left behind.", "muted"))
         self.bar.watch(self._work, doing)

@@ -12,6 +12,7 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import SaveFailed, StudioError
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.pictures.opening import ENDINGS, OPEN_FILTER, shown
@@ -47,9 +48,9 @@ class Exchange(QObject):
     """
 
     #: A picture's parameters are to be used; carries its `Reading` and what it is called.
-    use_requested = Signal(object, str)
+    use_requested = TypedSignal[Reading, str]()
     #: The next pictures are to begin from a file; carries its path.
-    input_wanted = Signal(object)
+    input_wanted = TypedSignal[Path]()
     #: Entries came into the history or left it.
     history_changed = Signal()
 

@@ -65,7 +65,7 @@ class ExportDialog(QDialog):
         self.setModal(False)
         self._tasks = tasks
         self._entries: Sequence[Entry] = ()
-        self._work: LongWork | None = None
+        self._work: LongWork[ExportReport] | None = None
         self._written: list[Path] = []
         self._title = QLabel(self)
         mark(self._title, "role", "heading")

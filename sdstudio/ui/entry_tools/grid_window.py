@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import StudioError
 from sdstudio.core.files import write_whole
@@ -48,9 +49,9 @@ class GridWindow(QDialog):
     """
 
     #: These cells are to be made: a list of `Cell`.
-    make_wanted = Signal(object)
+    make_wanted = TypedSignal[Sequence[Cell]]()
     #: A picture is to be shown: its Entry.
-    entry_wanted = Signal(object)
+    entry_wanted = TypedSignal[Entry]()
 
     def __init__(self, tasks: TaskRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
 
-from sdstudio.background.long_work import LongWork
-from sdstudio.background.tasks import TaskRunner
+from sdstudio.background.long_work import LongWork, Work
+from sdstudio.background.tasks import TaskRunner, WorkResult
 from sdstudio.core.errors import StudioError
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.pictures.opening import shown
@@ -63,7 +63,7 @@ class ImportDialog(QDialog):
         self._tasks = tasks
         self._find_model = find_model
         self._waiting: list[Path] = []
-        self._work: LongWork | None = None
+        self._work: LongWork[Any] | None = None
         self._imported: list[int] = []
         self._taken_back = False
         self._folders: dict[str, list[int]] = {}
@@ -126,11 +126,10 @@ class ImportDialog(QDialog):
 
         self._watch("Importing pictures", work, self._on_imported)
 
-    def _watch(
-        self, doing: str, work: Callable[[OnProgress, Callable[[], bool]], object], done: Callable[..., None]
-    ) -> None:
-        self._work = LongWork(self._tasks, doing, work, self)
-        self._work.done.connect(done)
+    def _watch(self, doing: str, work: Work[WorkResult], done: Callable[[WorkResult], object]) -> None:
+        long_work = LongWork(self._tasks, doing, work, self)
+        long_work.done.connect(done)
+        self._work = long_work
         self._work.failed.connect(self._on_failed)
         self._work.stopped.connect(self._on_stopped)
         self.bar.watch(self._work, doing)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (
     QDialog,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.params import FieldKind, parameters
 from sdstudio.core.pictures.opening import shown
@@ -47,11 +48,11 @@ class PictureDialog(QDialog):
     """
 
     #: Its parameters are to be used; carries the `Reading`.
-    use_requested = Signal(object)
+    use_requested = TypedSignal[Reading]()
     #: The next pictures are to begin from it; carries its path.
-    input_requested = Signal(object)
+    input_requested = TypedSignal[Path]()
     #: It is to be imported; carries its path.
-    import_requested = Signal(object)
+    import_requested = TypedSignal[Path]()
 
     def __init__(
         self, path: Path, reading: Reading, small: Image.Image, model: ModelInfo | None, parent: QWidget | None = None

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QCheckBox, QDialog, QFrame, QLabel, QVBoxLayout, QWidget
 
 from sdstudio.background.long_work import LongWork
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import StudioError
 from sdstudio.core.models.asset import Asset
@@ -61,7 +61,7 @@ class UpscaleDialog(QDialog):
     """
 
     #: Requests are to be submitted: an `Orders`; `show_submitted` says how that went.
-    ordered = Signal(object)
+    ordered = TypedSignal[Orders]()
 
     def __init__(self, pictures: InputPictures, tasks: TaskRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -72,7 +72,7 @@ class UpscaleDialog(QDialog):
         self._entries: Sequence[Entry] = ()
         self._sizes: list[Size | None] | None = None
         self._number = 0
-        self._work: LongWork | None = None
+        self._work: LongWork[Orders] | None = None
         self._title = QLabel(self)
         mark(self._title, "role", "heading")
         self.factor = Field(FACTOR)

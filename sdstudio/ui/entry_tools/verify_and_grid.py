@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.request.request import RunOptions
 from sdstudio.history.store import Entry
-from sdstudio.jobs.progress import progress_of
+from sdstudio.jobs.progress import Progress, progress_of
 from sdstudio.jobs.runner import JobEvent
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.shell import Services, Shell
@@ -33,9 +34,9 @@ class VerifyAndGrid(QObject):
     """
 
     #: A picture is to be shown: its Entry.
-    entry_wanted = Signal(object)
+    entry_wanted = TypedSignal[Entry]()
     #: How far verifying is: a `Progress`, for the status line.
-    progressed = Signal(object)
+    progressed = TypedSignal[Progress]()
     #: What the window's title should say of it; "" when it ended.
     title_changed = Signal(str)
     #: Verifying ended; what the status line says then.

@@ -15,6 +15,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest
@@ -106,7 +107,7 @@ class Field(QWidget):
     #: After every change of the value, by hand or by program.
     changed = Signal()
     #: The mark was clicked and the default is back; carries the value before.
-    was_reset = Signal(object)
+    was_reset = TypedSignal[object]()
 
     def __init__(self, row: Parameter, described: bool = False, stacked: bool = False) -> None:
         super().__init__()

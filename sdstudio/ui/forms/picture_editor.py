@@ -26,6 +26,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.params import Parameter
 from sdstudio.core.pictures.opening import OPEN_FILTER
 from sdstudio.ui import theme
@@ -58,7 +59,7 @@ class PictureEditor(Editor):
     """One picture, or none. It fills its place only when it was `show_picture`-n what belongs to its id."""
 
     #: A picture was dropped, pasted or chosen: an `Offer`.
-    offered = Signal(object)
+    offered = TypedSignal[Offer]()
     #: Another id is held and its picture is to be shown; carries the id.
     look_wanted = Signal(str)
     #: Another picture takes the place of this id, or none does, by hand.
@@ -242,7 +243,7 @@ class PicturePlace(QAbstractButton):
     """Where the picture lies: a button that opens the choice, takes drops, and knows the keys to remove and open."""
 
     #: A picture was let go over it: an `Offer`.
-    dropped = Signal(object)
+    dropped = TypedSignal[Offer]()
     #: Paste was chosen while it has the focus.
     paste_pressed = Signal()
     #: Delete was pressed.

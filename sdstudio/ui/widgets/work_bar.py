@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
@@ -27,7 +27,7 @@ class WorkBar(QWidget):
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._work: LongWork | None = None
+        self._work: LongWork[Any] | None = None
         self._doing = ""
         self.text = QLabel(self)
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -53,7 +53,7 @@ class WorkBar(QWidget):
         row.addWidget(self.stop_button)
         self.hide()
 
-    def watch(self, work: LongWork, doing: str) -> None:
+    def watch(self, work: LongWork[Any], doing: str) -> None:
         """Show this work until it ends, and begin it."""
         self._work = work
         self._doing = doing

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.ui.entries.browser import HistoryBrowser
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Pages(QStackedWidget):
     #: Another page is open; carries its key.
     opened = Signal(str)
     #: A page was built; carries the `Page`.
-    added = Signal(object)
+    added = TypedSignal["Page"]()
 
     def __init__(self, browser: HistoryBrowser, parent: QWidget | None = None) -> None:
         super().__init__(parent)

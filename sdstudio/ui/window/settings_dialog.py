@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import FieldKind, Parameter, parameters
@@ -47,7 +48,7 @@ class SettingsDialog(QDialog):
     """
 
     #: After every change, with the new settings.
-    settings_changed = Signal(Settings)
+    settings_changed = TypedSignal[Settings]()
 
     def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)

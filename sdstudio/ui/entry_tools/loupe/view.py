@@ -6,13 +6,14 @@ for the same reason. It knows the picture by its id, so that what arrives meanwh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import EntryActions
@@ -44,7 +45,7 @@ class Loupe(QWidget):
     """
 
     #: A tag or collection is to be chosen: kind, the entries, where on the screen.
-    popup_wished = Signal(str, object, QPoint)
+    popup_wished = TypedSignal[MarkKind, Sequence[Entry], QPoint]()
     #: What was done last is to be taken back.
     undo_wished = Signal()
     #: It was opened, or left.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import StudioError
 from sdstudio.history.store import Entry
 from sdstudio.ui.entry_tools.loupe.list import LoupeList
@@ -15,7 +16,7 @@ class LoupeWalk(QObject):
     """Goes from picture to picture; knows the one it is at by its id."""
 
     #: Another picture is reached, or the marks of this one changed; carries it and whether it is another.
-    moved = Signal(object, bool)
+    moved = TypedSignal[Entry, bool]()
     #: Its place in the list changed.
     placed = Signal()
     #: No picture is left.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from PIL import Image
-from PySide6.QtCore import QObject, Qt, QTimer, Signal, SignalInstance
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from sdstudio.background.signals import BoundSignal, TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.advice import ADVICE, Advice, ShownPicture, advice_for
 from sdstudio.core.pictures.looks import Looks
@@ -40,9 +41,9 @@ class AdviceNote(QWidget):
     """
 
     #: The change is wanted; with the `Advice`.
-    taken = Signal(object)
+    taken = TypedSignal[Advice]()
     #: It is not to be said again; with the `Advice`.
-    dismissed = Signal(object)
+    dismissed = TypedSignal[Advice]()
 
     def __init__(self, field: str) -> None:
         super().__init__()
@@ -55,13 +56,13 @@ class AdviceNote(QWidget):
         self._do.setAccessibleName("Take the hint")
         mark(self._do, "link", True)
         mark(self._do, "small", True)
-        self._do.clicked.connect(lambda: self._tell(self.taken))
+        self._do.clicked.connect(lambda: self._emit(self.taken))
         close = self._close = small_button("x", "Dismiss the hint", "Do not say this again today")
         mark(close, "ghost", True)
         mark(close, "tiny", True)
         set_icon(close, "x", "muted", 12)
         close.setObjectName(camel(field) + "AdviceDismissButton")
-        close.clicked.connect(lambda: self._tell(self.dismissed))
+        close.clicked.connect(lambda: self._emit(self.dismissed))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID // 2)
@@ -74,7 +75,7 @@ class AdviceNote(QWidget):
         self.setSizePolicy(policy)
         self.hide()
 
-    def _tell(self, signal: SignalInstance) -> None:
+    def _emit(self, signal: BoundSignal[Advice]) -> None:
         if self.advice is not None:  # a press that comes late: there is nothing to be done any more
             signal.emit(self.advice)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.history.store import Entry
 from sdstudio.ui.entries.keys import LOOK, pressed_key
 from sdstudio.ui.theme import GRID, tokens
@@ -20,11 +21,11 @@ class BatchStrip(QWidget):
     """Thumbnails to choose from; for a job of one picture their place stays empty, so that nothing moves."""
 
     #: One of the job's pictures was chosen; carries its `Entry`.
-    chosen = Signal(object)
+    chosen = TypedSignal[Entry]()
     #: One of the job's pictures is to be looked at large; carries its `Entry`.
-    opened = Signal(object)
+    opened = TypedSignal[Entry]()
     #: A picture was made; carries its `Entry`.
-    added = Signal(object)
+    added = TypedSignal[Entry]()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

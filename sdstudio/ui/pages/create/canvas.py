@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.events import Decoding, EngineEvent, StepDone
 from sdstudio.core.request.request import GenerationRequest
@@ -50,7 +51,7 @@ class Canvas(QWidget):
     #: An example prompt was pressed; carries it.
     example_chosen = Signal(str)
     #: Another entry is shown; carries it, or None.
-    entry_changed = Signal(object)
+    entry_changed = TypedSignal[Entry | None]()
 
     def __init__(self, actions: EntryActions, tasks: TaskRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -9,6 +9,7 @@ from typing import Final
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QApplication
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import HistoryError, InvalidRequest, StudioError
 from sdstudio.core.events import EngineStatus, Notice
 from sdstudio.core.request.request import RunOptions
@@ -35,7 +36,7 @@ class GenerationController(QObject):
     #: The window's title should say this; "" when nothing is being done.
     title_changed = Signal(str)
     #: What is written was put into the queue; carries the first Job of it.
-    generated = Signal(object)
+    generated = TypedSignal[Job]()
 
     def __init__(self, services: Services, shell: Shell, widgets: CreateWidgets, actions: EntryActions) -> None:
         super().__init__(shell.over)

@@ -15,6 +15,7 @@ from PIL import Image
 from PySide6.QtCore import QObject, QRect, Qt, Signal
 from PySide6.QtGui import QImage, QPainter
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import HistoryError, InvalidRequest, SaveFailed, StudioError
 from sdstudio.core.pictures.fit import placed
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
@@ -53,7 +54,7 @@ class InputController(QObject):
     #: A line for the status bar.
     told = Signal(str)
     #: A picture that came from elsewhere on the page became the input picture: the `Change`, None for none, its name.
-    brought = Signal(object, str)
+    brought = TypedSignal[Change | None, str]()
 
     def __init__(
         self, services: Services, shell: Shell, panel: ParameterPanel, canvas: Canvas, pictures: InputPictures,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
 from sdstudio.ui.theme import GRID, mark, set_icon
 
@@ -19,7 +20,7 @@ class PanelHead(QWidget):
     #: All parameters are to go back to the model's defaults.
     reset_wanted = Signal()
     #: The menu of presets opens; carries the QMenu to fill.
-    presets_asked = Signal(object)
+    presets_asked = TypedSignal[QMenu]()
 
     def __init__(self, panel: ParameterPanel) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from typing import Any, Final
 from PySide6.QtCore import QCoreApplication, QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo, parameters_of
@@ -65,7 +66,7 @@ class ParameterPanel(QScrollArea):
     #: One of the fields should be seen now; the panel may be hidden.
     wanted = Signal()
     #: One field went back to its default by its mark: its name, and the value it had.
-    field_reset = Signal(str, object)
+    field_reset = TypedSignal[str, object]()
     #: All fields of a group are to go back to their defaults; carries its name.
     group_reset_wanted = Signal(str)
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QInputDialog
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import StudioError
 from sdstudio.history.database.listing import ids_of
 from sdstudio.history.database.look import RATING_MAXIMUM
@@ -85,7 +86,7 @@ class HistoryController(QObject):
     """
 
     #: Marks of pictures changed; carries their ids.
-    marked = Signal(object)
+    marked = TypedSignal[Sequence[int]]()
 
     def __init__(
         self, services: Services, shell: Shell, model: HistoryModel, canvas: LookedAt, actions: EntryActions

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QFormLayout,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import HistoryError
 from sdstudio.history.store import Entry, History
@@ -56,11 +57,11 @@ class EntryDetails(QFrame):
     """
 
     #: Another picture is shown; carries the `Entry`, or None.
-    shown = Signal(object)
+    shown = TypedSignal[Entry | None]()
     #: A tag or collection is to be given or taken: kind, the entries, name, whether it is given.
-    mark_wished = Signal(str, object, str, bool)
+    mark_wished = TypedSignal[MarkKind, Sequence[Entry], str, bool]()
     #: Tags or collections are to be chosen: kind, the entries, where on the screen.
-    popup_wished = Signal(str, object, QPoint)
+    popup_wished = TypedSignal[MarkKind, Sequence[Entry], QPoint]()
 
     def __init__(
         self, actions: EntryActions, history: History, tasks: TaskRunner, parent: QWidget | None = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QIcon, QPixmap
 from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import HistoryError
 from sdstudio.history.database.lineage import Kin, Lineage, relation
 from sdstudio.history.store import Entry
@@ -28,7 +29,7 @@ class LineageStrip(QWidget):
     """
 
     #: Another picture of the family is to be shown: its Entry.
-    entry_wanted = Signal(object)
+    entry_wanted = TypedSignal[Entry]()
 
     def __init__(self, lineage: Lineage, parent: QWidget | None = None) -> None:
         super().__init__(parent)

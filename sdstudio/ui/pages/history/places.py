@@ -15,7 +15,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
-from sdstudio.background.tasks import TaskRunner
+from sdstudio.background.tasks import TaskContext, TaskRunner
 from sdstudio.history.database.look import FACET_BY_KEY, Look
 from sdstudio.history.store import History
 from sdstudio.ui.entries.model import HistoryModel
@@ -70,9 +70,14 @@ class HistoryPlaces(QListWidget):
         if not self.isVisible():
             return
         listing = self._history.listing
+
+        def counts(_task: TaskContext) -> tuple[int, Counted, Counted, Counted]:
+            collections, folders = (_counted(listing.facet(key)) for key in ("collection", "folder"))
+            return listing.count(Look()), listing.days(), collections, folders
+
         self._tasks.run(
             "Counting pictures",
-            lambda _task: (listing.count(Look()), listing.days(), listing.facet("collection"), listing.facet("folder")),
+            counts,
             lambda counted: self._fill(*counted),
             urgent=True,
         )
@@ -121,6 +126,11 @@ class HistoryPlaces(QListWidget):
             for old in look.values(each):
                 look = look.with_value(each, old, on=False)
         self._model.set_look(look.with_value(facet, value) if facet else look)
+
+
+def _counted(facet: Sequence[tuple[str, int | None]]) -> Counted:
+    """Return the values of a facet that are counted."""
+    return [(value, number) for value, number in facet if number is not None]
 
 
 def tree_of(folders: Counted) -> list[tuple[str, str, int, int]]:

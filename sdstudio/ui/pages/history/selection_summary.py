@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFormLayout, QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
@@ -84,7 +84,7 @@ class SelectionSummary(QFrame):
         self._actions = actions
         self._tasks = tasks
         self._entries: Sequence[Entry] = ()
-        self._task: Task | None = None
+        self._task: Task[Any] | None = None
         self.title = _label("selectionTitle", "heading", self)
         self.file_size = _label("selectionSize", "muted", self)
         self.differing = _label("selectionDiffering", "muted", self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
@@ -24,6 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, UPSCALER
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.catalog.schedules import SCHEDULE_BY_KEY
@@ -85,17 +87,17 @@ class AssetDetails(QFrame):
     #: Words are to be put into the prompt; carries them.
     words_pressed = Signal(str)
     #: The place is to be shown in the file manager; carries the path.
-    reveal_pressed = Signal(object)
+    reveal_pressed = TypedSignal[Path]()
     #: It is to go to the trash; carries the `Asset`.
-    trash_pressed = Signal(object)
+    trash_pressed = TypedSignal[Asset]()
     #: Its hash is to be computed; carries the `Asset`.
-    hash_pressed = Signal(object)
+    hash_pressed = TypedSignal[Asset]()
     #: The user wrote notes; carries the `Asset` and the text.
-    notes_written = Signal(object, str)
+    notes_written = TypedSignal[Asset, str]()
     #: A cover is to be chosen; carries the `Asset`, and "file", "picture" (the one on the canvas) or "none".
-    cover_wanted = Signal(object, str)
+    cover_wanted = TypedSignal[Asset, str]()
     #: The parameters that are set now are to be its own, or no longer; carries the `Asset` and whether to keep them.
-    values_wanted = Signal(object, bool)
+    values_wanted = TypedSignal[Asset, bool]()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.catalog.families import FAMILIES
 from sdstudio.catalog.kinds import CHECKPOINT, KINDS
 from sdstudio.ui.pages.library.asset_delegate import AssetDelegate
@@ -73,7 +74,7 @@ class LibraryView(QWidget):
     """Filters, list and details."""
 
     #: Another thing is chosen, or none; carries its `ShownAsset` or None.
-    chosen = Signal(object)
+    chosen = TypedSignal[ShownAsset | None]()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.library.scanning.places import Trouble
 from sdstudio.ui.pages.library.models_view import LibraryView
 from sdstudio.ui.pages.library.space_view import SpaceView
@@ -38,7 +39,7 @@ class ModelManager(QWidget):
     """Shows what the library holds and hands wishes on; who scans, hashes and keeps is not its concern."""
 
     #: A folder is to be looked for models in from now on; carries its path.
-    folder_added = Signal(object)
+    folder_added = TypedSignal[Path]()
     #: The disk is to be looked at again.
     rescan_requested = Signal()
     #: The hashes of all files are to be computed.

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.catalog.kinds import KIND_BY_KEY
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.readable import readable_size
@@ -69,9 +70,9 @@ class SpaceView(QWidget):
     #: The search is to stop.
     cancel_pressed = Signal()
     #: Copies are to become hard links; carries the groups, a tuple of `Duplicates`.
-    link_pressed = Signal(object)
+    link_pressed = TypedSignal[tuple[Duplicates, ...]]()
     #: A file is to be shown among the models; carries its path.
-    file_chosen = Signal(object)
+    file_chosen = TypedSignal[Path]()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from PySide6.QtCore import QObject, Signal
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import Task, TaskContext, TaskRunner
 from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.errors import SaveFailed, StudioError
@@ -31,18 +32,18 @@ class LibraryTidying(QObject):
     #: The disk has changed: models are to be looked for again.
     changed = Signal()
     #: Something was done; carries what is to be said and a callable that takes it back.
-    done = Signal(str, object)
+    done = TypedSignal[str, Callable[[], object]]()
     #: Something is to be said.
     said = Signal(str)
     #: Something failed; carries the StudioError.
-    failed = Signal(object)
+    failed = TypedSignal[StudioError]()
 
     def __init__(self, library: Library, tasks: TaskRunner, parent: QObject) -> None:
         super().__init__(parent)
         self._library = library
         self._tasks = tasks
         self._view: SpaceView | None = None
-        self._searching: Task | None = None
+        self._searching: Task[Any] | None = None
 
     def add_view(self, view: SpaceView) -> None:
         """Serve the view of the space from now on."""

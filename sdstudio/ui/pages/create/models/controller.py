@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QObject, Signal
 
@@ -55,7 +55,7 @@ class ModelController(QObject):
         self._canvas = canvas
         self._known = Known()
         self._programs: ProgramsDialog | None = None
-        self._looking: Task | None = None
+        self._looking: Task[Any] | None = None
         self.picker: ModelPicker | None = None
         editor = panel.field("model").editor
         assert isinstance(editor, ChoiceEditor)

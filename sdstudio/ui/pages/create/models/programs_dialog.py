@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QDialog,
     QFrame,
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.library.scanning.neighbours import Neighbour
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.buttons import push_button
@@ -36,7 +37,7 @@ class ProgramsDialog(QDialog):
     """Non-modal; shows what `show_found` is told."""
 
     #: A folder is to be looked for models in from now on; carries its path.
-    folder_chosen = Signal(object)
+    folder_chosen = TypedSignal[Path]()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

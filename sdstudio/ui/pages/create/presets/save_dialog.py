@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.request.presets import NAME_MAXIMUM
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.buttons import fill, push_button
@@ -41,7 +42,7 @@ class PresetSaveDialog(QDialog):
     """
 
     #: A preset is wanted; carries its name and the names of its values.
-    save_wanted = Signal(str, list)
+    save_wanted = TypedSignal[str, list[str]]()
 
     def __init__(self, held: Sequence[Held], names: Collection[str], parent: QWidget) -> None:
         super().__init__(parent)

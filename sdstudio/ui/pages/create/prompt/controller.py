@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QMenu, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.catalog.kinds import EMBEDDING, LORA
 from sdstudio.core.compatibility import NEWEST_COMPATIBILITY
@@ -68,7 +69,7 @@ class PromptController(QObject):
     """
 
     #: A prompt was kept as a style: the `Change`, what is said, and what else can be done about it.
-    style_kept = Signal(object, str, object)
+    style_kept = TypedSignal[Change, str, Sequence[tuple[str, Callable[[], object]]]]()
     #: The window closes: nothing is begun in the background any more.
     stopped = Signal()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QDialog,
     QLabel,
@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import BoundSignal, TypedSignal
 from sdstudio.history.database.past_prompts import PastPrompt
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.bring_forward import bring_forward
@@ -38,9 +39,9 @@ class PastPrompts(QDialog):
     """
 
     #: A prompt is to go where the cursor stands.
-    insert_requested = Signal(object)
+    insert_requested = TypedSignal[PastPrompt]()
     #: A prompt and its negative prompt are to stand in place of those there.
-    replace_requested = Signal(object)
+    replace_requested = TypedSignal[PastPrompt]()
 
     def __init__(self, find: Find, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,8 +63,8 @@ class PastPrompts(QDialog):
         self.search.textChanged.connect(self._soon.start)
         self.list.currentItemChanged.connect(self._on_current_changed)
         self.list.itemDoubleClicked.connect(lambda _item: self._replace.click())
-        self._insert.clicked.connect(lambda: self.insert_requested.emit(self.chosen))
-        self._replace.clicked.connect(lambda: self.replace_requested.emit(self.chosen))
+        self._insert.clicked.connect(lambda: self._emit_chosen(self.insert_requested))
+        self._replace.clicked.connect(lambda: self._emit_chosen(self.replace_requested))
         self._on_current_changed()
         open_at(self, QSize(620, 520))
 
@@ -99,6 +100,11 @@ class PastPrompts(QDialog):
         self._said.setText(f"{len(found)} prompts" if len(found) != 1 else "1 prompt")
         if not found:
             self._said.setText(nothing)
+
+    def _emit_chosen(self, signal: BoundSignal[PastPrompt]) -> None:
+        chosen = self.chosen
+        if chosen is not None:
+            signal.emit(chosen)
 
     def _on_current_changed(self) -> None:
         for button in (self._insert, self._replace):

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import StudioError
 from sdstudio.core.prompts.styles import NAME_MAXIMUM, Style, StyleBook, merged, read_styles
 from sdstudio.ui.theme import GRID, mark
@@ -45,7 +46,7 @@ class StyleDialog(QDialog):
     #: The book was changed.
     saved = Signal()
     #: It was closed over changes that are not saved; carries them for `take_up`: all styles, and the chosen row.
-    discarded = Signal(object)
+    discarded = TypedSignal[tuple[tuple[Style, ...], int]]()
 
     def __init__(self, book: StyleBook, title: str, noun: str, has_prompt: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)

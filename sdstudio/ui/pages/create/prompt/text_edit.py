@@ -8,9 +8,10 @@ from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QShowEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QPlainTextEdit, QPushButton, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.prompts.weights import reweighted
 from sdstudio.ui.theme import GRID, mark
-from sdstudio.ui.widgets.picture_drag import pasted_picture
+from sdstudio.ui.widgets.picture_drag import Offer, pasted_picture
 
 _PARTS: Final = frozenset(" ,\t\u2029")
 """What stands between words; undo takes back what was typed from one to the next."""
@@ -31,7 +32,7 @@ class PromptText(QPlainTextEdit):
     #: A text was pasted and stands there now; carries it.
     text_pasted = Signal(str)
     #: A picture was pasted, which no prompt takes; carries an `Offer`.
-    picture_pasted = Signal(object)
+    picture_pasted = TypedSignal[Offer]()
 
     def __init__(self, object_name: str, lines: tuple[int, int, int], placeholder: str) -> None:
         super().__init__()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
+from sdstudio.background.signals import BoundSignal, TypedSignal
 from sdstudio.ui.theme import GRID, mark, set_icon
 from sdstudio.ui.widgets.buttons import small_button
 from sdstudio.ui.widgets.menu_buttons import unlit_after
@@ -14,9 +15,9 @@ class PromptTools(QWidget):
     """Styles, prompt builder, past prompts; and the button for presets, which stands beside the negative prompt."""
 
     #: The styles' menu is about to be seen: fill it.
-    styles_asked = Signal(QMenu)
+    styles_asked = TypedSignal[QMenu]()
     #: The presets' menu is about to be seen: fill it.
-    presets_asked = Signal(QMenu)
+    presets_asked = TypedSignal[QMenu]()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,14 +41,14 @@ class PromptTools(QWidget):
             if button is not self.presets_button:
                 mark(button, "ghost", True)
                 row.addWidget(button)
-        for button, asked in ((self.styles_button, self.styles_asked), (self.presets_button, self.presets_asked)):
+        for button, wanted in ((self.styles_button, self.styles_asked), (self.presets_button, self.presets_asked)):
             menu = QMenu(button)
             menu.setToolTipsVisible(True)
-            menu.aboutToShow.connect(lambda menu=menu, asked=asked: self._on_about_to_show(menu, asked))
+            menu.aboutToShow.connect(lambda menu=menu, wanted=wanted: self._on_about_to_show(menu, wanted))
             button.setMenu(menu)
             unlit_after(menu, button)
             button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
 
-    def _on_about_to_show(self, menu: QMenu, asked: Signal) -> None:
+    def _on_about_to_show(self, menu: QMenu, wanted: BoundSignal[QMenu]) -> None:
         menu.clear()
-        asked.emit(menu)  # type: ignore[attr-defined]
+        wanted.emit(menu)

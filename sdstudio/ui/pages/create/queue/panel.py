@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.background.controller import JobController
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import StudioError
 from sdstudio.core.events import EngineEvent
 from sdstudio.jobs.queue import Group, Job, JobState, TakenOff, groups_of
@@ -43,7 +44,7 @@ class QueuePanel(QWidget):
     #: The pictures of a group are to be shown; carries its id.
     show_wanted = Signal(int)
     #: A waiting group is to be put back into panel and prompts; carries the Group.
-    edit_wanted = Signal(object)
+    edit_wanted = TypedSignal[Group]()
 
     def __init__(self, controller: JobController, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from sdstudio.background.signals import TypedSignal
 from sdstudio.core.events import EngineEvent
 from sdstudio.core.readable import readable_duration
 from sdstudio.jobs.progress import progress_of
@@ -44,7 +45,7 @@ class QueueRow(QFrame):
     #: Keep what a cancelled job was drawing; carries the job's id.
     keep_pressed = Signal(int)
     #: Take jobs off the list; carries their ids.
-    remove_pressed = Signal(object)
+    remove_pressed = TypedSignal[list[int]]()
     #: Show the pictures of the group; carries its id.
     show_pressed = Signal(int)
     #: Move a waiting group up (-1) or down (1); carries its id and the direction.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from sdstudio.background.downloads import DownloadState
+from sdstudio.background.signals import TypedSignal
 from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.catalog.kinds import KIND_BY_KEY
 from sdstudio.core.folding import folded
@@ -83,7 +84,7 @@ class GetCard(QFrame):
     """A card with a button to get the model."""
 
     #: It is to be got; carries the `Offer`.
-    get_pressed = Signal(object)
+    get_pressed = TypedSignal[Offer]()
 
     def __init__(self, offer: Offer, parent: QWidget | None = None) -> None:
         super().__init__(parent)

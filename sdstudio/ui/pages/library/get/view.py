@@ -6,9 +6,10 @@ It is built and filled without the network; nothing is contacted before a button
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -22,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.background.downloads import Download, Downloads, DownloadState
+from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import Task, TaskContext
 from sdstudio.core.errors import StudioError
 from sdstudio.library.getting.catalogue import catalogue
@@ -57,7 +59,7 @@ class GetModels(QWidget):
     """
 
     #: A model that has arrived is to be drawn with; carries its path.
-    use_requested = Signal(object)
+    use_requested = TypedSignal[Path]()
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class GetModels(QWidget):
         self._tasks = services.tasks
         self._models = services.paths.models
         self._wants_checker = wants_checker
-        self._search: Task | None = None
+        self._search: Task[Any] | None = None
         self._wants_token = 0
         self._cards: list[tuple[QListWidgetItem, GetCard]] = []
         self._rows: dict[int, tuple[QListWidgetItem, DownloadRow]] = {}
@@ -210,7 +212,7 @@ class GetModels(QWidget):
                 self._downloads.pause(number)
             case DownloadState.CANCELLED:
                 self._downloads.undo_cancel(number)
-            case DownloadState.DONE:
+            case DownloadState.DONE if download.path is not None:
                 self.use_requested.emit(download.path)
             case _:
                 self._downloads.start(number)

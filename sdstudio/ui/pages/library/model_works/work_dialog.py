@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QShowEvent
@@ -51,7 +51,7 @@ class WorkDialog(QDialog):
         self.setMinimumWidth(WIDTH)
         self._verb = verb
         self._workshop = workshop
-        self._task: Task | None = None
+        self._task: Task[Any] | None = None
         self._began_s = 0.0
         self._named = False
         self.name_field = Field(
