@@ -36,6 +36,24 @@ def tiny_sd1(path: Path, safety_checker: bool = False) -> Path:
     return _write(pipe, path, "Tiny SD 1", "sd1")
 
 
+def tiny_sd1_inpaint(path: Path) -> Path:
+    """Write a Stable Diffusion 1 folder for inpainting: its UNet takes nine channels."""
+    from diffusers import PNDMScheduler, StableDiffusionInpaintPipeline
+
+    torch.manual_seed(5)
+    pipe = StableDiffusionInpaintPipeline(
+        vae=_vae(),
+        text_encoder=_text_encoder(32, "quick_gelu"),
+        tokenizer=_tokenizer(),
+        unet=_unet(32, in_channels=9),
+        scheduler=PNDMScheduler(skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1, **_BETAS),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    return _write(pipe, path, "Tiny SD 1 for inpainting", "sd1")
+
+
 def tiny_sd2(path: Path) -> Path:
     """Write a Stable Diffusion 2 folder: v-prediction, linear projections, pad token "!"."""
     from diffusers import DDIMScheduler, StableDiffusionPipeline
@@ -80,6 +98,17 @@ def tiny_sdxl(path: Path) -> Path:
         add_watermarker=False,
     )
     return _write(pipe, path, "Tiny SDXL", "sdxl")
+
+
+def tiny_sdxl_inpaint(path: Path) -> Path:
+    """Write a Stable Diffusion XL folder for inpainting, made of the plain one's parts but for the UNet."""
+    from diffusers import StableDiffusionXLInpaintPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
+
+    plain = StableDiffusionXLPipeline.from_pretrained(tiny_sdxl(path), local_files_only=True)
+    torch.manual_seed(6)
+    unet = UNet2DConditionModel.from_config({**plain.unet.config, "in_channels": 9})
+    pipe = StableDiffusionXLInpaintPipeline(**{**plain.components, "unet": unet}, add_watermarker=False)
+    return _write(pipe, path, "Tiny SDXL for inpainting", "sdxl")
 
 
 def tiny_sd3(path: Path) -> Path:

@@ -27,7 +27,7 @@ def add_flags(group: argparse._ActionsContainer, rows: Iterable[Parameter]) -> N
         match row.kind:
             case FieldKind.TOGGLE:
                 options["action"] = argparse.BooleanOptionalAction
-            case FieldKind.INTEGER | FieldKind.SEED:
+            case FieldKind.INTEGER | FieldKind.OPTIONAL | FieldKind.SEED:
                 options |= {"type": _number(row, int), "metavar": "N"}
             case FieldKind.NUMBER:
                 options |= {"type": _number(row, float), "metavar": "X"}

@@ -63,7 +63,8 @@ def begun(values: Mapping[str, Any], model: ModelInfo, studio: Studio) -> dict[s
     for role in INPUT_ROLES.values():
         idle = next((rows[name] for name in sorted(role.dependent & values.keys())), None)
         if idle is not None and not values.get(role.field):
-            message = f"{idle.title} = {values[idle.name]}: it acts on an {role.title.lower()}, and there is none."
+            needed = f"{'an' if role.title[0] in 'AEIOU' else 'a'} {role.title.lower()}"
+            message = f"{idle.title} = {values[idle.name]}: it acts on {needed}, and there is none."
             raise InvalidRequest(idle.name, message, f"Give one with {rows[role.field].flag}, or leave it out.")
     inputs = InputPictures(studio.paths)
     named = {field: str(values[field]) for field in INPUT_ROLES if values.get(field)}

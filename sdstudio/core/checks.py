@@ -24,7 +24,7 @@ def check_bounds(row: Parameter, value: Any) -> None:
     """
     if row.ui.check is not None:
         row.ui.check(value)
-    if row.kind not in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED):
+    if row.kind not in (FieldKind.INTEGER, FieldKind.OPTIONAL, FieldKind.NUMBER, FieldKind.SEED):
         if isinstance(value, str) and row.max_length is not None and len(value) > row.max_length:
             message = f"{row.title} = {len(value):,} characters: {row.allowed}."
             raise InvalidRequest(row.name, message, "Shorten it: a model reads a few hundred words at most.")

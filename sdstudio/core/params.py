@@ -34,6 +34,7 @@ class FieldKind(Enum):
 
     TEXT = "text"
     INTEGER = "integer"
+    OPTIONAL = "integer or none"
     NUMBER = "number"
     TOGGLE = "toggle"
     CHOICE = "choice"
@@ -72,6 +73,7 @@ class Ui:
         flag: The command-line flag where it is not the field's name: that of one item of a list.
         more_flags: Other command-line flags that mean the same.
         check: Raises InvalidRequest for a value that its type and bounds do not tell to be wrong.
+        begins: What a number that may be none begins with when it is wanted.
     """
 
     group: str = "Sampling"
@@ -85,6 +87,7 @@ class Ui:
     flag: str = ""
     more_flags: tuple[str, ...] = ()
     check: Callable[[Any], object] | None = None
+    begins: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +196,7 @@ def _parameter(name: str, info: FieldInfo, ui: Ui) -> Parameter:
         name=name,
         title=info.title or name.replace("_", " ").capitalize(),
         description=info.description or "",
-        kind=ui.kind or _kind(base, bool(choices)),
+        kind=ui.kind or _kind(base, bool(choices), optional),
         default=None if info.default is PydanticUndefined else info.default,
         ui=ui,
         choices=choices,
@@ -204,13 +207,13 @@ def _parameter(name: str, info: FieldInfo, ui: Ui) -> Parameter:
     )
 
 
-def _kind(base: Any, has_choices: bool) -> FieldKind:
+def _kind(base: Any, has_choices: bool, optional: bool) -> FieldKind:
     if has_choices:
         return FieldKind.CHOICE
     if base is bool:
         return FieldKind.TOGGLE
     if base is int:
-        return FieldKind.INTEGER
+        return FieldKind.OPTIONAL if optional else FieldKind.INTEGER
     if base is float:
         return FieldKind.NUMBER
     if base is Path:

@@ -11,8 +11,9 @@ import copy
 import inspect
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -23,13 +24,14 @@ from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY
 from sdstudio.core.errors import Cancelled, InvalidNumbers, InvalidRequest
 from sdstudio.core.events import EventSink, StepDone
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import MemoryPlan
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.preview import Previewer
 from sdstudio.engine.prompting.checks import diffusers_clip_skip
+from sdstudio.engine.samplers.blending import Blending, begin_from_noise, blending_of
 from sdstudio.engine.samplers.edm import Edm
 from sdstudio.engine.samplers.noise import CPU, generators, understood
 from sdstudio.engine.samplers.schedulers import (
@@ -42,6 +44,9 @@ from sdstudio.engine.samplers.schedulers import (
     seed_noise,
 )
 from sdstudio.engine.unfinished import Drawn, LastStep, Stopped
+
+NOTHING: Final[Mapping[str, torch.Tensor]] = MappingProxyType({})
+"""What a batch is drawn over that begins from noise."""
 
 FLOAT32_HINT: Final = "Set Precision to float32 in the settings."
 OTHER_HINT: Final = "Try another sampler or fewer steps; if it stays, the model's files are damaged."
@@ -64,9 +69,9 @@ class Batch:
 
 def sample(
     loaded: LoadedModel, request: GenerationRequest, batch: Batch, plan: MemoryPlan, device: Device,
-    preview_every_s: float | None, on_event: EventSink, begin: torch.Tensor | None = None,
+    preview_every_s: float | None, on_event: EventSink, inputs: Mapping[str, torch.Tensor] = NOTHING,
 ) -> Drawn:  # fmt: skip
-    """Draw a batch's latents with the stock pipeline; over those of a picture, (1, C, h, w), where there is one.
+    """Draw a batch's latents with the stock pipeline; over what `Family.begin` is given, where there is something.
 
     Raises:
         InvalidNumbers: NaN or infinity in the latents, told with the step it appeared at.
@@ -77,10 +82,15 @@ def sample(
     own_decode = not family.gives_latents
     scheduler = _scheduler(loaded, request, batch, device)
     edm = edm_of(loaded, request)
-    if edm is not None and begin is not None:
-        begin = begin / edm.sigma_data
-    start = family.begin(loaded.pipe, {} if begin is None else {INIT.field: begin})
+    if edm is not None and INIT.field in inputs:
+        inputs = {**inputs, INIT.field: inputs[INIT.field] / edm.sigma_data}
+    start = family.begin(loaded.pipe, inputs)
     pipe = start.pipe
+    blending = blending_of(request, inputs[MASK.field]) if MASK.picture_in(request) else None
+    if start.from_noise:
+        begin_from_noise(scheduler)
+    elif blending is not None:
+        blending.watch(scheduler)
     if plan.autocast:
         keep_format(scheduler)
     previewer = None if preview_every_s is None or own_decode else _previewer(loaded, device, preview_every_s)
@@ -90,10 +100,10 @@ def sample(
     if not own_decode:
         last.watch(scheduler)
     kwargs = _pipeline_kwargs(loaded, request, batch)
-    if begin is not None:
-        kwargs |= _begun(request, scheduler)
+    if pipe is not loaded.pipe:
+        kwargs |= _begun(request, scheduler, start.from_noise)
     kwargs |= {name: value.expand(len(batch.seeds), *value.shape[1:]) for name, value in start.kwargs.items()}
-    kwargs["callback_on_step_end"] = _Steps(batch, previewer, device, on_event, last)
+    kwargs["callback_on_step_end"] = _Steps(batch, previewer, device, on_event, last, blending)
     known = inspect.signature(type(pipe).__call__).parameters
     with contextlib.ExitStack() as stack:
         stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
@@ -104,6 +114,7 @@ def sample(
             stack.enter_context(edm.before(loaded.denoiser))
         text = family.text(pipe, request, loaded.info.family_row, loaded.attached.embeddings)
         stack.enter_context(text.hooks)
+        stack.enter_context(start.hooks)
         kwargs |= text.kwargs
         try:
             kwargs = {name: value for name, value in kwargs.items() if name in known}
@@ -112,9 +123,11 @@ def sample(
             clean = last.latents()
             if clean is None:
                 raise
+            if blending is not None:
+                clean = blending.end(clean)
             clean = clean if edm is None else clean * edm.sigma_data
             raise Stopped(_drawn(clean, own_decode, scheduler, request), last.step, last.total) from None
-        if begin is not None:
+        if pipe is not loaded.pipe:
             loaded.pipe.maybe_free_model_hooks()  # the other pipeline knows nothing of them
     if edm is not None:
         latents = latents * edm.sigma_data
@@ -144,13 +157,15 @@ def _drawn(latents: torch.Tensor, decoded: bool, scheduler: Any, request: Genera
     return Drawn(latents, decoded, config, schedule or str(scheduler.config.get("timestep_spacing", "")))
 
 
-def _begun(request: GenerationRequest, scheduler: Any) -> dict[str, Any]:
+def _begun(request: GenerationRequest, scheduler: Any, from_noise: bool) -> dict[str, Any]:
     """Return at which of its steps the scheduler begins over a picture, in the pipeline's words.
 
     Where a schedule has more levels or fewer than there are steps, so many of them are run as without that, the last
     ones, as in ComfyUI.
     """
     count = getattr(scheduler, "steps_taken", request.steps)
+    if from_noise:
+        return {"num_inference_steps": count, "strength": 1.0}
     if count == request.steps:
         return {"strength": request.strength}
     run = max(min(request.steps_run, count), 1)
@@ -171,7 +186,9 @@ def _scheduler(loaded: LoadedModel, request: GenerationRequest, batch: Batch, de
         edm.keep_exact(scheduler)
     if draws_own_noise(scheduler):
         network: Any = loaded.denoiser
-        channels, scale = network.config.in_channels, loaded.pipe.vae_scale_factor
+        # One for inpainting takes more than the latents, one that tells its uncertainty returns more.
+        channels = min(network.config.in_channels, getattr(network.config, "out_channels", None) or 2**31)
+        scale = loaded.pipe.vae_scale_factor
         shape = (len(batch.seeds), channels, request.height // scale, request.width // scale)
         like = torch.empty(shape, dtype=device.dtype, device=device.torch_device)
         source = CPU if request.compatibility == FIRST_COMPATIBILITY else request.rng
@@ -205,12 +222,14 @@ def _previewer(loaded: LoadedModel, device: Device, every_s: float) -> Previewer
 
 
 class _Steps:
-    """Tells every step, and stops at the first one whose latents are no numbers."""
+    """Tells every step, stops at the first one whose latents are no numbers, and has a picture kept under its mask."""
 
     def __init__(
-        self, batch: Batch, previewer: Previewer | None, device: Device, on_event: EventSink, last: LastStep
-    ) -> None:
+        self, batch: Batch, previewer: Previewer | None, device: Device, on_event: EventSink, last: LastStep,
+        blending: Blending | None,
+    ) -> None:  # fmt: skip
         self._last = last
+        self._blending = blending
         self._batch = batch
         self._previewer = previewer
         self._device = device
@@ -233,7 +252,9 @@ class _Steps:
         preview = self._previewer.take() if self._previewer is not None else None
         batch = self._batch
         self._on_event(StepDone(step, total, batch.first, len(batch.seeds), batch.image_count, per_step, preview))
-        return {}
+        if self._blending is None:
+            return {}
+        return {"latents": self._blending.after(pipe.scheduler, index, total, tensors["latents"])}
 
 
 @contextlib.contextmanager

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from PIL import Image
-
 from sdstudio.catalog.families import titles_that_take
 from sdstudio.catalog.kinds import EMBEDDING, LORA, VAE
 from sdstudio.catalog.kinds import KIND_BY_KEY as ASSET_KIND_BY_KEY
@@ -18,7 +16,7 @@ from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.errors import Cancelled, InvalidRequest, ModelUnsupported, OutOfMemory, StudioError
 from sdstudio.core.events import EngineStatus, EventSink, Notice, Unfinished
 from sdstudio.core.models.resolved import ResolvedRequest
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.batch import edm_of
@@ -35,7 +33,7 @@ from sdstudio.engine.model_files.loading import (
     load_model,
     pipeline_key,
 )
-from sdstudio.engine.pictures.input_picture import input_picture
+from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver, drawn_over
 from sdstudio.engine.pictures.preview import Previewer
 from sdstudio.engine.pictures.safety import Safety, SafetyFilter, installed_filters, is_explicit, load_checker
 from sdstudio.engine.pictures.upscaling import enlarger
@@ -93,17 +91,18 @@ class Engine:
         own_filter = self._own_filter(settings)
         begun = time.monotonic()
         request = resolved.request
-        picture = self._begins_with(resolved, device, on_event, cancel)
-        if picture is not None and not request.steps_run:
+        over = self._drawn_over(resolved, device, on_event, cancel)
+        if over.unchanged is not None and not request.steps_run:
             took_s = time.monotonic() - begun
-            emit_upscaled_only(picture, resolved, seeds, device, Safety(own_filter, None), took_s, on_event)
+            emit_upscaled_only(over.unchanged, resolved, seeds, device, Safety(own_filter, None), took_s, on_event)
             return
         loaded = self._ready(resolved, settings, device, on_event, cancel)
-        if picture is not None and INIT.field not in loaded.family.begins_from(loaded.pipe):
-            raise _cannot_begin(loaded)
+        for role in resolved.pictures:
+            if role.picture_in(request) and role.field not in loaded.family.begins_from(loaded.pipe):
+                raise _cannot_begin(loaded, role)
         self._check_and_warn(resolved, loaded, on_event)
         safety = self._safety(loaded, device, on_event, cancel)
-        job = Drawing(loaded, resolved, tuple(seeds), device, settings.preview_every_s, safety, on_event, picture)
+        job = Drawing(loaded, resolved, tuple(seeds), device, settings.preview_every_s, safety, on_event, over)
         try:
             with loaded.checks.during(cancel), self._recorder(loaded, request, device, on_event):
                 at_once = 1 if device.kind.one_by_one else max(1, batch_size)
@@ -124,9 +123,10 @@ class Engine:
         """
         settings = self._settings
         device = choose_device(settings)
+        over = self._drawn_over(unfinished.resolved, device, on_event, cancel)
         loaded = self._ready(unfinished.resolved, settings, device, on_event, cancel)
         safety = self._safety(loaded, device, on_event, cancel)
-        job = Drawing(loaded, unfinished.resolved, unfinished.seeds, device, None, safety, on_event)
+        job = Drawing(loaded, unfinished.resolved, unfinished.seeds, device, None, safety, on_event, over)
         try:
             with loaded.checks.during(cancel):
                 job.keep(unfinished)
@@ -140,22 +140,22 @@ class Engine:
             return Safety(own_filter, lambda picture: is_explicit(loaded, picture, device))
         return Safety(own_filter, None)
 
-    def _begins_with(
+    def _drawn_over(
         self, resolved: ResolvedRequest, device: Device, on_event: EventSink, cancel: threading.Event
-    ) -> Image.Image | None:
-        """Return the picture that a request begins from, as large as it is to be."""
-        picture_id = INIT.picture_in(resolved.request)
-        if not picture_id:
-            return None
-        path = resolved.pictures.get(INIT)
-        if path is None:
-            message = f"{INIT.title} = {picture_id[:12]}: nobody said where it lies."
-            raise InvalidRequest(INIT.field, message, "Choose the picture again.")
+    ) -> DrawnOver:
+        """Return what a request is drawn over, as large as it is to be."""
+        request = resolved.request
+        for role in INPUT_ROLES.values():
+            if role.picture_in(request) and role not in resolved.pictures:
+                message = f"{role.title} = {role.picture_in(request)[:12]}: nobody said where it lies."
+                raise InvalidRequest(role.field, message, "Choose the picture again.")
+        if not INIT.picture_in(request):
+            return NOTHING
         enlarge = enlarger(resolved.upscaler, device, self._settings.open_pickles, on_event, cancel)
-        picture = input_picture(path, resolved.request, enlarge)
+        over = drawn_over(resolved.pictures[INIT], resolved.pictures.get(MASK), request, enlarge)
         if cancel.is_set():
             raise Cancelled
-        return picture
+        return over
 
     def record(self, on: bool) -> None:
         """Tell a `GuidanceStep` at every step from the next `generate` on, or no longer."""
@@ -286,15 +286,17 @@ class Engine:
             title = SCHEDULER_BY_KEY[request.scheduler].title
             own = type(loaded.scheduler).__name__
             on_event(Notice(f"{loaded.info.name} is sampled with its own {own}: {title} is not made for it."))
+        if loaded.family.looks_around(loaded.pipe) and not MASK.picture_in(request):
+            message = f"{loaded.info.name} is a model for inpainting: without a mask it draws the whole picture."
+            on_event(Notice(message, "Mask a part of a picture, or choose another model."))
         idle = left_out(request, [adapter.name for adapter in resolved.embeddings])
         for notice in (*([idle] if idle is not None else []), *unread):
             on_event(notice)
 
 
-def _cannot_begin(loaded: LoadedModel) -> InvalidRequest:
-    message = f"{INIT.title}: {loaded.info.name} cannot begin from one."
-    hint = f"Choose a model of {titles_that_take(INIT.field)} that is not for inpainting."
-    return InvalidRequest(INIT.field, message, hint)
+def _cannot_begin(loaded: LoadedModel, role: InputRole) -> InvalidRequest:
+    message = f"{role.title}: {loaded.info.name} cannot begin from one."
+    return InvalidRequest(role.field, message, f"Choose a model of {titles_that_take(role.field)}.")
 
 
 def make_engine(settings: Settings) -> Engine:

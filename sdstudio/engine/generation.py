@@ -20,12 +20,14 @@ import sdstudio
 from sdstudio.core.errors import Cancelled, OutOfMemory
 from sdstudio.core.events import Decoding, EventSink, ImageMade, Notice, Unfinished
 from sdstudio.core.models.resolved import ResolvedRequest
+from sdstudio.core.request.input_fields import MASK
 from sdstudio.core.request.request import UNFINISHED, Recipe
 from sdstudio.engine.batch import Batch, sample
 from sdstudio.engine.device.conditions import conditions
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import MemoryPlan, give_back, is_out_of_memory, thriftier
 from sdstudio.engine.model_files.loading import LoadedModel
+from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver
 from sdstudio.engine.pictures.safety import Safety
 from sdstudio.engine.prompting.checks import clip_skip_facts
 from sdstudio.engine.unfinished import Drawn, Stopped
@@ -61,7 +63,7 @@ class Drawing:
 
     def __init__(
         self, loaded: LoadedModel, resolved: ResolvedRequest, seeds: tuple[int, ...], device: Device,
-        preview_every_s: float | None, safety: Safety, on_event: EventSink, picture: Image.Image | None = None,
+        preview_every_s: float | None, safety: Safety, on_event: EventSink, over: DrawnOver = NOTHING,
     ) -> None:  # fmt: skip
         self._loaded = loaded
         self._resolved = resolved
@@ -71,8 +73,8 @@ class Drawing:
         self._preview_every_s = preview_every_s
         self._safety = safety
         self._on_event = on_event
-        self._picture = picture
-        self._begin: torch.Tensor | None = None
+        self._over = over
+        self._inputs: dict[str, torch.Tensor] = {}
         self._retried = False
         self._stopped: tuple[int, int] | None = None
         self._whole_batch: tuple[int, int] | None = None
@@ -118,11 +120,19 @@ class Drawing:
         self.unfinished = Unfinished(self._resolved, batch.seeds[done:], step, total, left)
 
     def _encode(self) -> None:
-        """Turn the picture to begin from into latents, once for all batches."""
-        while self._picture is not None and self._begin is None:
-            vae = Vae(self._loaded, self.plan, self._device)
-            self._begin = self._within_memory("encoding", 1, functools.partial(vae.encode, self._picture))
-            self._retried = vae.retried
+        """Turn what is drawn over into latents and a mask of their size, once for all batches."""
+        pipe = self._loaded.pipe
+        looks_around = self._loaded.family.looks_around(pipe)
+        for field, picture in self._over.pictures(self._request, looks_around).items():
+            while field not in self._inputs:
+                vae = Vae(self._loaded, self.plan, self._device)
+                latents = self._within_memory("encoding", 1, functools.partial(vae.encode, picture))
+                self._retried |= vae.retried
+                if latents is not None:
+                    self._inputs[field] = latents
+        if looks_around or self._over.masked is not None:
+            mask = torch.from_numpy(self._over.cells(self._request, pipe.vae_scale_factor))[None, None]
+            self._inputs[MASK.field] = mask.to(self._device.torch_device)
 
     def _drawn(self, batch: Batch) -> Drawn:
         return sample(
@@ -133,7 +143,7 @@ class Drawing:
             self._device,
             self._preview_every_s,
             self._on_event,
-            self._begin,
+            self._inputs,
         )
 
     def _finish(self, batch: Batch, drawn: Drawn, sampled_s: float) -> None:
@@ -157,7 +167,7 @@ class Drawing:
                 continue
             duration_s = sampled_s + (time.monotonic() - start) / size
             for place, picture in enumerate(pictures, done):
-                shown, reason = self._safety.judged(picture)
+                shown, reason = self._safety.judged(self._over.finished(picture))
                 recipe = self._recipe(batch, place, drawn, decoder.retried or self._retried, duration_s, reason)
                 self._on_event(ImageMade(batch.first + place, shown, recipe))
             done += size

@@ -15,6 +15,7 @@ from sdstudio.engine.batch import OTHER_HINT
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import MemoryPlan
 from sdstudio.engine.model_files.loading import LoadedModel
+from sdstudio.engine.pictures.masked import Pixels
 from sdstudio.engine.unfinished import Drawn
 
 
@@ -49,7 +50,7 @@ class Vae:
         return self._pictures(pixels)
 
     @torch.no_grad()
-    def encode(self, picture: Image.Image) -> torch.Tensor:
+    def encode(self, picture: Image.Image | Pixels) -> torch.Tensor:
         """Return the latents (1, C, h, w) of a picture, scaled as a UNet takes them: the middle of what the VAE allows.
 
         The stock pipelines draw them at random, from the numbers that the noise of the seed is then missing.

@@ -182,7 +182,7 @@ def _value(entry: Entry, row: Parameter | None) -> Any:
 def _sorted(row: Parameter, entries: Sequence[Entry]) -> tuple[Any, ...]:
     """Return a parameter's values: numbers by size, choices in their table's order, words as they first came."""
     values = list(dict.fromkeys(_values(entries, row)))
-    if row.kind in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED, FieldKind.TOGGLE):
+    if row.kind in (FieldKind.INTEGER, FieldKind.OPTIONAL, FieldKind.NUMBER, FieldKind.SEED, FieldKind.TOGGLE):
         return tuple(sorted(values, key=lambda value: (value is not None, value or 0)))
     order = {choice.value: place for place, choice in enumerate(row.choices)}
     return tuple(sorted(values, key=lambda value: order.get(value, len(order)))) if order else tuple(values)

@@ -16,10 +16,11 @@ from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.pictures.masks import check_mask
 from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.core.prompts.named_files import embedding_names, explicit_embeddings, lora_uses
-from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, InputRole
+from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole, idle_without_picture
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.wording import check_prompts
 from sdstudio.library.choosing import Chooser, Chosen, fits
@@ -70,15 +71,22 @@ class RequestResolver:
     def _pictures(self, request: GenerationRequest, model: ModelInfo) -> Mapping[InputRole, Path]:
         """Return the files of the pictures that a request names, by their roles."""
         files: dict[InputRole, Path] = {}
+        idle = idle_without_picture(dict(request))
         for role in INPUT_ROLES.values():
             picture_id = role.picture_in(request)
             if not picture_id:
                 continue
+            if role.field in idle:
+                other = next(row for row in INPUT_ROLES.values() if role.field in row.dependent)
+                message = f"{role.title}: it goes with an {other.title.lower()}, and there is none."
+                raise InvalidRequest(role.field, message, f"Choose an {other.title.lower()}, or do without it.")
             if request.steps_run and role.field in model.idle_fields:
                 message = f"{role.title}: {model.name} cannot begin from one."
                 hint = f"Choose a model of {titles_that_take(role.field)}, or do without it."
                 raise InvalidRequest(role.field, message, hint)
             files[role] = self._inputs.path_of(picture_id, role)
+        if MASK in files:
+            check_mask(files[MASK], files[INIT], request.mask_mode)
         return files
 
     def _adapters(

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sdstudio.catalog.families import FAMILY_BY_KEY, ModelFamily, Override, optional_fields
+from sdstudio.catalog.kinds import INPAINT
 from sdstudio.catalog.previews import PREVIEW_BY_KEY, PreviewSpec
 from sdstudio.core.params import Parameter, parameters
 from sdstudio.core.request.request import GenerationRequest
@@ -74,8 +75,9 @@ class ModelInfo:
 
     @property
     def idle_fields(self) -> frozenset[str]:
-        """Fields of a request that do not act on its family, though they do on another."""
-        return optional_fields() - self.family_row.takes
+        """Fields of a request that do not act on its family, or on models of its variant, though they do on another."""
+        of_variant = frozenset() if self.variant == INPAINT else frozenset({"mask_weight"})
+        return (optional_fields() - self.family_row.takes) | of_variant
 
     @property
     def preview_spec(self) -> PreviewSpec | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sdstudio.core.params import Parameter, parameters
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, INPUT_ROLES
 from sdstudio.core.request.request import GenerationRequest
 
 _SIDES: Final = {row.name: row for row in parameters(GenerationRequest) if row.name in ("width", "height")}
@@ -60,7 +60,10 @@ def enlarging(picture_id: str, size: Size, upscaler: str) -> dict[str, Any]:
         size: Of the larger picture.
         upscaler: Name of what enlarges it, "" for Lanczos.
     """
-    return {INIT.field: picture_id, "init_fit": "crop", "width": size[0], "height": size[1], "upscaler": upscaler}
+    others = dict.fromkeys((field for field in INPUT_ROLES if field != INIT.field), "")
+    width, height = size
+    fitting = {"init_fit": "crop", "width": width, "height": height, "upscaler": upscaler}
+    return {**others, INIT.field: picture_id, **fitting}
 
 
 def is_allowed(size: Size) -> bool:

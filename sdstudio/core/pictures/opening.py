@@ -76,10 +76,11 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 def as_seen(image: Image.Image) -> Image.Image:
     """Return an opened picture as a viewer shows it, in RGB: upright, on white, its colour profile turned into sRGB."""
-    return _on_white(_in_srgb(_upright(image)))
+    return _on_white(_in_srgb(upright(image)))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """Return an opened picture turned as a camera says that it is to be seen."""
     try:
         return ImageOps.exif_transpose(image)
     except (struct.error, KeyError, TypeError):  # nonsense where a camera would say which side is up

@@ -32,11 +32,20 @@ class InputRole:
         return str(getattr(request, self.field))
 
 
-INIT: Final = InputRole("init_image", "Input picture", frozenset({"strength", "init_fit", "upscaler"}))
+INIT: Final = InputRole("init_image", "Input picture", frozenset({"strength", "init_fit", "upscaler", "mask"}))
 """What is drawn over, in place of pure noise."""
 
-INPUT_ROLES: Final[dict[str, InputRole]] = {role.field: role for role in (INIT,)}
-"""Field of a request -> the role of the picture that it names."""
+MASK: Final = InputRole(
+    "mask", "Mask",
+    frozenset({
+        "mask_mode", "masked_content", "mask_blur", "only_masked", "mask_blending", "mask_weight", "soft_bias",
+        "soft_preservation", "soft_contrast", "soft_influence", "soft_threshold", "soft_difference",
+    }),
+)  # fmt: skip
+"""Which part of the input picture is drawn over."""
+
+INPUT_ROLES: Final[dict[str, InputRole]] = {role.field: role for role in (INIT, MASK)}
+"""Field of a request -> the role of the picture that it names; one that depends on another stands behind it."""
 
 NEED_PICTURE: Final = frozenset(name for role in INPUT_ROLES.values() for name in role.dependent)
 """Fields that do not act while there is no input picture."""
@@ -44,9 +53,14 @@ NEED_PICTURE: Final = frozenset(name for role in INPUT_ROLES.values() for name i
 
 def idle_without_picture(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields that do not act beside these values of a request, because their picture is missing."""
-    missing = (role for role in INPUT_ROLES.values() if not values.get(role.field))
-    return frozenset(name for role in missing for name in role.dependent)
+    idle: frozenset[str] = frozenset()
+    for role in INPUT_ROLES.values():
+        if not values.get(role.field) or role.field in idle:
+            idle |= role.dependent
+    return idle
 
+
+PictureId: Final = Ui(kind=FieldKind.PICTURE, group=INPUT_GROUP)
 
 InitImage = Annotated[
     str,
@@ -55,7 +69,7 @@ InitImage = Annotated[
         description="A picture to begin from instead of pure noise; blank for none.",
         pattern=r"^([0-9a-f]{64})?$",
     ),
-    Ui(kind=FieldKind.PICTURE, group=INPUT_GROUP),
+    PictureId,
     Infotext("Init image", 75, optional=True),
 ]  # fmt: skip
 

@@ -21,6 +21,7 @@ from sdstudio.core.checks import built
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY, NEWEST_COMPATIBILITY
 from sdstudio.core.json_text import json_of
 from sdstudio.core.params import Choice, FieldKind, Infotext, Parameter, Searchable, Ui, parameters
+from sdstudio.core.request import mask_fields
 from sdstudio.core.request.advanced_fields import (
     Churn,
     Compatibility,
@@ -126,6 +127,19 @@ class GenerationRequest(BaseModel):
     strength: Strength = 0.75
     init_fit: InitFit = "crop"
     upscaler: Upscaler = ""
+    mask: mask_fields.Mask = ""
+    mask_mode: mask_fields.MaskMode = "masked"
+    masked_content: mask_fields.MaskedContent = "original"
+    mask_blur: mask_fields.MaskBlur = 4
+    only_masked: mask_fields.OnlyMasked = None
+    mask_blending: mask_fields.MaskBlending = "latent"
+    mask_weight: mask_fields.MaskWeight = 1.0
+    soft_bias: mask_fields.SoftBias = 1.0
+    soft_preservation: mask_fields.SoftPreservation = 0.5
+    soft_contrast: mask_fields.SoftContrast = 4.0
+    soft_influence: mask_fields.SoftInfluence = 0.0
+    soft_threshold: mask_fields.SoftThreshold = 0.5
+    soft_difference: mask_fields.SoftDifference = 2.0
     steps: Annotated[
         int,
         Field(

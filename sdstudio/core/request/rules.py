@@ -22,6 +22,7 @@ from sdstudio.core.compatibility import A1111, FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import Choice
 from sdstudio.core.request.input_fields import NEED_PICTURE, idle_without_picture
+from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING, idle_beside_blending
 
 
 def named(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +80,7 @@ DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | OF_SCHEDULES | {"emphasis"}
 
 def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields of a request that do not act beside these values of it: sampler, by its key, input picture."""
-    idle = idle_without_picture(values)
+    idle = idle_without_picture(values) | idle_beside_blending(values)
     spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
     if spec is None:
         return idle
@@ -108,6 +109,7 @@ def check_together(request: Any, given: Mapping[str, Any]) -> None:
     Raises:
         InvalidRequest: Two do not.
     """
+    _check_blending(request, given)
     spec = SCHEDULER_BY_KEY.get(request.scheduler)
     if spec is None or "scheduler" not in given:
         return
@@ -125,6 +127,16 @@ def check_together(request: Any, given: Mapping[str, Any]) -> None:
             message = f"{field.title} = {getattr(request, name):g}: it does not act on {spec.title}."
             others = ", ".join(other.key for other in SCHEDULER_BY_KEY.values() if name in other.takes)
             raise InvalidRequest(name, message, f"Leave it at {field.default:g}, or use {others}.")
+
+
+def _check_blending(request: Any, given: Mapping[str, Any]) -> None:
+    if "mask_blending" not in given or request.mask_blending == SOFT_INPAINTING:
+        return
+    for name in sorted(OF_SOFT_INPAINTING & given.keys()):
+        field = type(request).model_fields[name]
+        if getattr(request, name) != field.default:
+            message = f"{field.title} = {getattr(request, name):g}: it acts on soft inpainting alone."
+            raise InvalidRequest(name, message, f"Leave it at {field.default:g}, or set Mask blending to that.")
 
 
 def _sampling(name: str) -> tuple[SchedulerSpec, str]:

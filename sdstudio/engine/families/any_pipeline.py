@@ -72,7 +72,11 @@ class AnyPipeline:
         """Return nothing: it draws from text alone."""
         return frozenset()
 
-    def begin(self, pipe: Any, latents: Mapping[str, torch.Tensor]) -> Begin:
+    def looks_around(self, pipe: Any) -> bool:
+        """Return that it is shown no mask."""
+        return False
+
+    def begin(self, pipe: Any, inputs: Mapping[str, torch.Tensor]) -> Begin:
         """Return the pipeline itself."""
         return Begin(pipe)
 

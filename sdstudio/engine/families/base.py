@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import torch
 from torch import nn
@@ -15,6 +15,9 @@ from sdstudio.core.events import Notice
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.adapters.embeddings import Embeddings
 from sdstudio.engine.device.memory import MemorySwitch
+
+AROUND: Final = "around the mask"
+"""Among what a batch is drawn over: the picture with the masked part hidden, which is no field of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,15 @@ class Begin:
     Attributes:
         pipe: The pipeline that draws: the model's own, or another one on the same parts, which has no scheduler yet.
         kwargs: What that pipeline is given of the inputs, for one picture: tensors (1, ..) that a batch repeats.
+        hooks: Entered around the call of the pipeline, within those of the prompts; gives its network what it needs of
+            the inputs besides.
+        from_noise: Whether all steps are run from noise alone, though the pipeline is one that draws over a picture.
     """
 
     pipe: Any
     kwargs: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    hooks: contextlib.AbstractContextManager[Any] = field(default_factory=contextlib.nullcontext)
+    from_noise: bool = False
 
 
 class Family(Protocol):
@@ -78,8 +86,18 @@ class Family(Protocol):
     def begins_from(self, pipe: Any) -> frozenset[str]:
         """Return the fields of a request whose pictures this pipeline can begin from."""
 
-    def begin(self, pipe: Any, latents: Mapping[str, torch.Tensor]) -> Begin:
-        """Return what draws over these latents, by the fields of `begins_from`; the pipeline itself for none."""
+    def looks_around(self, pipe: Any) -> bool:
+        """Whether its network is shown the mask and what is around the masked part, as one for inpainting is."""
+
+    def begin(self, pipe: Any, inputs: Mapping[str, torch.Tensor]) -> Begin:
+        """Return what draws over these inputs; the pipeline itself for none.
+
+        Args:
+            pipe: The model's own.
+            inputs: By the fields of `begins_from`: latents (1, C, h, w) of the input picture, and the mask
+                (1, 1, h, w), 1 where it is drawn anew. Where the network `looks_around`, always that mask, and as
+                `AROUND` the latents of the picture with the masked part hidden.
+        """
 
     def draw(self, pipe: Any, kwargs: Mapping[str, Any], model_name: str) -> torch.Tensor:
         """Run a pipeline. Raises: ModelUnsupported, where its own rules forbid what is asked for."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 import diffusers
@@ -13,11 +13,11 @@ from torch import nn
 from sdstudio.catalog.families import ModelFamily
 from sdstudio.core.events import Notice
 from sdstudio.core.models.lora_names import NETWORKS
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.adapters.embeddings import Embeddings
 from sdstudio.engine.families.any_pipeline import AnyPipeline
-from sdstudio.engine.families.base import Begin, TextInputs
+from sdstudio.engine.families.base import AROUND, Begin, TextInputs
 from sdstudio.engine.prompting.checks import check_clip_skip_of
 from sdstudio.engine.prompting.conditioning import Conditioning
 
@@ -30,6 +30,23 @@ PIPELINES: Final[Mapping[type, Any]] = {
     diffusers.StableDiffusionPipeline: diffusers.StableDiffusionImg2ImgPipeline,
     diffusers.StableDiffusionXLPipeline: diffusers.StableDiffusionXLImg2ImgPipeline,
 }
+
+
+@contextmanager
+def _shown(unet: nn.Module, mask: torch.Tensor, around: torch.Tensor) -> Iterator[None]:
+    """Within the block a UNet is given what is masked (1, 1, h, w) and latents (1, C, h, w) behind its own channels."""
+    channels = torch.cat([(mask > 0).to(around), around], dim=1)
+
+    def before(_unet: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        rows = args[0]
+        more = channels.to(rows).expand(rows.shape[0], -1, -1, -1)
+        return (torch.cat([rows, more], dim=1), *args[1:]), kwargs
+
+    handle = unet.register_forward_pre_hook(before, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 class StableDiffusion(AnyPipeline):
@@ -64,13 +81,22 @@ class StableDiffusion(AnyPipeline):
         return TextInputs(conditioning.arguments(), hooks)
 
     def begins_from(self, pipe: Any) -> frozenset[str]:
-        """Return the input picture, unless the UNet wants more channels than noise has, as one for inpainting does."""
-        can = type(pipe) in PIPELINES and pipe.unet.config.in_channels == pipe.vae.config.latent_channels
-        return frozenset({INIT.field} if can else ())
+        """Return the input picture and a mask of it, unless the UNet wants channels that nobody fills."""
+        plain = pipe.unet.config.in_channels == pipe.vae.config.latent_channels
+        can = type(pipe) in PIPELINES and (plain or self.looks_around(pipe))
+        return frozenset({INIT.field, MASK.field} if can else ())
 
-    def begin(self, pipe: Any, latents: Mapping[str, torch.Tensor]) -> Begin:
-        """Return the stock image-to-image pipeline on the same parts."""
-        if not latents:
+    def looks_around(self, pipe: Any) -> bool:
+        """Return whether the UNet takes latents, the mask and the latents of the picture around it."""
+        return bool(pipe.unet.config.in_channels == 2 * pipe.vae.config.latent_channels + 1)
+
+    def begin(self, pipe: Any, inputs: Mapping[str, torch.Tensor]) -> Begin:
+        """Return the stock image-to-image pipeline on the same parts, for a UNet for inpainting in any case.
+
+        The stock inpainting pipelines give such a UNet the same channels; the image-to-image one leaves every sampler
+        its own noise, and its latents may be put back after each step.
+        """
+        if not inputs:
             return Begin(pipe)
         # Without a scheduler: a constructor would rewrite the configuration of the model's own.
         parts = {**pipe.components, "scheduler": None}
@@ -81,7 +107,12 @@ class StableDiffusion(AnyPipeline):
             parts["requires_safety_checker"] = False
         over_picture = PIPELINES[type(pipe)](**parts)
         over_picture.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {}))
-        return Begin(over_picture, {"image": latents[INIT.field]})
+        if not self.looks_around(pipe):
+            return Begin(over_picture, {"image": inputs[INIT.field]})
+        around = inputs[AROUND]
+        hooks = _shown(self.denoiser(pipe), inputs[MASK.field], around)
+        begin = inputs.get(INIT.field, torch.zeros_like(around))
+        return Begin(over_picture, {"image": begin}, hooks, from_noise=INIT.field not in inputs)
 
     def draw(self, pipe: Any, kwargs: Mapping[str, Any], model_name: str) -> torch.Tensor:
         """Return latents (B, 4, h, w)."""

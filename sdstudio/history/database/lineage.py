@@ -8,7 +8,7 @@ from typing import Final
 
 from sdstudio.core.params import parameters
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.database.rows import COLUMNS, Entry, entry_of, stored_path
 from sdstudio.history.database.schema import Database
@@ -70,6 +70,8 @@ def relation(parent: GenerationRequest, child: GenerationRequest) -> str:
     if set(names) <= {"width", "height"}:
         larger = child.width * child.height > parent.width * parent.height
         return "Larger" if larger else "Another size"
+    if MASK.picture_in(child) and {INIT.field, MASK.field} & set(names):
+        return "Inpainted"
     if INIT.field in names and INIT.picture_in(child):
         return "From a picture" if child.steps_run else "Upscaled"
     titles = [row.title for row in changed if row.name != "seed"]

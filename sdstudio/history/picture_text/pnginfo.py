@@ -29,6 +29,7 @@ from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.request.rules import idle_fields
 from sdstudio.history.picture_text.a1111_text import NEGATIVE, a1111_version, parse_pairs
 from sdstudio.history.picture_text.attached_text import A1111_NOISE, attached_keys, tagged_prompt, take_attached
+from sdstudio.history.picture_text.mask_text import KEYS_BESIDE, mask_keys, take_mask
 from sdstudio.history.picture_text.texts import MAKER_NOTE
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ _KEYS_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
     "height": ("Size",),
     "model": ("Model hash", "Model"),
     "app": ("Version",),
+    **KEYS_BESIDE,
 }
 """Field of the request or the recipe -> the keys that follow from it and are not declared with it."""
 
@@ -152,6 +154,7 @@ def infotext(recipe: Recipe, without: Collection[str] = ()) -> str:
         (_HASH_ORDER, "Model hash", recipe.model_hash),
         (_MODEL_ORDER, "Model", recipe.model_name or request.model),
         *attached_keys(recipe),
+        *mask_keys(request),
         (_UNFINISHED_ORDER, UNFINISHED_KEY, "step {} of {}".format(*recipe.unfinished) if recipe.unfinished else ""),
         (_VERSION_ORDER, "Version", f"{RECIPE_KEY} {__version__}"),
     ]
@@ -218,6 +221,7 @@ def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext
     if _by_studio_0_1(pairs):
         values.setdefault("compatibility", FIRST_COMPATIBILITY)
     take_attached(values, leftovers)
+    take_mask(values, leftovers)
     if "strength" in values and INIT.field not in values:
         leftovers.setdefault(INIT.title, "made from another picture, which is not inside")
     return Infotext(values, leftovers)

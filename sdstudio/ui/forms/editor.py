@@ -92,7 +92,8 @@ def camel(snake: str) -> str:
 
 def tooltip(row: Parameter) -> str:
     """Return a parameter's description and what is allowed, wrapped."""
-    allowed = row.kind in (FieldKind.INTEGER, FieldKind.NUMBER) and row.minimum is not None and row.maximum is not None
+    is_number = row.kind in (FieldKind.INTEGER, FieldKind.OPTIONAL, FieldKind.NUMBER)
+    allowed = is_number and row.minimum is not None and row.maximum is not None
     return wrapped(row.description, f"Allowed: {row.allowed}." if allowed else "")
 
 

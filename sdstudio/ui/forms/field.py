@@ -25,7 +25,7 @@ from sdstudio.ui.forms.asset_editors import AssetEditor, LoraEditor
 from sdstudio.ui.forms.editor import Editor, camel
 from sdstudio.ui.forms.editors import ChoiceEditor, FolderEditor, FoldersEditor, SeedEditor, TextEditor, ToggleEditor
 from sdstudio.ui.forms.model_box import ModelBox
-from sdstudio.ui.forms.number_editor import NUMBER_WIDTH, NumberEditor
+from sdstudio.ui.forms.number_editor import NUMBER_WIDTH, NumberEditor, OptionalNumberEditor
 from sdstudio.ui.forms.picture_editor import PictureEditor
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.lies_over import LiesOver
@@ -33,7 +33,7 @@ from sdstudio.ui.widgets.link_label import LinkLabel
 from sdstudio.ui.widgets.window_words import in_window
 
 MARK_PX: Final = 16
-_TITLED: Final = frozenset({FieldKind.TOGGLE, FieldKind.PICTURE})
+_TITLED: Final = frozenset({FieldKind.TOGGLE, FieldKind.PICTURE, FieldKind.OPTIONAL})
 """Kinds whose editors say themselves what they are: a box bears its title, a place for a picture its invitation."""
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 
@@ -43,6 +43,8 @@ def editor_for(row: Parameter) -> Editor:
     match row.kind:
         case FieldKind.INTEGER | FieldKind.NUMBER:
             return NumberEditor(row)
+        case FieldKind.OPTIONAL:
+            return OptionalNumberEditor(row)
         case FieldKind.CHOICE:
             return ChoiceEditor(row)
         case FieldKind.MODEL:
@@ -70,6 +72,8 @@ def fits(row: Parameter, value: Any) -> bool:
     match row.kind:
         case FieldKind.INTEGER:
             return isinstance(value, int) and not isinstance(value, bool)
+        case FieldKind.OPTIONAL:
+            return value is None or (isinstance(value, int) and not isinstance(value, bool))
         case FieldKind.NUMBER:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case FieldKind.SEED:
@@ -174,7 +178,7 @@ class Field(QWidget):
             now.changed.connect(self._on_theme_changed)
         self._error = text, hint
         said = html.escape(hint)
-        if self.row.kind in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED):
+        if self.row.kind in (FieldKind.INTEGER, FieldKind.OPTIONAL, FieldKind.NUMBER, FieldKind.SEED):
             colour = theme.tokens().accent_text
             said = _NUMBER.sub(rf'<a href="\g<0>" style="color: {colour}">\g<0></a>', said)
         self.message.say(f"{html.escape(text)} {said}".strip())
@@ -237,16 +241,18 @@ class Field(QWidget):
         self.title.setVisible(self.row.kind not in _TITLED)
         if self.row.kind is FieldKind.TOGGLE:
             head.addWidget(self.editor)
+        elif isinstance(self.editor, OptionalNumberEditor):
+            head.addWidget(self.editor.box)
         elif self.row.kind is not FieldKind.PICTURE:
             head.addWidget(self.title)
         if self.row.kind is not FieldKind.PICTURE:
             head.addWidget(self.mark)
             head.addStretch(1)
             column.addLayout(head)
-        if isinstance(self.editor, NumberEditor) and not stacked:
+        if isinstance(self.editor, NumberEditor | OptionalNumberEditor) and not stacked:
             self.editor.setFixedWidth(NUMBER_WIDTH)
             head.addWidget(self.editor)
-            if self.editor.slider is not None:
+            if isinstance(self.editor, NumberEditor) and self.editor.slider is not None:
                 column.addWidget(self.editor.slider)
         elif self.row.kind is not FieldKind.TOGGLE:
             column.addWidget(self.editor)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSlider, QSpinBox, QStyle, QStyleOptionSlider
+from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QDoubleSpinBox, QSlider, QSpinBox, QStyle, QStyleOptionSlider
 
 from sdstudio.core.params import FieldKind, Parameter
 from sdstudio.ui.forms.editor import Editor, camel, guard_wheel, in_a_row, tooltip
@@ -80,6 +80,45 @@ class NumberEditor(Editor):
             int(notch * self.row.ui.step) if self.row.kind is FieldKind.INTEGER else notch * self.row.ui.step
         )
         self.finished.emit()
+
+
+class OptionalNumberEditor(Editor):
+    """A whole number in a spin box, or none while its ``box`` is not ticked; the form places that, with the title."""
+
+    def __init__(self, row: Parameter) -> None:
+        spin = IntegerBox(row)
+        super().__init__(row, spin)
+        self.spin = spin
+        self.box = QCheckBox(row.title)
+        self.box.setObjectName(camel(row.name) + "CheckBox")
+        self.box.setAccessibleName(row.title)
+        spin.setMinimumWidth(NUMBER_MIN_WIDTH)
+        spin.setAlignment(Qt.AlignmentFlag.AlignRight)
+        spin.setValue(row.ui.begins)
+        spin.setEnabled(False)
+        in_a_row(self).addWidget(spin)
+        self.set_row(row)
+        self.box.toggled.connect(spin.setEnabled)
+        self.box.toggled.connect(self.edited)
+        self.box.clicked.connect(self.finished)
+        spin.valueChanged.connect(self.edited)
+        spin.editingFinished.connect(self.finished)
+
+    def value(self) -> int | None:
+        """Return the number, ``None`` while it is switched off."""
+        return self.spin.value() if self.box.isChecked() else None
+
+    def set_value(self, value: Any) -> None:
+        """Show a number, or that there is none."""
+        if value is not None:
+            self.spin.setValue(value)
+        self.box.setChecked(value is not None)
+
+    def set_row(self, row: Parameter) -> None:
+        """Take new bounds for arrows and wheel."""
+        super().set_row(row)
+        self.spin.row = row
+        self.box.setToolTip(tooltip(row))
 
 
 class IntegerBox(QSpinBox):

@@ -42,6 +42,7 @@ EVERY_ROW = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 WIDGETS: dict[FieldKind, tuple[type[QWidget], str]] = {
     FieldKind.TEXT: (QLineEdit, "Edit"),
     FieldKind.INTEGER: (QSpinBox, "SpinBox"),
+    FieldKind.OPTIONAL: (QSpinBox, "SpinBox"),
     FieldKind.NUMBER: (QDoubleSpinBox, "SpinBox"),
     FieldKind.TOGGLE: (QCheckBox, "CheckBox"),
     FieldKind.CHOICE: (QComboBox, "ComboBox"),
@@ -90,6 +91,8 @@ def another_value(row: Parameter) -> Any:
     match row.kind:
         case FieldKind.INTEGER:
             return (row.default or 0) + (row.multiple_of or 1)
+        case FieldKind.OPTIONAL:
+            return row.ui.begins + 1
         case FieldKind.NUMBER:
             return row.default + 0.25
         case FieldKind.CHOICE:

@@ -18,7 +18,7 @@ NUMBERS = [row for row in ROWS if row.kind in (FieldKind.INTEGER, FieldKind.NUMB
 
 def _example(row: Parameter) -> object:
     match row.kind:
-        case FieldKind.INTEGER | FieldKind.SEED:
+        case FieldKind.INTEGER | FieldKind.OPTIONAL | FieldKind.SEED:
             return int(row.minimum or 0)
         case FieldKind.NUMBER:
             return float(row.maximum or 1)

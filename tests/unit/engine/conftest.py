@@ -17,7 +17,7 @@ from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.model import ModelInfo, ModelLayout
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.models.work import ConvertOrder
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.device.aligned import align
@@ -38,6 +38,7 @@ class Studio:
         self.model = model
         self.adapters: tuple[Adapter, ...] = ()
         self.picture: Path | None = None
+        self.mask: Path | None = None
         self.events: list[EngineEvent] = []
         self.cancel = threading.Event()
 
@@ -53,7 +54,8 @@ class Studio:
             if on_event is not None:
                 on_event(event)
 
-        pictures = {INIT: self.picture} if self.picture is not None else {}
+        files = {INIT: self.picture, MASK: self.mask}
+        pictures = {role: path for role, path in files.items() if path is not None}
         resolved = ResolvedRequest.of(request(**values), self.model, self.adapters, pictures)
         self.engine.generate(resolved, seeds, batch_size, keep, self.cancel)
         return self.of(ImageMade)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from sdstudio.core.params import parameters
+from sdstudio.core.request.input_fields import MASK
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.origin import INPUT_PICTURE
 from sdstudio.history.picture_text.pnginfo import keys_of
 
 _VALUE_SHOWN: Final = 40
-_BESIDE_FIELDS: Final = frozenset({INPUT_PICTURE, "Model hash"})
+_BESIDE_FIELDS: Final = frozenset({INPUT_PICTURE, MASK.title, "Model hash"})
 
 
 def unused_settings(not_mapped: Mapping[str, str]) -> str:

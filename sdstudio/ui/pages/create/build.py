@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.request.input_fields import MASK
 from sdstudio.core.request.presets import PresetBook
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.browser import HistoryBrowser
@@ -46,6 +47,7 @@ class Create:
     queue_controller: QueueController
     model_controller: ModelController
     input_controller: InputController
+    mask_controller: InputController
     parameters_controller: ParametersController
     paste_controller: PasteController
     last_picture: LastPicture
@@ -75,11 +77,13 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
     pictures = InputPictures(services.paths)
     input_controller = InputController(services, shell, widgets.panel, widgets.canvas, pictures, actions)
     input_controller.brought.connect(parameters_controller.tell_input)
-    input_controller.told.connect(widgets.status.rest)
+    mask_controller = InputController(services, shell, widgets.panel, widgets.canvas, pictures, actions, MASK)
+    for each in (input_controller, mask_controller):
+        each.told.connect(widgets.status.rest)
     paste_controller = PasteController(page, widgets.editor, tasks, shell.over)
     paste_controller.take = input_controller.use_offer
-    for each in (last_picture, input_controller, paste_controller):
-        widgets.prompt_controller.stopped.connect(each.stop)
+    for stop in (last_picture.stop, input_controller.stop, mask_controller.stop, paste_controller.stop):
+        widgets.prompt_controller.stopped.connect(stop)
     return Create(
         page=page,
         widgets=widgets,
@@ -87,6 +91,7 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
         queue_controller=queue_controller,
         model_controller=ModelController(services, shell, widgets.panel, widgets.canvas),
         input_controller=input_controller,
+        mask_controller=mask_controller,
         parameters_controller=parameters_controller,
         paste_controller=paste_controller,
         last_picture=last_picture,

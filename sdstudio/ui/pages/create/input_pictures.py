@@ -1,4 +1,4 @@
-"""How a request comes to begin from a picture: serves the panel's field, and sends pictures of the history to it.
+"""How a picture comes into a request: serves the panel's field of a role, and sends pictures of the history to one.
 
 Files are copied, checked and made small in the background; what arrives after the user has gone on is left aside.
 """
@@ -20,7 +20,7 @@ from sdstudio.core.errors import HistoryError, InvalidRequest, SaveFailed, Studi
 from sdstudio.core.pictures.fit import placed
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
 from sdstudio.core.pictures.opening import as_seen, opened_picture, shown, upright_size
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, InputRole
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.store import Entry, History
 from sdstudio.ui.entries.actions import EntryActions
@@ -32,7 +32,6 @@ from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.images import as_qimage
 from sdstudio.ui.widgets.picture_drag import Offer
 
-FIELD: Final = INIT.field
 SMALL_PX: Final = 512
 """Longest side of what is shown of an input: 256 logical pixels on a screen of twice as many."""
 PASTED: Final = "Pasted picture.png"
@@ -40,7 +39,7 @@ _SEEN_KEPT: Final = 16
 
 
 class InputController(QObject):
-    """Serves the field of the input picture.
+    """Serves the field of one role of input pictures.
 
     Args:
         services: Where files are read and copied, and the history, which knows its own pictures.
@@ -48,7 +47,8 @@ class InputController(QObject):
         panel: Where the field is.
         canvas: Shows what pictures begin from.
         pictures: Where input pictures are kept.
-        actions: One of them puts a picture of the history into the field.
+        actions: One of them puts a picture of the history into the field of what is drawn over.
+        role: Which.
     """
 
     #: A line for the status bar.
@@ -58,16 +58,17 @@ class InputController(QObject):
 
     def __init__(
         self, services: Services, shell: Shell, panel: ParameterPanel, canvas: Canvas, pictures: InputPictures,
-        actions: EntryActions,
+        actions: EntryActions, role: InputRole = INIT,
     ) -> None:  # fmt: skip
         super().__init__(shell.over)
+        self._role = role
         self._shell = shell
         self._history = services.history
         self._panel = panel
         self._pictures = pictures
         self._undos = undos = shell.undos
         self._tasks = services.tasks
-        self._field = panel.field(FIELD)
+        self._field = panel.field(role.field)
         editor = self._field.editor
         assert isinstance(editor, PictureEditor)
         self._editor = editor
@@ -81,8 +82,9 @@ class InputController(QObject):
         editor.left.connect(self._on_left)
         editor.undo_wanted.connect(lambda: undos.undo(self._change))
         editor.size_wanted.connect(self._use_size)
-        actions.handle("use_as_input", lambda entries: self.use_entry(entries[0]))
-        canvas.first_look = self.first_look
+        if role is INIT:
+            actions.handle("use_as_input", lambda entries: self.use_entry(entries[0]))
+            canvas.first_look = self.first_look
 
     def stop(self) -> None:
         """Begin nothing more in the background: the window closes."""
@@ -104,7 +106,7 @@ class InputController(QObject):
 
     def _bring(self, offer: Offer) -> None:
         self._shell.attention_wanted.emit()
-        self._panel.show_field(FIELD)
+        self._panel.show_field(self._role.field)
         self.take(offer, is_brought=True)
 
     def take(self, offer: Offer, is_brought: bool = False) -> None:
@@ -146,12 +148,12 @@ class InputController(QObject):
         if is_brought:
             self.brought.emit(self._change, seen.name)
         if count > 1:
-            self.told.emit(f"{count} pictures came: the first is the input picture")
+            self.told.emit(f"{count} pictures came: the first is the {self._role.title.lower()}")
 
     def _on_not_kept(self, number: int, error: StudioError) -> None:
         if number == self._number and self._editor.is_busy:
             self._editor.show_busy(False)
-            self._panel.show_error(InvalidRequest(FIELD, error.message, error.hint))
+            self._panel.show_error(InvalidRequest(self._role.field, error.message, error.hint))
 
     def _look(self, picture_id: str) -> None:
         """Show the picture of an id that came with a request: from the history, or from the last session."""
@@ -188,7 +190,7 @@ class InputController(QObject):
         now = self._editor.value()
         what = "removed" if not now else "replaced" if before else "added"
         self._change = Change(
-            f"Input picture {what}", lambda: self._editor.set_value(before), lambda: self._editor.set_value(now)
+            f"{self._role.title} {what}", lambda: self._editor.set_value(before), lambda: self._editor.set_value(now)
         )
         self._undos.push(self._change)
         self._editor.offer_undo(bool(before))

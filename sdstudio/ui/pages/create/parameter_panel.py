@@ -35,7 +35,7 @@ FOLDED_GROUPS: Final = frozenset({"Advanced"})
 SIZE_FIELDS: Final = ("width", "height")
 MIN_WIDTH: Final = 280
 
-_DECIDING = ("scheduler", *INPUT_ROLES, "prompt_syntax", "compatibility")
+_DECIDING = ("scheduler", *INPUT_ROLES, "mask_blending", "prompt_syntax", "compatibility")
 """Fields whose values decide which others act."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,9 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from sdstudio.core.errors import StudioError
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures.opening import OPEN_FILTER, shown
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, idle_without_picture
 from sdstudio.core.request.request import GenerationRequest, Recipe
-from sdstudio.history.picture_text.foreign.origin import INPUT_PICTURE, Reading, origin_of
+from sdstudio.history.picture_text.foreign.origin import Reading, origin_of
 from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.pages.create.acts import Acts
@@ -26,7 +27,8 @@ from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.message_bar import MessageAction, MessageBar, Tone
 
-FIELD: Final = INIT.field
+_MADE_WITH: Final = {INIT: ("from a picture", "from no picture"), MASK: ("with a mask", "without a mask")}
+"""Role of an input picture -> how a sentence says that there was one, and that there was none."""
 _NAME_LETTERS: Final = 40
 
 
@@ -127,17 +129,23 @@ class ParametersController(QObject):
             said.append(f"The model {title} is not in the library: {panel.model.name} stays chosen.")
             tone = "warning"
             request = request.model_copy(update={"model": panel.model.key})
-        held = str(panel.value(FIELD))
-        if held and not INIT.picture_in(request):
-            if origin is not None and INPUT_PICTURE in origin.not_mapped:
-                request = request.model_copy(update={FIELD: held})
-                said.append("It was made from a picture that it does not hold: your input picture stays.")
+        for role in INPUT_ROLES.values():
+            if role.field in idle_without_picture(dict(request)):
+                continue
+            held = str(panel.value(role.field))
+            if not held or role.picture_in(request):
+                continue
+            with_one, name_of_role = _MADE_WITH[role], role.title.lower()
+            if origin is not None and role.title in origin.not_mapped:
+                request = request.model_copy(update={role.field: held})
+                said.append(f"It was made {with_one[0]} that it does not hold: your {name_of_role} stays.")
             else:
-                said.append("It was made from no picture: the input picture is removed.")
-                ways.append(("Keep the input picture", lambda: panel.field(FIELD).set_value(held)))
+                said.append(f"It was made {with_one[1]}: the {name_of_role} is removed.")
+                ways.append((f"Keep the {name_of_role}", partial(panel.field(role.field).set_value, held)))
         unused = dict(reading.not_mapped) if reading is not None else {}
-        if INIT.picture_in(request):
-            unused.pop(INPUT_PICTURE, None)  # said already
+        for role in INPUT_ROLES.values():
+            if role.picture_in(request):
+                unused.pop(role.title, None)  # said already
         if unused:
             from sdstudio.history.picture_text.foreign.unused import unused_settings  # noqa: PLC0415 (not needed to show the window)
 

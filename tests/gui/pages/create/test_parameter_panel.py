@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +18,8 @@ from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
 from sdstudio.core.params import FieldKind, parameters
-from sdstudio.core.request.input_fields import NEED_PICTURE
+from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, NEED_PICTURE
+from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields
 from sdstudio.ui.forms.size_field import aspect_name
@@ -128,8 +130,16 @@ def test_what_needs_an_input_picture_is_shown_beside_one_alone(panel: ParameterP
     assert not any(panel.field(name).isVisible() for name in NEED_PICTURE)
     assert panel.request().strength == 0.75
     panel.field("init_image").set_value("5a" * 32)
-    assert all(panel.field(name).isVisible() for name in NEED_PICTURE)
+    assert all(panel.field(name).isVisible() for name in INIT.dependent)
+    assert not any(panel.field(name).isVisible() for name in MASK.dependent)
     assert panel.request().strength == 0.4
+    panel.field("mask").set_value("6b" * 32)
+    hidden = {name for name in MASK.dependent if not panel.field(name).isVisible()}
+    assert hidden == OF_SOFT_INPAINTING | {"mask_weight"}, "which acts on models for inpainting"
+    panel.field("mask_blending").set_value(SOFT_INPAINTING)
+    assert all(panel.field(name).isVisible() for name in NEED_PICTURE - {"mask_weight"})
+    panel.field("init_image").set_value("")
+    assert panel.request().mask == "", "a mask alone is none"
 
 
 def test_the_schedule_picker_says_what_is_automatic(panel: ParameterPanel) -> None:
@@ -155,17 +165,22 @@ def test_every_value_reaches_the_request_or_the_options(row, panel: ParameterPan
         FieldKind.SEED: 2**64 - 1, FieldKind.MODEL: "sd1", FieldKind.TOGGLE: not row.default,
         FieldKind.CHOICE: next((choice.value for choice in row.choices if choice.value != row.default), None),
         FieldKind.LORAS: (("ink", 0.8),), FieldKind.VAE: "soft", FieldKind.PICTURE: "5a" * 32,
-        FieldKind.UPSCALER: "4x-sharp",
+        FieldKind.UPSCALER: "4x-sharp", FieldKind.OPTIONAL: 16,
     }  # fmt: skip
     wanted = row.default + (row.multiple_of or 1) if row.kind is FieldKind.INTEGER else by_kind[row.kind]
     spec = next((spec for spec in SCHEDULERS if row.name in spec.takes), None)
+    if row.name == "mask_weight":
+        panel.set_models([replace(OF_FAMILY["sd1"], variant="inpaint")])
     panel.set_model("sd1")
     named = (("vae", "soft"), ("upscaler", "4x-sharp"))
     panel.set_assets([Asset(kind, key, key, Path(f"/models/{key}"), Path("/models")) for kind, key in named])
     if spec is not None:
         panel.field("scheduler").set_value(spec.key)
     if row.name in NEED_PICTURE:
-        panel.field("init_image").set_value("5a" * 32)
+        for name in INPUT_ROLES:
+            panel.field(name).set_value("6b" * 32)
+    if row.name in OF_SOFT_INPAINTING:
+        panel.field("mask_blending").set_value(SOFT_INPAINTING)
     panel.field(row.name).set_value(wanted)
     said = panel.options() if row.name in RunOptions.model_fields else panel.request()
     assert getattr(said, row.name) == wanted

@@ -23,7 +23,10 @@ def test_every_familys_default_request_is_allowed(family):
         if override.default is not None:
             assert getattr(request, name) == override.default
     hidden = {name for name, row in parameters_of(model).items() if row.hidden}
-    assert hidden == {row.name for row in parameters(GenerationRequest)} & (optional_fields() - family.takes)
+    untaken = (optional_fields() - family.takes) | {"mask_weight"}  # of models for inpainting
+    assert hidden == {row.name for row in parameters(GenerationRequest)} & untaken
+    for_inpainting = replace(model, variant="inpaint")
+    assert parameters_of(for_inpainting)["mask_weight"].hidden is ("mask" not in family.takes)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)

@@ -4,9 +4,12 @@ import pytest
 
 from sdstudio.catalog.schedulers import SCHEDULERS, TAKEN_BY_SOME
 from sdstudio.core.errors import InvalidRequest
-from sdstudio.core.request.input_fields import NEED_PICTURE
+from sdstudio.core.request.input_fields import INPUT_ROLES, NEED_PICTURE
+from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.rules import OF_SCHEDULES, idle_fields, idle_prompt_fields, over_defaults, schedule_choices
+
+PICTURES = dict.fromkeys(INPUT_ROLES, "5a" * 32)
 
 
 def refused(**values):
@@ -72,7 +75,7 @@ def test_what_does_not_act_on_the_sampler_is_refused(name, value, scheduler):
 
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
 def test_every_field_of_some_samplers_acts_or_is_idle(spec):
-    idle = idle_fields({"scheduler": spec.key, "init_image": "5a" * 32})
+    idle = idle_fields({"scheduler": spec.key, "mask_blending": "soft_inpainting", **PICTURES})
     assert idle - OF_SCHEDULES == TAKEN_BY_SOME - set(spec.takes)
     assert idle & OF_SCHEDULES == (frozenset() if spec.automatic else OF_SCHEDULES)
     for name in spec.takes:
@@ -95,7 +98,18 @@ def test_what_did_not_act_on_a_sampler_in_version_0_1_does_not_under_its_rules()
 
 def test_what_needs_an_input_picture_is_idle_without_one():
     assert idle_fields({"scheduler": "dpmpp_2m"}) >= NEED_PICTURE
-    assert not idle_fields({"scheduler": "dpmpp_2m", "init_image": "5a" * 32}) & NEED_PICTURE
+    assert not idle_fields({"scheduler": "dpmpp_2m", "mask_blending": "soft_inpainting", **PICTURES}) & NEED_PICTURE
+
+
+def test_a_mask_acts_on_an_input_picture_and_soft_inpainting_has_fields_of_its_own():
+    alone, without = idle_fields({"mask": "5a" * 32}), idle_fields({"init_image": "5a" * 32})
+    assert {"mask", "mask_blur", "strength"} <= alone
+    assert {"mask_blur", "only_masked"} <= without
+    assert not {"mask", "strength"} & without
+    assert idle_fields(PICTURES) == OF_SOFT_INPAINTING
+    error = refused(mask_blending="latent", soft_bias=2)
+    assert (error.field, error.message) == ("soft_bias", "Schedule bias = 2: it acts on soft inpainting alone.")
+    assert GenerationRequest.checked({"mask_blending": "soft_inpainting", "soft_bias": 2}).soft_bias == 2
 
 
 def test_a_models_schedule_goes_with_its_own_sampler():

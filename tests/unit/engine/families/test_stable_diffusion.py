@@ -269,11 +269,11 @@ def test_another_kind_of_model_refuses_in_one_line(studio, begun, tmp_path):
     assert raised.value.field == "init_image"
 
 
-def test_a_model_for_inpainting_refuses_in_one_line(studio, begun):
+def test_a_model_with_channels_that_nobody_fills_refuses_in_one_line(studio, begun):
     here = studio("sd1", Settings(previews=False))
     here.make()
-    here.pipe.unet.register_to_config(in_channels=9)
-    with pytest.raises(InvalidRequest, match="not for inpainting"):
+    here.pipe.unet.register_to_config(in_channels=8)
+    with pytest.raises(InvalidRequest, match="cannot begin from one"):
         begun(here=here)
 
 

@@ -11,6 +11,8 @@ from PIL import Image, ImageChops
 
 from sdstudio.core.errors import InvalidRequest, PictureUnreadable, SaveFailed
 from sdstudio.core.params import FieldKind, Parameter, parameters
+from sdstudio.core.request.input_fields import INPUT_ROLES
+from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest, Written
 from sdstudio.history.exchange.contact_sheet import SheetLayout, contact_sheets
 from sdstudio.history.exchange.export import (
@@ -148,7 +150,7 @@ def told(row: Parameter) -> Any:
             return next(choice.value for choice in reversed(row.choices) if choice.value != row.default)
         case FieldKind.TOGGLE:
             return not row.default
-        case FieldKind.INTEGER | FieldKind.SEED:
+        case FieldKind.INTEGER | FieldKind.OPTIONAL | FieldKind.SEED:
             return int(row.maximum or 8) // 8 * 8
         case FieldKind.NUMBER:
             return row.maximum if row.maximum != row.default else row.minimum
@@ -162,7 +164,9 @@ def told(row: Parameter) -> Any:
 
 @pytest.mark.parametrize("row", parameters(GenerationRequest), ids=lambda row: row.name)
 def test_every_declared_field_leaves_when_it_is_stripped(row):
-    request = GenerationRequest(**{"seed": 5, "scheduler": "euler", "init_image": "6b" * 32, row.name: told(row)})
+    pictures = dict.fromkeys(INPUT_ROLES, "6b" * 32)
+    blending = {"mask_blending": SOFT_INPAINTING} if row.name in OF_SOFT_INPAINTING else {}
+    request = GenerationRequest(**{"seed": 5, "scheduler": "euler", **pictures, **blending, row.name: told(row)})
     assert getattr(request, row.name) != row.default
     made = recipe().model_copy(update={"request": request, "made_with": {"adapters": [
         {"kind": "lora", "name": "telling-lora", "hash": "0123456789ab"},

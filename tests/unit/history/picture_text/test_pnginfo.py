@@ -61,6 +61,36 @@ def test_what_needs_an_input_picture_is_written_with_one_alone():
     assert f"Denoising strength: 0.75, Resize mode: Crop, Init image: {'5a' * 32}, RNG" in text
 
 
+def test_a_mask_is_written_in_the_keys_of_a1111_and_read_from_them():
+    values = {
+        "init_image": "5a" * 32, "mask": "6b" * 32, "mask_mode": "not_masked", "masked_content": "latent_noise",
+        "mask_blur": 8, "only_masked": 48, "mask_blending": "soft_inpainting", "soft_influence": 0.25,
+    }  # fmt: skip
+    text = infotext(recipe(**values))
+    assert (
+        "Mask mode: Inpaint not masked, Mask blur: 8, Inpaint area: Only masked, Masked area padding: 48, "
+        "Masked content: latent noise, Mask blending: Soft inpainting, Soft inpainting enabled: True, "
+        "Soft inpainting schedule bias: 1, Soft inpainting preservation strength: 0.5, "
+        "Soft inpainting transition contrast boost: 4, "
+    ) in text
+    read = split_infotext(text)
+    assert {name: read.values[name] for name in values} == values
+    assert not {"Mask", "Inpaint area", "Soft inpainting enabled"} & read.leftovers.keys()
+    assert "Mask blur" not in infotext(recipe(init_image="5a" * 32))
+    assert "Mask" not in infotext(recipe(mask="6b" * 32)), "a mask alone does nothing"
+
+
+def test_a_mask_of_another_programs_picture_is_missed_and_a_padding_it_does_not_tell_is_32():
+    text = "a cat\nSteps: 20, Sampler: Euler, Denoising strength: 0.7, Mask blur: 4, Inpaint area: Only masked"
+    read = split_infotext(text)
+    assert (read.values["only_masked"], read.values["mask_blur"]) == (32, 4)
+    assert read.leftovers == {
+        "Mask": "drawn with a mask, which is not inside",
+        "Input picture": "made from another picture, which is not inside",
+    }
+    assert "only_masked" not in split_infotext(text.replace("Only masked", "Whole picture")).values
+
+
 def test_what_has_no_value_or_means_the_default_is_left_out():
     made = recipe("", scheduler="ddim", clip_skip=1, guidance_scale=7.5).model_copy(update={"model_hash": ""})
     assert infotext(made).startswith(

@@ -1,0 +1,80 @@
+"""What a job is drawn over, as pictures: an input picture, the part of it that is masked, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.mask_fields import LATENT_BLENDING
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.engine.families.base import AROUND
+from sdstudio.engine.pictures.input_picture import Enlarge, input_picture, lanczos
+from sdstudio.engine.pictures.masked import GREY, MaskedPicture, Pixels, cells, masked_picture
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnOver:
+    """What a job is drawn over.
+
+    Attributes:
+        picture: What is drawn over, at the size that is drawn at; ``None`` for a job that begins from noise.
+        masked: Which part of it, ``None`` for all.
+    """
+
+    picture: Image.Image | None = None
+    masked: MaskedPicture | None = None
+
+    @property
+    def unchanged(self) -> Image.Image | None:
+        """What the job's picture is where nothing is drawn; ``None`` for a job that begins from noise."""
+        return self.picture if self.masked is None else self.masked.original
+
+    def pictures(self, request: GenerationRequest, looks_around: bool) -> Mapping[str, Image.Image | Pixels]:
+        """Return what is to be encoded, by the names that `Family.begin` takes; see `Family.looks_around`."""
+        pictures: dict[str, Image.Image | Pixels] = {}
+        if self.picture is not None:
+            pictures[INIT.field] = self.picture
+        if looks_around:
+            blank = np.full((request.height, request.width, 3), GREY)
+            pictures[AROUND] = blank if self.masked is None else self.masked.hidden(request.mask_weight)
+        return pictures
+
+    def cells(self, request: GenerationRequest, side: int) -> npt.NDArray[np.float32]:
+        """Return the mask (h, w) at the size of latents, whose cells have this many pixels a side; all for none."""
+        if self.masked is None:
+            return np.ones((request.height // side, request.width // side), np.float32)
+        levels = cells(self.masked.change, side)
+        return np.ceil(levels) if request.mask_blending == LATENT_BLENDING else levels
+
+    def finished(self, drawn: Image.Image) -> Image.Image:
+        """Return the job's picture of what was drawn."""
+        return drawn if self.masked is None else self.masked.finished(drawn)
+
+
+NOTHING: Final = DrawnOver()
+
+
+def drawn_over(picture: Path, mask: Path | None, request: GenerationRequest, enlarge: Enlarge = lanczos) -> DrawnOver:
+    """Return what a request with an input picture is drawn over.
+
+    Args:
+        picture: The file of that picture.
+        mask: The file of its mask, ``None`` for none.
+        request: Its size, and everything about the mask.
+        enlarge: See `input_picture`.
+
+    Raises:
+        InvalidRequest: The mask is of another size, or leaves nothing to draw.
+        PictureUnreadable: One of them is damaged or no picture.
+    """
+    if mask is None:
+        return DrawnOver(input_picture(picture, request, enlarge))
+    masked = masked_picture(picture, mask, request, enlarge)
+    return DrawnOver(masked.begin, masked)
