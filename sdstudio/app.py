@@ -119,9 +119,9 @@ class Studio:
         """Put right, in the background, what the last run may have left; ``kept`` is a damaged database set aside."""
 
         def told(recovery: Recovery) -> None:
-            said = str(replace(recovery, kept=kept))
-            if said:
-                self.shell.say(said, "warning" if kept else "info")
+            message = str(replace(recovery, kept=kept))
+            if message:
+                self.shell.say(message, "warning" if kept else "info")
             if recovery.recovered or recovery.restored or recovery.moved:
                 self.window.history_model.reload()
 

@@ -101,10 +101,10 @@ class _Run:
             else:
                 tools.post(lambda told: self._explainer._told(self, told), event)
 
-        made = tools.redrawer.explain(self._entry.recipe, on_event, cancel)
+        drawn = tools.redrawer.explain(self._entry.recipe, on_event, cancel)
         if not steps:
             raise StudioError("The model told nothing of its steps.", "Explain a picture of another model.")
-        self.explanation = Explanation(self._entry, tuple(steps), made.pixels)
+        self.explanation = Explanation(self._entry, tuple(steps), drawn.pixels)
 
     def ended(self, error: StudioError | None) -> None:
         """Tell the explainer."""

@@ -92,8 +92,8 @@ class _Verification:
         def on_event(event: EngineEvent) -> None:
             tools.post(self._verifier.progressed.emit, JobEvent(NO_JOB, event))
 
-        made = tools.redrawer.draw(self.entry.recipe, on_event, cancel)
-        verdict = judged(self.entry.path, self.entry.recipe, made.pixels, made.recipe)
+        drawn = tools.redrawer.draw(self.entry.recipe, on_event, cancel)
+        verdict = judged(self.entry.path, self.entry.recipe, drawn.pixels, drawn.recipe)
         tools.post(self._verifier.verified.emit, Verified(self.entry, verdict))
 
     def ended(self, error: StudioError | None) -> None:

@@ -36,8 +36,8 @@ class Children:
             env=self._environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False,
         )  # fmt: skip
         if done.returncode != 0:
-            said = f"Measuring {module} failed with {done.returncode}: {_last_line(done.stderr)}."
-            raise StudioError(said, "See `sdstudio doctor`.")
+            message = f"Measuring {module} failed with {done.returncode}: {_last_line(done.stderr)}."
+            raise StudioError(message, "See `sdstudio doctor`.")
         return json.loads(_last_line(done.stdout))
 
     def seconds_until(self, module: str, *lines: str) -> list[float]:

@@ -49,8 +49,8 @@ class TickWatch(QObject):
         if self._drawing:
             self.gaps_ms.append(gap_ms)
 
-    def _on_job_event(self, told: JobEvent) -> None:
-        self._drawing = self._drawing or (told.job_id == self._measured.id and isinstance(told.event, StepDone))
+    def _on_job_event(self, news: JobEvent) -> None:
+        self._drawing = self._drawing or (news.job_id == self._measured.id and isinstance(news.event, StepDone))
 
     def _on_job_finished(self, job: Job) -> None:
         if job.id == self._measured.id:

@@ -112,9 +112,9 @@ def starting_values(name: str) -> Mapping[str, Any]:
         if re.search(pattern, spoken):
             values |= more
             break
-    told = [int(number) for number in _STEPS.findall(spoken)]
-    if told and 1 <= told[0] <= STEPS_MAXIMUM:
-        values["steps"] = told[0]
+    steps = [int(number) for number in _STEPS.findall(spoken)]
+    if steps and 1 <= steps[0] <= STEPS_MAXIMUM:
+        values["steps"] = steps[0]
     return values
 
 

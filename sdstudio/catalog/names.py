@@ -93,8 +93,8 @@ def from_a1111(sampler: str, schedule_type: str = "", version: tuple[int, int] =
 
 
 def _by_a1111(sampler: str, schedule_type: str) -> Sampling | None:
-    base, said = _split(sampler, _A1111_SCHEDULES)
-    for name, held in ((sampler, ""), (base, said)):
+    base, schedule = _split(sampler, _A1111_SCHEDULES)
+    for name, held in ((sampler, ""), (base, schedule)):
         key = _A1111_SAMPLERS.get(folded(name))
         if key is not None:
             return _with_schedule(SCHEDULER_BY_KEY[key], held, schedule_type, _A1111_SCHEDULES)
@@ -175,14 +175,14 @@ def _last_level(found: Sampling, leaves_out: bool) -> str:
 
 
 def _meant(sampler: str, schedule: str, schedules: Mapping[str, str]) -> Sampling | None:
-    base, said = _split(sampler, schedules)
+    base, own_schedule = _split(sampler, schedules)
     found = find_sampling(sampler) or find_sampling(base)
     near = NEAREST.get(sampler.strip().lower()) or NEAREST.get(base.strip().lower())
     if found is None and near is None:
         return None
     spec, held = found or (SCHEDULER_BY_KEY[near or ""], "")
     other = _OTHER_ELSEWHERE.get(spec.key, "") if found is not None else ""
-    meant = _with_schedule(spec, held or said, schedule, schedules)
+    meant = _with_schedule(spec, held or own_schedule, schedule, schedules)
     return replace(meant, same_sampler=found is not None, near=other)
 
 

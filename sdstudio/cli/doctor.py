@@ -122,9 +122,9 @@ def _output_folder(folder: Path | None) -> Iterator[Check]:
     try:
         check_output_folder(folder)
     except InvalidRequest as error:
-        said = error.message.partition(": ")[2].rstrip(".")
+        reason = error.message.partition(": ")[2].rstrip(".")
         cure = f"Pictures are kept in the data folder meanwhile. {error.hint}"
-        yield Check("Output folder", "note", f"{folder}: {said}", cure)
+        yield Check("Output folder", "note", f"{folder}: {reason}", cure)
     else:
         yield _writable("Output folder", folder)
 

@@ -64,8 +64,8 @@ def _verify(studio: Studio, entries: Iterator[Entry], args: argparse.Namespace, 
         with interrupt_sets(cancel, lambda: progress.say("Stopping ...")):
             for entry in entries:
                 try:
-                    made = redrawer.draw(recalled(library, entry.recipe), progress.show, cancel)
-                    verdict = judged(entry.path, entry.recipe, made.pixels, made.recipe)
+                    drawn = redrawer.draw(recalled(library, entry.recipe), progress.show, cancel)
+                    verdict = judged(entry.path, entry.recipe, drawn.pixels, drawn.recipe)
                 except StudioError as error:
                     all_identical = False
                     _tell_error(console, progress, entry, error, as_json)

@@ -96,7 +96,7 @@ def _list(args: argparse.Namespace, console: Console) -> int:
     ])  # fmt: skip
     for asset in assets:
         model = _model_of(asset, models)
-        for warning in (*(model.warnings if model is not None else ()), *asset.told):
+        for warning in (*(model.warnings if model is not None else ()), *asset.not_drawn):
             console.note(f"note: {asset.key}: {warning}")
     return 0
 
@@ -117,8 +117,8 @@ def _info(args: argparse.Namespace, console: Console) -> int:
     if args.json:
         console.record(facts)
         return 0
-    told = {name: value for name, value in facts.items() if name != "metadata" and value not in ("", [], {}, None)}
-    console.table([(name.replace("_", " "), _as_text(value)) for name, value in told.items()])
+    shown = {name: value for name, value in facts.items() if name != "metadata" and value not in ("", [], {}, None)}
+    console.table([(name.replace("_", " "), _as_text(value)) for name, value in shown.items()])
     return 0
 
 
@@ -265,7 +265,7 @@ def _facts(asset: Asset, model: ModelInfo | None) -> dict[str, Any]:
         "changed": datetime.fromtimestamp(asset.modified_s, UTC).isoformat() if asset.modified_s else "",
         "sha256": asset.sha256, "short_hash": asset.short_hash, "base": asset.base, "alias": asset.alias,
         "triggers": list(asset.triggers), "network": asset.network, "embeddings": list(asset.bundled),
-        "not_drawn": list(asset.told), "problem": asset.problem,
+        "not_drawn": list(asset.not_drawn), "problem": asset.problem,
     }  # fmt: skip
     if model is not None:
         facts |= {
@@ -305,11 +305,11 @@ def _counted(assets: list[Asset]) -> str:
     return ", ".join(parts) or "nothing new"
 
 
-def _say_removed(args: argparse.Namespace, console: Console, path: Path, done: str, said: str) -> None:
+def _say_removed(args: argparse.Namespace, console: Console, path: Path, done: str, text: str) -> None:
     if args.json:
         console.record({"path": str(path), "done": done})
     else:
-        console.result(said)
+        console.result(text)
 
 
 def _absolute(path: Path) -> Path:

@@ -88,9 +88,9 @@ class ModelPickled(ModelUnsupported):
     @classmethod
     def weights_of(cls, model: Path, part: str = "") -> ModelPickled:
         """Return the error that a model's weights, or those of a ``part`` of it, are a pickle; it can be converted."""
-        said = f": the weights of its {part} are there only as a pickle" if part else " is a pickle"
+        what = f": the weights of its {part} are there only as a pickle" if part else " is a pickle"
         return cls(
-            f"{model.name}{said}, a format that can hold programs: such files are not drawn with.",
+            f"{model.name}{what}, a format that can hold programs: such files are not drawn with.",
             f'Convert it: sdstudio models convert "{model}" (or Convert… on the Library page).',
         )
 

@@ -103,8 +103,8 @@ def check_pattern(pattern: str) -> None:
         raise _refused(pattern, "a field begins with { and ends with }", f"Allowed are {ALLOWED_FIELDS}.")
     bad = next((sign for sign in literal if sign in _NOT_IN_NAMES or not _is_text(sign)), "")
     if bad:
-        said = f"{bad} cannot be in a name" if bad.isprintable() else "a sign that cannot be seen cannot be in a name"
-        raise _refused(pattern, said, "Use letters, digits, spaces, - _ . , and / for a folder.")
+        reason = f"{bad} cannot be in a name" if bad.isprintable() else "a sign that cannot be seen cannot be in a name"
+        raise _refused(pattern, reason, "Use letters, digits, spaces, - _ . , and / for a folder.")
     _check_parts(pattern)
 
 
@@ -120,17 +120,17 @@ def _check_parts(pattern: str) -> None:
             raise _refused(pattern, f"{part.strip()} is no folder of its own", "Leave it out.")
         longest = len(_FIELD.sub("", part).encode()) + sum(FIELD_BY_NAME[name].longest for name in _FIELD.findall(part))
         if longest > NAME_MAXIMUM:
-            said = f"{part[:60]} can become {longest} characters long, at most {NAME_MAXIMUM} are allowed"
-            raise _refused(pattern, said, "Leave a field out, or put / between two.")
+            reason = f"{part[:60]} can become {longest} characters long, at most {NAME_MAXIMUM} are allowed"
+            raise _refused(pattern, reason, "Leave a field out, or put / between two.")
 
 
 def _is_text(sign: str) -> bool:
     return sign.isprintable() and unicodedata.category(sign) != "Cs"
 
 
-def _refused(pattern: str, said: str, hint: str) -> InvalidRequest:
+def _refused(pattern: str, reason: str, hint: str) -> InvalidRequest:
     shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in pattern[:80])
-    return InvalidRequest(_SETTING, f"Name pattern = {shown!r}: {said}.", hint)
+    return InvalidRequest(_SETTING, f"Name pattern = {shown!r}: {reason}.", hint)
 
 
 def relative_name(pattern: str, named: Named) -> PurePath:

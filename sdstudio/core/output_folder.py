@@ -21,16 +21,16 @@ def check_output_folder(folder: Path | None) -> None:
     if folder is None:
         return
     shown = str(folder).encode("utf-8", "replace").decode("utf-8")
-    said = hint = ""
+    reason = hint = ""
     if not is_utf8(str(folder)) or "\0" in str(folder):
-        said, hint = "its name is not UTF-8", "Rename the folder, then choose it."
+        reason, hint = "its name is not UTF-8", "Rename the folder, then choose it."
     elif not folder.is_absolute():
-        said, hint = "the whole path of a folder is wanted, from the root on", _CHOOSE
+        reason, hint = "the whole path of a folder is wanted, from the root on", _CHOOSE
     elif not os.path.exists(folder):
-        said, hint = "it is not there", "Plug in its disk, make the folder, or choose another."
+        reason, hint = "it is not there", "Plug in its disk, make the folder, or choose another."
     elif not os.path.isdir(folder):
-        said, hint = "it is a file, no folder", _CHOOSE
+        reason, hint = "it is a file, no folder", _CHOOSE
     elif not os.access(folder, os.W_OK | os.X_OK):
-        said, hint = "it is not writable", "Allow writing to it, or choose another folder."
-    if said:
-        raise InvalidRequest(_SETTING, f"Output folder = {shown}: {said}.", hint)
+        reason, hint = "it is not writable", "Allow writing to it, or choose another folder."
+    if reason:
+        raise InvalidRequest(_SETTING, f"Output folder = {shown}: {reason}.", hint)

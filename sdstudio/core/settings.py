@@ -271,8 +271,10 @@ class Settings(BaseModel):
         except ValidationError as error:
             bad = {str(item["loc"][0]): item["input"] for item in error.errors()}
             kept = {name: value for name, value in stored.items() if name not in bad}
-            said = [f"Setting {name} = {value!r} is not allowed; its default is used." for name, value in bad.items()]
-            return cls(**kept), said
+            messages = [
+                f"Setting {name} = {value!r} is not allowed; its default is used." for name, value in bad.items()
+            ]
+            return cls(**kept), messages
 
     def save(self, path: Path) -> None:
         """Write the settings, whole or not at all.

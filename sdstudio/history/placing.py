@@ -117,6 +117,6 @@ class Placing:
             return SaveFailed(error.message, error.hint)
         home, images = self._paths.home, self._paths.images
         if folder.resolve().is_relative_to(home.resolve()) and not folder.resolve().is_relative_to(images.resolve()):
-            said = f"Output folder = {folder}: in the data folder, pictures are kept in {images} alone."
-            return SaveFailed(said, "Choose another folder.")
+            message = f"Output folder = {folder}: in the data folder, pictures are kept in {images} alone."
+            return SaveFailed(message, "Choose another folder.")
         return None

@@ -382,10 +382,10 @@ class History:
 
     def _check(self) -> None:
         try:
-            found = str(self._database.read("PRAGMA quick_check(1)")[0][0])
-            if found != "ok":
-                said = f"History = {self._paths.database}: the file is damaged ({' '.join(found.split())})."
-                raise HistoryDamaged(said, DAMAGED_HINT)
+            verdict = str(self._database.read("PRAGMA quick_check(1)")[0][0])
+            if verdict != "ok":
+                message = f"History = {self._paths.database}: the file is damaged ({' '.join(verdict.split())})."
+                raise HistoryDamaged(message, DAMAGED_HINT)
         except BaseException:
             self._database.close()
             raise

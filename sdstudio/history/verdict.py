@@ -92,10 +92,10 @@ class Verdict:
     def __str__(self) -> str:
         if self.outcome is Outcome.IDENTICAL:
             return "Identical: every pixel is the same."
-        said = f"{self.outcome.value.capitalize()}: {self.share:.1%} of the pixels differ, by {self.largest} at most."
+        text = f"{self.outcome.value.capitalize()}: {self.share:.1%} of the pixels differ, by {self.largest} at most."
         if not self.causes:
-            return f"{said} Nothing that is recorded differs: another processor or driver, or the file was edited."
-        return f"{said} {self.causes[0]}."
+            return f"{text} Nothing that is recorded differs: another processor or driver, or the file was edited."
+        return f"{text} {self.causes[0]}."
 
 
 def judged(file: Path, recorded: Recipe, again: Image.Image, now: Recipe) -> Verdict:
@@ -109,8 +109,8 @@ def judged(file: Path, recorded: Recipe, again: Image.Image, now: Recipe) -> Ver
             lossy = opened.format in _LOSSY
             before = opened.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        said = f"Picture = {file}: it is gone or cannot be read."
-        raise HistoryError(said, "Bring it back from the trash, or remove it.") from error
+        message = f"Picture = {file}: it is gone or cannot be read."
+        raise HistoryError(message, "Bring it back from the trash, or remove it.") from error
     again = again.convert("RGB")
     causes = tuple(causes_of(recorded, now))
     kept = (_KEPT_AS_JPEG,) if lossy else ()
@@ -217,10 +217,10 @@ def _mapping(name: str) -> Callable[[Recipe], _Fact]:
 
 def _weights(recipe: Recipe) -> _Fact:
     """Return how the model's weights were read; version 0.1 left scales out and did not say so."""
-    said = recipe.made_with.get("weights")
-    if said is None and recipe.app.startswith("sdstudio 0.1"):
+    weights = recipe.made_with.get("weights")
+    if weights is None and recipe.app.startswith("sdstudio 0.1"):
         return "fp8 without its scales"
-    return None if said is None else str(said)
+    return None if weights is None else str(weights)
 
 
 def _batch(recipe: Recipe) -> _Fact:

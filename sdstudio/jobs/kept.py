@@ -71,7 +71,7 @@ class Keeping:
     Args:
         job_id: Whose.
         decode: Does it, on the worker's thread; returns what was saved.
-        told: Hears, on the main thread, what came of it.
+        on_kept: Called on the main thread with what came of it.
     """
 
     title = "Saving a cancelled picture"
@@ -79,11 +79,11 @@ class Keeping:
 
     def __init__(
         self, job_id: int, decode: Callable[[TaskTools, threading.Event], tuple[Entry, ...]],
-        told: Callable[[KeptPictures], object],
+        on_kept: Callable[[KeptPictures], object],
     ) -> None:  # fmt: skip
         self._job_id = job_id
         self._decode = decode
-        self._told = told
+        self._on_kept = on_kept
         self._entries: tuple[Entry, ...] = ()
 
     def run(self, tools: TaskTools, cancel: threading.Event) -> None:
@@ -92,4 +92,4 @@ class Keeping:
 
     def ended(self, error: StudioError | None) -> None:
         """Say what came of it."""
-        self._told(KeptPictures(self._job_id, self._entries, error))
+        self._on_kept(KeptPictures(self._job_id, self._entries, error))

@@ -165,8 +165,8 @@ class JobQueue:
         rows = self._database.read(
             "SELECT request_seed FROM entries WHERE job_id = ? AND entries.state = 'done'", (job_id,)
         )
-        made = {row[0] for row in rows}
-        return tuple(seed for seed in self.get(job_id).seeds if str(seed) not in made)
+        saved = {row[0] for row in rows}
+        return tuple(seed for seed in self.get(job_id).seeds if str(seed) not in saved)
 
     def jobs(self, limit: int = 40) -> list[Job]:
         """Return the running job, then those waiting, first to run first, then the ended ones, newest first.

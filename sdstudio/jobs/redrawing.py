@@ -72,13 +72,13 @@ class Redrawer:
         resolved = self._resolve(request, model, cancel)
         own = self._settings.as_recorded(recipe.made_with, self._backend.status().device)
         self._backend.configure(own.model_copy(update={**self._flags, "previews": False}))
-        made: list[ImageMade] = []
+        pictures: list[ImageMade] = []
 
         last_step = recipe.unfinished[0] if recipe.unfinished is not None else 0
 
         def keep(event: EngineEvent) -> None:
             if isinstance(event, ImageMade):
-                made.append(event)
+                pictures.append(event)
                 return
             on_event(event)
             if isinstance(event, StepDone) and event.step == last_step:
@@ -91,7 +91,7 @@ class Redrawer:
             if cancel.is_set() or unfinished is None or unfinished.step != last_step:
                 raise
             self._backend.keep(unfinished, keep, cancel)
-        [picture] = made
+        [picture] = pictures
         now = picture.recipe.model_copy(update={"model_hash": self._model_hash(model, cancel=cancel)[:SHORT]})
         return ImageMade(0, picture.pixels, now)
 

@@ -110,13 +110,13 @@ class Saving:
         if self.not_saved is not None:
             raise self.not_saved
 
-    def _save(self, made: ImageMade) -> None:
+    def _save(self, image: ImageMade) -> None:
         try:
             with self._unsaved.writing():
-                entry = self._history.save(made.pixels, made.recipe, self._job_id, self._parent_id)
+                entry = self._history.save(image.pixels, image.recipe, self._job_id, self._parent_id)
         except SaveFailed as error:
             self.not_saved = error
-            self._unsaved.add(UnsavedPicture(made.pixels, made.recipe, self._job_id, self._parent_id, error))
+            self._unsaved.add(UnsavedPicture(image.pixels, image.recipe, self._job_id, self._parent_id, error))
             self._failed()
             return
         self.entries.append(entry)

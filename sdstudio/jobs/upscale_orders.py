@@ -74,21 +74,21 @@ def orders_for(
         tell: Told how far it is.
         stop: Asked whether to end early.
     """
-    made = Orders()
+    orders = Orders()
     pairs = [(entry, size) for entry, size in zip(entries, sizes, strict=True) if size is not None]
     fitting = [(entry, larger(size, how.factor)) for entry, size in pairs]
     fitting = [(entry, size) for entry, size in fitting if is_allowed(size)]
     for at, (entry, size) in enumerate(fitting):
         if stop():
-            made.stopped = True
+            orders.stopped = True
             break
         tell(at, len(fitting), entry.path.name)
         try:
-            made.orders.append(Order(entry, _request(entry, pictures.keep(entry.path, entry.id).id, size, how)))
+            orders.orders.append(Order(entry, _request(entry, pictures.keep(entry.path, entry.id).id, size, how)))
         except StudioError as error:
-            made.failed.append((entry, error))
+            orders.failed.append((entry, error))
     tell(len(fitting), len(fitting), "")
-    return made
+    return orders
 
 
 def _request(entry: Entry, picture_id: str, size: Size, how: Enlargement) -> GenerationRequest:

@@ -1,7 +1,7 @@
 """Which file of the library a name in a request means.
 
 Where several files have the name, a hash decides, or that only one of them is made for the model's family; else the
-user is asked. Whatever was decided for the user is told with the job.
+user is asked. Whatever was decided for the user is shown with the job.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sdstudio.core.request.request import GenerationRequest
 from sdstudio.library.library import Library
 
 HASH_DIGITS: Final = 8
-"""Fewest digits that a hash is told by; A1111's have 10 or 12."""
+"""Fewest digits that name a hash; A1111's have 10 or 12."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Chosen:
     """A file, and what the user should hear about how it was chosen, a sentence each."""
 
     asset: Asset
-    told: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Chooser:
@@ -61,22 +61,22 @@ class Chooser:
             InvalidRequest: There is none, or several, and nothing says which.
             Cancelled: As the arguments say.
         """
-        wanted = _told_hash(name, request)
-        told: tuple[str, ...] = ()
+        wanted = _wanted_hash(name, request)
+        remarks: tuple[str, ...] = ()
         try:
             found: Sequence[Asset] = self._library.find_assets(kind, name)
         except ModelNotFound as error:
-            found, told = self._elsewhere(kind, name, wanted)
+            found, remarks = self._elsewhere(kind, name, wanted)
             if not found:
                 raise InvalidRequest(field, error.message, error.hint) from error
         except ModelError as error:
             raise InvalidRequest(field, error.message, error.hint) from error
         if len(found) == 1:
-            return Chosen(found[0], told)
+            return Chosen(found[0], remarks)
         decided = self._by_bytes(found, wanted)
         if decided is not None:
-            return Chosen(decided, told)
-        return Chosen(*_by_family(kind, name, field, found, request, model, told))
+            return Chosen(decided, remarks)
+        return Chosen(*_by_family(kind, name, field, found, request, model, remarks))
 
     def _by_bytes(self, found: Sequence[Asset], wanted: str) -> Asset | None:
         """Return the one that has a hash, or the first when all are copies; the files are read where that is allowed.
@@ -127,17 +127,17 @@ def fits(asset: Asset, model: ModelInfo) -> bool:
 
 def _by_family(
     kind: str, name: str, field: str, found: Sequence[Asset], request: GenerationRequest, model: ModelInfo,
-    told: tuple[str, ...],
+    remarks: tuple[str, ...],
 ) -> tuple[Asset, tuple[str, ...]]:  # fmt: skip
     title = KIND_BY_KEY[kind].title
     fitting = [asset for asset in found if fits(asset, model) and (not asset.problem or asset.pickled)]
     if len(fitting) == 1:
         others = [f"{asset.key} ({_why_not(asset)})" for asset in found if asset is not fitting[0]]
-        return fitting[0], (*told, f"{title} {name}: {fitting[0].key} is used, and not {listed(others)}")
+        return fitting[0], (*remarks, f"{title} {name}: {fitting[0].key} is used, and not {listed(others)}")
     keys = [asset.key for asset in (fitting or found)]
     if request.compatibility == FIRST_COMPATIBILITY:
         message = f"{title} {name}: {found[0].key} is used as version 0.1 did, though {len(found)} files have this name"
-        return found[0], (*told, message)
+        return found[0], (*remarks, message)
     example = {LORA: f"<lora:{keys[0]}:1>", EMBEDDING: f"embedding:{keys[0]}"}.get(kind, keys[0])
     hint = f"Write {example}, say." if field in ("prompt", "negative_prompt") else f"Choose one of them, {keys[0]} say."
     message = f"{title} = {name[:200]}: several files have this name: {listed(keys)}."
@@ -150,7 +150,7 @@ def _why_not(asset: Asset) -> str:
     return f"made for {FAMILY_BY_KEY[asset.family].title}" if asset.family in FAMILY_BY_KEY else "made for another kind"
 
 
-def _told_hash(name: str, request: GenerationRequest) -> str:
+def _wanted_hash(name: str, request: GenerationRequest) -> str:
     folded = _bare(name)
     return next((digits for other, digits in request.file_hashes if _bare(other) == folded), "")
 

@@ -107,10 +107,10 @@ class TokenCounter:
             terms = read_terms(bare)
             if len(terms) == 1 and terms[0].prompt.is_static:
                 return self._with_places(text)
-            texts = {said for term in terms for _, said in term.prompt.schedule(steps)}
+            texts = {each for term in terms for _, each in term.prompt.schedule(steps)}
         else:
             texts = {cut_networks(text, dialect.has_comments)[0]}
-        counts = [self._without_places(said, dialect) for said in texts]
+        counts = [self._without_places(each, dialect) for each in texts]
         return max(counts, key=lambda chunks: (len(chunks), chunks[-1].used))
 
     def _without_places(self, text: str, dialect: Dialect) -> tuple[ChunkCount, ...]:
@@ -214,8 +214,8 @@ def _clip(vocabulary: Path, merges: Path) -> Tokenizer:
 
 def _length(folder: Path) -> int:
     try:
-        said: Any = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        length = int(said["model_max_length"])
+        config: Any = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        length = int(config["model_max_length"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return USUAL_LENGTH
     return length if 2 < length <= 512 else USUAL_LENGTH

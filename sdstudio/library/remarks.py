@@ -85,9 +85,9 @@ class Remarks:
         except sqlite3.Error as error:
             log.warning("no remarks: %s: %s", self._paths.remarks, error)
             rows = []
-        said = [(row["sha256"], row["path"], self._remark(row)) for row in rows if _is_whole(row)]
-        by_path = {os.fsdecode(path): remark for _sha, path, remark in said}
-        return {sha: remark for sha, _path, remark in said if sha}, by_path
+        whole = [(row["sha256"], row["path"], self._remark(row)) for row in rows if _is_whole(row)]
+        by_path = {os.fsdecode(path): remark for _sha, path, remark in whole}
+        return {sha: remark for sha, _path, remark in whole if sha}, by_path
 
     def keep(self, path: Path, sha256: str, remark: Remark) -> None:
         """Keep what is said about a file, in place of what was said before.

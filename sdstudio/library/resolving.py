@@ -157,7 +157,7 @@ def _usable(asset: Asset, name: str, field: str) -> Asset:
 
 def _adapter(chosen: Chosen, name: str, field: str = "upscaler") -> tuple[Adapter, Asset]:
     asset = _usable(chosen.asset, name, field)
-    return Adapter(asset.kind, name, asset.path, asset.family, told=chosen.told), asset
+    return Adapter(asset.kind, name, asset.path, asset.family, remarks=chosen.remarks), asset
 
 
 def _check_family(asset: Asset, model: ModelInfo, field: str) -> None:

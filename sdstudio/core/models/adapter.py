@@ -22,7 +22,7 @@ class Adapter:
         text_weight: How strongly a LoRA acts on the text encoders.
         unet_weight: How strongly it acts on the UNet.
         as_first: Whether a LoRA is read as version 0.1 read it, for pictures that it made.
-        told: What the user should hear about how it was chosen, a sentence each.
+        remarks: What the user should know about how it was chosen, a sentence each.
     """
 
     kind: str
@@ -33,10 +33,10 @@ class Adapter:
     text_weight: float = 1.0
     unet_weight: float = 1.0
     as_first: bool = False
-    told: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def recorded(self) -> dict[str, Any]:
         """What a recipe says of it."""
-        said: dict[str, Any] = {"kind": self.kind, "name": self.name, "hash": self.hash}
-        return {**said, "text_weight": self.text_weight, "unet_weight": self.unet_weight} if self.kind == LORA else said
+        row: dict[str, Any] = {"kind": self.kind, "name": self.name, "hash": self.hash}
+        return {**row, "text_weight": self.text_weight, "unet_weight": self.unet_weight} if self.kind == LORA else row

@@ -41,7 +41,7 @@ class Asset:
         network: What an upscaler or LoRA is, "Real-ESRGAN, 4x", "LoKr"; "" for a plain LoRA, for every other kind, and
             while that is not known.
         bundled: Names of the embeddings that a LoRA brings along: words for prompts, while it is used.
-        told: What of it is not drawn with, a sentence each.
+        not_drawn: What of it is not drawn with, a sentence each.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class Asset:
     pickled: bool = False
     network: str = ""
     bundled: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    not_drawn: tuple[str, ...] = ()
 
     @property
     def kind_row(self) -> AssetKind:

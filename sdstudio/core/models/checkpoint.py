@@ -108,8 +108,8 @@ def spec_of(path: Path, header: Header) -> CheckpointSpec | None:
     """Return the row to read a file by, ``None`` when it is of none of the kinds."""
     widths, channels = text_widths(header), unet_channels(header)
     rows = [row for row in CHECKPOINTS if row.text_width in widths and row.channels == channels]
-    told = prediction_of(path, header)
-    return next((row for row in rows if row.prediction == told), rows[0] if rows else None)
+    prediction = prediction_of(path, header)
+    return next((row for row in rows if row.prediction == prediction), rows[0] if rows else None)
 
 
 def has_zero_snr(header: Header) -> bool:
@@ -143,10 +143,10 @@ def prediction_of(path: Path, header: Header) -> str:
 
 def prediction_note(path: Path, header: Header) -> dict[str, str]:
     """Return the note that tells a copy of another name what a checkpoint predicts; none where its header does."""
-    told = prediction_of(path, header)
-    if not told or prediction_in(header) or not unet_channels(header):
+    prediction = prediction_of(path, header)
+    if not prediction or prediction_in(header) or not unet_channels(header):
         return {}
-    return {_PREDICTION_KEY: "v" if told == V_PREDICTION else EPSILON}
+    return {_PREDICTION_KEY: "v" if prediction == V_PREDICTION else EPSILON}
 
 
 def prediction_in(header: Header) -> str:

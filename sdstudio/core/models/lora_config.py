@@ -100,12 +100,12 @@ class LoraConfig:
 
     def of(self, network: str, stem: str) -> LayerScale:
         """Return what is said of a layer; ``stem`` is its name as the file has it."""
-        said = self.networks.get(network)
-        if said is None:
+        config = self.networks.get(network)
+        if config is None:
             return LayerScale()
-        alpha, rank = said.alphas.of(stem), said.ranks.of(stem)
-        whole = int(rank) if rank is not None and rank >= 1 else said.rank
-        return LayerScale(said.alpha if alpha is None else alpha, whole, said.by_root)
+        alpha, rank = config.alphas.of(stem), config.ranks.of(stem)
+        whole = int(rank) if rank is not None and rank >= 1 else config.rank
+        return LayerScale(config.alpha if alpha is None else alpha, whole, config.by_root)
 
 
 def config_path(path: Path) -> Path | None:
@@ -158,10 +158,10 @@ def as_header(path: Path, networks: frozenset[str]) -> dict[str, str]:
 
 def _header_notes(metadata: Mapping[str, str]) -> dict[str, Any]:
     try:
-        said = json.loads(metadata.get(HEADER_KEY) or "{}")
+        notes = json.loads(metadata.get(HEADER_KEY) or "{}")
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return notes if isinstance(notes, dict) else {}
 
 
 def _file_notes(path: Path) -> dict[str, Any]:
@@ -169,32 +169,32 @@ def _file_notes(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _CONFIG_MAXIMUM_BYTES:
             raise ModelDamaged(f"{path} is larger than {_CONFIG_MAXIMUM_BYTES:,} bytes.", hint)
-        said = json.loads(path.read_text(encoding="utf-8-sig"))
+        notes = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelDamaged(f"{path} is damaged: it is no readable JSON.", hint) from error
-    if not isinstance(said, dict):
+    if not isinstance(notes, dict):
         raise ModelDamaged(f"{path} is damaged: it holds no JSON object.", hint)
-    return said
+    return notes
 
 
 def _config(noted: Mapping[str, Any], network: str, remarks: list[str]) -> tuple[str, _NetworkConfig]:
     """Return what is noted for a network: behind its name, or, in a file for one network, behind none."""
     start = f"{network}."
     own = {name.removeprefix(start): value for name, value in noted.items() if name.startswith(start)}
-    said = own if own or any(name.startswith(f"{other}.") for other in NETWORKS for name in noted) else dict(noted)
-    alpha = _number(said.get("lora_alpha", said.get("alpha")))
-    rank = _number(said.get("r"))
-    alphas, ranks = _Patterns(said.get("alpha_pattern")), _Patterns(said.get("rank_pattern"))
+    config = own if own or any(name.startswith(f"{other}.") for other in NETWORKS for name in noted) else dict(noted)
+    alpha = _number(config.get("lora_alpha", config.get("alpha")))
+    rank = _number(config.get("r"))
+    alphas, ranks = _Patterns(config.get("alpha_pattern")), _Patterns(config.get("rank_pattern"))
     for pattern in (*alphas.unread, *ranks.unread):
         remarks.append(f"the pattern {pattern[:60]!r} of its configuration is not understood")
-    kind = str(said.get("peft_type") or "").upper().rpartition(".")[2]
+    kind = str(config.get("peft_type") or "").upper().rpartition(".")[2]
     if kind not in _KNOWN:
         remarks.append(f"it was trained as {kind[:40]}, which is drawn only as far as it is a LoRA")
-    begun = str(said.get("init_lora_weights", "")).lower()
+    begun = str(config.get("init_lora_weights", "")).lower()
     if begun.startswith(_CHANGED_BASE):
         remarks.append(f"it was trained beside changed weights ({begun[:40]}), which are not in the file")
     whole = int(rank) if rank is not None and rank >= 1 else None
-    return network, _NetworkConfig(alpha, whole, said.get("use_rslora") is True, alphas, ranks)
+    return network, _NetworkConfig(alpha, whole, config.get("use_rslora") is True, alphas, ranks)
 
 
 def _number(value: Any) -> float | None:

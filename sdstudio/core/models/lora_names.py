@@ -151,8 +151,8 @@ def read_names(names: Iterable[str], folder: str = "", as_first: bool = False) -
             unread.setdefault("AdaLoRA" if match is not None else _reason(name), []).append(name)
     if as_first:
         return LoraNames(parts, {}, ())
-    told = tuple(Unread(reason, tuple(those)) for reason, those in unread.items())
-    return LoraNames(parts, {embedding: tuple(keys) for embedding, keys in bundled.items()}, told)
+    left_out = tuple(Unread(reason, tuple(those)) for reason, those in unread.items())
+    return LoraNames(parts, {embedding: tuple(keys) for embedding, keys in bundled.items()}, left_out)
 
 
 def _reason(name: str) -> str:

@@ -284,5 +284,5 @@ def _other(shapes: Shapes) -> str:
 def _unsupported(name: str, what: str) -> ModelUnsupported:
     """Return the error; ``what`` says what it is, and after a colon what would be allowed."""
     kind, _, allowed = (what or "another kind of network").partition(": ")
-    said = f"{name}: it is {kind}" + (f"; allowed is {allowed}." if allowed else f"; {READ} are read.")
-    return ModelUnsupported(said, _HINT)
+    message = f"{name}: it is {kind}" + (f"; allowed is {allowed}." if allowed else f"; {READ} are read.")
+    return ModelUnsupported(message, _HINT)

@@ -229,8 +229,8 @@ def _check_sums(path: Path) -> None:
             begin, found, left = file.tell(), zlib.crc32(kind), length
             while left and (piece := file.read(min(left, _PIECE_BYTES))):
                 found, left = zlib.crc32(piece, found), left - len(piece)
-            told = file.read(4)
-            if left or len(told) < 4:
+            stored = file.read(4)
+            if left or len(stored) < 4:
                 raise _Refused(f"it is cut off in the part {kind.decode('ascii', 'replace')}.")
-            if found != int.from_bytes(told, "big"):
+            if found != int.from_bytes(stored, "big"):
                 raise _Refused(f"wrong checksum of the part {kind.decode('ascii', 'replace')} at byte {begin:,}.")

@@ -36,7 +36,7 @@ def prompt_parts() -> tuple[PromptPart, ...]:
     return tuple(PromptPart(**{**row, "choices": tuple(row["choices"])}) for row in tomllib.loads(text)["part"])
 
 
-def built(said: Mapping[str, Sequence[str]]) -> str:
+def built(choices: Mapping[str, Sequence[str]]) -> str:
     """Return the prompt that choices and own words make: by part key, joined in the parts' order."""
-    words = (word.strip(" ,") for part in prompt_parts() for word in said.get(part.key, ()))
+    words = (word.strip(" ,") for part in prompt_parts() for word in choices.get(part.key, ()))
     return ", ".join(dict.fromkeys(word for word in words if word))

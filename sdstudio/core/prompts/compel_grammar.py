@@ -103,8 +103,8 @@ def _said(prompts: Sequence[_Parts]) -> list[_Parts]:
 
 def _joined(prompts: list[_Parts], options: list[str], notes: _Parts) -> Wording:
     weights, problem = _weights(options, len(prompts), ".and")
-    said = [(parts, weight) for parts, weight in zip(prompts, weights, strict=True) if _said([parts])]
-    clauses = tuple(Clause((_chunk(parts),), weight=weight) for parts, weight in said)
+    with_text = [(parts, weight) for parts, weight in zip(prompts, weights, strict=True) if _said([parts])]
+    clauses = tuple(Clause((_chunk(parts),), weight=weight) for parts, weight in with_text)
     return Wording(clauses or (Clause(((),)),), _unread([*prompts, notes]), problem)
 
 
@@ -237,12 +237,12 @@ class _Reader:
         match = _QUOTED.match(self.text, place)
         if match is None:
             return None
-        said = _TYPED_BLANK.sub(" ", match[1]).replace('\\"', '"').replace('"', '\\"')
-        if not said.strip():
+        text = _TYPED_BLANK.sub(" ", match[1]).replace('\\"', '"').replace('"', '\\"')
+        if not text.strip():
             return [_Fragment("")], match.end()
-        inner = _Reader(said)
+        inner = _Reader(text)
         found, end = inner.prompt(0) if whole else inner._inside(0, 0)
-        if inner._skip(end) < len(said):
+        if inner._skip(end) < len(text):
             return None
         return found, match.end()
 

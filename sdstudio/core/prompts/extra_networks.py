@@ -56,8 +56,8 @@ class ExtraNetwork:
         Raises:
             ValueError: What is said is no number.
         """
-        said = dict(self.named).get("te", self.positional[0] if self.positional else "1")
-        return float(said)
+        weight = dict(self.named).get("te", self.positional[0] if self.positional else "1")
+        return float(weight)
 
     @property
     def unet_weight(self) -> float:
@@ -66,8 +66,8 @@ class ExtraNetwork:
         Raises:
             ValueError: What is said is no number.
         """
-        said = dict(self.named).get("unet", self.positional[1] if len(self.positional) > 1 else "")
-        return float(said) if said else self.text_weight
+        weight = dict(self.named).get("unet", self.positional[1] if len(self.positional) > 1 else "")
+        return float(weight) if weight else self.text_weight
 
 
 def cut_networks(text: str, has_comments: bool = True) -> tuple[str, tuple[ExtraNetwork, ...]]:

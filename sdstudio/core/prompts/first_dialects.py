@@ -34,26 +34,26 @@ _COMPEL: Final = re.compile(
 def first_comfyui(text: str) -> tuple[Chunk, ...]:
     """Return the weighed words of a prompt as 0.1 read ComfyUI's, in one chunk."""
     pieces: list[tuple[str, int]] = []  # text, and the bracket that it stands in
-    around, said, closed = [-1], [1.0], [True]  # of each bracket; the first is the whole prompt
+    around, own_weights, closed = [-1], [1.0], [True]  # of each bracket; the first is the whole prompt
     opened = [0]
     for match in _COMFYUI.finditer(text):
         token = match.group()
         if token == "(":
             pieces.append((token, len(around)))  # stands for itself should it never be closed
             around.append(opened[-1])
-            said.append(math.nan)
+            own_weights.append(math.nan)
             closed.append(False)
             opened.append(len(around) - 1)
         elif token == ")" and len(opened) > 1:
             bracket = opened.pop()
             closed[bracket] = True
-            said[bracket] = _comfyui_weight(pieces, bracket)
+            own_weights[bracket] = _comfyui_weight(pieces, bracket)
         else:
             pieces.append((token[1:] if len(token) == 2 and token[0] == "\\" else token, opened[-1]))
     weights = [1.0]
     for bracket in range(1, len(around)):
         outer = weights[around[bracket]]
-        own = outer * ROUND if math.isnan(said[bracket]) else said[bracket]
+        own = outer * ROUND if math.isnan(own_weights[bracket]) else own_weights[bracket]
         weights.append(min(max(own, -HEAVIEST), HEAVIEST) if closed[bracket] else outer)
     kept = [(word, weights[place]) for word, place in pieces if not (word == "(" and place and closed[place])]
     return (merged([word for word, _ in kept], [round(weight, 6) for _, weight in kept], 0, len(kept)),)

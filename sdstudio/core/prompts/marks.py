@@ -250,9 +250,9 @@ def _weight_problem(network: ExtraNetwork) -> str:
     return ""
 
 
-def _open(said: str) -> bool:
+def _open(text: str) -> bool:
     """Whether a name or weight is still to be chosen by a template."""
-    return "{" in said or "__" in said
+    return "{" in text or "__" in text
 
 
 def _embeddings(text: str, known: Known, naming: Naming) -> Iterator[Mark]:

@@ -117,8 +117,8 @@ def _slashed(name: str) -> str:
 def _words(names: Sequence[str], naming: Naming) -> re.Pattern[str]:
     longest_first = sorted(names, key=len, reverse=True)
     alternatives = "|".join(re.escape(name).replace("/", r"[/\\]") for name in longest_first)
-    said = rf"(?P<said>embedding:\s*{_FOLDERS}??)?(?P<name>{alternatives})(?(said)(?:{EMBEDDING_ENDING})?)"
-    pattern = rf"(?<![\w-]){said}(?![\w-])"
+    words = rf"(?P<prefix>embedding:\s*{_FOLDERS}??)?(?P<name>{alternatives})(?(prefix)(?:{EMBEDDING_ENDING})?)"
+    pattern = rf"(?<![\w-]){words}(?![\w-])"
     if naming is Naming.PREFIXED:  # a word begins with it; brackets part words
         pattern = rf"(?<![^\s()])embedding:{_FOLDERS}??(?P<name>{alternatives})(?:{EMBEDDING_ENDING})?(?![\w-])"
     elif naming is Naming.ANGLED:

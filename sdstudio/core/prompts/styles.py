@@ -50,8 +50,8 @@ class Style:
     def applied(self, prompt: str, negative_prompt: str, has_comments: bool = True) -> tuple[str, str]:
         """Return prompt and negative prompt with this style's words."""
         texts = ((self.prompt, prompt), (self.negative_prompt, negative_prompt))
-        said, said_not = (_set_into(style, text, has_comments) for style, text in texts)
-        return said, said_not
+        positive, negative = (_set_into(style, text, has_comments) for style, text in texts)
+        return positive, negative
 
 
 class StyleBook:

@@ -60,9 +60,9 @@ def _comment(text: str, hash_at: int, said_from: int, depth: int) -> tuple[int, 
     if ends is None:
         is_whole_line = not text[text.rfind("\n", 0, hash_at) + 1 : hash_at].strip()
         return hash_at, end + (is_whole_line and end < len(text))
-    said = text[said_from:hash_at]
-    if said.strip() and said[-1].isspace():
-        return said_from + len(said.rstrip()), ends
+    before = text[said_from:hash_at]
+    if before.strip() and before[-1].isspace():
+        return said_from + len(before.rstrip()), ends
     return hash_at, hash_at
 
 

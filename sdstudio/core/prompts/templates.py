@@ -62,8 +62,8 @@ def is_template(text: str, has_comments: bool = True) -> bool:
         text: The prompt.
         has_comments: ``#`` begins a comment in it, in which nothing stands for more.
     """
-    said = _quiet(text, has_comments)
-    return any(True for _ in wildcard_names(said)) or ("{" in said and "}" in said)
+    bare = _quiet(text, has_comments)
+    return any(True for _ in wildcard_names(bare)) or ("{" in bare and "}" in bare)
 
 
 def wildcard_names(text: str) -> Iterator[tuple[int, int, str]]:
@@ -102,9 +102,9 @@ class Picker:
         self._field = field
         self._read: ReadTemplate | None = None
         if is_template(text, has_comments):
-            said = _quiet(text, has_comments)
-            _check(said, wildcards, field)
-            self._read = _told(field, lambda: _read(said, wildcards))
+            bare = _quiet(text, has_comments)
+            _check(bare, wildcards, field)
+            self._read = _told(field, lambda: _read(bare, wildcards))
 
     def pick(self, random: Random, turn: int = 0) -> str:
         """Return one of the prompts, the same for the same random numbers and turn.
@@ -131,10 +131,10 @@ def combinations(
     text = _quiet(text, has_comments)
     _check(text, wildcards, field)
     if _ENDLESS.search(text):
-        said = "Prompt: a choice with ~ or @ has no end, so that there is no such thing as every combination."
-        raise InvalidRequest(field, said, "Take the sign away, or let each picture pick.")
-    made = _told(field, lambda: list(itertools.islice(_all(text, wildcards), limit)))
-    return [_bounded(field, prompt) for prompt in made]
+        message = "Prompt: a choice with ~ or @ has no end, so that there is no such thing as every combination."
+        raise InvalidRequest(field, message, "Take the sign away, or let each picture pick.")
+    prompts = _told(field, lambda: list(itertools.islice(_all(text, wildcards), limit)))
+    return [_bounded(field, prompt) for prompt in prompts]
 
 
 def _read(text: str, wildcards: Wildcards) -> ReadTemplate:
@@ -145,8 +145,8 @@ def _read(text: str, wildcards: Wildcards) -> ReadTemplate:
 
 def _all(text: str, wildcards: Wildcards) -> Iterator[str]:
     seen: set[str] = set()
-    for made in itertools.islice(_read(text, wildcards).all(), LOOKED_AT_MAXIMUM):
-        prompt = _put_back(made)
+    for hidden in itertools.islice(_read(text, wildcards).all(), LOOKED_AT_MAXIMUM):
+        prompt = _put_back(hidden)
         if prompt not in seen:
             seen.add(prompt)
             yield prompt
@@ -225,21 +225,21 @@ def _told(field: str, work: Callable[[], Made]) -> Made:
     from pyparsing import ParseBaseException  # noqa: PLC0415 (as there)
 
     try:
-        made = work()
+        result = work()
     except RecursionError:
-        said = "Prompt: a wildcard or variable leads back to itself."
-        raise InvalidRequest(field, said, "Look at the lines of its file.") from None
+        message = "Prompt: a wildcard or variable leads back to itself."
+        raise InvalidRequest(field, message, "Look at the lines of its file.") from None
     except ParseBaseException as error:
-        said = f"Prompt: the choice cannot be read at “{str(error.pstr)[error.loc :][:20]}”."
-        raise InvalidRequest(field, _put_back(said), "A choice reads {red|blue} or {2$$red|blue|green}.") from None
+        message = f"Prompt: the choice cannot be read at “{str(error.pstr)[error.loc :][:20]}”."
+        raise InvalidRequest(field, _put_back(message), "A choice reads {red|blue} or {2$$red|blue|green}.") from None
     except (ValueError, KeyError, StopIteration, RuntimeError) as error:  # the package's own words for odd templates
-        said = f"Prompt: the choice cannot be made ({_put_back(' '.join(str(error).split()))[:120]})."
-        raise InvalidRequest(field, said, "A choice reads {red|blue} or {2$$red|blue|green}.") from None
-    return made
+        message = f"Prompt: the choice cannot be made ({_put_back(' '.join(str(error).split()))[:120]})."
+        raise InvalidRequest(field, message, "A choice reads {red|blue} or {2$$red|blue|green}.") from None
+    return result
 
 
 def _bounded(field: str, text: str) -> str:
     if len(text) > LENGTH_MAXIMUM:
-        said = f"Prompt = {len(text):,} characters once its choices are made: at most {LENGTH_MAXIMUM:,}."
-        raise InvalidRequest(field, said, "Shorten the lines of its wildcards.")
+        message = f"Prompt = {len(text):,} characters once its choices are made: at most {LENGTH_MAXIMUM:,}."
+        raise InvalidRequest(field, message, "Shorten the lines of its wildcards.")
     return text

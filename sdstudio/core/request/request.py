@@ -350,14 +350,14 @@ class Recipe(BaseModel):
         rows = self.made_with.get("adapters")
         recorded = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
         pairs = [(row.get("name"), row.get("hash")) for row in recorded]
-        told = tuple((name, digits) for name, digits in pairs if isinstance(name, str) and isinstance(digits, str))
-        return (*(pair for pair in told if pair[1]), *self.request.file_hashes)
+        hashes = tuple((name, digits) for name, digits in pairs if isinstance(name, str) and isinstance(digits, str))
+        return (*(pair for pair in hashes if pair[1]), *self.request.file_hashes)
 
     @property
     def unfinished(self) -> tuple[int, int] | None:
         """The step at which the picture was cancelled, and of how many; ``None`` for one that was drawn to the end."""
-        told = self.made_with.get(UNFINISHED)
-        step, total = (told.get("step"), told.get("of")) if isinstance(told, dict) else (None, None)
+        stop = self.made_with.get(UNFINISHED)
+        step, total = (stop.get("step"), stop.get("of")) if isinstance(stop, dict) else (None, None)
         return (step, total) if isinstance(step, int) and isinstance(total, int) else None
 
     @classmethod

@@ -67,7 +67,7 @@ class Attached:
         """
         if not with_pickles:
             refuse_pickles(resolved.adapters)
-        for sentence in (sentence for adapter in resolved.adapters for sentence in adapter.told):
+        for sentence in (sentence for adapter in resolved.adapters for sentence in adapter.remarks):
             on_event(Notice(f"{sentence}.", "Name the file with its folder to choose another."))
         model = resolved.model
         moved = self._loras.attach(model, resolved.loras, device, on_event, cancel)

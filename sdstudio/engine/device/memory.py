@@ -128,12 +128,12 @@ class Rung:
     Attributes:
         stages: Where it helps: "encoding", "sampling", "decoding", "loading".
         change: The thriftier plan's fields, ``None`` when there is nothing left to change.
-        told: What the user reads about it.
+        message: What the user reads about it.
     """
 
     stages: tuple[str, ...]
     change: Callable[[MemoryPlan, Device, int], Mapping[str, Any] | None]
-    told: str
+    message: str
 
 
 def _smaller_batch(plan: MemoryPlan, device: Device, count: int) -> Mapping[str, Any] | None:
@@ -178,7 +178,7 @@ def thriftier(plan: MemoryPlan, stage: str, device: Device, count: int) -> tuple
     for rung in LADDER:
         change = rung.change(plan, device, count) if stage in rung.stages else None
         if change is not None:
-            return replace(plan, **change), rung.told
+            return replace(plan, **change), rung.message
     return None
 
 

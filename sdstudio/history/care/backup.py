@@ -159,8 +159,8 @@ def check_space(target: Path, pieces: list[_Piece]) -> None:
             needed += piece.source.stat().st_size
     free = shutil.disk_usage(target.parent).free
     if needed > free:
-        said = f"Backup = {needed / 1e6:,.0f} MB: the disk of {target.parent} has {free / 1e6:,.0f} MB left."
-        raise SaveFailed(said, "Choose another disk.")
+        message = f"Backup = {needed / 1e6:,.0f} MB: the disk of {target.parent} has {free / 1e6:,.0f} MB left."
+        raise SaveFailed(message, "Choose another disk.")
 
 
 def _each(

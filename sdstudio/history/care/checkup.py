@@ -162,8 +162,8 @@ class Checkup:
             return self._report
         with saving_lock(self._paths.home / SAVING_LOCK, alone=True, patience_s=PATIENCE_S) as alone:
             if not alone:
-                said = "A picture is being saved: nothing can be repaired now."
-                raise HistoryError(said, "Try again when it is done.")
+                message = "A picture is being saved: nothing can be repaired now."
+                raise HistoryError(message, "Try again when it is done.")
             self._look_at_unfinished()
             self._look()
         return self._report
@@ -180,14 +180,14 @@ class Checkup:
         self._look_at_thumbnails()
         self._look_at_inputs()
 
-    def _found(self, kind: str, path: Path, entry_id: int | None, said: str, repaired: str = "") -> None:
-        self._report.findings.append(Finding(kind, path, entry_id, said, repaired if self._repair else ""))
+    def _found(self, kind: str, path: Path, entry_id: int | None, text: str, repaired: str = "") -> None:
+        self._report.findings.append(Finding(kind, path, entry_id, text, repaired if self._repair else ""))
 
     def _database_is_whole(self) -> bool:
         faults = [str(row[0]) for row in self._database.read("PRAGMA integrity_check(10)")]
         if faults != ["ok"]:
-            said = "the database is damaged: " + "; ".join(" ".join(fault.split()) for fault in faults)[:300]
-            self._found(DATABASE, self._database.path, None, said)
+            text = "the database is damaged: " + "; ".join(" ".join(fault.split()) for fault in faults)[:300]
+            self._found(DATABASE, self._database.path, None, text)
         return faults == ["ok"]
 
     def _look_at_unfinished(self) -> None:
@@ -228,7 +228,7 @@ class Checkup:
         stored = stored_path(self._paths, file)
         if is_utf8(stored):
             return file
-        said = "its name is not UTF-8, so that the history cannot hold it"
+        text = "its name is not UTF-8, so that the history cannot hold it"
         target = free_path(self._paths.home / nameable(stored))
         done = ""
         if self._repair:
@@ -236,7 +236,7 @@ class Checkup:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file.rename(target)
                 done = f"renamed to {target.name}"
-        self._found(BAD_NAME, file, None, said, done)
+        self._found(BAD_NAME, file, None, text, done)
         return target if done else None
 
     def _look_at_rows(self, orphans: Sequence[Path], recipes: Mapping[Path, Recipe]) -> set[Path]:
@@ -281,8 +281,8 @@ class Checkup:
         named = {entry_id: self._with_a_name(file) for entry_id, file in moved.items()}
         for entry_id, file in lost.items():
             if entry_id in moved:
-                said = f"its picture lies in {shown(stored_path(self._paths, moved[entry_id]))}"
-                self._found(NO_FILE, file, entry_id, said, "found again" if named[entry_id] else "")
+                text = f"its picture lies in {shown(stored_path(self._paths, moved[entry_id]))}"
+                self._found(NO_FILE, file, entry_id, text, "found again" if named[entry_id] else "")
                 continue
             self._found(NO_FILE, file, entry_id, "its picture is gone", "taken out of the list until the file is back")
             if self._repair:
@@ -321,8 +321,8 @@ class Checkup:
             "SELECT id, path, recipe FROM entries WHERE state = 'done' AND id NOT IN (SELECT rowid FROM entries_text)"
         )
         for row in rows:
-            said = "it cannot be found by its words"
-            self._found(NO_WORDS, self._paths.home / row["path"], row["id"], said, "made findable")
+            text = "it cannot be found by its words"
+            self._found(NO_WORDS, self._paths.home / row["path"], row["id"], text, "made findable")
             if self._repair:
                 with self._database.transaction() as db:
                     index_words(db, row["id"], stored_recipe(row["recipe"]))
@@ -338,8 +338,8 @@ class Checkup:
     def _look_at_inputs(self) -> None:
         inputs = InputPictures(self._paths)
         for entry_id, path, key in without_input(self._database, inputs):
-            said = f"the picture it began from is gone ({key[:12]}): it cannot be made again"
-            self._report.findings.append(Finding(NO_INPUT, self._paths.home / path, entry_id, said))
+            text = f"the picture it began from is gone ({key[:12]}): it cannot be made again"
+            self._report.findings.append(Finding(NO_INPUT, self._paths.home / path, entry_id, text))
         for kept in spare_inputs(self._database, inputs):
             repaired = ""
             if self._repair:
@@ -352,8 +352,8 @@ class Checkup:
             if self._cancelled():
                 return
             if not inputs.is_whole(kept.id):
-                said = f"the input picture is no longer what it was ({kept.name})"
-                self._report.findings.append(Finding(DAMAGED, kept.path, None, said))
+                text = f"the input picture is no longer what it was ({kept.name})"
+                self._report.findings.append(Finding(DAMAGED, kept.path, None, text))
 
     def _write(self, sql: str, *values: Any) -> None:
         with self._database.transaction() as db:

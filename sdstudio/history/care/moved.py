@@ -112,15 +112,15 @@ def _pairs(database: Database, paths: StudioPaths, file: Path, recipe: Recipe) -
     yield from (pair for pair in lost if pair.same_recipe or not is_copy)
 
 
-def _contradicts(told: Recipe, known: Recipe) -> bool:
+def _contradicts(found: Recipe, known: Recipe) -> bool:
     """Whether a file tells of another picture than the row's, and not only less: of studio's own alone it is sure."""
-    whole = (recipe.made_with and IMPORTED not in recipe.made_with for recipe in (told, known))
+    whole = (recipe.made_with and IMPORTED not in recipe.made_with for recipe in (found, known))
     if not all(whole):
         return False
     differs = any(
-        getattr(told.request, name) != getattr(known.request, name) for name in told.request.model_fields_set
+        getattr(found.request, name) != getattr(known.request, name) for name in found.request.model_fields_set
     )  # what was stripped from a copy is not set
-    return differs or bool(told.created and known.created and told.created != known.created)
+    return differs or bool(found.created and known.created and found.created != known.created)
 
 
 def is_there(file: Path) -> bool:

@@ -55,9 +55,9 @@ class Recovery:
         """Return a line for the user, "" when there is nothing to tell."""
         pictures = "1 picture" if self.recovered == 1 else f"{self.recovered} pictures"
         if self.kept is not None:
-            said = f"The history file was damaged: it was kept as {self.kept.name} and rebuilt from {pictures}."
+            message = f"The history file was damaged: it was kept as {self.kept.name} and rebuilt from {pictures}."
             marked = "1 of them" if self.marked == 1 else f"{self.marked} of them"
-            return f"{said} Ratings and tags of {marked} could be kept." if self.marked else said
+            return f"{message} Ratings and tags of {marked} could be kept." if self.marked else message
         sentences = []
         if self.recovered:
             marked = f", {self.marked} of them with ratings or tags" if self.marked else ""

@@ -55,6 +55,6 @@ def copied(path: Path) -> tempfile.TemporaryDirectory[str]:
                 shutil.copyfile(source, Path(folder.name, source.name))
     except OSError as error:
         folder.cleanup()
-        said = f"History = {path}: it is read-only, and cannot be copied to be read ({error.strerror})."
-        raise HistoryError(said, "Free some space in the system's folder for temporary files.") from error
+        message = f"History = {path}: it is read-only, and cannot be copied to be read ({error.strerror})."
+        raise HistoryError(message, "Free some space in the system's folder for temporary files.") from error
     return folder

@@ -81,8 +81,8 @@ def contact_sheets(
     if suffix not in FORMAT_BY_SUFFIX:
         raise InvalidRequest("contact_sheet", f"File type = {suffix!r}: allowed is .png, .jpg or .webp.", "Use .png.")
     if not 0 <= columns <= COLUMNS_MAXIMUM:
-        said = f"Columns = {columns}: allowed is 1 to {COLUMNS_MAXIMUM}."
-        raise InvalidRequest("columns", said, "Leave it out for a square sheet.")
+        message = f"Columns = {columns}: allowed is 1 to {COLUMNS_MAXIMUM}."
+        raise InvalidRequest("columns", message, "Leave it out for a square sheet.")
     layout = SheetLayout.of(len(entries), columns, 2 if options.metadata else 0)
     report = ExportReport(len(entries))
     bare = ExportOptions(format=FORMAT_BY_SUFFIX[suffix].key, quality=options.quality, metadata=False)

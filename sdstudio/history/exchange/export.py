@@ -78,19 +78,19 @@ class ExportOptions:
     @classmethod
     def checked(cls, **values: Any) -> ExportOptions:
         """Build options, or say which is not allowed. Raises: InvalidRequest."""
-        made = cls(**values)
-        if made.format not in FORMAT_BY_KEY:
+        options = cls(**values)
+        if options.format not in FORMAT_BY_KEY:
             allowed = ", ".join(FORMAT_BY_KEY)
-            said = f"Format = {made.format[:40]!r}: allowed is {allowed}."
-            raise InvalidRequest("format", said, "The default is png.")
-        if not 1 <= made.quality <= 100:
-            said = f"Quality = {made.quality}: allowed is 1 to 100."
-            raise InvalidRequest("quality", said, f"The default is {QUALITY}.")
+            message = f"Format = {options.format[:40]!r}: allowed is {allowed}."
+            raise InvalidRequest("format", message, "The default is png.")
+        if not 1 <= options.quality <= 100:
+            message = f"Quality = {options.quality}: allowed is 1 to 100."
+            raise InvalidRequest("quality", message, f"The default is {QUALITY}.")
         known = [row.key for row in export_fields()]
-        for name in sorted(made.without):
+        for name in sorted(options.without):
             if name not in known:
                 raise InvalidRequest("strip", f"Field = {name[:40]!r}: allowed is {', '.join(known)}.", "Leave it out.")
-        return made
+        return options
 
     @property
     def as_it_is(self) -> bool:
@@ -311,10 +311,10 @@ def _free_name(name: str, archive: zipfile.ZipFile) -> str:
 
 
 def _zip_time(entry: Entry, options: ExportOptions) -> tuple[int, int, int, int, int, int]:
-    made = entry.created
-    if not options.as_it_is or made.year < SAME_TIME[0]:
+    created = entry.created
+    if not options.as_it_is or created.year < SAME_TIME[0]:
         return SAME_TIME
-    return made.year, made.month, made.day, made.hour, made.minute, made.second
+    return created.year, created.month, created.day, created.hour, created.minute, created.second
 
 
 def _write_one(to: BinaryIO, entry: Entry, options: ExportOptions) -> bool:
@@ -342,8 +342,8 @@ def _each(
 
 
 def _failure(entry: Entry, error: PictureUnreadable | TellsTooMuch) -> Failure:
-    said = error.message if isinstance(error, TellsTooMuch) else error.message.partition(": ")[2]
-    return Failure(entry.path, said.rstrip("."))
+    reason = error.message if isinstance(error, TellsTooMuch) else error.message.partition(": ")[2]
+    return Failure(entry.path, reason.rstrip("."))
 
 
 def _name(entry: Entry, options: ExportOptions) -> str:

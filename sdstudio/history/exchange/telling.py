@@ -49,9 +49,9 @@ def encoded(pixels: Image.Image, encode: Encoder) -> bytes:
     held, bare = io.BytesIO(), io.BytesIO()
     encode(held, pixels)
     encode(bare, Image.new("RGB", (8, 8)))  # all that is meant to be told, beside pixels that cannot tell
-    meant = told_by(bare)
-    more = [name for name, value in told_by(held).items() if meant.get(name) != value]
+    allowed = told_by(bare)
+    more = [name for name, value in told_by(held).items() if allowed.get(name) != value]
     if more:
-        said = f"The copy would tell what is to be left out: {', '.join(sorted(more))[:200]}."
-        raise TellsTooMuch(said, "Export it in another format.")
+        message = f"The copy would tell what is to be left out: {', '.join(sorted(more))[:200]}."
+        raise TellsTooMuch(message, "Export it in another format.")
     return held.getvalue()

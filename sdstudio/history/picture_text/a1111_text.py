@@ -219,9 +219,9 @@ def _named_none(version: str) -> bool:
 
 def a1111_version(version: str) -> tuple[int, int]:
     """Return which A1111 a text's ``Version`` is, or that of Forge began from; zeros for any other program's."""
-    told = _VERSION.findall(version)  # of Forge the last: f0.0.17v1.8.0
+    numbers = _VERSION.findall(version)  # of Forge the last: f0.0.17v1.8.0
     is_a1111 = version[:1] in ("v", "f") or version[:1].isdigit()
-    return (int(told[-1][0]), int(told[-1][1])) if told and is_a1111 else (0, 0)
+    return (int(numbers[-1][0]), int(numbers[-1][1])) if numbers and is_a1111 else (0, 0)
 
 
 def _say_what_civitai_does(pairs: dict[str, str]) -> None:

@@ -75,10 +75,10 @@ def take_attached(values: dict[str, Any], leftovers: dict[str, str]) -> None:
 
 
 def _take_vae(values: dict[str, Any], leftovers: dict[str, str]) -> None:
-    told = {key: leftovers.pop(key) for key in _VAE_KEYS if key in leftovers}
-    if told:  # else some VAE had this hash
+    vaes = {key: leftovers.pop(key) for key in _VAE_KEYS if key in leftovers}
+    if vaes:  # else some VAE had this hash
         leftovers.pop("VAE hash", None)
-    for key, name in told.items():
+    for key, name in vaes.items():
         bare = next((name.removesuffix(end) for end in _SUFFIXES if name.endswith(end)), name)
         if name.casefold() in _OWN_VAE:
             continue
@@ -91,23 +91,23 @@ def _take_vae(values: dict[str, Any], leftovers: dict[str, str]) -> None:
 def _take_weights(values: dict[str, Any], leftovers: dict[str, str]) -> None:
     """Put LoRA that stand beside the prompt with their weights into it, the one place where others look for them."""
     left = []
-    for name, said in _pairs(leftovers.pop(_WEIGHTS, "")):
+    for name, weight in _pairs(leftovers.pop(_WEIGHTS, "")):
         prompt = values.get("prompt", "")
-        named = f"{prompt} {_tag(name, said)}".strip()
+        named = f"{prompt} {_tag(name, weight)}".strip()
         if _folded(name) in _tagged(prompt):
             continue
-        if "<" in name or not _tag(name, said) or len(named) > PROMPT_MAXIMUM:
-            left.append(f"{name}: {said}")
+        if "<" in name or not _tag(name, weight) or len(named) > PROMPT_MAXIMUM:
+            left.append(f"{name}: {weight}")
         else:
             values["prompt"] = named
     if left:
         leftovers[_WEIGHTS] = ", ".join(left)
 
 
-def _tag(name: str, said: str) -> str:
+def _tag(name: str, text: str) -> str:
     """Return a tag with the weight that a text tells, "" when it tells none that is allowed."""
     try:
-        weight = float(said)
+        weight = float(text)
     except ValueError:
         return ""
     return tag(name, weight) if abs(weight) <= WEIGHT_MAXIMUM else ""
@@ -115,26 +115,27 @@ def _tag(name: str, said: str) -> str:
 
 def _leave_what_no_prompt_names(values: dict[str, Any], leftovers: dict[str, str]) -> None:
     prompt, negative = values.get("prompt", ""), values.get("negative_prompt", "")
-    told = {key: dict(_pairs(leftovers.pop(key, ""))) for key, _ in _HASHES.values()}
-    for name, said in _hashes_of_civitai(leftovers.get("Hashes", "")):
+    hashes_by_key = {key: dict(_pairs(leftovers.pop(key, ""))) for key, _ in _HASHES.values()}
+    for name, digits in _hashes_of_civitai(leftovers.get("Hashes", "")):
         kind, _, rest = name.partition(":")
         if rest and kind.casefold() in _CIVITAI_KINDS:
-            told[_HASHES[_CIVITAI_KINDS[kind.casefold()]][0]].setdefault(rest, said)
+            hashes_by_key[_HASHES[_CIVITAI_KINDS[kind.casefold()]][0]].setdefault(rest, digits)
         elif kind.casefold() == "vae" and "vae" not in values:
-            leftovers.setdefault("VAE hash", said)
+            leftovers.setdefault("VAE hash", digits)
     used = leftovers.pop(_EMBEDDINGS_OF_2022, "")
     for part in used.split(",") if used else ():
-        name, _, said = part.strip().partition(" [")
-        told[_HASHES[EMBEDDING][0]].setdefault(name, said.rstrip("]"))
+        name, _, digits = part.strip().partition(" [")
+        hashes_by_key[_HASHES[EMBEDDING][0]].setdefault(name, digits.rstrip("]"))
     named = _tagged(prompt)
-    names = list(told[_HASHES[EMBEDDING][0]])[:NAMES_MAXIMUM]
+    names = list(hashes_by_key[_HASHES[EMBEDDING][0]])[:NAMES_MAXIMUM]
     named |= {_folded(name) for name in embedding_names(f"{prompt}\n{negative}", [name for name in names if name])}
-    pinned = [(name, said) for hashes in told.values() for name, said in hashes.items() if said]
-    pinned = [(name, said) for name, said in pinned if _folded(name) in named][:NAMES_MAXIMUM]
+    pinned = [(name, digits) for hashes in hashes_by_key.values() for name, digits in hashes.items() if digits]
+    pinned = [(name, digits) for name, digits in pinned if _folded(name) in named][:NAMES_MAXIMUM]
     if pinned:
         values["file_hashes"] = tuple(pinned)
-    for key, hashes in told.items():
-        unnamed = [f"{name}: {said}" if said else name for name, said in hashes.items() if _folded(name) not in named]
+    for key, hashes in hashes_by_key.items():
+        others = [(name, digits) for name, digits in hashes.items() if _folded(name) not in named]
+        unnamed = [f"{name}: {digits}" if digits else name for name, digits in others]
         if unnamed:
             leftovers[key] = ", ".join(unnamed)
 
@@ -144,13 +145,13 @@ def _hashes_of_civitai(text: str) -> list[tuple[str, str]]:
         hashes = json_of(text) if text else {}
     except ValueError:
         return []
-    return [(str(name), str(said)) for name, said in hashes.items()] if isinstance(hashes, dict) else []
+    return [(str(name), str(digits)) for name, digits in hashes.items()] if isinstance(hashes, dict) else []
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     """Return ``name: value, name: value`` as pairs; a name alone has ""."""
     parts = [part.strip().rpartition(":") for part in text.split(",") if part.strip()]
-    return [(name.strip(), said.strip()) if colon else (said.strip(), "") for name, colon, said in parts]
+    return [(name.strip(), value.strip()) if colon else (value.strip(), "") for name, colon, value in parts]
 
 
 def _tagged(prompt: str) -> set[str]:

@@ -247,7 +247,7 @@ def _value(row: Parameter, text: str) -> Any:
         case FieldKind.TOGGLE:
             return {"true": True, "false": False}.get(text.lower(), text)
         case FieldKind.CHOICE:
-            return next((choice for choice, said in _choice_texts(row) if text.lower() == said.lower()), text)
+            return next((choice for choice, written in _choice_texts(row) if text.lower() == written.lower()), text)
         case _:
             return int(text)
 

@@ -129,8 +129,8 @@ def check_status(response: httpx2.Response, what: str) -> None:
         return
     code = response.headers.get("X-Error-Code", "")
     if code in _ABSENT or status in (404, 410):
-        said = _ABSENT.get(code, "there is nothing there")
-        raise NotOffered(f"{what}: {said}.", "Check the name, or enter a token if it is yours.")
+        absence = _ABSENT.get(code, "there is nothing there")
+        raise NotOffered(f"{what}: {absence}.", "Check the name, or enter a token if it is yours.")
     if status in (401, 403):
         raise _refused(status, code, response, what)
     if status in (408, 429) or status >= 500:

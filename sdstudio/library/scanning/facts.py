@@ -30,7 +30,7 @@ from sdstudio.library.scanning.lora_facts import lora_facts
 from sdstudio.library.scanning.pickled import family_in_pickle, lacks_vae
 from sdstudio.library.scanning.single_file import SingleFile, classify, variant_of_name
 
-_VERSION: Final = 10
+_VERSION: Final = 11
 """Of what is kept: raise it when `classify` or `FileFacts` change what they say of the same file."""
 
 VAE_HINT: Final = "Choose a VAE to draw with it: the VAE field, or --vae NAME."
@@ -57,7 +57,7 @@ class FileFacts:
         network: What an upscaler or LoRA is, "Real-ESRGAN, 4x", "LoKr"; "" for a plain LoRA, and for a pickle, which is
             not opened to look.
         bundled: Names of the embeddings that a LoRA brings along.
-        told: What of it is not drawn with, a sentence each.
+        not_drawn: What of it is not drawn with, a sentence each.
         bits: How many a number of a checkpoint's weights takes, 0 when that is not known.
         error: "damaged", "unsupported", "pickled" or "" when it is whole; ``message`` and ``hint`` say more.
     """
@@ -69,7 +69,7 @@ class FileFacts:
     carried: bool = False
     network: str = ""
     bundled: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    not_drawn: tuple[str, ...] = ()
     bits: int = 0
     error: str = ""
     message: str = ""
@@ -121,11 +121,11 @@ def read_facts(path: Path, hint: str = "") -> FileFacts:
 
 def _with_yaml(file: SingleFile, path: Path) -> SingleFile:
     """Return what a checkpoint is by A1111's configuration beside it, which says more than its name."""
-    told = prediction_in_yaml(path.with_suffix(".yaml"))
-    if told == V_PREDICTION and file.variant in _BY_NAME:
+    prediction = prediction_in_yaml(path.with_suffix(".yaml"))
+    if prediction == V_PREDICTION and file.variant in _BY_NAME:
         return replace(file, variant=V_PREDICTION)
-    if told and told != V_PREDICTION and file.variant.startswith(V_PREDICTION):
-        return replace(file, variant=variant_of_name(file.told))
+    if prediction and prediction != V_PREDICTION and file.variant.startswith(V_PREDICTION):
+        return replace(file, variant=variant_of_name(file.distilled_as))
     return file
 
 
@@ -251,14 +251,15 @@ def _restored(row: Mapping[str, Any]) -> FileFacts:
         raise ValueError(f"kind = {file.kind!r}, variant = {file.variant!r}")
     if file.family and file.family not in FAMILY_BY_KEY:
         raise ValueError(f"family = {file.family!r}")
-    texts = (file.not_a_model, file.told, *(row[name] for name in ("base", "alias", "network", "message", "hint")))
+    own = (row[name] for name in ("base", "alias", "network", "message", "hint"))
+    texts = (file.not_a_model, file.distilled_as, *own)
     if not all(isinstance(text, str) and is_utf8(text) for text in texts):
         raise ValueError("a text is none")
     if type(row["bits"]) is not int or row["bits"] < 0:
         raise ValueError(f"bits = {row['bits']!r}")
     if row["error"] and row["error"] not in _ERRORS:
         raise ValueError(f"error = {row['error']!r}")
-    lists = {name: tuple(map(str, row[name])) for name in ("triggers", "bundled", "told")}
+    lists = {name: tuple(map(str, row[name])) for name in ("triggers", "bundled", "not_drawn")}
     return FileFacts(**{**row, **lists, "file": file})
 
 

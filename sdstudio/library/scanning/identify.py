@@ -111,7 +111,7 @@ def file_finding(path: Path, facts: FileFacts, size_bytes: int) -> Finding:
     file = facts.file
     info = ModelInfo(
         path.stem, path.stem, path, file.family or "other", ModelLayout.SINGLE_FILE, variant=file.variant,
-        size_bytes=size_bytes, defaults=MappingProxyType(_variant_defaults(file.variant, file.told)),
+        size_bytes=size_bytes, defaults=MappingProxyType(_variant_defaults(file.variant, file.distilled_as)),
         weights=size_bytes * 8 // facts.bits if facts.bits else 0,
     )  # fmt: skip
     error = facts.as_error()
@@ -172,9 +172,9 @@ def _single_file(path: Path) -> Finding:
         raise ModelNotFound(f"{path} could not be read: {error.strerror}.", "Check that you may read it.") from error
 
 
-def _variant_defaults(variant: str, told: str) -> dict[str, Any]:
+def _variant_defaults(variant: str, distilled_as: str) -> dict[str, Any]:
     """Return what a model begins with by its variant, and by the words that say how it was distilled."""
-    return {**(VARIANT_BY_KEY[variant].defaults if variant else {}), **starting_values(told)}
+    return {**(VARIANT_BY_KEY[variant].defaults if variant else {}), **starting_values(distilled_as)}
 
 
 def _folder(path: Path) -> Finding:
@@ -307,8 +307,8 @@ def _fitted(info: ModelInfo, notes: ModelNotes, unet: dict[str, Any], vae: dict[
         message = f"{NOTES_FILE}: latent_rgb has {rows} rows and is not used: {rule}."
         info = replace(info, preview=None, warnings=(*info.warnings, message))
     native = _native_size(unet, vae) or family.native_size
-    told = title_of(info.path) if info.layout is ModelLayout.FOLDER and family.name_tells_variant else ""
-    defaults = {**info.defaults, **_variant_defaults(variant, told)}
+    distilled_as = title_of(info.path) if info.layout is ModelLayout.FOLDER and family.name_tells_variant else ""
+    defaults = {**info.defaults, **_variant_defaults(variant, distilled_as)}
     if native != family.native_size:
         defaults.update(width=native, height=native)
     defaults.update(notes.defaults)

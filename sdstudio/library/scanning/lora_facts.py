@@ -18,12 +18,12 @@ class LoraFacts:
     Attributes:
         network: Its algorithm, "" for a plain LoRA.
         bundled: Names of embeddings.
-        told: What of it is not drawn with, a sentence each.
+        not_drawn: What of it is not drawn with, a sentence each.
     """
 
     network: str
     bundled: tuple[str, ...]
-    told: tuple[str, ...]
+    not_drawn: tuple[str, ...]
 
 
 def lora_facts(path: Path, header: Header) -> LoraFacts:
@@ -31,10 +31,10 @@ def lora_facts(path: Path, header: Header) -> LoraFacts:
     odd = doubtful(header.tensors)
     whole = list(header.tensors) if any(".lora_E" in name for name in odd) else odd  # which tells of its neighbours
     names = read_names(whole, path.parent.name)
-    told = [
+    not_drawn = [
         f"{len(row.names)} of its {len(header.tensors)} tensors are not drawn with, {row.reason}: "
         f"{listed(list(row.names))}"
         for row in names.unread
     ]
-    told += read_config(path.with_name("header"), header.metadata).remarks
-    return LoraFacts(algorithm(header.tensors), tuple(names.bundled), tuple(told))
+    not_drawn += read_config(path.with_name("header"), header.metadata).remarks
+    return LoraFacts(algorithm(header.tensors), tuple(names.bundled), tuple(not_drawn))

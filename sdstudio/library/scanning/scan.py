@@ -89,8 +89,8 @@ class Scanner:
                 try:
                     others.append(self._folder(candidate) if candidate.is_folder else self._file(candidate))
                 except (ModelError, OSError) as error:  # gone or locked since it was listed
-                    said = error.message if isinstance(error, ModelError) else f"it could not be read: {error}."
-                    walk.troubles.append(Trouble.of(candidate.path, _without(candidate.path, said)))
+                    message = error.message if isinstance(error, ModelError) else f"it could not be read: {error}."
+                    walk.troubles.append(Trouble.of(candidate.path, _without(candidate.path, message)))
         others.sort(key=_place_in_list)
         unique = list(_with_own_keys([*first, *others]))
         self._facts.save(seen.__contains__)
@@ -166,7 +166,7 @@ def asset_of_file(candidate: Candidate, facts: FileFacts) -> Pair:
         file.kind, name.rpartition("/")[2], name, path, candidate.root, file.family, file.variant, facts.base,
         facts.alias, facts.triggers, candidate.size_bytes, candidate.mtime_ns / 1e9,
         problem=problem, pickled=isinstance(error, ModelPickled),
-        network=facts.network, bundled=facts.bundled, told=facts.told,
+        network=facts.network, bundled=facts.bundled, not_drawn=facts.not_drawn,
     )  # fmt: skip
     info = replace(finding.info, key=asset.key, name=asset.name)
     return replace(finding, info=info), asset
@@ -189,9 +189,9 @@ def _place_in_list(pair: Pair) -> tuple[Any, ...]:
     return (asset.name.casefold(), *later, str(asset.path))
 
 
-def _without(path: Path, said: str) -> str:
+def _without(path: Path, message: str) -> str:
     """Return a message without the path it begins with: a trouble names it itself."""
-    return said.removeprefix(str(path)).removeprefix(":").strip()
+    return message.removeprefix(str(path)).removeprefix(":").strip()
 
 
 def stamp_of_folder(folder: Path) -> Stamp:

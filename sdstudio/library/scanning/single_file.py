@@ -96,7 +96,8 @@ class SingleFile:
         family: Key in ``catalog.families``; "other" when it is none of them, "" when the file does not tell.
         variant: Key in ``catalog.kinds.VARIANTS``, "" for none.
         not_a_model: What it is, with its article, when nothing can be drawn with it and it adds to no model.
-        told: The words that tell how a checkpoint was distilled: its name, or the title in its header; "" for none.
+        distilled_as: The words that say how a checkpoint was distilled: its name, or the title in its header; "" for
+            none.
         lacks: Parts that a checkpoint lacks, "vae" and "text encoder".
     """
 
@@ -104,7 +105,7 @@ class SingleFile:
     family: str = ""
     variant: str = ""
     not_a_model: str = ""
-    told: str = ""
+    distilled_as: str = ""
     lacks: tuple[str, ...] = ()
 
 
@@ -179,12 +180,13 @@ def _checkpoint(header: Header, name: str, channels: int) -> SingleFile:
     if structure is None:
         title = FAMILY_BY_KEY[family].title
         return SingleFile(CHECKPOINT, family, "", f"another network than {title}, with other blocks")
-    told = next((text for text in (name, header.metadata.get(_TITLE, "")) if few_steps_of(text) is not None), "")
-    if predicts_picture(told):
+    names = (name, header.metadata.get(_TITLE, ""))
+    distilled_as = next((text for text in names if few_steps_of(text) is not None), "")
+    if predicts_picture(distilled_as):
         message = "SDXL-Lightning for one step, which predicts the picture itself (x0)"
         return SingleFile(CHECKPOINT, family, "lightning", message)
-    variant = structure or _variant(header, told or name, family)
-    return SingleFile(CHECKPOINT, family, variant, told=told, lacks=tuple(_lacking(header)))
+    variant = structure or _variant(header, distilled_as or name, family)
+    return SingleFile(CHECKPOINT, family, variant, distilled_as=distilled_as, lacks=tuple(_lacking(header)))
 
 
 def _lacking(header: Header) -> Iterator[str]:
@@ -239,10 +241,10 @@ def _family(header: Header) -> str:
 
 def _prediction(header: Header, name: str, family: str) -> str:
     """Return "v_prediction" where the file says so, "v_prediction?" where its family has both and it says nothing."""
-    told = prediction_in(header) or prediction_in_name(name)
-    if told == V_PREDICTION:
+    prediction = prediction_in(header) or prediction_in_name(name)
+    if prediction == V_PREDICTION:
         return V_PREDICTION
     predictions = {row.prediction for row in text_to_image_rows(family)}
-    if told or len(predictions) < 2 or variant_of_name(name):
+    if prediction or len(predictions) < 2 or variant_of_name(name):
         return ""
     return V_PREDICTION if "768" in name else f"{V_PREDICTION}?"

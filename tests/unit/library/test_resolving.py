@@ -236,10 +236,10 @@ def test_a_name_of_several_files_is_asked_about_wherever_it_stands(twins):
 def test_a_folder_before_the_name_tells_which_one(twins):
     for name in ("pony/style", "pony\\style", "pony/style.safetensors", "Lora/pony/style"):
         [lora] = adapters_of(twins, prompt=f"a cat <lora:{name}:1>")
-        assert (lora.path.parent.name, lora.told) == ("pony", ())
+        assert (lora.path.parent.name, lora.remarks) == ("pony", ())
     for text in ("embedding:pony/heart", "embedding:pony\\heart.safetensors:1.2", "pony/heart"):
         [embedding] = adapters_of(twins, prompt=f"a ({text})")
-        assert (embedding.path.parent.name, embedding.told) == ("pony", ())
+        assert (embedding.path.parent.name, embedding.remarks) == ("pony", ())
 
 
 def test_a_hash_decides_and_finds_a_file_under_another_name(twins):
@@ -248,13 +248,13 @@ def test_a_hash_decides_and_finds_a_file_under_another_name(twins):
     for key, asset in hashed.items():
         for digits in (asset.short_hash, asset.sha256[:10].upper(), asset.sha256):
             [lora] = adapters_of(twins, prompt="<lora:style:1>", file_hashes=(("style", digits),))
-            assert (lora.path, lora.told) == (library.find_asset("lora", key).path, ())
+            assert (lora.path, lora.remarks) == (library.find_asset("lora", key).path, ())
     refused_all = ({"file_hashes": (("style", "0" * 12),)}, {"file_hashes": (("other", hashed["ink/style"].sha256),)})
     for values in refused_all:
         with pytest.raises(InvalidRequest, match="several files"):
             adapters_of(twins, prompt="<lora:style:1>", **values)
     [lora] = adapters_of(twins, prompt="<lora:gone:1>", file_hashes=(("gone", hashed["pony/style"].short_hash),))
-    assert lora.told == ("LoRA gone: pony/style is used, which has its hash",)
+    assert lora.remarks == ("LoRA gone: pony/style is used, which has its hash",)
 
 
 def test_only_one_that_fits_the_model_is_used_and_told(twins, home):
@@ -262,7 +262,7 @@ def test_only_one_that_fits_the_model_is_used_and_told(twins, home):
     twins[0].rescan()
     [lora] = adapters_of(twins, prompt="<lora:style:1>")
     assert lora.path.parent.name == "ink"
-    assert lora.told == (
+    assert lora.remarks == (
         "LoRA style: ink/style is used, and not pony/style (made for Stable Diffusion XL)",
     )  # fmt: skip
 
@@ -270,20 +270,20 @@ def test_only_one_that_fits_the_model_is_used_and_told(twins, home):
 def test_copies_are_no_question_and_version_01_took_the_first(twins, home):
     [first] = adapters_of(twins, prompt="<lora:style:1>", compatibility="0.1")
     assert first.path.parent.name == "ink"
-    assert "as version 0.1 did" in first.told[0]
+    assert "as version 0.1 did" in first.remarks[0]
     same = (home.models / "Lora" / "ink" / "style.safetensors").read_bytes()
     (home.models / "Lora" / "pony" / "style.safetensors").write_bytes(same)
     twins[0].rescan()
     twins[1].check(GenerationRequest(prompt="<lora:style:1>"), twins[2])
     [lora] = adapters_of(twins, prompt="<lora:style:1>")
-    assert (lora.path.parent.name, lora.told) == ("ink", ())
+    assert (lora.path.parent.name, lora.remarks) == ("ink", ())
 
 
 def test_a_folder_that_is_not_there_is_told(shelf):
     [lora] = adapters_of(shelf, prompt="<lora:elsewhere/ink:1>")
-    assert lora.told == ("LoRA elsewhere/ink: there is no such folder, ink is used",)
+    assert lora.remarks == ("LoRA elsewhere/ink: there is no such folder, ink is used",)
     [embedding] = adapters_of(shelf, prompt="embedding:elsewhere/bad-hands")
-    assert embedding.told == ("Embedding elsewhere/bad-hands: there is no such folder, bad-hands is used",)
+    assert embedding.remarks == ("Embedding elsewhere/bad-hands: there is no such folder, bad-hands is used",)
 
 
 def test_what_a_lora_brings_along_may_be_called_an_embedding(shelf, home):

@@ -43,7 +43,7 @@ class Found:
         prompt: As the program had it.
         negative: The negative prompt.
         pairs: A1111's key, or the program's own where A1111 has none -> text.
-        told: What acted on the picture and has no key, for the list of what was not taken over: name -> text.
+        unmapped: What acted on the picture and has no key, for the list of what was not taken over: name -> text.
         tags: LoRA, as a prompt names them.
     """
 
@@ -51,20 +51,20 @@ class Found:
     prompt: str = ""
     negative: str = ""
     pairs: dict[str, str] = field(default_factory=dict)
-    told: dict[str, str] = field(default_factory=dict)
+    unmapped: dict[str, str] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
 
     def tell(self, name: str, text: object) -> None:
         """Keep what cannot be taken over and says something; what is told under one name stands side by side."""
-        said, before = said_of(text), self.told.get(name, "")
-        if said and len(before) < TOLD_MAXIMUM:
-            self.told[name] = f"{before}; {said}" if before else said
+        shown, before = said_of(text), self.unmapped.get(name, "")
+        if shown and len(before) < TOLD_MAXIMUM:
+            self.unmapped[name] = f"{before}; {shown}" if before else shown
 
     def add(self, key: str, value: object) -> None:
         """Keep a value that says something."""
-        said = said_of(value)
-        if said:
-            self.pairs[key] = said
+        text = said_of(value)
+        if text:
+            self.pairs[key] = text
 
     def add_all(self, values: Mapping[str, Any], names: Mapping[str, str]) -> None:
         """Keep every value, those in ``names`` under A1111's key; a name that becomes "" is left out."""
@@ -136,12 +136,12 @@ class Found:
         if not title:
             return
         weights = [number_in(value) for value in (weight, weight if unet_weight is None else unet_weight)]
-        said = [f"{number:g}" for number in weights if number is not None and abs(number) <= WEIGHT_MAXIMUM]
-        if len(said) < 2 or any(mark in title for mark in ":<>\n"):
+        numbers = [f"{number:g}" for number in weights if number is not None and abs(number) <= WEIGHT_MAXIMUM]
+        if len(numbers) < 2 or any(mark in title for mark in ":<>\n"):
             shown = [said_of(value)[:20] for value in (weight, unet_weight) if value is not None]
             self.tell("LoRA", f"{title[:80]}, weight {' and '.join(shown)}")
         else:
-            self.tags.append(f"<lora:{title}:{':'.join(dict.fromkeys(said))}>")
+            self.tags.append(f"<lora:{title}:{':'.join(dict.fromkeys(numbers))}>")
 
     def tagged_prompt(self) -> str:
         """Return the prompt with the LoRA behind it, and tell those that it has no room for."""

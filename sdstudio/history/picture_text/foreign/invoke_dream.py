@@ -66,7 +66,7 @@ def _options(text: str) -> dict[str, str]:
         elif not word.startswith("--") and name.startswith("A") and len(name) > 1:
             name, values = "A", [name[1:]]
         found[name] = values
-    return {name: " ".join(said) or "True" for name, said in found.items()}
+    return {name: " ".join(words) or "True" for name, words in found.items()}
 
 
 _NEGATIVE: Final = re.compile(r"\[([^\[\]]*)\]")
@@ -98,7 +98,7 @@ def take_operators(found: Found) -> None:
     found.prompt = _LORA.sub("", found.prompt).strip()
     if found.reads_compel:
         wordings = [read_compel(cut_networks(text, has_comments=False)[0]) for text in (found.prompt, found.negative)]
-        left = [said for wording in wordings for said in (*wording.unread, wording.problem) if said]
+        left = [part for wording in wordings for part in (*wording.unread, wording.problem) if part]
         if left:
             found.tell("Prompt", "; ".join(dict.fromkeys(left)))
         return

@@ -48,6 +48,6 @@ def _own_recipe(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if values.keys() >= _OWN_FACTS:
         names = {row.name for row in parameters(GenerationRequest)}
         request = {name: value for name, value in values.items() if name in names}
-        told = {name: values[name] for name in ("model_name", "model_hash") if isinstance(values.get(name), str)}
-        return {"app": "", "request": request, **told}
+        of_model = {name: values[name] for name in ("model_name", "model_hash") if isinstance(values.get(name), str)}
+        return {"app": "", "request": request, **of_model}
     return None

@@ -104,13 +104,13 @@ def _of(found: Found, size: tuple[int, int] | None) -> Reading | None:
             read.leftovers.pop(key, None)
     if not read.values.get("prompt") and "steps" not in read.values:
         return None
-    told = {
+    unmapped = {
         name: f"{read.leftovers[name]}; {text}" if name in read.leftovers and name != INPUT_PICTURE else text
-        for name, text in found.told.items()
+        for name, text in found.unmapped.items()
     }
     model = read.leftovers.get("Model", "")
     mapped = {name: text for name, text in read.leftovers.items() if name not in _SAID_ELSEWHERE}
-    left = _shortened({**mapped, **told})
+    left = _shortened({**mapped, **unmapped})
     titles = {row.name: row.title for row in parameters(GenerationRequest)}
     assumed = tuple(titles[name] for name in _TOLD_FIELDS if name not in read.values)
     kept: dict[str, Any] = {"program": found.program, "not_mapped": left, "assumed": list(assumed)}

@@ -337,7 +337,7 @@ def rows_of(row: ShownAsset) -> list[tuple[str, str]]:
         ("Family", " ".join(part for part in (family, asset.variant_title) if part)),
         ("Network", asset.network),
         ("Base model", asset.base),
-        ("Not drawn with", _breakable("; ".join(asset.told))),
+        ("Not drawn with", _breakable("; ".join(asset.not_drawn))),
         ("Brings along", ", ".join(asset.bundled)),
         ("Also called", asset.alias if asset.alias != asset.key else ""),
         ("Pictures", used),

@@ -148,7 +148,7 @@ def test_the_ladder_goes_down_by_stage_and_ends():
     assert descent(MemoryPlan(), "sampling", CPU, 1) == ["attention slicing"]
     assert descent(MemoryPlan(), "decoding", CPU, 1) == ["VAE tiling"]
     assert descent(MemoryPlan(offload="sequential", attention_slicing=True), "sampling", GPU, 1) == []
-    assert {rung.told for rung in LADDER} >= set(descent(MemoryPlan(4), "sampling", GPU, 4))
+    assert {rung.message for rung in LADDER} >= set(descent(MemoryPlan(4), "sampling", GPU, 4))
 
 
 @pytest.mark.parametrize(

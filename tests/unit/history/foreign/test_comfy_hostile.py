@@ -97,8 +97,8 @@ def test_a_large_graph_is_walked_no_further_than_allowed(name):
     assert found.work <= WORK_MAXIMUM + 2 * links + len(nodes)
     assert len(found.positive) <= PROMPT_MAXIMUM + 1
     if found.work >= WORK_MAXIMUM:
-        assert "Graph" in found.told
-    assert sum(map(len, found.told.values())) < TEXT_MAXIMUM
+        assert "Graph" in found.unmapped
+    assert sum(map(len, found.unmapped.values())) < TEXT_MAXIMUM
 
 
 def test_a_picture_with_as_many_nodes_as_its_texts_may_hold_is_read():

@@ -198,7 +198,7 @@ def test_a_lora_says_its_algorithm_what_it_brings_along_and_what_is_not_drawn(tm
         save_file({name: value.clone() for name, value in tensors.items()}, path, notes)
         facts = read_facts(path)
         assert facts.file.kind == "lora"
-        assert (facts.network, facts.bundled, facts.told) == (network, bundled, told)
+        assert (facts.network, facts.bundled, facts.not_drawn) == (network, bundled, told)
 
 
 def test_what_the_cache_says_wrongly_is_read_again(tmp_path):

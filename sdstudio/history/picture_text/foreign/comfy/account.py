@@ -28,7 +28,7 @@ class Account:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._used: set[str] = set()
-        self._told: dict[str, list[str]] = {}
+        self._texts: dict[str, list[str]] = {}
 
     def take(self, node: Node) -> None:
         """Note that all of a node was taken over, or that it acts on nothing."""
@@ -46,22 +46,22 @@ class Account:
 
     def say(self, name: str, text: str) -> None:
         """Tell something under a name; what is told twice is told once."""
-        said = self._told.setdefault(name, [])
-        if text not in said[:NODES_MAXIMUM]:
-            said.append(text)
+        texts = self._texts.setdefault(name, [])
+        if text not in texts[:NODES_MAXIMUM]:
+            texts.append(text)
 
     @property
-    def told(self) -> dict[str, str]:
+    def unmapped(self) -> dict[str, str]:
         """Name -> what is told under it."""
         found = {}
-        for name, said in self._told.items():
-            text = "; ".join(text for text in said[:NODES_MAXIMUM] if text)
-            more = f"; {len(said) - NODES_MAXIMUM:,} more" if len(said) > NODES_MAXIMUM else ""
+        for name, texts in self._texts.items():
+            text = "; ".join(text for text in texts[:NODES_MAXIMUM] if text)
+            more = f"; {len(texts) - NODES_MAXIMUM:,} more" if len(texts) > NODES_MAXIMUM else ""
             found[name] = (text or "used there, and not here") + more
         return found
 
     def _described(self, node: Node, without: Collection[str]) -> str:
-        said = []
+        parts = []
         for name, value in node.inputs.items():
             if name in without or name in _IDLE_INPUTS:
                 continue
@@ -70,8 +70,8 @@ class Account:
                 value = None if name in _FOLLOWED else self._file_of(link[0])
             if isinstance(value, str | int | float):
                 text = said_of(value)
-                said.append(f"{name} {text if len(text) <= VALUE_MAXIMUM else text[: VALUE_MAXIMUM - 1] + '…'}")
-        return ", ".join(said)
+                parts.append(f"{name} {text if len(text) <= VALUE_MAXIMUM else text[: VALUE_MAXIMUM - 1] + '…'}")
+        return ", ".join(parts)
 
     def _file_of(self, loader: Node) -> str | None:
         """Return the name of the file that a node loads and nothing else, which is then told too."""

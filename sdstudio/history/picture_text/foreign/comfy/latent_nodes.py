@@ -68,9 +68,9 @@ def follow_latents(graph: Graph, account: Account, values: Values, link: Link | 
 
 def _size(values: Values, node: Node) -> tuple[object, object] | None:
     resolution = node.inputs.get("resolution", node.inputs.get("dimensions"))
-    said = _RESOLUTION.match(resolution) if isinstance(resolution, str) else None
-    if said:
-        return int(said[1]), int(said[2])
+    match = _RESOLUTION.match(resolution) if isinstance(resolution, str) else None
+    if match:
+        return int(match[1]), int(match[2])
     for wide, high in _SIZES:
         if wide in node.inputs and high in node.inputs:
             return values.plain(node.inputs[wide], "width"), values.plain(node.inputs[high], "height")

@@ -64,7 +64,7 @@ class ComfyPicture:
         syntax: Prompt syntax and emphasis, by the titles of the request's fields.
         levels: Which noise levels the schedule stands for, where they are not the same; "" when they are.
         has_own_levels: The noise levels came from a node of their own, not from the sampler's.
-        told: What else acts on the picture: name -> text.
+        unmapped: What else acts on the picture: name -> text.
         work: How many visits to nodes the reading took.
     """
 
@@ -75,7 +75,7 @@ class ComfyPicture:
     syntax: tuple[str, str] = COMFYUI
     levels: str = ""
     has_own_levels: bool = False
-    told: dict[str, str] = field(default_factory=dict)
+    unmapped: dict[str, str] = field(default_factory=dict)
     work: int = 0
 
 
@@ -108,23 +108,23 @@ class _Reading:
     def picture(self) -> ComfyPicture:
         first = self._begins()
         self._account.take(first)
-        made = ComfyPicture()
+        picture = ComfyPicture()
         settings = self._settings(first)
-        made.levels = settings.pop("levels", "")
-        made.has_own_levels = self._graph.linked(settings.get("sigmas")) is not None
+        picture.levels = settings.pop("levels", "")
+        picture.has_own_levels = self._graph.linked(settings.get("sigmas")) is not None
         for name in (*_SETTINGS, "Eta"):
             if name in settings:
-                made.values[name] = self._values.plain(settings[name], name)
-        made.values["seed"] = self._values.plain(settings.get("seed", settings.get("noise_seed")), "seed")
-        self._follow(first, settings, made)
-        self._tell_sampler(first, made)
-        self._tell_rest(first, made)
-        made.values = {name: value for name, value in made.values.items() if value is not None}
+                picture.values[name] = self._values.plain(settings[name], name)
+        picture.values["seed"] = self._values.plain(settings.get("seed", settings.get("noise_seed")), "seed")
+        self._follow(first, settings, picture)
+        self._tell_sampler(first, picture)
+        self._tell_rest(first, picture)
+        picture.values = {name: value for name, value in picture.values.items() if value is not None}
         if self._graph.is_exhausted:
             self._account.say("Graph", f"{len(self._graph):,} nodes: larger than is read to its end")
-        made.told |= self._account.told
-        made.work = self._graph.work
-        return made
+        picture.unmapped |= self._account.unmapped
+        picture.work = self._graph.work
+        return picture
 
     def _begins(self) -> Node:
         """Return the sampler that no other one comes before: the others refine its picture."""
@@ -154,31 +154,31 @@ class _Reading:
             found |= {name: value for name, value in part.items() if found.get(name) is None or name == "levels"}
         return found
 
-    def _follow(self, first: Node, settings: Mapping[str, Any], made: ComfyPicture) -> None:
+    def _follow(self, first: Node, settings: Mapping[str, Any], picture: ComfyPicture) -> None:
         """Follow model, prompts and latents."""
         model = self._graph.linked(settings.get("model")) or self._graph.source(first, MODEL)
-        made.values |= self._models.follow_model(model)
-        made.values.pop("sampling", None)
+        picture.values |= self._models.follow_model(model)
+        picture.values.pop("sampling", None)
         positive = self._side(first, settings, POSITIVE)
-        guides = made.values.get("cfg") not in (1, 1.0)
+        guides = picture.values.get("cfg") not in (1, 1.0)
         negative = self._side(first, settings, NEGATIVE) if guides or settings.get("negative") else Side()
-        made.positive, made.negative = positive.text, negative.text
-        made.syntax = positive.syntax or negative.syntax or COMFYUI
-        if negative.syntax not in (None, made.syntax):
+        picture.positive, picture.negative = positive.text, negative.text
+        picture.syntax = positive.syntax or negative.syntax or COMFYUI
+        if negative.syntax not in (None, picture.syntax):
             self._account.say("Negative prompt", "weights are read in another way than the prompt's")
         clip = positive.clip
         if clip is not None and clip.skip is not None:
-            made.values["clip_skip"] = clip.skip
+            picture.values["clip_skip"] = clip.skip
         if clip and negative.clip and (clip.skip, clip.loras) != (negative.clip.skip, negative.clip.loras):
             self._account.say("CLIP", f"not the same for the negative prompt: clip skip {negative.clip.skip or 1}")
-        made.loras = self._models.loras(clip)
+        picture.loras = self._models.loras(clip)
         latents = follow_latents(self._graph, self._account, self._values, self._latents_of(first))
         if latents.size is not None:
-            made.values["width"], made.values["height"] = latents.size
-        if latents.from_picture or made.values.get("denoise", 1) not in (1, 1.0):
-            self._tell_input(made)
+            picture.values["width"], picture.values["height"] = latents.size
+        if latents.from_picture or picture.values.get("denoise", 1) not in (1, 1.0):
+            self._tell_input(picture)
         if latents.batch > 1:
-            made.told["Batch"] = f"{latents.batch} pictures from one seed; which of them this is, is not told"
+            picture.unmapped["Batch"] = f"{latents.batch} pictures from one seed; which of them this is, is not told"
         if latents.size is not None:
             self._prompts.tell_sizes(latents.size)
 
@@ -195,9 +195,9 @@ class _Reading:
             link = self._graph.linked(piped[0].inputs[name]) if piped[0].kind not in ENCODERS else (piped[0], 0)
         return self._prompts.follow(link, name)
 
-    def _tell_sampler(self, first: Node, made: ComfyPicture) -> None:
+    def _tell_sampler(self, first: Node, picture: ComfyPicture) -> None:
         """Tell what else a sampler is set to; of one that is not known, its name too."""
-        said = []
+        parts = []
         for name, value in first.inputs.items():
             link = self._graph.linked(value)
             if link is not None and name == "script" and link[0].kind not in VALUE_NODES:
@@ -205,28 +205,28 @@ class _Reading:
             if name in _READ_INPUTS or (link is not None and link[0].kind not in VALUE_NODES):
                 continue
             value = self._values.plain(value, name)
-            steps = made.values.get("steps")
+            steps = picture.values.get("steps")
             if name == "end_at_step" and isinstance(value, int) and isinstance(steps, int) and value >= steps:
                 continue
             if value is not None and value not in _IDLE.get(name, ()):
-                said.append(f"{name} {str(value)[:80]}")
-        acting = [text for text in said if text.split(" ")[0] in (*_IDLE, "end_at_step")]
+                parts.append(f"{name} {str(value)[:80]}")
+        acting = [text for text in parts if text.split(" ")[0] in (*_IDLE, "end_at_step")]
         if first.kind not in _SAMPLERS or acting:
-            shown = acting if first.kind in _SAMPLERS else said
+            shown = acting if first.kind in _SAMPLERS else parts
             self._account.say(first.kind or "Sampler node", ", ".join(shown)[:400])
 
-    def _tell_input(self, made: ComfyPicture) -> None:
+    def _tell_input(self, picture: ComfyPicture) -> None:
         """Tell that another picture was begun from, and that all steps were run over it."""
-        denoise, steps = made.values.get("denoise"), made.values.get("steps")
-        said = INPUT_PICTURE
+        denoise, steps = picture.values.get("denoise"), picture.values.get("steps")
+        text = INPUT_PICTURE
         if isinstance(denoise, float) and isinstance(steps, int) and 0 < denoise < 1 and 0 < steps < 10_000:
-            said += f"; all {steps} steps were run, the last of {int(steps / denoise)}"
-        made.told["Input picture"] = said
+            text += f"; all {steps} steps were run, the last of {int(steps / denoise)}"
+        picture.unmapped["Input picture"] = text
 
-    def _tell_rest(self, first: Node, made: ComfyPicture) -> None:
+    def _tell_rest(self, first: Node, picture: ComfyPicture) -> None:
         """Tell what comes after the first sampler, and every node that was not read."""
         after = list(self._graph.downstream(first))
-        self._take_vae(first, after, made)
+        self._take_vae(first, after, picture)
         later = [node for node in self._samplers if node is not first]
         following = {node.key for node in after}
         for number, node in enumerate(later[:100], start=2):
@@ -234,15 +234,15 @@ class _Reading:
                 name: self._values.plain(node.inputs[name], name)
                 for name in ("steps", "cfg", "denoise", "sampler_name") if name in node.inputs
             }  # fmt: skip
-            said = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+            shown = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
             name = "Pass" if node.key in following else "Another sampler"
-            made.told[f"{name} {number}"] = (said if node.kind in _SAMPLERS else f"{node.kind}: {said}")[:400]
+            picture.unmapped[f"{name} {number}"] = (shown if node.kind in _SAMPLERS else f"{node.kind}: {shown}")[:400]
             if node.kind in _SAMPLERS:
                 self._account.take(node)
             else:
                 self._account.tell(node)
         if len(later) > 100:
-            made.told["Passes"] = f"{len(later) + 1:,}"
+            picture.unmapped["Passes"] = f"{len(later) + 1:,}"
         ends = [node for node in self._graph.all() if node.kind.startswith(("Save", "Preview"))]
         acting = self._graph.upstream([(node, 0) for node in (first, *after, *later, *ends)])
         rest = [node for node in acting if not self._account.has(node)]
@@ -251,10 +251,10 @@ class _Reading:
             for key in ENCODERS[node.kind].texts if (text := self._values.text(node.inputs.get(key)))
         ]  # fmt: skip
         if other_words:
-            made.told["Other prompts"] = "; ".join(dict.fromkeys(other_words))[:400]
+            picture.unmapped["Other prompts"] = "; ".join(dict.fromkeys(other_words))[:400]
         left = [node for node in rest if node.kind not in _NEUTRAL and node.kind not in VALUE_NODES]
         if left:
-            made.told["Other nodes"] = ", ".join(sorted({self._named(node) for node in left}))
+            picture.unmapped["Other nodes"] = ", ".join(sorted({self._named(node) for node in left}))
 
     def _named(self, node: Node) -> str:
         """Return the name of a node's class, and of the files that it loads."""
@@ -263,10 +263,10 @@ class _Reading:
         files += [lora.name[:80] for lora in self._models.loras_of(node)] if "lora_name" not in node.inputs else []
         return " ".join([node.kind or f"Node {node.key}", *(["of"] if files else []), " and ".join(files[:20])]).strip()
 
-    def _take_vae(self, first: Node, after: list[Node], made: ComfyPicture) -> None:
+    def _take_vae(self, first: Node, after: list[Node], picture: ComfyPicture) -> None:
         """Take over the VAE that decodes what the first sampler made."""
         decoders = [node for node in after if self._graph.brings(node, VAE) and not is_sampler(node)]
         for node in [*decoders[:1], first]:
             name = self._models.follow_vae(self._graph.source(node, VAE))
-            if name and "vae_name" not in made.values:
-                made.values["vae_name"] = name
+            if name and "vae_name" not in picture.values:
+                picture.values["vae_name"] = name

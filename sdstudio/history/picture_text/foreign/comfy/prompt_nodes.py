@@ -109,8 +109,8 @@ class PromptNodes:
 
     def tell_sizes(self, size: tuple[object, object]) -> None:
         """Tell the sizes that encoders of SDXL were told, where they are not the picture's."""
-        for kind, told in self._sizes.items():
-            for width, height in sorted(told - {size}, key=repr):
+        for kind, sizes in self._sizes.items():
+            for width, height in sorted(sizes - {size}, key=repr):
                 self._account.say(kind, f"told a size of {str(width)[:12]}x{str(height)[:12]}")
 
     def follow(self, link: Link | None, name: str) -> Side:

@@ -35,7 +35,9 @@ def graph_in(texts: Mapping[str, str]) -> ComfyPicture | None:
     if picture is None:
         picture = read_graph(graph_of(_json_in(texts, "workflow")))
         if picture is not None:
-            picture.told["Workflow"] = "the graph that was run is not inside; this is the one that the window showed"
+            picture.unmapped["Workflow"] = (
+                "the graph that was run is not inside; this is the one that the window showed"
+            )
     return picture
 
 
@@ -51,7 +53,7 @@ def tell_graph(found: Found, texts: Mapping[str, str]) -> None:
     for key in _BESIDE_A_TEXT:
         if key in picture.values and key not in found.pairs:
             found.add(key, picture.values[key])
-    for name, text in picture.told.items():
+    for name, text in picture.unmapped.items():
         if name not in _IN_A_TEXT and name not in found.pairs:
             found.tell(name, text)
     named = found.prompt.casefold()
@@ -85,6 +87,6 @@ def _found(picture: ComfyPicture) -> Found:
     found.add_grammar(*picture.syntax)
     for name, text_weight, unet_weight in picture.loras:
         found.add_lora(name, text_weight, unet_weight)
-    for name, text in picture.told.items():
+    for name, text in picture.unmapped.items():
         found.tell(name, text)
     return found

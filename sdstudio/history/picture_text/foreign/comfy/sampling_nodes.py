@@ -169,8 +169,8 @@ class SamplingNodes:
         differing = [name for name, same in (row.same or {}).items() if not self._close(node, name, same)]
         if row.same is None or differing:
             names = differing or [name for name in node.inputs if name not in ("model", "steps", "denoise")]
-            said = [f"{name} {self._values.plain(node.inputs.get(name), name)}" for name in names]
-            found["levels"] = ", ".join([node.kind, *said])[:200]
+            parts = [f"{name} {self._values.plain(node.inputs.get(name), name)}" for name in names]
+            found["levels"] = ", ".join([node.kind, *parts])[:200]
         return found
 
     def _close(self, node: Node, name: str, same: float) -> bool:

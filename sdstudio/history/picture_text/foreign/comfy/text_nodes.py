@@ -84,11 +84,11 @@ def _replaced(text: str, find: str, new: str) -> str:
 
 def _replacing(text: str, *pairs: tuple[str, str]) -> ValueNode:
     def read(values: Values, _output: int) -> str:
-        made = words(values.get(text))
+        result = words(values.get(text))
         for find, new in pairs:
             if isinstance(values.get(find), str):
-                made = _replaced(made, values[find], words(values.get(new)))
-        return made
+                result = _replaced(result, values[find], words(values.get(new)))
+        return result
 
     return ValueNode(read)
 
@@ -115,12 +115,12 @@ def _string_function(values: Values, _output: int) -> str:
     tidy = values.get("tidy_tags") == "yes"
     first, second, third = (words(values.get(name)) for name in ("text_a", "text_b", "text_c"))
     if values.get("action") == "replace":
-        made = _replaced(first, second, third)
+        result = _replaced(first, second, third)
     else:
-        made = (", " if tidy else "").join(part for part in (first, second, third) if part)
+        result = (", " if tidy else "").join(part for part in (first, second, third) if part)
     if tidy:
-        made = _COMMAS.sub(",", _BLANKS.sub(" ", made).replace(" ,", ",")).strip()
-    return made[:TEXT_MAXIMUM]
+        result = _COMMAS.sub(",", _BLANKS.sub(" ", result).replace(" ,", ",")).strip()
+    return result[:TEXT_MAXIMUM]
 
 
 def _shown_text(values: Values, _output: int) -> object:
