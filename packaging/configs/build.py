@@ -86,8 +86,12 @@ def main() -> None:
     wide = {**SD2_UNET, "sample_size": 96, "upcast_attention": True}  # in half precision 2.1 overflows without
     _write("sd2", v_prediction, wide, {**sd_vae, "sample_size": 768}, [CLIP_H])
     _write("sd2-base", pndm, SD2_UNET, sd_vae, [CLIP_H])
+    _write("sd2-inpaint", pndm, {**SD2_UNET, "in_channels": 9}, sd_vae, [CLIP_H], "StableDiffusionInpaintPipeline")
     sdxl_vae = {**VAE, "sample_size": 1024, "scaling_factor": 0.13025, "force_upcast": True}
-    _write("sdxl", euler, SDXL_UNET, sdxl_vae, [CLIP_L, CLIP_G], "StableDiffusionXLPipeline")
+    two = [CLIP_L, CLIP_G]
+    _write("sdxl", euler, SDXL_UNET, sdxl_vae, two, "StableDiffusionXLPipeline")
+    for_inpainting = {**SDXL_UNET, "in_channels": 9}
+    _write("sdxl-inpaint", euler, for_inpainting, sdxl_vae, two, "StableDiffusionXLInpaintPipeline")
 
 
 def _write_vocabulary(table: Path, licence: Path, folder: Path) -> None:
@@ -126,7 +130,7 @@ def _write(
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     }
-    if pipeline != "StableDiffusionXLPipeline":
+    if len(encoders) == 1:
         index |= {"requires_safety_checker": False, "safety_checker": [None, None]}
     for place, encoder in enumerate(encoders):
         ending = f"_{place + 1}" if place else ""

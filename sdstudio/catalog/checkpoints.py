@@ -50,8 +50,16 @@ CHECKPOINTS: tuple[CheckpointSpec, ...] = (
     ),
     # 2-base, 2-1-base and sd-turbo
     CheckpointSpec("sd2-base", "sd2", "Stable Diffusion 2.x, 512 pixels", "StableDiffusionPipeline", 1024, size=512),
+    CheckpointSpec(
+        "sd2-inpaint", "sd2", "Stable Diffusion 2.x for inpainting", "StableDiffusionInpaintPipeline", 1024, channels=9,
+        size=512,
+    ),
     CheckpointSpec("sdxl", "sdxl", "Stable Diffusion XL", "StableDiffusionXLPipeline", 2048),
-)
+    CheckpointSpec(
+        "sdxl-inpaint", "sdxl", "Stable Diffusion XL for inpainting", "StableDiffusionXLInpaintPipeline", 2048,
+        channels=9,
+    ),
+)  # fmt: skip
 
 CHECKPOINT_BY_KEY: Mapping[str, CheckpointSpec] = MappingProxyType({row.key: row for row in CHECKPOINTS})
 
@@ -59,3 +67,8 @@ CHECKPOINT_BY_KEY: Mapping[str, CheckpointSpec] = MappingProxyType({row.key: row
 def text_to_image_rows(family: str) -> tuple[CheckpointSpec, ...]:
     """Return the rows of a family's checkpoints that draw from noise alone."""
     return tuple(row for row in CHECKPOINTS if row.family == family and row.channels == 4)
+
+
+def inpainting_rows(family: str) -> tuple[CheckpointSpec, ...]:
+    """Return the rows of a family's checkpoints whose UNet takes a mask and the picture around it too."""
+    return tuple(row for row in CHECKPOINTS if row.family == family and row.channels == 9)

@@ -84,7 +84,7 @@ FAMILIES: Sequence[ModelFamily] = [
     ModelFamily(
         key="sd1",
         title="Stable Diffusion 1.x",
-        pipelines=("StableDiffusionPipeline",),
+        pipelines=("StableDiffusionPipeline", "StableDiffusionInpaintPipeline"),
         text_width=768,
         native_size=512,
         sizes=((512, 512), (512, 768), (768, 512), (576, 448), (448, 576), (640, 384), (384, 640)),
@@ -100,7 +100,7 @@ FAMILIES: Sequence[ModelFamily] = [
     ModelFamily(
         key="sd2",
         title="Stable Diffusion 2.x",
-        pipelines=("StableDiffusionPipeline",),
+        pipelines=("StableDiffusionPipeline", "StableDiffusionInpaintPipeline"),
         text_width=1024,
         native_size=768,
         sizes=((768, 768), (768, 1024), (1024, 768), (896, 640), (640, 896), (960, 576), (576, 960)),
@@ -116,7 +116,7 @@ FAMILIES: Sequence[ModelFamily] = [
     ModelFamily(
         key="sdxl",
         title="Stable Diffusion XL",
-        pipelines=("StableDiffusionXLPipeline",),
+        pipelines=("StableDiffusionXLPipeline", "StableDiffusionXLInpaintPipeline"),
         text_width=2048,
         native_size=1024,
         sizes=((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768)),

@@ -92,7 +92,7 @@ class Variant:
 INPAINT: Final = "inpaint"
 
 VARIANTS: tuple[Variant, ...] = (
-    Variant(INPAINT, "Inpainting", about="a checkpoint for inpainting"),
+    Variant(INPAINT, "Inpainting"),
     Variant("pix2pix", "Pix2Pix", about="a checkpoint for editing pictures (pix2pix)"),
     Variant("depth", "Depth", about="a checkpoint for depth to image"),
     Variant("upscale", "Upscaling", about="a checkpoint for upscaling"),

@@ -55,6 +55,10 @@ class StableDiffusion(AnyPipeline):
     gives_latents = True
     has_clip = True
 
+    def pipeline_class(self, name: str) -> Any:
+        """Return the class that draws from text, also for a model whose index names the one for inpainting."""
+        return super().pipeline_class(name.replace("Inpaint", ""))
+
     def left_out(self) -> tuple[str, ...]:
         """Return the safety checker and what reads pictures."""
         return LEFT_OUT

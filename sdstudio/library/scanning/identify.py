@@ -14,10 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from sdstudio.catalog.checkpoints import EPSILON, V_PREDICTION, text_to_image_rows
+from sdstudio.catalog.checkpoints import EPSILON, V_PREDICTION, inpainting_rows, text_to_image_rows
 from sdstudio.catalog.families import FAMILY_BY_KEY, ModelFamily, family_of_pipeline
 from sdstudio.catalog.few_steps import starting_values
-from sdstudio.catalog.kinds import CHECKPOINT, KIND_BY_KEY, PICKLES, VARIANT_BY_KEY
+from sdstudio.catalog.kinds import CHECKPOINT, INPAINT, KIND_BY_KEY, PICKLES, VARIANT_BY_KEY
 from sdstudio.core.errors import ModelDamaged, ModelError, ModelNotFound, ModelPickled, ModelUnsupported
 from sdstudio.core.models.checkpoint import embedded_parts
 from sdstudio.core.models.folder import (
@@ -136,7 +136,7 @@ def without_vae(info: ModelInfo) -> Finding:
 
 def _sized(info: ModelInfo) -> ModelInfo:
     """Return a checkpoint with what its row says: its pipeline and size; the size may be its variant's (Turbo), too."""
-    rows = text_to_image_rows(info.family)
+    rows = (inpainting_rows if info.variant == INPAINT else text_to_image_rows)(info.family)
     if not rows:
         return info
     predicted = V_PREDICTION if info.variant.startswith(V_PREDICTION) else EPSILON
@@ -331,10 +331,10 @@ def _variant(info: ModelInfo, family: ModelFamily) -> str:
 
 def _check_purpose(info: ModelInfo) -> None:
     unet, vae = _config(info.path / "unet"), _config(info.path / "vae")
-    if unet and _channels(unet, "in_channels") != _channels(vae, "latent_channels"):
+    if unet and info.variant != INPAINT and _channels(unet, "in_channels") != _channels(vae, "latent_channels"):
         raise ModelUnsupported(
             f"{info.path} draws over a picture (its UNet takes {unet.get('in_channels')} channels): "
-            "only text-to-image models can be used.",
+            "only models for text to image and for inpainting can be used.",
             "Choose the text-to-image model it was made from.",
         )
 

@@ -164,12 +164,12 @@ def _checkpoint(header: Header, name: str, channels: int) -> SingleFile:
     refiner = _REFINER_TEXT in tensors
     family = "sdxl" if refiner else _family(header)
     variant = CHANNEL_VARIANTS.get(channels, "refiner" if refiner else "")
-    if variant:
+    if variant and VARIANT_BY_KEY[variant].about:
         return SingleFile(CHECKPOINT, family or "other", variant, VARIANT_BY_KEY[variant].about)
-    if not variant and PARTS_KEY in header.metadata:
-        variant = EDM_VARIANTS[True] if is_edm_v(header) else _prediction(header, name, "")
+    if PARTS_KEY in header.metadata:
+        variant = variant or (EDM_VARIANTS[True] if is_edm_v(header) else _prediction(header, name, ""))
         return SingleFile(CHECKPOINT, _carried_family(header), variant, lacks=tuple(_lacking(header)))
-    if channels != _LATENT_CHANNELS:
+    if not variant and channels != _LATENT_CHANNELS:
         return SingleFile(CHECKPOINT, "other", "", f"a checkpoint for {channels} latent channels")
     if not family:
         return SingleFile(CHECKPOINT, "other", "", "a checkpoint of an unknown family")
@@ -185,7 +185,7 @@ def _checkpoint(header: Header, name: str, channels: int) -> SingleFile:
     if predicts_picture(distilled_as):
         message = "SDXL-Lightning for one step, which predicts the picture itself (x0)"
         return SingleFile(CHECKPOINT, family, "lightning", message)
-    variant = structure or _variant(header, distilled_as or name, family)
+    variant = variant or structure or _variant(header, distilled_as or name, family)
     return SingleFile(CHECKPOINT, family, variant, distilled_as=distilled_as, lacks=tuple(_lacking(header)))
 
 

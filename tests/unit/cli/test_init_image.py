@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops
@@ -100,3 +101,56 @@ def test_what_cannot_be_begun_from_is_refused_in_one_line(run, flags, said):
     _, err = generate(run, *flags, code=1 if said.startswith(("no", "77", "py")) else 2)
     assert said in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def mask(tmp_path):
+    path = tmp_path / "mask.png"
+    image = Image.new("L", (96, 48))
+    image.paste(255, (40, 16, 64, 32))
+    image.save(path)
+    return path
+
+
+def test_a_masked_part_is_drawn_anew_and_can_be_made_again_and_verified_without_the_files(run, home, picture, mask):
+    flags = ("--masked-content", "fill", "--mask-blur", 2, "--only-masked", 8, "--width", 64, "--height", 64)
+    ([row], _) = generate(run, "--init-image", picture, "--mask", mask, "--strength", 0.9, *flags)
+    assert (row["masked_content"], row["mask_blur"], row["only_masked"]) == ("fill", 2, 8)
+    assert InputPictures(home).find(row["mask"]).name == "mask.png"
+    before, after = Image.open(picture), Image.open(row["path"])
+    assert after.size == (96, 48)
+    left, top, right, bottom = ImageChops.difference(before, after.convert("RGB")).getbbox()
+    assert 33 <= left <= 40
+    assert 9 <= top <= 16
+    assert 64 <= right <= 71
+    assert 32 <= bottom <= 39
+    picture.unlink()
+    mask.unlink()
+    ([again], _) = run("history", "rerun", row["id"], "--json", "--quiet")
+    assert _same(row["path"], again["path"])
+    ([verdict], _) = run("history", "verify", row["id"], "--json", "--quiet")
+    assert verdict["outcome"] == "identical"
+    assert recipe_of(Path(row["path"])).request.mask == row["mask"]
+
+
+@pytest.mark.parametrize(
+    ("size", "colour", "flags", "said"),
+    [
+        ((96, 48), 255, [], "Mask = mask.png: it acts on an input picture, and there is none."),
+        ((48, 48), 255, ["--init-image", "in.png"], "Mask = 48 x 48 pixels: allowed is the size of the input picture"),
+        ((96, 48), 0, ["--init-image", "in.png"], "Mask = all black: nothing would be drawn anew."),
+        ((96, 48), 255, ["--init-image", "in.png", "--soft-bias", 2], "Schedule bias = 2: it acts on soft inpainting"),
+        ((96, 48), 255, ["--init-image", "in.png", "--only-masked", 999], "Only masked = 999: allowed is 0 to 256."),
+    ],
+)
+def test_a_mask_of_no_use_is_refused_in_one_line(run, tmp_path, picture, monkeypatch, size, colour, flags, said):
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", size, colour).save("mask.png")
+    _, err = generate(run, "--mask", "mask.png", *flags, code=2)
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_mask_acts_on_what_it_is_given_with(run, picture):
+    _, err = generate(run, "--init-image", picture, "--mask-blur", 8, code=2)
+    assert "Mask blur = 8: it acts on a mask, and there is none. Give one with --mask, or leave it out." in err

@@ -114,7 +114,7 @@ def studio(tiny_models: Mapping[str, Path], shared_studios: dict[str, Studio]) -
     ) -> Studio:
         if settings is None and path is None and not filters:
             if family not in shared_studios:
-                shared_studios[family] = Studio(info(tiny_models[family], family))
+                shared_studios[family] = Studio(info(tiny_models[family], family.partition("_")[0]))
             shared_studios[family].engine.configure(Settings(previews=False))
             return shared_studios[family]
         return Studio(info(path or tiny_models[family], family), settings, **filters)

@@ -17,11 +17,12 @@ from sdstudio.core.events import StepDone
 from sdstudio.core.settings import Settings
 from sdstudio.engine.batch import Batch, sample
 from sdstudio.engine.device.memory import MemoryPlan
+from sdstudio.engine.families.base import AROUND
 from sdstudio.engine.pictures import seams
 from sdstudio.engine.pictures.masked import masked_picture
 from sdstudio.engine.samplers.blending import Blending, DifferentialBlending
 from sdstudio.engine.samplers.schedulers import build_scheduler
-from tests.unit.engine.conftest import request
+from tests.unit.engine.conftest import align_parts, request
 
 ID = "5a" * 32
 VALUES = {"init_image": ID, "mask": ID, "strength": 0.6, "steps": 5, "mask_blur": 0}
@@ -250,3 +251,85 @@ def test_the_colours_of_the_ring_are_given_to_what_is_drawn(square):
     assert np.abs(result - old).max() <= 1
     all_masked = np.full_like(square, 255)
     assert np.array_equal(levels(seams.matched(Image.fromarray(shifted), Image.fromarray(old), all_masked)), shifted)
+
+
+@pytest.mark.parametrize("family", ["sd1_inpaint", "sdxl_inpaint"])
+@pytest.mark.parametrize("key", ["euler", "dpmpp_2m"])
+def test_a_model_for_inpainting_draws_as_its_stock_pipeline_does(studio, tiny_models, picture, square, family, key):
+    here = studio(family)
+    here.make()
+    loaded = here.engine.loaded
+    assert [notice.message for notice in here.notices] == [
+        f"{loaded.info.name} is a model for inpainting: without a mask it draws the whole picture."
+    ]
+    asked = request(scheduler=key, **{**VALUES, "steps": 6})
+    pipe = diffusers.DiffusionPipeline.from_pretrained(str(tiny_models[family]), local_files_only=True)
+    align_parts(pipe)
+    pipe.scheduler = build_scheduler(asked, pipe.scheduler.config, FAMILY_BY_KEY[family.partition("_")[0]])
+    pipe.set_progress_bar_config(disable=True)
+    mask = torch.from_numpy(square / 255).float()[None, None]
+    pixels_in = pipe.image_processor.preprocess(Image.open(picture))
+    with torch.no_grad():
+        begin, around = (
+            pipe.vae.encode(pixels).latent_dist.mode() * pipe.vae.config.scaling_factor
+            for pixels in (pixels_in, pixels_in * (mask < 0.5))
+        )
+    cells = torch.nn.functional.interpolate(mask, (8, 8))
+    inputs = {"init_image": begin, "mask": cells, AROUND: around}
+    drawn = sample(loaded, asked, Batch((11,), 0, 1), MemoryPlan(), device_of(here), None, lambda event: None, inputs)
+    count = getattr(pipe.scheduler, "steps_taken", 6)
+
+    def put_back(_pipe, index, _timestep, tensors):
+        following = pipe.scheduler.timesteps[index + 4 : index + 5]
+        kept = begin if index == 2 else pipe.scheduler.add_noise(begin, noise, following)
+        return {"latents": (1 - cells) * kept + cells * tensors["latents"]}
+
+    noise = torch.randn((1, 4, 8, 8), generator=torch.Generator("cpu").manual_seed(11))
+    bare = pipe(
+        "a red heart", image=begin, mask_image=mask, masked_image_latents=around, strength=3.5 / count,
+        guidance_scale=5.0, height=64, width=64, generator=torch.Generator("cpu").manual_seed(11),
+        num_inference_steps=count, output_type="latent", callback_on_step_end=put_back,
+    ).images  # fmt: skip
+    assert (drawn.latents - bare).abs().max() < 6e-6
+    here.picture, here.mask = picture, save_mask(picture.parent, square)
+    try:
+        (image,) = here.make((11,), **{**VALUES, "steps": 6, "scheduler": key})
+        (edited,) = here.make((11,), **{**VALUES, "scheduler": key, "prompt": "[a red heart:a blue cat:0.3]"})
+        (seeing,) = here.make((11,), **{**VALUES, "steps": 6, "scheduler": key, "mask_weight": 0.0})
+    finally:
+        here.picture = here.mask = None
+    old = levels(Image.open(picture))
+    for one in (image, edited, seeing):
+        assert np.array_equal(levels(one)[square == 0], old[square == 0])
+    for other in (edited, seeing):
+        assert not np.array_equal(levels(image), levels(other))
+    assert here.notices == []
+
+
+@pytest.mark.parametrize("family", ["sd1_inpaint", "sdxl_inpaint"])
+def test_a_model_for_inpainting_draws_from_text_under_a_full_mask(studio, tiny_models, family):
+    here = studio(family)
+    for key in ("euler", "ddim"):
+        (image,) = here.make((7,), scheduler=key, steps=4)
+        pipe = diffusers.DiffusionPipeline.from_pretrained(str(tiny_models[family]), local_files_only=True)
+        align_parts(pipe)
+        asked = request(scheduler=key, steps=4)
+        pipe.scheduler = build_scheduler(asked, pipe.scheduler.config, FAMILY_BY_KEY[family.partition("_")[0]])
+        pipe.set_progress_bar_config(disable=True)
+        grey = torch.zeros((1, 3, 64, 64))
+        with torch.no_grad():
+            around = pipe.vae.encode(grey).latent_dist.mode() * pipe.vae.config.scaling_factor
+        bare = pipe(
+            "a red heart", image=grey, mask_image=torch.ones((1, 1, 64, 64)), masked_image_latents=around, strength=1.0,
+            guidance_scale=5.0, height=64, width=64, generator=torch.Generator("cpu").manual_seed(7),
+            num_inference_steps=getattr(pipe.scheduler, "steps_taken", 4),
+        ).images[0]  # fmt: skip
+        assert np.abs(levels(image) - levels(bare)).max() <= 1
+    (sde,) = here.make((7,), scheduler="dpmpp_2m_sde", steps=3)
+    assert levels(sde).std() > 0
+
+
+def test_a_single_file_for_inpainting_draws_as_its_folder_does(studio, single_files, masked, square, picture):
+    (of_folder,) = masked(square, "sd1_inpaint")
+    (of_file,) = masked(square, here=studio("sd1", Settings(previews=False), single_files("sd1_inpaint")))
+    assert np.array_equal(levels(of_folder), levels(of_file))

@@ -71,7 +71,7 @@ def test_a_file_that_was_a_folder_without_notes_is_known_by_its_pipeline(home):
 
 
 def test_a_folder_that_draws_over_pictures_does_not_as_a_file_either(home):
-    checkpoint(home.models / "x.safetensors", 24, carried("StableDiffusionInpaintPipeline"))
+    checkpoint(home.models / "x.safetensors", 24, carried("StableDiffusionImg2ImgPipeline"))
     with pytest.raises(ModelUnsupported, match="only text-to-image"):
         Library(home).find("x")
 

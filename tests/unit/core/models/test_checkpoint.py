@@ -24,6 +24,8 @@ def header(width: int = 768, channels: int = 4, more: tuple[str, ...] = (), **no
     [
         (768, 4, "x", "sd1"),
         (768, 9, "x", "sd1-inpaint"),
+        (1024, 9, "x", "sd2-inpaint"),
+        (2048, 9, "x", "sdxl-inpaint"),
         (1024, 4, "x", "sd2"),
         (1024, 4, "v2-1_512-ema-pruned", "sd2-base"),
         (1024, 4, "v2-1_768-ema-pruned", "sd2"),
@@ -36,7 +38,7 @@ def test_a_checkpoint_finds_its_row(tmp_path, width, channels, name, key):
     assert spec.key == key
 
 
-@pytest.mark.parametrize(("width", "channels"), [(999, 4), (2048, 9), (768, 8)])
+@pytest.mark.parametrize(("width", "channels"), [(999, 4), (2048, 8), (768, 8)])
 def test_what_no_row_reads_has_none(tmp_path, width, channels):
     assert spec_of(tmp_path / "x.safetensors", header(width, channels)) is None
     assert spec_of(tmp_path / "x.safetensors", Header({}, {})) is None

@@ -22,12 +22,13 @@ OF_FAMILIES = {name for family in FAMILIES for name in family.pipelines}
 
 def test_every_pipeline_of_diffusers_that_draws_from_text_is_drawn_with_or_refused_for_a_reason():
     import diffusers
-    from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
+    from diffusers.pipelines.auto_pipeline import AUTO_INPAINT_PIPELINES_MAPPING, AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 
     theirs = {cls.__name__ for cls in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()}
     known = OF_FAMILIES | DRAWN | set(NOT_DRAWN)
     assert theirs - known == set()
-    assert theirs >= DRAWN | OF_FAMILIES
+    for_inpainting = {cls.__name__ for cls in AUTO_INPAINT_PIPELINES_MAPPING.values()}
+    assert theirs | for_inpainting >= DRAWN | OF_FAMILIES
     assert not DRAWN & set(NOT_DRAWN)
     assert [name for name in known if not hasattr(diffusers, name)] == []
 

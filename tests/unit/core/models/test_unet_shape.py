@@ -8,7 +8,7 @@ from sdstudio.core.models.unet_shape import KNOWN, unet_changes, unet_shape
 from sdstudio.engine.model_files.original_layout import original_unet
 from sdstudio.engine.model_files.own_parts import resources
 
-SHIPPED = ("sd1", "sd1-inpaint", "sd2", "sd2-base", "sdxl")
+SHIPPED = ("sd1", "sd1-inpaint", "sd2", "sd2-base", "sd2-inpaint", "sdxl", "sdxl-inpaint")
 CUT = {
     "ssd-1b": (
         "sdxl", {"mid_block_type": "UNetMidBlock2D", "transformer_layers_per_block": [1, [2, 2], [4, 4]],

@@ -25,7 +25,10 @@ from sdstudio.engine.model_files.original_layout import original_text, original_
 from sdstudio.engine.model_files.single_file import SingleFileReader
 from sdstudio.engine.weight_files.weights import TorchWeights
 
-TYPES = {"sd1": "v1", "sd1-inpaint": "inpainting", "sd2": "v2", "sd2-base": "v2", "sdxl": "xl_base"}
+TYPES = {
+    "sd1": "v1", "sd1-inpaint": "inpainting", "sd2": "v2", "sd2-base": "v2", "sd2-inpaint": "inpainting_v2",
+    "sdxl": "xl_base", "sdxl-inpaint": "xl_inpaint",
+}  # fmt: skip
 
 
 def config_of(key, part):
@@ -55,7 +58,7 @@ def originals(key, part):
     elif part == "vae":
         rows = list(original_vae(shapes, config))
     else:
-        rows = list(original_text(part, shapes, config, key == "sdxl"))
+        rows = list(original_text(part, shapes, config, key.startswith("sdxl")))
     assert unused(rows, shapes) == []
     return rows
 
@@ -86,7 +89,7 @@ def test_every_weight_comes_back_through_diffusers(spec, tmp_path):
         elif config_of(spec.key, part)["hidden_act"] == "quick_gelu":
             back = convert_ldm_clip_checkpoint(checkpoint)
         else:
-            prefix = "conditioner.embedders.1.model." if spec.key == "sdxl" else "cond_stage_model.model."
+            prefix = "conditioner.embedders.1.model." if spec.family == "sdxl" else "cond_stage_model.model."
             back = convert_open_clip_checkpoint(network(spec.key, part), checkpoint, prefix)
         got = {name.removeprefix("text_model."): tuple(value.shape) for name, value in back.items()}
         assert got == {name.removeprefix("text_model."): shape for name, shape in expected.items()}

@@ -130,7 +130,7 @@ def test_a_network_without_any_weights_is_refused_and_its_large_files_are_named(
         ({"_class_name": "FluxPipeline"}, "four channels of Stable Diffusion"),
         ({"_class_name": "KolorsPipeline"}, "ChatGLM"),
         ({"_class_name": "UnCLIPPipeline"}, "prior"),
-        ({"_class_name": "StableDiffusionInpaintPipeline"}, "only text-to-image"),
+        ({"_class_name": "StableDiffusionImg2ImgPipeline"}, "only text-to-image"),
         ({"_class_name": "Whatever"}, "does not draw with"),
     ],
 )

@@ -78,7 +78,7 @@ def test_the_files_that_macos_puts_beside_others_are_passed_over(copy):
         ({"_class_name": "KolorsPipeline"}, "is a KolorsPipeline: its text encoder (ChatGLM)"),
         ({"_class_name": "StableUnCLIPPipeline"}, "draws from the output of a prior model"),
         ({"_class_name": "FluxPipeline"}, "its latents are not the four channels"),
-        ({"_class_name": "StableDiffusionInpaintPipeline"}, "only text-to-image pipelines"),
+        ({"_class_name": "StableDiffusionImg2ImgPipeline"}, "only text-to-image pipelines"),
     ],
 )
 def test_a_folder_that_cannot_be_drawn_with_says_the_true_reason(copy, change, reason):
@@ -234,14 +234,19 @@ def test_code_of_strangers_is_refused(copy, change):
     assert "never run" in finding.info.problem
 
 
-@pytest.mark.parametrize("channels", [8, 9])
-def test_a_model_that_draws_over_pictures_is_refused(copy, channels):
+def test_a_model_that_draws_over_pictures_is_refused_and_one_for_inpainting_is_not(copy):
     path = copy()
-    _edit(path / "unet" / "config.json", in_channels=channels)
+    _edit(path / "unet" / "config.json", in_channels=8)
     assert isinstance(examine(path).error, ModelUnsupported)
+    _edit(path / "unet" / "config.json", in_channels=9)
+    for pipeline in ("StableDiffusionPipeline", "StableDiffusionInpaintPipeline"):
+        _edit(path / "model_index.json", _class_name=pipeline)
+        finding = examine(path)
+        assert finding.error is None
+        assert (finding.info.variant, finding.info.pipeline) == ("inpaint", pipeline)
 
 
-@pytest.mark.parametrize("pipeline", ["StableDiffusionInpaintPipeline", "StableDiffusionXLImg2ImgPipeline"])
+@pytest.mark.parametrize("pipeline", ["StableDiffusionImg2ImgPipeline", "StableDiffusionXLImg2ImgPipeline"])
 def test_other_kinds_of_pipelines_are_refused(copy, pipeline):
     path = copy()
     _edit(path / "model_index.json", _class_name=pipeline)

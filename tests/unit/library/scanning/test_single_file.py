@@ -52,7 +52,7 @@ def test_a_checkpoint_is_known_by_its_attention_width_else_by_its_text_encoders(
 def test_what_draws_over_a_picture_is_told_with_its_family(shapes, family, variant):
     kind = classify(_header(shapes))
     assert (kind.kind, kind.family, kind.variant) == ("checkpoint", family, variant)
-    assert kind.not_a_model
+    assert bool(kind.not_a_model) is (variant != "inpaint"), "which can be drawn with"
 
 
 @pytest.mark.parametrize(
