@@ -259,6 +259,7 @@ class PicturePlace(QAbstractButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         paste = QAction("Paste", self)
+        paste.setObjectName("pasteAction")
         paste.triggered.connect(self.paste_pressed)
         self.addAction(paste)
         self.setFixedHeight(EMPTY_PX)

@@ -14,6 +14,7 @@ from sdstudio.ui.entries.actions import ENTRY_ACTIONS
 from sdstudio.ui.window.editing import Editing
 from sdstudio.ui.window.enter_presses import EnterPresses
 from sdstudio.ui.window.escape import escape
+from sdstudio.ui.window.menu_key import MenuKey
 from sdstudio.ui.window.menu_rows import menu_rows
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Commands(QObject):
         self.editing.copy_pictures = self._asking("copy")
         self.editing.count_pictures = lambda: self.count
         EnterPresses(window)
+        MenuKey(window)
         self._actions: Mapping[str, QAction] = {}
         self._palette: CommandPalette | None = None
         #: Keys of the commands that were found by typing last, the newest first.

@@ -90,6 +90,8 @@ COMPARE_KEYS: Final = KeyTable(
 
 LOUPE_KEYS: Final = KeyTable("In the loupe", tuple(KeyRow(row.keys, row.title) for row in LOUPE_ACTIONS))
 
+MENU_KEYS: Final = KeyTable("Everywhere", (KeyRow(("Shift+F10", "Menu"), "Open the menu of what has the focus"),))
+
 KEY_TABLES: Final[tuple[KeyTable, ...]] = (
-    PROMPT_KEYS, PICTURE_KEYS, GRID_KEYS, CANVAS_KEYS, LOUPE_KEYS, COMPARE_KEYS,
+    MENU_KEYS, PROMPT_KEYS, PICTURE_KEYS, GRID_KEYS, CANVAS_KEYS, LOUPE_KEYS, COMPARE_KEYS,
 )  # fmt: skip
