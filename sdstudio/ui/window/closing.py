@@ -9,18 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
+from sdstudio.core.errors import StudioError
 from sdstudio.jobs.queue import Job, JobState
 from sdstudio.ui.widgets.bring_forward import bring_forward
-from sdstudio.ui.window.closing_dialog import ClosingDialog
+from sdstudio.ui.widgets.choose_folder import choose_folder
+from sdstudio.ui.window.closing_dialog import ClosingDialog, Saving
 from sdstudio.ui.window.tray import Background
 
 if TYPE_CHECKING:
+    from sdstudio.ui.pages.create.prompt.style_dialog import StyleDialog
     from sdstudio.ui.window.parts import Parts
 
 SESSION_ENDS_S: Final = 60.0
@@ -37,10 +42,12 @@ class Work:
         said: What it is, in one line.
         is_kept: Whether what comes of it is there when the window is gone: a picture is, a verdict shown in a window is
             not.
+        saving: How it is saved by hand, where it can be.
     """
 
     said: str
     is_kept: bool = True
+    saving: Saving | None = None
 
 
 class Closing(QObject):
@@ -87,7 +94,12 @@ class Closing(QObject):
         unsaved = len(services.controller.worker.unsaved)
         if unsaved:
             pictures = "1 picture that" if unsaved == 1 else f"{unsaved} pictures that"
-            works.append(Work(f"{pictures} could not be saved, and would be lost", is_kept=False))
+            saving = Saving("Save elsewhere…", self._save_elsewhere)
+            works.append(Work(f"{pictures} could not be saved, and would be lost", is_kept=False, saving=saving))
+        for dialog in self._parts.prompt_controller.changed_dialogs:
+            title = dialog.windowTitle()
+            saving = Saving(f"Save “{title}”", partial(_save_styles, dialog))
+            works.append(Work(f"Changes in “{title}” that are not saved", is_kept=False, saving=saving))
         return tuple(works)
 
     def lets_go(self) -> bool:
@@ -142,11 +154,27 @@ class Closing(QObject):
             any(work.is_kept for work in works),
             self._parts.editor.forever_button.isChecked(),
             self._window,
+            [work.saving for work in works if work.saving is not None],
+            is_working=any(work.saving is None for work in works),
         )
+        self._dialog.saved.connect(self._window.close)  # asks again where there is more
         self._dialog.background_chosen.connect(self._on_background_chosen)
         self._dialog.stop_chosen.connect(self._leave)
         self._dialog.finished.connect(self._on_answered)
         self._dialog.open()
+
+    def _save_elsewhere(self, dialog: ClosingDialog) -> None:
+        """Let the user choose a folder for the pictures that could not be saved."""
+
+        def save(folder: Path) -> None:
+            try:
+                self._services.controller.worker.save_unsaved(folder)
+            except StudioError as error:
+                dialog.say_wrong(str(error))
+            else:
+                dialog.tell_saved()
+
+        choose_folder(dialog, "Save the pictures in", save)
 
     def _on_answered(self) -> None:
         self._dialog = None
@@ -158,7 +186,7 @@ class Closing(QObject):
 
     def _on_over(self) -> None:
         """Nothing is left to be done without a window; what could not be saved is the user's to decide about."""
-        if self._services.controller.worker.unsaved:
+        if self._services.controller.worker.unsaved or self._parts.prompt_controller.changed_dialogs:
             bring_forward(self._window)
         else:
             self._leave()
@@ -169,6 +197,16 @@ class Closing(QObject):
 
     def _kept_works(self) -> tuple[str, ...]:
         return tuple(work.said for work in self.works() if work.is_kept)
+
+
+def _save_styles(styles: StyleDialog, dialog: ClosingDialog) -> None:
+    """Save what was changed in a dialog; where it cannot be, that dialog says why and is brought forward."""
+    styles.save()
+    if styles.isVisible():
+        dialog.reject()
+        bring_forward(styles)
+    else:
+        dialog.tell_saved()
 
 
 def _said_of(jobs: Sequence[Job], is_paused: bool) -> list[str]:

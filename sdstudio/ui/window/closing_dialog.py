@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from PySide6.QtCore import Qt, Signal
@@ -25,31 +27,53 @@ _STOP: Final = _WAY.format(
     "stops what runs now. Finished pictures are kept; jobs and downloads that wait are there the next time.",
 )
 _LOSE: Final = _WAY.format("Close anyway", "breaks this off; nothing of it is kept.")
+_LOSE_UNSAVED: Final = _WAY.format("Close anyway", "loses this.")
 _FOREVER: Final = "No further picture is begun by “Generate forever”."
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """How something that would be lost is saved by hand.
+
+    Attributes:
+        title: On its button.
+        save: Does it, maybe later, and then calls `ClosingDialog.tell_saved` or `ClosingDialog.say_wrong`.
+    """
+
+    title: str
+    save: Callable[[ClosingDialog], object]
 
 
 class ClosingDialog(QDialog):
     """Asks once; `Cancel`, Esc and its own close button change nothing.
 
     Args:
-        works: What goes on, a line each.
+        works: What goes on, or would be lost, a line each.
         can_finish: Whether any of it can be finished without the window.
         is_forever: Whether pictures are made until somebody stops that.
         parent: The window.
+        savings: What can be saved by hand.
+        is_working: Whether anything goes on.
     """
+
+    #: Something was saved by hand: the window is to be closed again.
+    saved = Signal()
 
     #: The window is to go, the work to go on.
     background_chosen = Signal()
     #: All is to be stopped.
     stop_chosen = Signal()
 
-    def __init__(self, works: Sequence[str], can_finish: bool, is_forever: bool, parent: QWidget) -> None:
+    def __init__(
+        self, works: Sequence[str], can_finish: bool, is_forever: bool, parent: QWidget,
+        savings: Sequence[Saving] = (), is_working: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(parent)
         self.setObjectName("closingDialog")
         self.setWindowTitle("Close SD Studio?")
         self.setWindowModality(Qt.WindowModality.WindowModal)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        heading = QLabel("The studio is still working", self)
+        heading = QLabel("The studio is still working" if is_working else "Not everything is saved", self)
         mark(heading, "role", "heading")
         shown = list(works[:LINES_MAXIMUM])
         if len(works) > LINES_MAXIMUM:
@@ -63,7 +87,16 @@ class ClosingDialog(QDialog):
         column.setSpacing(GRID * 2)
         column.addWidget(heading)
         column.addWidget(self._works)
-        for said in self._ways(can_finish, is_forever):
+        self._wrong = QLabel(self)
+        self._wrong.setObjectName("closingWrong")
+        self._wrong.setTextFormat(Qt.TextFormat.PlainText)
+        self._wrong.setWordWrap(True)
+        mark(self._wrong, "role", "error")
+        self._wrong.hide()
+        if savings:
+            column.addLayout(self._savings(savings))
+            column.addWidget(self._wrong)
+        for said in self._ways(can_finish, is_forever, is_working):
             about = QLabel(said, self)
             about.setWordWrap(True)
             mark(about, "role", "muted")
@@ -72,10 +105,29 @@ class ClosingDialog(QDialog):
         self.setFixedWidth(_WIDTH)
 
     @staticmethod
-    def _ways(can_finish: bool, is_forever: bool) -> list[str]:
+    def _ways(can_finish: bool, is_forever: bool, is_working: bool) -> list[str]:
         if not can_finish:
-            return [_LOSE]
+            return [_LOSE if is_working else _LOSE_UNSAVED]
         return [f"{_BACKGROUND} {_FOREVER}" if is_forever else _BACKGROUND, _STOP]
+
+    def say_wrong(self, said: str) -> None:
+        """Say why something could not be saved."""
+        self._wrong.setText(said)
+        self._wrong.show()
+
+    def tell_saved(self) -> None:
+        """Something was saved: close, and ask again about what is left."""
+        self.accept()
+        self.saved.emit()
+
+    def _savings(self, savings: Sequence[Saving]) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(GRID)
+        for at, saving in enumerate(savings):
+            button = push_button(self, f"saveButton{at}", saving.title, "", partial(saving.save, self))
+            row.addWidget(button)
+        row.addStretch(1)
+        return row
 
     def _foot(self, can_finish: bool) -> QHBoxLayout:
         stop = push_button(self, "stopAndKeepButton", "Stop and keep" if can_finish else "Close anyway", "", self._stop)

@@ -14,11 +14,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QSystemTrayIcon
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton, QSystemTrayIcon
 
 from sdstudio.app import build_studio
 from sdstudio.core.errors import LockedByOther
 from sdstudio.jobs.queue import JobState
+from sdstudio.ui.pages.create.prompt.style_dialog import StyleDialog
 from sdstudio.ui.window.closing_dialog import ClosingDialog
 from tests.gui.pages.create.queue.test_panel import Gate, state_of, submit
 from tests.unit.background.fakes import until_cancelled
@@ -199,6 +200,54 @@ def test_pictures_that_could_not_be_saved_are_not_lost_without_a_word(studio, qt
     folder.unlink()
     folder.mkdir()
     assert len(studio.worker.save_unsaved()) == 1
+
+
+def test_pictures_that_could_not_be_saved_can_be_saved_elsewhere_before_closing(studio, qtbot, monkeypatch, tmp_path):
+    folder = studio.paths.images
+    folder.rmdir()
+    folder.write_text("in the way")
+    submit(studio, "red heart")
+    qtbot.waitUntil(lambda: [work.is_kept for work in studio.window.closing.works()] == [False], timeout=20_000)
+    dialog = asked(studio)
+    assert "Not everything is saved" in [label.text() for label in dialog.findChildren(QLabel)]
+    choose(dialog, folder / "no folder")
+    assert "pictures are saved as .png" in dialog.findChild(QLabel, "closingWrong").text()
+    assert question(studio) is dialog
+    choose(dialog, tmp_path)
+    assert not studio.window.isVisible(), "nothing is left to be asked about"
+    assert len([*tmp_path.rglob("*.png")]) == 1
+
+
+def choose(dialog: ClosingDialog, folder: Path) -> None:
+    press(dialog, "saveButton0")
+    files = dialog.findChild(QFileDialog)
+    files.fileSelected.emit(str(folder))
+    files.close()
+
+
+def test_changed_styles_are_asked_about_and_can_be_saved_while_closing(studio, build, qtbot):
+    window = studio.window
+    window.prompt_controller.edit_styles()
+    [styles] = window.findChildren(StyleDialog)
+    styles.list.setCurrentRow(0)
+    before = styles.name_edit.text()
+    assert studio.window.closing.works() == ()
+    QTest.keyClicks(styles.prompt_edit, "with fog, ")
+    dialog = asked(studio)
+    assert said(dialog).endswith("Changes in “Styles” that are not saved")
+    press(dialog, "cancelClosingButton")
+    assert window.isVisible()
+    styles.name_edit.selectAll()
+    QTest.keyClick(styles.name_edit, Qt.Key.Key_Delete)
+    press(asked(studio), "saveButton0")
+    assert window.isVisible(), "a style without a name cannot be saved"
+    assert styles.isVisible()
+    QTest.keyClicks(styles.name_edit, before)
+    press(asked(studio), "saveButton0")
+    assert not window.isVisible()
+    assert studio.close()
+    kept = {style.name: style.prompt for style in build().window.prompt_controller.styles.styles}
+    assert kept[before].startswith("with fog, ")
 
 
 CHILD = """

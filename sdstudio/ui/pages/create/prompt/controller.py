@@ -270,6 +270,11 @@ class PromptController(QObject):
         dialog.show()
         dialog.add(Style("My preset", "", self._editor.negative_prompt))
 
+    @property
+    def changed_dialogs(self) -> tuple[StyleDialog, ...]:
+        """The open dialogs that hold what is not saved."""
+        return tuple(dialog for dialog in self._dialogs.values() if dialog.is_changed)
+
     def _dialog(self, book: StyleBook, title: str, noun: str, has_prompt: bool) -> StyleDialog:
         if noun not in self._dialogs:
             dialog = self._dialogs[noun] = StyleDialog(book, title, noun, has_prompt, self._window)

@@ -98,6 +98,14 @@ class StyleDialog(QDialog):
         self._styles = list(styles)
         self._fill(row)
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether it is open and holds what is not saved."""
+        try:
+            return self.isVisible() and tuple(self._styles) != tuple(self._book.styles)
+        except StudioError:
+            return False
+
     def import_from(self, path: Path) -> None:
         """Add the styles of a file, in place of those of the same names; kept with Save as all changes."""
         try:
