@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
+
+from pydantic import ValidationError
 
 from sdstudio.core.params import parameters
 from sdstudio.core.request.request import GenerationRequest
-from sdstudio.history.picture_text.foreign.found import object_in
+from sdstudio.core.request.rules import modern
+from sdstudio.history.picture_text.foreign.found import object_in, said_of
 from sdstudio.history.picture_text.foreign.origin import Reading
-from sdstudio.history.picture_text.foreign.reading import read_texts_of_picture
+from sdstudio.history.picture_text.foreign.reading import TOLD_FIELDS, read_texts_of_picture, shortened
 from sdstudio.history.picture_text.pnginfo import A1111_KEY, RECIPE_KEY
 
 LONGEST: Final = 400_000
@@ -34,9 +38,33 @@ def read_pasted(text: str) -> Reading | None:
         return read_texts_of_picture({A1111_KEY: text})
     own = _own_recipe(values)
     if own is not None:
-        return read_texts_of_picture({RECIPE_KEY: json.dumps(own)})
+        return _told(read_texts_of_picture({RECIPE_KEY: json.dumps(own)}), own["request"])
     readings = (read_texts_of_picture({place: text}) for place in _JSON_PLACES)
     return next((reading for reading in readings if reading is not None), None)
+
+
+def _told(reading: Reading | None, request: Mapping[str, Any]) -> Reading | None:
+    """Return what the studio's own JSON tells: no word of it becomes a default in silence, as a stored one's may.
+
+    It may have been written by a hand or a script. What it does not tell, or tells wrong, stays as it is in the window.
+    """
+    if reading is None:
+        return None
+    titles = {row.name: row.title for row in parameters(GenerationRequest)}
+    refused = _refused(request)
+    kept = [name for name in titles if name in refused or (name in TOLD_FIELDS and name not in request)]
+    wrong = {titles.get(name, name): said_of(value) for name, value in refused.items()}
+    not_mapped = shortened({**reading.not_mapped, **wrong})
+    return replace(reading, not_mapped=not_mapped, assumed=(*reading.assumed, *(titles[name] for name in kept)))
+
+
+def _refused(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values that are not allowed, and those of keys that nobody knows."""
+    try:
+        GenerationRequest(**modern(request))
+    except ValidationError as error:
+        return {str(item["loc"][0]): item["input"] for item in error.errors()}
+    return {}
 
 
 def _own_recipe(values: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -33,7 +33,8 @@ VALUE_MAXIMUM: Final = 400
 """Longest value kept of what was not taken over, in characters."""
 LEFTOVERS_MAXIMUM: Final = 60
 _SAID_ELSEWHERE: Final = frozenset({"Model", "Model hash", "Version"})
-_TOLD_FIELDS: Final = ("steps", "guidance_scale", "scheduler", "seed", "width", "height")
+TOLD_FIELDS: Final = ("steps", "guidance_scale", "scheduler", "seed", "width", "height")
+"""Every program tells them; where one does not, that is said."""
 
 
 def read_picture(path: Path | BinaryIO) -> Reading | None:
@@ -110,9 +111,9 @@ def _of(found: Found, size: tuple[int, int] | None) -> Reading | None:
     }
     model = read.leftovers.get("Model", "")
     mapped = {name: text for name, text in read.leftovers.items() if name not in _SAID_ELSEWHERE}
-    left = _shortened({**mapped, **unmapped})
+    left = shortened({**mapped, **unmapped})
     titles = {row.name: row.title for row in parameters(GenerationRequest)}
-    assumed = tuple(titles[name] for name in _TOLD_FIELDS if name not in read.values)
+    assumed = tuple(titles[name] for name in TOLD_FIELDS if name not in read.values)
     kept: dict[str, Any] = {"program": found.program, "not_mapped": left, "assumed": list(assumed)}
     recipe = Recipe(
         app=found.program,
@@ -124,7 +125,7 @@ def _of(found: Found, size: tuple[int, int] | None) -> Reading | None:
     return Reading(found.program, recipe, MappingProxyType(left), assumed)
 
 
-def _shortened(left: dict[str, str]) -> dict[str, str]:
+def shortened(left: dict[str, str]) -> dict[str, str]:
     """Return what was not taken over, no longer than is kept; how much more there was is said."""
     names = list(left)
     kept = {

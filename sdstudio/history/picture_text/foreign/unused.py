@@ -22,7 +22,8 @@ def unused_settings(not_mapped: Mapping[str, str]) -> str:
         not_mapped: As a `Reading` has it: name -> text. A name that the studio has a field for has a value that it
             does not allow; every other name is a key that it does not know.
     """
-    fields = {key for row in parameters(GenerationRequest) for key in keys_of(row.name)} | _BESIDE_FIELDS
+    rows = parameters(GenerationRequest)
+    fields = {key for row in rows for key in (row.title, *keys_of(row.name))} | _BESIDE_FIELDS
     known = [name for name in not_mapped if name.partition(" (")[0] in fields]  # "Sampler (not the same)" too
     unknown = [name for name in not_mapped if name not in known]
     values = [f"{name} {_short(not_mapped[name])}".strip() for name in known]

@@ -74,8 +74,19 @@ class PasteController(QObject):
         if number != self._number or reading is None:
             return
         self._text = text
-        said = f"Parameters of a picture made with {reading.program or 'SD Studio'}: {_summary(reading)}."
-        self.bar.say(said, "info", [("Use as parameters", lambda: self.use(reading, NAME))])
+        told, program = _summary(reading), reading.program or "SD Studio"
+        unused = ""
+        if reading.not_mapped and not reading.program:  # of other programs it is said when they are used
+            from sdstudio.history.picture_text.foreign.unused import unused_settings  # noqa: PLC0415 (as in `_read`)
+
+            unused = f"{unused_settings(reading.not_mapped)}."
+        if not told and not reading.recipe.request.prompt:
+            said = f"This reads like parameters of {program}, but none can be used"
+            self.bar.say(f"{said}: {unused.partition(': ')[2]}" if unused else f"{said}.", "warning")
+            return
+        said = f"Parameters of a picture made with {program}: {told or 'a prompt'}. {unused}".strip()
+        ways = [("Use as parameters", lambda: self.use(reading, NAME))]
+        self.bar.say(said, "warning" if unused else "info", ways)
 
     def _on_changed(self) -> None:
         if self.bar.message and not any(

@@ -107,7 +107,9 @@ class ParametersController(QObject):
     def use_pasted(self, reading: Reading, name: str) -> None:
         """Use what a text tells; what it does not tell stays as it is."""
         names = {row.title: row.name for row in parameters(GenerationRequest)}
-        kept = {names[title]: self._panel.value(names[title]) for title in reading.assumed}
+        now = {"prompt": self._editor.prompt, "negative_prompt": self._editor.negative_prompt}
+        now |= {name: field.value() for name, field in self._panel.fields.items()}
+        kept = {names[title]: now[names[title]] for title in reading.assumed}
         recipe = reading.recipe
         request = recipe.request.model_copy(update=kept)
         self.use_reading(replace(reading, recipe=recipe.model_copy(update={"request": request})), name)

@@ -106,6 +106,29 @@ def test_a_seed_that_is_not_told_is_not_named(studio, qtbot):
     assert "seed" not in bar.message
 
 
+@pytest.mark.logs("a stored request holds")
+def test_of_pasted_json_it_is_said_what_cannot_be_used_and_that_stays_as_it_is(studio, qtbot):
+    window, bar = studio.window, offer(studio)
+    window.panel.field("steps").set_value(33)
+    window.panel.field("width").set_value(72)
+    on_clipboard('{"request": {"prompt": "red heart", "steps": "many", "guidance_scale": 4, "glow": 3}}')
+    paste(window.editor.prompt_edit)
+    qtbot.waitUntil(lambda: bar.isVisible(), timeout=WAIT_MS)
+    assert bar.message.endswith("guidance 4. Some settings could not be used: Steps many; unknown key glow."), (
+        bar.message
+    )
+    press(bar, "Use as parameters")
+    values = [window.panel.value(name) for name in ("steps", "width", "guidance_scale")]
+    assert (window.editor.prompt, values) == ("red heart", [33, 72, 4])
+    assert "Some settings could not be used: Steps many; unknown key glow." in window.message.message
+    window.editor.set_prompt("")
+    on_clipboard('{"request": {"steps": "many", "width": 7}}')
+    paste(window.editor.prompt_edit)
+    qtbot.waitUntil(lambda: "none can be used" in bar.message, timeout=WAIT_MS)
+    assert bar.message == "This reads like parameters of SD Studio, but none can be used: Width 7; Steps many."
+    assert [button.text() for button in bar.findChildren(QPushButton) if button.isVisible()] == []
+
+
 @pytest.mark.parametrize("where", ["prompt", "canvas", "seed", "steps"])
 def test_a_pasted_picture_becomes_the_input_picture_wherever_the_focus_is(studio, qtbot, picture, where):
     window = studio.window
