@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -16,7 +16,10 @@ from sdstudio.background.tasks import Task
 from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.events import EngineStatus
+from sdstudio.core.models.memory_need import memory_need
+from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.titles import BUILT_IN
+from sdstudio.core.settings import Settings
 from sdstudio.history.database.usage import Newest
 from sdstudio.library.scanning.neighbours import Neighbour, neighbours
 from sdstudio.library.scanning.sidecar import pictures_beside
@@ -25,7 +28,7 @@ from sdstudio.ui.forms.model_box import ModelBox
 from sdstudio.ui.pages.create.canvas import Canvas
 from sdstudio.ui.pages.create.models.covers import Covers
 from sdstudio.ui.pages.create.models.picker import DOWNLOAD, USE_ANOTHER, ModelPicker
-from sdstudio.ui.pages.create.models.rows import Known, ModelRow, rows_of
+from sdstudio.ui.pages.create.models.rows import CPU, Known, ModelRow, Room, rows_of
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
     from sdstudio.history.store import Entry, History
     from sdstudio.library.library import Library
     from sdstudio.ui.pages.create.models.programs_dialog import ProgramsDialog
-
-_CPU: Final = "CPU"
 
 
 class ModelController(QObject):
@@ -138,9 +139,11 @@ class ModelController(QObject):
         self._canvas.empty.lead([] if others else ways)
 
     def _rows(self) -> tuple[ModelRow, ...]:
-        current, status = self._shell.model, self._shell.status
-        key = current.key if current is not None else ""
-        return rows_of(self._library.models(), self._known, key, status, free_bytes(status))
+        current, status, settings = self._shell.model, self._shell.status, self._shell.settings
+        models = self._library.models()
+        loaded = next((model for model in models if status is not None and model.key == status.model), None)
+        room = Room(status, free_bytes(status, loaded, settings), settings, self._shell.values_of())
+        return rows_of(models, self._known, current.key if current is not None else "", room)
 
     def _show(self) -> None:
         if self.picker is not None and self.picker.isVisible():
@@ -181,18 +184,21 @@ class ModelController(QObject):
         return True
 
 
-def free_bytes(status: EngineStatus | None) -> int:
-    """Return how much of the engine's memory is free, 0 when unknown.
+def free_bytes(status: EngineStatus | None, loaded: ModelInfo | None, settings: Settings) -> int:
+    """Return how much of the engine's memory is free for a model, 0 when unknown.
 
-    The engine tells of its own share of main memory alone; what other programs leave is asked of the system.
+    The engine tells of its own share of main memory alone; what other programs leave is asked of the system. The model
+    that is there now goes before another comes.
     """
     if status is None or not status.total_bytes:
         return 0
-    if status.device == _CPU:
+    need = memory_need(loaded, status.dtype, settings, {}, status.device != CPU) if loaded is not None else None
+    held = need.weights_bytes if need is not None else 0
+    if status.device == CPU:
         import psutil  # noqa: PLC0415 (not needed to show the window)
 
-        return int(psutil.virtual_memory().available)
-    return status.total_bytes - status.used_bytes
+        return int(psutil.virtual_memory().available) + held
+    return status.total_bytes - status.used_bytes + held
 
 
 def known_of(library: Library, history: History) -> Known:

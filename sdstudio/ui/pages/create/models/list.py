@@ -87,7 +87,7 @@ class ModelListModel(QAbstractListModel):
             return ", ".join((row.title, *marks, row.told.replace("  ·  ", ", ")))
         if role == Qt.ItemDataRole.ToolTipRole:
             reason = row.model.problem or " ".join(row.model.warnings)
-            return wrapped(row.title, str(row.model.path), reason)
+            return wrapped(row.title, row.need_in_parts, str(row.model.path), reason)
         return None
 
     def _renew(self) -> None:

@@ -6,17 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from sdstudio.catalog.families import FAMILIES
 from sdstudio.catalog.kinds import VARIANT_BY_KEY
 from sdstudio.core.events import EngineStatus
 from sdstudio.core.folding import folded
+from sdstudio.core.models.memory_need import MemoryNeed, memory_need
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.titles import model_titles
 from sdstudio.core.readable import readable_size
+from sdstudio.core.settings import MEMORY_GROUP, Settings
 from sdstudio.history.database.usage import Newest
 
+CPU: Final = "CPU"
+"""What the engine calls the processor."""
 RECENT: Final = 5
 FAVOURITES_TITLE: Final = "Favourites"
 RECENT_TITLE: Final = "Recent"
@@ -24,8 +28,6 @@ UNUSABLE_TITLE: Final = "Cannot be used"
 
 _PARTS_SEARCHED: Final = 3
 """Of a path: its folder tells a model, the home folder tells none."""
-_WIDE_BYTES: Final = {"float32": 4}
-_NARROW_BYTES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class ModelRow:
         model: The model.
         facts: Variant and size, and the family where the heading does not say it.
         need: What it takes of the memory that is free, "" when that is not known.
+        need_in_parts: What that is made of, in sentences.
         is_tight: It takes more than is free.
         cover: A picture.
         is_favourite: It stands at the head.
@@ -68,6 +71,7 @@ class ModelRow:
     model: ModelInfo | None = None
     facts: str = ""
     need: str = ""
+    need_in_parts: str = ""
     is_tight: bool = False
     cover: Path | None = None
     is_favourite: bool = False
@@ -89,19 +93,33 @@ class ModelRow:
         return "  ·  ".join(part for part in (note, self.need, self.facts) if part)
 
 
-def memory_need(model: ModelInfo, status: EngineStatus | None) -> int:
-    """Return how many bytes a model's weights take in the engine's number format, 0 when that is not known."""
-    if status is None:
-        return 0
-    return model.weights * _WIDE_BYTES.get(status.dtype, _NARROW_BYTES)
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The memory that models are drawn in, and how.
+
+    Attributes:
+        status: What the engine runs on, ``None`` until it has told.
+        free_bytes: Memory that is free there, 0 when unknown; with what the model takes that is there now, which goes.
+        settings: Their memory switches.
+        values: The parameters as they are set, for the chosen model.
+    """
+
+    status: EngineStatus | None = None
+    free_bytes: int = 0
+    settings: Settings = field(default_factory=Settings)
+    values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def need_of(self, model: ModelInfo, is_chosen: bool) -> MemoryNeed | None:
+        """Return what drawing with a model needs here: at the size that is set, with others at the size they want."""
+        if self.status is None:
+            return None
+        values = self.values if is_chosen else {"batch_size": self.values.get("batch_size")}
+        is_accelerator = self.status.device != CPU
+        return memory_need(model, self.status.dtype, self.settings, values, is_accelerator)
 
 
 def rows_of(
-    models: Sequence[ModelInfo],
-    known: Known,
-    current: str = "",
-    status: EngineStatus | None = None,
-    free_bytes: int = 0,
+    models: Sequence[ModelInfo], known: Known, current: str = "", room: Room | None = None
 ) -> tuple[ModelRow, ...]:
     """Return all rows: favourites, what drew last, then family after family; every model once.
 
@@ -109,24 +127,27 @@ def rows_of(
         models: All there are, those that cannot be used too.
         known: What else is known of them.
         current: Key of the chosen one.
-        status: What the engine runs on, ``None`` until it has told.
-        free_bytes: Memory that is free there, 0 when unknown.
+        room: Where they are to draw, ``None`` for nowhere known.
     """
-    titles = model_titles(models)
+    titles, room = model_titles(models), room or Room()
 
     def row(model: ModelInfo) -> ModelRow:
-        need = memory_need(model, status)
-        loaded = status is not None and status.model == model.key
-        free = f", {readable_size(free_bytes)} free" if free_bytes else ""
+        need = room.need_of(model, model.key == current)
+        loaded = room.status is not None and room.status.model == model.key
+        is_tight = need is not None and 0 < room.free_bytes < need.total_bytes
         variant = VARIANT_BY_KEY[model.variant].title if model.variant else ""
         facts = (readable_size(model.size_bytes), variant)
         title = titles[model.key]
+        said = _said_of(need, room, is_tight) if need is not None else ""
+        if loaded:
+            said = f"in memory now, {said}" if is_tight else "in memory now"
         return ModelRow(
             title,
             model,
             "  ·  ".join(part for part in facts if part),
-            "in memory now" if loaded else f"needs {readable_size(need)}{free}" if need else "",
-            is_tight=not loaded and 0 < free_bytes < need,
+            said,
+            _in_parts(need, room, is_tight) if need is not None else "",
+            is_tight=is_tight,
             cover=known.cover(model.key),
             is_favourite=model.key in known.favourites,
             is_current=model.key == current,
@@ -134,6 +155,29 @@ def rows_of(
         )
 
     return tuple(_grouped([row(model) for model in models], known))
+
+
+def _said_of(need: MemoryNeed, room: Room, is_tight: bool) -> str:
+    free = f", {readable_size(room.free_bytes)} free" if room.free_bytes else ""
+    return f"{'may not fit: ' if is_tight else ''}needs about {readable_size(need.total_bytes)}{free}"
+
+
+def _in_parts(need: MemoryNeed, room: Room, is_tight: bool) -> str:
+    assert room.status is not None
+    width, height = need.size
+    several = f", {need.count} at once" if need.count > 1 else ""
+    said = (
+        f"Needs about {readable_size(need.total_bytes)} of memory at {width} × {height}{several}: "
+        f"{readable_size(need.weights_bytes)} for its weights in {room.status.dtype}, "
+        f"{readable_size(need.drawing_bytes)} while it draws."
+    )
+    if room.free_bytes:
+        said += f" {readable_size(room.free_bytes)} can be used."
+    return (
+        f"{said} A smaller picture needs less; so do the switches under {MEMORY_GROUP} in the settings."
+        if is_tight
+        else said
+    )
 
 
 def _grouped(rows: Sequence[ModelRow], known: Known) -> Iterator[ModelRow]:

@@ -20,10 +20,11 @@ from sdstudio.core.events import EngineStatus
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.titles import model_titles
 from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.settings import Settings
 from sdstudio.history.database.usage import Newest
 from sdstudio.ui.pages.create.models.list import ModelListModel, heart_rect
 from sdstudio.ui.pages.create.models.picker import ModelPicker
-from sdstudio.ui.pages.create.models.rows import Known, rows_of
+from sdstudio.ui.pages.create.models.rows import Known, Room, rows_of
 
 WAIT_MS = 20_000
 BUILT_IN = "Starter (built in, 128 px, draws simple things)"
@@ -173,17 +174,43 @@ def test_a_download_is_offered_in_the_foot(studio: Studio, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: downloads.view is not None and downloads.view.isVisible(), timeout=WAIT_MS)
 
 
-def test_each_model_says_what_it_needs_of_what_is_free() -> None:
+def test_each_model_says_what_drawing_needs_of_what_is_free() -> None:
     model = ModelInfo("m", "m", Path("/m.safetensors"), "sdxl", size_bytes=6_900_000_000, weights=3_450_000_000)
     wide = EngineStatus("CPU", "float32", 1, 16 * 10**9)
     half = EngineStatus("GPU", "float16", 1, 16 * 10**9)
-    told = [rows_of([model], Known(), "", *more)[1] for more in ((None, 0), (wide, 8 * 10**9), (half, 8 * 10**9))]
+    rooms = [Room(), Room(wide, 16 * 10**9), Room(half, 16 * 10**9), Room(half, 16 * 10**9, Settings(offload="model"))]
+    told = [rows_of([model], Known(), "", room)[1] for room in rooms]
     assert [row.told for row in told] == [
-        "6.9 GB", "needs 13.8 GB, 8.0 GB free  ·  6.9 GB", "needs 6.9 GB, 8.0 GB free  ·  6.9 GB",
-    ]  # fmt: skip
-    assert [row.is_tight for row in told] == [False, True, False]
-    loaded = rows_of([model], Known(), "m", replace(half, model="m"), 10**9)[1]
-    assert (loaded.told, loaded.is_tight) == ("in memory now  ·  6.9 GB", False)
+        "6.9 GB",
+        "may not fit: needs about 17.3 GB, 16.0 GB free  ·  6.9 GB",
+        "needs about 10.4 GB, 16.0 GB free  ·  6.9 GB",
+        "needs about 5.7 GB, 16.0 GB free  ·  6.9 GB",
+    ]
+    assert [row.is_tight for row in told] == [False, True, False, False]
+    assert told[1].need_in_parts == (
+        "Needs about 17.3 GB of memory at 1024 × 1024: 13.8 GB for its weights in float32, 3.5 GB while it draws. "
+        "16.0 GB can be used. A smaller picture needs less; so do the switches under Speed and memory in the settings."
+    )
+    loaded = replace(half, model="m")
+    chosen = [Room(loaded, 12 * 10**9, values={"width": side, "height": side, "batch_size": 2}) for side in (512, 2048)]
+    told = [rows_of([model], Known(), "m", room)[1] for room in chosen]
+    assert told[0].told == "in memory now  ·  6.9 GB"
+    assert told[1].told.startswith("in memory now, may not fit: needs about 33.0 GB")
+
+
+def test_the_list_follows_the_size_that_is_set(studio: Studio, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: studio.window.shell.status is not None, timeout=WAIT_MS)
+    picker = opened(studio)
+    [before] = [row for row in picker.model.rows if row.is_current]
+    assert "128 × 128" in before.need_in_parts
+    picker.close()
+    for side in ("width", "height"):
+        studio.window.panel.field(side).set_value(1024)
+    picker = opened(studio)
+    [row] = [row for row in picker.model.rows if row.is_current]
+    assert "1024 × 1024" in row.need_in_parts
+    index = picker.model.row_of(row.model.key)
+    assert "1024 × 1024" in picker.model.data(index, Qt.ItemDataRole.ToolTipRole)
 
 
 def test_a_thousand_models_are_there_at_once(qtbot: Any) -> None:
