@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ImageMade, ModelLoading, StepDone
+from sdstudio.core.models.titles import part_title
 from sdstudio.core.readable import readable_duration
 
 
@@ -65,11 +66,12 @@ def progress_of(event: EngineEvent) -> Progress | None:
 
 
 def _of_loading(event: ModelLoading) -> Progress:
-    subject = f"{event.model}: {event.part}" if event.part else event.model
+    title = part_title(event.part)
+    subject = f"{event.model}: {title}" if title else event.model
     if event.fraction >= 1:
         return Progress("reading the prompt", "starting", "loading", 0.0, subject, "starting", "Reading the prompt…")
     share = f"{event.fraction:.0%}"
-    part = f" · {event.part}" if event.part else ""
+    part = f" · {title}" if title else ""
     return Progress(
         f"loading {event.model}{part}", f"loading {share}", "loading", event.fraction, subject, f"loading {share}",
         f"Loading {event.model}  {share}{part}",

@@ -12,6 +12,15 @@ from sdstudio.core.models.model import ModelInfo
 
 BUILT_IN: Final = "starter"
 """Key of the model that ships with the program."""
+_PARTS: Final = {
+    "unet": "UNet", "vae": "VAE", "text_encoder": "text encoder", "text_encoder_2": "second text encoder",
+    "text_encoder_3": "third text encoder", "safety_checker": "safety checker",
+}  # fmt: skip
+
+
+def part_title(part: str) -> str:
+    """Return what people call a part of a model; what is loaded beside it ("LoRA my_style") has its own name."""
+    return _PARTS.get(part, part.replace("_", " ") if part.isidentifier() else part)
 
 
 def model_titles(models: Iterable[ModelInfo]) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer
-from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from sdstudio.background.signals import TypedSignal
 from sdstudio.history.database.listing import Entries
@@ -85,9 +85,10 @@ class HistoryBrowser(QWidget):
         inset.addWidget(self.chips)
         self._inset = inset
         LiesOver(self.bar, self._stack, "bottom")
-        rest = QVBoxLayout()
+        rest = self._rest = QHBoxLayout()
         rest.setContentsMargins(GRID, 0, 0, 0)
-        rest.addWidget(self._stack)
+        rest.setSpacing(GRID)
+        rest.addWidget(self._stack, 1)
         column.addLayout(inset)
         column.addLayout(rest, 1)
         self._no_match.chosen.connect(lambda _text: model.set_look(replace(model.look, query="", chosen=())))
@@ -99,6 +100,10 @@ class HistoryBrowser(QWidget):
     def add_row(self, row: QWidget) -> None:
         """Put something below the search field."""
         self._inset.insertWidget(1, row)
+
+    def add_beside(self, list_of_places: QWidget) -> None:
+        """Put something at the left of the thumbnails, below the rows that narrow them."""
+        self._rest.insertWidget(0, list_of_places)
 
     def selected(self) -> Entries:
         """Return the selected entries in the order shown."""

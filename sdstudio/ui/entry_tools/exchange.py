@@ -26,7 +26,7 @@ from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.bring_forward import bring_forward
 from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import copy_picture
-from sdstudio.ui.widgets.message_bar import MessageBar
+from sdstudio.ui.widgets.message_bar import MessageAction, MessageBar
 from sdstudio.ui.widgets.picture_drag import files_of, mime_of
 from sdstudio.ui.widgets.status_line import StatusLine
 
@@ -69,6 +69,7 @@ class Exchange(QObject):
         self._export: ExportDialog | None = None
         self._care: CareDialog | None = None
         self._bare = BareCopies()
+        self._said_here = ""
         actions.handle("export", self.export)
         actions.handle("save_as", lambda entries: self.ask_where_to_save(entries[0]))
         actions.handle("copy", lambda entries: self.copy(entries[0]))
@@ -137,7 +138,7 @@ class Exchange(QObject):
         name = shown(path.name)
         if reading is None:
             said = f"{name}: no generation parameters found."
-            self._message.say(said, "warning", [("Use as input", lambda: self.input_wanted.emit(path))])
+            self._say_here(said, [("Use as input", lambda: self.input_wanted.emit(path))])
             return
         dialog = PictureDialog(path, reading, small, self.model_of(reading.recipe), self._window)
         dialog.use_requested.connect(lambda reading: self.use_requested.emit(self.recalled_reading(reading), name))
@@ -146,7 +147,18 @@ class Exchange(QObject):
         dialog.show()
 
     def _on_unreadable(self, error: StudioError) -> None:
-        self._message.say(str(error), "warning")
+        self._say_here(str(error))
+
+    def _say_here(self, said: str, ways: Sequence[MessageAction] = ()) -> None:
+        """Say what concerns the page on which a picture was dropped; see `take_back`."""
+        self._message.say(said, "warning", ways)
+        self._said_here = self._message.message
+
+    def take_back(self) -> None:
+        """Take back what was said of a dropped picture: another page is opened."""
+        if self._said_here and self._message.message == self._said_here:
+            self._message.dismiss()
+        self._said_here = ""
 
     # which model
 

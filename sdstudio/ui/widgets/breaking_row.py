@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QRect, QSize
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QWidget
 
 from sdstudio.ui.theme import GRID, scaled
+
+_SIDE_BY_SIDE = QBoxLayout.Direction.LeftToRight
 
 
 class BreakingRow(QWidget):
@@ -19,23 +20,47 @@ class BreakingRow(QWidget):
 
     def __init__(self, least: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._least = least
         self.first = QHBoxLayout()
         self.second = QHBoxLayout()
-        self._both = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._both.setContentsMargins(0, 0, 0, 0)
-        for layout in (self.first, self.second, self._both):
+        both = _Breaking(least, self)
+        both.setContentsMargins(0, 0, 0, 0)
+        for layout in (self.first, self.second, both):
             layout.setSpacing(GRID)
-        self._both.addLayout(self.first, 1)
-        self._both.addLayout(self.second, 1)
+        both.addLayout(self.first, 1)
+        both.addLayout(self.second, 1)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """As narrow as the wider group."""
         return self.first.minimumSize().expandedTo(self.second.minimumSize())
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+
+class _Breaking(QBoxLayout):
+    """Knows its height at a width before it has that width: what is below is not pushed down when it breaks."""
+
+    def __init__(self, least: int, parent: QWidget) -> None:
+        super().__init__(_SIDE_BY_SIDE, parent)
+        self._least = least
+
+    def hasHeightForWidth(self) -> bool:  # noqa: N802 (Qt's name)
+        """Broken it is twice as high."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:  # noqa: N802 (Qt's name)
+        """Return the height of one row, or of two."""
+        groups = [self.itemAt(at) for at in range(self.count())]
+        heights = [group.sizeHint().height() for group in groups if group is not None]
+        return sum(heights) + self.spacing() if self._is_broken(width) else max(heights, default=0)
+
+    def minimumHeightForWidth(self, width: int) -> int:  # noqa: N802 (Qt's name)
+        """No row is squeezed."""
+        return self.heightForWidth(width)
+
+    def setGeometry(self, rect: QRect) -> None:  # noqa: N802 (Qt's name)
         """Break the row, or join it."""
-        super().resizeEvent(event)
-        is_broken = event.size().width() < scaled(self._least)
-        ways = QBoxLayout.Direction
-        self._both.setDirection(ways.TopToBottom if is_broken else ways.LeftToRight)
+        way = QBoxLayout.Direction.TopToBottom if self._is_broken(rect.width()) else _SIDE_BY_SIDE
+        if self.direction() is not way:
+            self.setDirection(way)
+        super().setGeometry(rect)
+
+    def _is_broken(self, width: int) -> bool:
+        return width < scaled(self._least)

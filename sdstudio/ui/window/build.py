@@ -92,6 +92,7 @@ def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tu
     _tell_of_the_end(services, shell, window)
     pages = Pages(browser, window)
     shell.page_wanted.connect(pages.open)
+    pages.opened.connect(lambda _name: exchange.take_back())
     _lay_over(message, pages, window)
     settings_controller = SettingsController(shell)
     worker = services.controller.worker

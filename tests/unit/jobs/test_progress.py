@@ -57,9 +57,9 @@ def test_every_class_of_events_has_its_words_or_is_none_of_progress():
 
 def test_the_words_are_those_of_each_place():
     assert [progress_of(sample) for sample in SAMPLES[:8]] == [
-        Progress("loading Starter · unet", "loading 40%", "loading", 0.4, "Starter: unet", "loading 40%",
-                 "Loading Starter  40% · unet"),
-        Progress("reading the prompt", "starting", "loading", 0.0, "Starter: vae", "starting", "Reading the prompt…"),
+        Progress("loading Starter · UNet", "loading 40%", "loading", 0.4, "Starter: UNet", "loading 40%",
+                 "Loading Starter  40% · UNet"),
+        Progress("reading the prompt", "starting", "loading", 0.0, "Starter: VAE", "starting", "Reading the prompt…"),
         Progress("enlarging · tile 3 of 12 · 4 s left", "enlarging 25%", "enlarging", 0.25, "", "enlarging 25%",
                  "Enlarging  25%"),
         Progress("step 12 of 20 · 10.0 it/s · 1 s left", "60%", "drawing", 0.6, "1 of 1", "12 / 20", "Step 12 of 20"),

@@ -59,6 +59,7 @@ class HistoryPage(QWidget):
         self.family.entry_wanted.connect(self._go_to)
         self.places = HistoryPlaces(model, history, tasks, self)
         self.places.hide()
+        self.browser.add_beside(self.places)  # below the button that shows it, which stays where it is
         self.filters.places_button.toggled.connect(self.places.setVisible)
         self.summary = SelectionSummary(actions, tasks, self)
         self._beside = QStackedWidget(self)
@@ -78,7 +79,6 @@ class HistoryPage(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(GRID, 0, 0, 0)
         row.setSpacing(GRID)
-        row.addWidget(self.places)
         row.addWidget(self.browser, 1)
         row.addWidget(self._beside)
 

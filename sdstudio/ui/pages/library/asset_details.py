@@ -287,10 +287,7 @@ class AssetDetails(QFrame):
         return button
 
     def _cover_button(self, name: str, title: str, source: str) -> QPushButton:
-        button = self._button(name, title, "", lambda asset: self.cover_wanted.emit(asset, source))
-        mark(button, "ghost", True)
-        button.setStyleSheet("text-align: left;")
-        return button
+        return self._button(name, title, "", lambda asset: self.cover_wanted.emit(asset, source))
 
     def _show_rows(self, rows: Sequence[tuple[str, str]]) -> None:
         while self._form.rowCount():

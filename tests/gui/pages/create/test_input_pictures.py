@@ -101,6 +101,11 @@ def test_a_picture_dropped_elsewhere_is_still_read_and_may_be_used_all_the_same(
     bar = studio.window.message
     qtbot.waitUntil(lambda: "no generation parameters found" in bar.message, timeout=PATIENCE_MS)
     assert editor.value() == ""
+    studio.window.pages.open("Library")
+    assert bar.message == "", "it is of the page on which it was dropped"
+    studio.window.pages.open("Create")
+    drop(studio.window, files(photo))
+    qtbot.waitUntil(lambda: "no generation parameters found" in bar.message, timeout=PATIENCE_MS)
     button = next(button for button in bar.findChildren(QPushButton) if button.text() == "Use as input")
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     wait_for(qtbot, editor, "holiday photo.png")

@@ -171,8 +171,12 @@ def test_days_and_collections_stand_beside_the_grid_and_one_click_shows_one(stud
     studio.history.marks.collect([3, 4, 50], "boats")
     places, model = page.findChild(QListWidget, "historyPlaces"), studio.window.history_model
     assert not places.isVisible()
-    QTest.mouseClick(page.findChild(QPushButton, "placesButton"), Qt.MouseButton.LeftButton)
+    button = page.findChild(QPushButton, "placesButton")
+    at_rest = [part.mapTo(page, QPoint()) for part in (button, page.filters.count, page.browser.search_edit)]
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     assert places.isVisible()
+    QApplication.processEvents()
+    assert [part.mapTo(page, QPoint()) for part in (button, page.filters.count, page.browser.search_edit)] == at_rest
     qtbot.waitUntil(lambda: places.count() == 7, timeout=WAIT_MS)
     shown = names(places)
     assert shown[:2] == [f"All pictures  ({COUNT})", "boats  (3)"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.models.titles import model_titles
+from sdstudio.core.models.titles import model_titles, part_title
 
 STARTER = ModelInfo("starter", "Starter", Path("/app/starter"), "sd1", defaults={"width": 128})
 
@@ -28,3 +28,8 @@ def test_as_many_folders_are_named_as_tell_models_apart():
     assert titles[paths[1]] == "deep (in y/v1)"
     assert titles[paths[3]] == "deep (/b/v2/deep.ckpt)"
     assert len({title.casefold() for title in titles.values()}) == len(paths)
+
+
+def test_parts_are_told_by_the_words_of_the_field_and_files_by_their_names():
+    told = [part_title(part) for part in ("unet", "text_encoder_2", "image_encoder", "LoRA my_style", "")]
+    assert told == ["UNet", "second text encoder", "image encoder", "LoRA my_style", ""]
