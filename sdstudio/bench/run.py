@@ -10,8 +10,10 @@ import argparse
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import psutil
 
@@ -20,6 +22,8 @@ from sdstudio.bench.history_run import measured_history
 from sdstudio.bench.library_run import measured_library
 from sdstudio.bench.report import (
     ENGINE,
+    FRAME_LIMIT_MS,
+    MASK,
     PREVIEWS,
     TICK_LIMIT_MS,
     TICKS,
@@ -73,6 +77,16 @@ def _measured(children: Children, quick: bool, console: Console) -> Iterator[Fig
     yield ratio(PREVIEWS, result["previews"])
     console.note("Measuring: the event loop while drawing ...")
     yield share(TICKS, children.result("event_loop", 4 if quick else 16), TICK_LIMIT_MS)
+    console.note("Measuring: a mask that is painted ...")
+    yield _mask(children.result("mask_times", 100 if quick else 1000))
+
+
+def _mask(result: dict[str, Any]) -> Figure:
+    held = [held for held, _ in result["moves"]]
+    middle = median(worked for _, worked in result["moves"])
+    figure = share(MASK, held, FRAME_LIMIT_MS)
+    undo = f"{result['strokes']:,} strokes keep {result['undo_mb']:.0f} MB for undo"
+    return replace(figure, note=f"{figure.note}, {middle:.1f} ms of processor time each; {undo}")
 
 
 def _window(children: Children, pairs: int) -> Figure:

@@ -46,6 +46,11 @@ class StudioPaths:
         return self.home / "inputs"
 
     @property
+    def mask_draft(self) -> Path:
+        """The mask that is being painted, PNG; missing until one is."""
+        return self.home / "mask-draft.png"
+
+    @property
     def wildcards(self) -> Path:
         """The user's wildcards: text files."""
         return self.home / "wildcards"

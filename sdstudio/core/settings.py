@@ -53,6 +53,16 @@ class Settings(BaseModel):
         ),
         Ui(group="Window", unit="ms", step=50),
     ] = 100
+    mask_colour: Annotated[
+        Literal["red", "orange", "green", "blue", "violet", "white", "black"],
+        Field(title="Mask colour", description="Of what is painted over a picture to be drawn anew."),
+        Ui(group="Window"),
+    ] = "red"
+    mask_opacity: Annotated[
+        int,
+        Field(ge=10, le=100, title="Mask opacity", description="How much of the picture the mask's colour covers."),
+        Ui(group="Window", unit="%", step=5, slider=True),
+    ] = 50
     end_sound: Annotated[
         Literal["off", "last", "every"],
         Field(title="Sound", description="Play a sound when pictures are done."),

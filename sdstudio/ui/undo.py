@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from PySide6.QtCore import QObject
 
 from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import StudioError
-
-KEPT: Final = 100
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -24,7 +21,7 @@ class Change:
 
 
 class Undos(QObject):
-    """The changes of this session."""
+    """The changes of this session, all of them: each stroke of a mask is one."""
 
     #: A change was made or taken back; carries the `Change` that would be taken back next, or None.
     changed = TypedSignal[Change | None]()
@@ -49,7 +46,7 @@ class Undos(QObject):
 
     def push(self, change: Change) -> None:
         """A change was made; what was taken back before cannot be done again after it."""
-        self._changes = [*self._changes[-KEPT + 1 :], change]
+        self._changes.append(change)
         self._undone = []
         self.changed.emit(self.last)
 

@@ -99,6 +99,10 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
         shortcut="Ctrl+Shift+I", group=1,
     ),
     EntryAction(
+        "edit", "Edit with a mask", "brush", "Paint on it what is to be drawn anew", bar=True,
+        shortcut="Ctrl+Shift+E", group=1, grid_key="e",
+    ),
+    EntryAction(
         "upscale", "Upscale…", "scaling", "Make it larger, with finer detail where it is wanted", many=True, bar=True,
         shortcut="Ctrl+U", group=1,
     ),

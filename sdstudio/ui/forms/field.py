@@ -20,10 +20,12 @@ from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import FieldKind, Parameter
+from sdstudio.core.request.input_fields import MASK
 from sdstudio.ui import theme
 from sdstudio.ui.forms.asset_editors import AssetEditor, LoraEditor
 from sdstudio.ui.forms.editor import Editor, camel
 from sdstudio.ui.forms.editors import ChoiceEditor, FolderEditor, FoldersEditor, SeedEditor, TextEditor, ToggleEditor
+from sdstudio.ui.forms.mask_editor import MaskEditor
 from sdstudio.ui.forms.model_box import ModelBox
 from sdstudio.ui.forms.number_editor import NUMBER_WIDTH, NumberEditor, OptionalNumberEditor
 from sdstudio.ui.forms.picture_editor import PictureEditor
@@ -56,7 +58,7 @@ def editor_for(row: Parameter) -> Editor:
         case FieldKind.TEXT:
             return TextEditor(row)
         case FieldKind.PICTURE:
-            return PictureEditor(row)
+            return MaskEditor(row) if row.name == MASK.field else PictureEditor(row)
         case FieldKind.FOLDER:
             return FolderEditor(row)
         case FieldKind.FOLDERS:

@@ -66,8 +66,13 @@ class PictureEditor(Editor):
     left = Signal(str)
     #: The last change is to be taken back.
     undo_wanted = Signal()
+    #: Its picture is to be painted on.
+    paint_wanted = Signal()
     #: Width and height are to be those of the picture.
     size_wanted = Signal(int, int)
+
+    invitation = INVITATION
+    """What stands in its place while it holds none."""
 
     def __init__(self, row: Parameter) -> None:
         place = PicturePlace()
@@ -81,6 +86,7 @@ class PictureEditor(Editor):
         mark(self._about, "role", "caption")
         self._about.setTextFormat(Qt.TextFormat.PlainText)
         self._about.setWordWrap(True)
+        self.paint_button = self._button("Edit", "Paint", self.paint_wanted.emit)
         self.choose_button = self._button("Choose…", "Choose", self.ask)
         self.paste_button = self._button("Paste", "Paste", self.paste)
         self.size_button = self._button("Use its size", "UseSize", self._on_size_wanted)
@@ -90,7 +96,7 @@ class PictureEditor(Editor):
         self._lay_out()
         self.set_row(row)
         self._show()
-        place.clicked.connect(self.ask)
+        place.clicked.connect(lambda: self.ask_at_place())
         place.dropped.connect(self.offered)
         place.paste_pressed.connect(self.paste)
         place.remove_pressed.connect(self.remove)
@@ -155,6 +161,10 @@ class PictureEditor(Editor):
         dialog.fileSelected.connect(lambda name: self.offered.emit(Offer(Path(name))))
         dialog.open()
 
+    def ask_at_place(self) -> None:
+        """Its place was pressed: let the user choose a file."""
+        self.ask()
+
     def paste(self) -> None:
         """Offer the picture on the clipboard; an empty `Offer` when there is none."""
         mime = QApplication.clipboard().mimeData()
@@ -202,7 +212,8 @@ class PictureEditor(Editor):
         mark(buttons, "bare", True)
         flow = FlowLayout(GRID // 2, buttons)
         for button in (
-            self.choose_button, self.paste_button, self.size_button, self.remove_button, self.undo_button
+            self.choose_button, self.paint_button, self.paste_button, self.size_button, self.remove_button,
+            self.undo_button,
         ):  # fmt: skip
             flow.addWidget(button)
         self._buttons = buttons
@@ -220,19 +231,21 @@ class PictureEditor(Editor):
         elif self._gone:
             said, name = GONE, self._gone
         else:
-            said, name = "" if held else INVITATION, seen.name if seen is not None else ""
+            said, name = "" if held else self.invitation, seen.name if seen is not None else ""
         self.place.show_state(seen.small if seen is not None and not self._busy else None, said, held, bool(self._gone))
         self.place.setAccessibleDescription(name or self.row.description)
         self._about.setText(f"{seen.name} · {seen.width} × {seen.height}" if seen is not None else "")
         self._about.setVisible(seen is not None)
         for button, shown in (
             (self.choose_button, not held or bool(self._gone)), (self.paste_button, not held),
-            (self.size_button, held and not self._gone), (self.remove_button, held),
+            (self.paint_button, held and not self._gone), (self.size_button, held and not self._gone),
+            (self.remove_button, held),
         ):  # fmt: skip
             if not shown and self.window().focusWidget() is button:
                 self.place.setFocus(Qt.FocusReason.OtherFocusReason)  # else the next number takes what is typed
             button.setVisible(shown)
-        self.size_button.setEnabled(seen is not None)
+        for button in (self.size_button, self.paint_button):
+            button.setEnabled(seen is not None)
 
     def _on_size_wanted(self) -> None:
         if self.seen is not None:

@@ -17,7 +17,6 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
     QPen,
-    QPixmap,
     QResizeEvent,
     QWheelEvent,
 )
@@ -25,7 +24,8 @@ from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from sdstudio.core.events import PreviewFrame
 from sdstudio.ui.theme import tokens
-from sdstudio.ui.widgets.images import as_pillow, as_qimage
+from sdstudio.ui.widgets.images import as_qimage
+from sdstudio.ui.widgets.resampled import Resampled
 
 MARGIN_PX = 24
 _LOW_MARGIN_PX = 8
@@ -34,7 +34,6 @@ CORNER_PX = 6
 ZOOM_MINIMUM = 0.05
 ZOOM_MAXIMUM = 32.0
 _PREVIEW_SIDE_PX = 256  # bicubic up to here is under a millisecond; the painter's bilinear does the rest
-_LANCZOS_MAXIMUM_PX = 2048
 _FADE_MS = 160
 
 
@@ -69,7 +68,7 @@ class PictureView(QWidget):
         self._zoom: float | None = None
         self._centre = QPointF()
         self._pressed: QPointF | None = None
-        self._scaled: tuple[tuple[int, int, int], QPixmap] | None = None
+        self._scaled = Resampled()
         self._fade = QVariantAnimation(self)
         self._fade.setDuration(_FADE_MS)
         self._fade.setStartValue(0.0)
@@ -214,6 +213,16 @@ class PictureView(QWidget):
         else:
             self.zoom_to(wanted, about)
 
+    def pan_by(self, moved: QPointF) -> None:
+        """Move the picture by so many pixels of the view; a fitted one stays as large as it is."""
+        if self._place.isEmpty():
+            return
+        if self._zoom is None:
+            self.zoom_to(self.zoom)
+        self._centre -= moved / self._logical(self.zoom)
+        self._keep_in_sight()
+        self.update()
+
     def toggle_zoom(self, about: QPointF | None = None) -> None:
         """Change between fitted and 100 %."""
         if self.is_fitted:
@@ -241,11 +250,15 @@ class PictureView(QWidget):
         if not self._place.isEmpty():
             self._draw(painter, where)
         if self.hasFocus():
-            ring = where.intersected(QRectF(self.rect()).adjusted(4, 4, -4, -4)).adjusted(-2.5, -2.5, 2.5, 2.5)
-            painter.setPen(QPen(QColor(tokens().accent_text), 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(ring, CORNER_PX + 2, CORNER_PX + 2)
+            self.draw_focus_ring(painter, where)
         painter.end()
+
+    def draw_focus_ring(self, painter: QPainter, where: QRectF) -> None:
+        """Draw the ring that says where the keys go, around what is seen of the picture."""
+        ring = where.intersected(QRectF(self.rect()).adjusted(4, 4, -4, -4)).adjusted(-2.5, -2.5, 2.5, 2.5)
+        painter.setPen(QPen(QColor(tokens().accent_text), 2))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(ring, CORNER_PX + 2, CORNER_PX + 2)
 
     def _draw(self, painter: QPainter, where: QRectF) -> None:
         if self._zoom is None:
@@ -275,7 +288,8 @@ class PictureView(QWidget):
             painter.drawImage(where, self._picture)
             return
         target = (where.size() * self.devicePixelRatioF()).toSize()
-        painter.drawPixmap(where, self._resampled(target), QRectF(QPointF(), QSizeF(target)))
+        scaled = self._scaled.of(self._picture, self._source_for, target)
+        painter.drawPixmap(where, scaled, QRectF(QPointF(), QSizeF(target)))
 
     def _draw_part(self, painter: QPainter, where: QRectF) -> None:
         """Draw what is in sight out of the smallest copy that has enough pixels: its cost is that of the view."""
@@ -288,21 +302,6 @@ class PictureView(QWidget):
 
     def _source_for(self, width: int) -> QImage:
         return next((copy for copy in reversed(self._smaller) if copy.width() >= width), self._picture)
-
-    def _resampled(self, target: QSize) -> QPixmap:
-        """Return the picture at this size: Lanczos upwards (the painter's bilinear shows diamonds), area downwards."""
-        key = (self._picture.cacheKey(), target.width(), target.height())
-        if self._scaled is None or self._scaled[0] != key:
-            upwards = target.width() > self._picture.width()
-            if upwards and max(target.width(), target.height()) <= _LANCZOS_MAXIMUM_PX:
-                source = as_pillow(self._picture).resize((target.width(), target.height()), Image.Resampling.LANCZOS)
-                image = as_qimage(source)
-            else:
-                image = self._source_for(target.width()).scaled(
-                    target, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
-                )
-            self._scaled = (key, QPixmap.fromImage(image))
-        return self._scaled[1]
 
     def _draw_place(self, painter: QPainter, where: QRectF) -> None:
         line = QColor(self.palette().color(QPalette.ColorRole.Mid))
@@ -347,10 +346,8 @@ class PictureView(QWidget):
             return
         moved = event.position() - self._pressed
         if self._zoom is not None:
-            self._centre -= moved / self._logical(self._zoom)
             self._pressed = event.position()
-            self._keep_in_sight()
-            self.update()
+            self.pan_by(moved)
         elif moved.manhattanLength() >= QApplication.startDragDistance() and self.picture_rect().contains(
             self._pressed
         ):

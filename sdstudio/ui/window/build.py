@@ -118,6 +118,7 @@ def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tu
         prompt_controller=widgets.prompt_controller,
         generation=create.generation,
         queue_controller=create.queue_controller,
+        mask_controller=create.mask_controller,
         parameters_controller=create.parameters_controller,
         paste_controller=create.paste_controller,
         model_controller=create.model_controller,

@@ -65,7 +65,8 @@ class Commands(QObject):
         offered = (
             self._own(), self._of_pictures(), self.editing.commands, parts.exchange.commands,
             parts.parameters_controller.commands, parts.prompt_controller.commands, parts.generation.commands,
-            parts.create_page.commands, parts.library_controller.commands, parts.download_controller.commands,
+            parts.mask_controller.commands, parts.create_page.commands, parts.library_controller.commands,
+            parts.download_controller.commands,
             parts.explain_controller.commands, parts.settings_controller.commands,
         )  # fmt: skip
         table: dict[str, Callable[[], object]] = {}

@@ -38,6 +38,11 @@ def _clear_field(_parts: Parts, focused: QWidget) -> bool:
     return True
 
 
+def _leave_painting(parts: Parts, focused: QWidget) -> bool:
+    """Take back a stroke that has begun, stop what is done to the mask, or leave painting; the mask stays."""
+    return parts.create_page.stage.isAncestorOf(focused) and parts.mask_controller.escape()
+
+
 def _close_message(parts: Parts, focused: QWidget) -> bool:
     """Close the message that stands where the focus is; what went wrong for the window as a whole stays."""
     if parts.editor.isAncestorOf(focused) and parts.editor.message:
@@ -100,7 +105,7 @@ def _cancel(parts: Parts, focused: QWidget) -> bool:
 
 
 STEPS: Final[tuple[Step, ...]] = (
-    _clear_field, _close_message, _leave_editing, _close_question, _deselect, _clear_filters, _cancel,
+    _clear_field, _leave_painting, _close_message, _leave_editing, _close_question, _deselect, _clear_filters, _cancel,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
 from sdstudio.ui.entries.actions import ENTRY_ACTIONS
+from sdstudio.ui.pages.create.mask.rows import COMMANDS as MASK_COMMANDS
 from sdstudio.ui.theme import set_icon
 
 
@@ -77,6 +78,13 @@ MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("reset_layout", "&Reset layout", "", "rotate-ccw", 3),
     ),
     "&Picture": _entry_commands(),
+    "&Mask": (
+        Command("mask_paint", "&Paint", "Ctrl+M", "brush"),
+        *(
+            Command(row.key, row.title, row.keys, row.icon, row.group, row.menu, elsewhere=bool(row.keys))
+            for row in MASK_COMMANDS
+        ),
+    ),
     "&Generate": (
         Command("generate", "&Generate", "Ctrl+Enter", "play", also="Ctrl+Return"),
         Command("forever", "Generate &forever, or stop that", "Ctrl+Shift+Enter", "infinity", also="Ctrl+Shift+Return"),
@@ -116,7 +124,8 @@ def build_menus(window: QMainWindow, do: Mapping[str, Callable[[], object]]) -> 
             group = command.group
             if command.menu and command.menu not in submenus:
                 submenus[command.menu] = menu.addMenu(command.menu)
-                set_icon(submenus[command.menu].menuAction(), command.icon)
+                if command.icon:
+                    set_icon(submenus[command.menu].menuAction(), command.icon)
             within = submenus.get(command.menu, menu)
             actions[command.key] = _action(window, within, command, do[command.key])
     return actions

@@ -10,6 +10,7 @@ from sdstudio.ui.entries.model import HistoryModel
 from sdstudio.ui.entry_tools.exchange import Exchange
 from sdstudio.ui.pages.create.canvas import Canvas
 from sdstudio.ui.pages.create.controller import GenerationController
+from sdstudio.ui.pages.create.mask.controller import MaskController
 from sdstudio.ui.pages.create.models.controller import ModelController
 from sdstudio.ui.pages.create.page import CreatePage
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
@@ -53,6 +54,7 @@ class Parts:
     prompt_controller: PromptController
     generation: GenerationController
     queue_controller: QueueController
+    mask_controller: MaskController
     parameters_controller: ParametersController
     paste_controller: PasteController
     model_controller: ModelController

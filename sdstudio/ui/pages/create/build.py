@@ -19,6 +19,7 @@ from sdstudio.ui.pages.create.controller import GenerationController
 from sdstudio.ui.pages.create.generate_forever import Forever
 from sdstudio.ui.pages.create.input_pictures import InputController
 from sdstudio.ui.pages.create.last_picture import LastPicture
+from sdstudio.ui.pages.create.mask.controller import MaskController
 from sdstudio.ui.pages.create.models.controller import ModelController
 from sdstudio.ui.pages.create.page import CreatePage
 from sdstudio.ui.pages.create.panel_head import PanelHead
@@ -47,7 +48,7 @@ class Create:
     queue_controller: QueueController
     model_controller: ModelController
     input_controller: InputController
-    mask_controller: InputController
+    mask_controller: MaskController
     parameters_controller: ParametersController
     paste_controller: PasteController
     last_picture: LastPicture
@@ -76,10 +77,14 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
     )
     pictures = InputPictures(services.paths)
     input_controller = InputController(services, shell, widgets.panel, widgets.canvas, pictures, actions)
-    input_controller.brought.connect(parameters_controller.tell_input)
-    mask_controller = InputController(services, shell, widgets.panel, widgets.canvas, pictures, actions, MASK)
-    for each in (input_controller, mask_controller):
-        each.told.connect(widgets.status.rest)
+    input_controller.told.connect(widgets.status.rest)
+    mask_controller = _paint(services, shell, widgets, page, input_controller, pictures, actions)
+    ways = [("Edit", mask_controller.paint)]
+    input_controller.brought.connect(
+        lambda change, name, lost: parameters_controller.tell_input(change, name, lost, ways)
+    )
+    generation.before_submitting = lambda request: mask_controller.keep(MASK.picture_in(request))
+    generation.view_of = lambda: mask_controller.view
     paste_controller = PasteController(page, widgets.editor, tasks, shell.over)
     paste_controller.take = input_controller.use_offer
     for stop in (last_picture.stop, input_controller.stop, mask_controller.stop, paste_controller.stop):
@@ -122,6 +127,15 @@ def _build_widgets(services: Services, shell: Shell, actions: EntryActions, mess
 
     shell.models_read.connect(show_models)  # before whatever asks for the model that is drawn with
     return CreateWidgets(editor, prompts, panel, canvas, browser, model, queue_panel, status_line, message)
+
+
+def _paint(
+    services: Services, shell: Shell, widgets: CreateWidgets, page: CreatePage, inputs: InputController,
+    pictures: InputPictures, actions: EntryActions,
+) -> MaskController:  # fmt: skip
+    controller = MaskController(services, shell, widgets.panel, widgets.canvas, page.stage, inputs, pictures)
+    actions.handle("edit", lambda entries: controller.edit(entries[0]))
+    return controller
 
 
 def _generate_forever(

@@ -52,6 +52,8 @@ class Canvas(QWidget):
     example_chosen = Signal(str)
     #: Another entry is shown; carries it, or None.
     entry_changed = TypedSignal[Entry | None]()
+    #: The user wants to see a picture, or the one that is made.
+    looked = Signal()
 
     def __init__(self, actions: EntryActions, tasks: TaskRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -184,6 +186,7 @@ class Canvas(QWidget):
     def follow(self) -> None:
         """Show the running job, or the next one when it starts."""
         self._followed = True
+        self.looked.emit()
         if self._job is not None:
             self._show_place()
             if self._last_event is not None:
@@ -193,6 +196,7 @@ class Canvas(QWidget):
     def show_entry(self, entry: Entry) -> None:
         """Show a picture of the history."""
         self._followed = self._job is None
+        self.looked.emit()
         self.strip.begin(0)
         self._show(entry)
         self._update_live()

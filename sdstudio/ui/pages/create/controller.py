@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import HistoryError, InvalidRequest, StudioError
 from sdstudio.core.events import EngineStatus, Notice
-from sdstudio.core.request.request import RunOptions
+from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.history.store import Entry
 from sdstudio.jobs.progress import Progress, in_whole, progress_of
 from sdstudio.jobs.queue import Group, Job, JobState
@@ -24,6 +24,7 @@ from sdstudio.ui.pages.create.widgets import CreateWidgets
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.choose_folder import choose_folder
 from sdstudio.ui.widgets.desktop import reveal
+from sdstudio.ui.widgets.picture_view import PictureView
 from sdstudio.ui.widgets.status_line import STARTING
 
 IN_MEMORY: Final = "kept in memory."
@@ -49,6 +50,10 @@ class GenerationController(QObject):
         self._engine_stands = False
         self._whole: Group | None = None
         self._before = 0
+        #: Is shown what is about to be submitted; may raise StudioError.
+        self.before_submitting: Callable[[GenerationRequest], object] = lambda _request: None
+        #: Returns the picture that is seen in the middle.
+        self.view_of: Callable[[], PictureView] = lambda: widgets.canvas.view
         #: Returns the group whose place in the queue the next press of Generate takes, ``None`` for the end.
         self.replaces: Callable[[], int | None] = lambda: None
         self._loaded = ""
@@ -78,12 +83,12 @@ class GenerationController(QObject):
     @property
     def commands(self) -> dict[str, Callable[[], object]]:
         """What it does for which key of the menus."""
-        widgets, view = self._widgets, self._widgets.canvas.view
+        widgets = self._widgets
         return {
-            "fit": view.fit,
-            "actual_size": lambda: view.zoom_to(1.0),
-            "zoom_in": lambda: view.zoom_by(1.25),
-            "zoom_out": lambda: view.zoom_by(0.8),
+            "fit": lambda: self.view_of().fit(),
+            "actual_size": lambda: self.view_of().zoom_to(1.0),
+            "zoom_in": lambda: self.view_of().zoom_by(1.25),
+            "zoom_out": lambda: self.view_of().zoom_by(0.8),
             "generate": widgets.editor.generate_button.click,
             "forever": widgets.editor.forever_button.click,
             "cancel": self.cancel,
@@ -108,7 +113,9 @@ class GenerationController(QObject):
         """Submit what the prompts stand for: a job for each text; the first runs first."""
         panel, editor = self._widgets.panel, self._widgets.editor
         options = panel.options()
-        shares = self._widgets.prompt_controller.shares(panel.request(editor.prompt, editor.negative_prompt), options)
+        request = panel.request(editor.prompt, editor.negative_prompt)
+        self.before_submitting(request)
+        shares = self._widgets.prompt_controller.shares(request, options)
         return self._controller.submit_shares(shares, options.batch_size, self.replaces())[0]
 
     def cancel(self) -> None:

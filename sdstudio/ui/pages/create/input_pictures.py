@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -53,8 +54,9 @@ class InputController(QObject):
 
     #: A line for the status bar.
     told = Signal(str)
-    #: A picture that came from elsewhere on the page became the input picture: the `Change`, None for none, its name.
-    brought = TypedSignal[Change | None, str]()
+    #: A picture that came from elsewhere on the page became the input picture: the `Change`, None for none, its name,
+    #: and what went with the one before, "" for nothing.
+    brought = TypedSignal[Change | None, str, str]()
 
     def __init__(
         self, services: Services, shell: Shell, panel: ParameterPanel, canvas: Canvas, pictures: InputPictures,
@@ -74,8 +76,11 @@ class InputController(QObject):
         self._editor = editor
         self._number = 0
         self._change: Change | None = None
+        self._lost = ""
         self._seen: OrderedDict[str, Seen] = OrderedDict()
         self._stopped = False
+        #: Takes away what belongs to the picture before, and returns what was done; ``None`` where nothing does.
+        self.left_behind: Callable[[], Change | None] = lambda: None
         editor.offered.connect(self.take)
         editor.look_wanted.connect(self._look)
         editor.edited.connect(lambda: editor.offer_undo(False))
@@ -90,11 +95,15 @@ class InputController(QObject):
         """Begin nothing more in the background: the window closes."""
         self._stopped = True
 
-    def use_entry(self, entry: Entry) -> None:
-        """Let the next pictures begin from one of the history. Raises: HistoryError."""
+    def use_entry(self, entry: Entry, then: Callable[[], object] | None = None) -> None:
+        """Let the next pictures begin from one of the history; ``then`` is done once it is there.
+
+        Raises:
+            HistoryError: It was blocked.
+        """
         if entry.recipe.blocked:
             raise HistoryError(f"Picture {entry.id}: it was blocked, there is nothing to begin from.")
-        self._bring(Offer(entry.path, entry_id=entry.id))
+        self._bring(Offer(entry.path, entry_id=entry.id), then)
 
     def use_file(self, path: Path) -> None:
         """Let the next pictures begin from a file."""
@@ -104,17 +113,18 @@ class InputController(QObject):
         """Let the next pictures begin from one that was pasted elsewhere on the page."""
         self._bring(offer)
 
-    def _bring(self, offer: Offer) -> None:
+    def _bring(self, offer: Offer, then: Callable[[], object] | None = None) -> None:
         self._shell.attention_wanted.emit()
         self._panel.show_field(self._role.field)
-        self.take(offer, is_brought=True)
+        self.take(offer, is_brought=True, then=then)
 
-    def take(self, offer: Offer, is_brought: bool = False) -> None:
+    def take(self, offer: Offer, is_brought: bool = False, then: Callable[[], object] | None = None) -> None:
         """Keep an offered picture, and put it into the field once it is whole.
 
         Args:
             offer: The picture.
             is_brought: It was given elsewhere than at the field, and what became of it is to be told.
+            then: Is done once it is in the field.
         """
         if offer.path is None and offer.image is None:
             self._field.show_error("Clipboard: there is no picture on it.", "Copy a picture, or its file, first.")
@@ -127,7 +137,7 @@ class InputController(QObject):
         self._tasks.run(
             "Taking an input picture in",
             lambda _task: _kept(self._pictures, self._history, offer),
-            partial(self._on_kept, self._number, offer.count, is_brought),
+            partial(self._on_kept, self._number, offer.count, is_brought, then),
             partial(self._on_not_kept, self._number),
             urgent=True,
         )
@@ -137,18 +147,23 @@ class InputController(QObject):
         seen = self._seen.get(INIT.picture_in(request))
         return None if seen is None else fitted(seen.small, request.width, request.height, request.init_fit)
 
-    def _on_kept(self, number: int, count: int, is_brought: bool, came: tuple[KeptPicture, Seen]) -> None:
+    def _on_kept(
+        self, number: int, count: int, is_brought: bool, then: Callable[[], object] | None,
+        came: tuple[KeptPicture, Seen],
+    ) -> None:  # fmt: skip
         kept, seen = came
         if number != self._number or not self._editor.is_busy:
             return  # another was offered meanwhile, or it is not wanted any more
         self._remember(kept.id, seen)
         self._editor.show_busy(False)
-        self._change = None
+        self._change, self._lost = None, ""
         self._editor.take(kept.id)
         if is_brought:
-            self.brought.emit(self._change, seen.name)
+            self.brought.emit(self._change, seen.name, self._lost)
         if count > 1:
             self.told.emit(f"{count} pictures came: the first is the {self._role.title.lower()}")
+        if then is not None:
+            then()
 
     def _on_not_kept(self, number: int, error: StudioError) -> None:
         if number == self._number and self._editor.is_busy:
@@ -189,10 +204,23 @@ class InputController(QObject):
     def _on_left(self, before: str) -> None:
         now = self._editor.value()
         what = "removed" if not now else "replaced" if before else "added"
-        self._change = Change(
-            f"{self._role.title} {what}", lambda: self._editor.set_value(before), lambda: self._editor.set_value(now)
-        )
-        self._undos.push(self._change)
+        lost = self.left_behind()
+        self._lost = lost.said if lost is not None else ""
+
+        def undo() -> None:
+            self._editor.set_value(before)
+            if lost is not None:
+                lost.undo()
+
+        def redo() -> None:
+            self._editor.set_value(now)
+            if lost is not None and lost.redo is not None:
+                lost.redo()
+
+        self._change = change = Change(f"{self._role.title} {what}", undo, redo)
+        self._undos.push(change)
+        if lost is not None:
+            self._shell.say(lost.said, "info", [("Undo", lambda: self._undos.undo(change))])
         self._editor.offer_undo(bool(before))
 
     # the size

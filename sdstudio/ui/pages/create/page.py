@@ -7,7 +7,7 @@ from typing import Final
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QAbstractButton, QDockWidget, QFrame, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QDockWidget, QFrame, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from sdstudio.ui.entries.browser import HistoryBrowser
 from sdstudio.ui.pages.create.canvas import Canvas
@@ -41,7 +41,10 @@ class CreatePage(QMainWindow):
         column = QVBoxLayout(middle)
         column.setContentsMargins(GRID, 0, GRID, GRID)
         column.setSpacing(GRID // 2)
-        column.addWidget(canvas, 1)
+        #: Shows the canvas, or what is painted on in its place.
+        self.stage = QStackedWidget(middle)
+        self.stage.addWidget(canvas)
+        column.addWidget(self.stage, 1)
         column.addWidget(editor)
         #: Takes the keys when the page is opened. No focus proxy: Tab would go from the page to it, past all before it.
         self.first: QWidget = editor.prompt_edit

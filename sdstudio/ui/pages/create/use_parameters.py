@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -114,9 +114,9 @@ class ParametersController(QObject):
         request = recipe.request.model_copy(update=kept)
         self.use_reading(replace(reading, recipe=recipe.model_copy(update={"request": request})), name)
 
-    def tell_input(self, change: Change | None, name: str) -> None:
-        """Say that a picture became the input picture."""
-        self._acts.tell(change, f"The next pictures begin from {name}.")
+    def tell_input(self, change: Change | None, name: str, lost: str, more: Sequence[MessageAction] = ()) -> None:
+        """Say that a picture became the input picture, and what went with the one before."""
+        self._acts.tell(change, f"The next pictures begin from {name}. {lost}".rstrip(), "info", more)
 
     # inside
 

@@ -1,0 +1,54 @@
+"""What is in the hand: which tool, how wide and how hard, and how a key or the wheel changes that."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PySide6.QtCore import QObject, Signal
+
+from sdstudio.ui.pages.create.mask.rows import TOOL_BY_KEY, MaskTool
+
+SIZES_PX: Final = range(1, 1001)
+FIRST_SIZE_PX: Final = 64
+_FACTOR: Final = 1.15
+HARDNESS_STEP: Final = 10
+"""In percent, as everything of hardness that is shown."""
+
+
+class Hand(QObject):
+    """What is painted with."""
+
+    #: The tool, its size or its hardness is another.
+    changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.tool: MaskTool = TOOL_BY_KEY["brush"]
+        self.size_px = FIRST_SIZE_PX
+        self.hardness = 100
+
+    def take(self, key: str) -> None:
+        """Take a tool."""
+        self.tool = TOOL_BY_KEY[key]
+        self.changed.emit()
+
+    def flip(self) -> None:
+        """Change between brush and eraser."""
+        self.take("brush" if self.tool.key == "eraser" else "eraser")
+
+    def set_size(self, size_px: int) -> None:
+        """Paint as wide as this."""
+        self.size_px = min(max(size_px, SIZES_PX[0]), SIZES_PX[-1])
+        self.changed.emit()
+
+    def resize(self, notches: float) -> None:
+        """Paint wider, or less wide where ``notches`` is below 0."""
+        wanted = round(self.size_px * _FACTOR**notches)
+        if wanted == self.size_px:
+            wanted += 1 if notches > 0 else -1
+        self.set_size(wanted)
+
+    def set_hardness(self, percent: int) -> None:
+        """Paint with an edge as hard as this."""
+        self.hardness = min(max(percent, 0), 100)
+        self.changed.emit()
