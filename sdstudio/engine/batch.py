@@ -31,7 +31,7 @@ from sdstudio.engine.device.memory import MemoryPlan
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.preview import Previewer
 from sdstudio.engine.prompting.checks import diffusers_clip_skip
-from sdstudio.engine.samplers.blending import Blending, begin_from_noise, blending_of
+from sdstudio.engine.samplers.blending import Blending, begin_from_noise
 from sdstudio.engine.samplers.edm import Edm
 from sdstudio.engine.samplers.noise import CPU, generators, understood
 from sdstudio.engine.samplers.schedulers import (
@@ -43,6 +43,7 @@ from sdstudio.engine.samplers.schedulers import (
     row_of,
     seed_noise,
 )
+from sdstudio.engine.samplers.soft_inpainting import blending_of
 from sdstudio.engine.unfinished import Drawn, LastStep, Stopped
 
 NOTHING: Final[Mapping[str, torch.Tensor]] = MappingProxyType({})
@@ -87,10 +88,6 @@ def sample(
     start = family.begin(loaded.pipe, inputs)
     pipe = start.pipe
     blending = blending_of(request, inputs[MASK.field]) if MASK.picture_in(request) else None
-    if start.from_noise:
-        begin_from_noise(scheduler)
-    elif blending is not None:
-        blending.watch(scheduler)
     if plan.autocast:
         keep_format(scheduler)
     previewer = None if preview_every_s is None or own_decode else _previewer(loaded, device, preview_every_s)
@@ -99,6 +96,10 @@ def sample(
     last = LastStep()
     if not own_decode:
         last.watch(scheduler)
+    if start.from_noise:
+        begin_from_noise(scheduler)
+    elif blending is not None:
+        blending.watch(scheduler)  # outermost: whoever looks at the steps sees the picture kept
     kwargs = _pipeline_kwargs(loaded, request, batch)
     if pipe is not loaded.pipe:
         kwargs |= _begun(request, scheduler, start.from_noise)

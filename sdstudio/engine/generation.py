@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import diffusers
+import numpy as np
+import numpy.typing as npt
 import torch
 import transformers
 from PIL import Image
@@ -20,7 +22,8 @@ import sdstudio
 from sdstudio.core.errors import Cancelled, OutOfMemory
 from sdstudio.core.events import Decoding, EventSink, ImageMade, Notice, Unfinished
 from sdstudio.core.models.resolved import ResolvedRequest
-from sdstudio.core.request.input_fields import MASK
+from sdstudio.core.request.input_fields import INIT, MASK
+from sdstudio.core.request.mask_fields import SOFT_INPAINTING
 from sdstudio.core.request.request import UNFINISHED, Recipe
 from sdstudio.engine.batch import Batch, sample
 from sdstudio.engine.device.conditions import conditions
@@ -29,6 +32,7 @@ from sdstudio.engine.device.memory import MemoryPlan, give_back, is_out_of_memor
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver
 from sdstudio.engine.pictures.safety import Safety
+from sdstudio.engine.pictures.soft_mask import changed_share
 from sdstudio.engine.prompting.checks import clip_skip_facts
 from sdstudio.engine.unfinished import Drawn, Stopped
 from sdstudio.engine.vae import Vae
@@ -110,6 +114,8 @@ class Drawing:
         drawn = replace(left.drawn, latents=left.drawn.latents.to(self._device.torch_device))
         batch = Batch(self._seeds, 0, len(self._seeds))
         self._whole_batch = left.batch_size, left.first
+        if self._latents_decide:
+            self._encode()
         self._finish(batch, drawn, left.sampled_s)
 
     def _leave(self, batch: Batch, drawn: Drawn, sampled_s: float, step: int, total: int, done: int = 0) -> None:
@@ -167,10 +173,22 @@ class Drawing:
                 continue
             duration_s = sampled_s + (time.monotonic() - start) / size
             for place, picture in enumerate(pictures, done):
-                shown, reason = self._safety.judged(self._over.finished(picture))
+                shown, reason = self._safety.judged(self._over.finished(picture, self._share(drawn.latents[place])))
                 recipe = self._recipe(batch, place, drawn, decoder.retried or self._retried, duration_s, reason)
                 self._on_event(ImageMade(batch.first + place, shown, recipe))
             done += size
+
+    def _share(self, latents: torch.Tensor) -> npt.NDArray[np.uint8] | None:
+        """Return how much of a picture is laid over the one it was drawn over, where its latents (C, h, w) decide."""
+        if not self._latents_decide:
+            return None
+        tensors = self._inputs[INIT.field][0], latents, self._inputs[MASK.field][0, 0]
+        before, after, mask = (values.cpu().double().numpy() for values in tensors)
+        return changed_share(before, after, mask, self._request)
+
+    @property
+    def _latents_decide(self) -> bool:
+        return self._over.masked is not None and self._request.mask_blending == SOFT_INPAINTING
 
     def _within_memory(self, stage: str, count: int, work: Callable[[], T]) -> T | None:
         """Return ``work()``, or ``None`` when memory ran out and the plan is thriftier now. Raises: OutOfMemory."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from sdstudio.core.request.input_fields import INIT
-from sdstudio.core.request.mask_fields import LATENT_BLENDING
+from sdstudio.core.request.mask_fields import LATENT_BLENDING, SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.families.base import AROUND
 from sdstudio.engine.pictures.input_picture import Enlarge, input_picture, lanczos
@@ -50,12 +50,12 @@ class DrawnOver:
         """Return the mask (h, w) at the size of latents, whose cells have this many pixels a side; all for none."""
         if self.masked is None:
             return np.ones((request.height // side, request.width // side), np.float32)
-        levels = cells(self.masked.change, side)
+        levels = cells(self.masked.change, side, request.mask_blending == SOFT_INPAINTING)
         return np.ceil(levels) if request.mask_blending == LATENT_BLENDING else levels
 
-    def finished(self, drawn: Image.Image) -> Image.Image:
-        """Return the job's picture of what was drawn."""
-        return drawn if self.masked is None else self.masked.finished(drawn)
+    def finished(self, drawn: Image.Image, share: npt.NDArray[np.uint8] | None = None) -> Image.Image:
+        """Return the job's picture of what was drawn, laid over its original by a share of its own size, if any."""
+        return drawn if self.masked is None else self.masked.finished(drawn, share)
 
 
 NOTHING: Final = DrawnOver()

@@ -69,18 +69,25 @@ class MaskedPicture:
         pixels: Pixels = np.asarray(self.seen, np.float32) / WHITE * (1 - share) + GREY * share
         return pixels
 
-    def finished(self, drawn: Image.Image, alpha: Levels | None = None) -> Image.Image:
+    def finished(self, drawn: Image.Image, share: Levels | None = None) -> Image.Image:
         """Return the picture with what was drawn set back, its colours matched to those around it.
 
         Args:
             drawn: As large as `seen`.
-            alpha: Its share in place of the picture's own, of the original's size.
+            share: How much of it is laid over the picture, of the same size, in place of `alpha`; where that is 0
+                nothing is all the same.
         """
-        return self.composed(matched(drawn, self.seen, self.change), alpha)
+        colours = matched(drawn, self.seen, self.change)
+        return self.composed(colours, self.alpha if share is None else self.within(share))
 
-    def composed(self, drawn: Image.Image, alpha: Levels | None = None) -> Image.Image:
-        """Return the picture with what was drawn set back as it is."""
-        share = (self.alpha if alpha is None else alpha).astype(np.uint32)[..., None]
+    def within(self, share: Levels) -> Levels:
+        """Return a share of what is drawn at the original's size, and nothing of it where the mask is black."""
+        levels = self.spread_levels(share)
+        return np.where(self.alpha > 0, levels, 0).astype(np.uint8)
+
+    def composed(self, drawn: Image.Image, alpha: Levels) -> Image.Image:
+        """Return the picture with a share of what was drawn laid over it, of the original's size."""
+        share = alpha.astype(np.uint32)[..., None]
         old = np.asarray(self.original)
         new = np.asarray(self.spread(drawn))
         # Half up; there are no halves, since 255 is odd.
@@ -148,15 +155,16 @@ def softened(levels: Levels, blur: int) -> Levels:
     return _rounded(soft)
 
 
-def cells(change: Levels, side: int) -> npt.NDArray[np.float32]:
+def cells(change: Levels, side: int, is_mean: bool = False) -> npt.NDArray[np.float32]:
     """Return a mask (H, W) at the size of latents, 0 to 1: each cell as white as the whitest of its pixels.
 
-    A cell that were sampled could be kept where the new picture is laid over the old one.
+    A cell that were sampled could be kept where the new picture is laid over the old one. With ``is_mean`` it is as
+    white as they are on average.
     """
     height, width = change.shape[0] // side, change.shape[1] // side
     blocks = change[: height * side, : width * side].reshape(height, side, width, side)
-    whitest: Levels = blocks.max(axis=(1, 3))
-    return whitest.astype(np.float32) / np.float32(WHITE)
+    level: npt.NDArray[np.float32] = (blocks.mean((1, 3)) if is_mean else blocks.max((1, 3))).astype(np.float32)
+    return level / np.float32(WHITE)
 
 
 def _whole(source: Image.Image, levels: Levels, request: GenerationRequest, enlarge: Enlarge) -> MaskedPicture:

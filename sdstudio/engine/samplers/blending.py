@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import torch
 
-from sdstudio.core.request.mask_fields import DIFFERENTIAL, LATENT_NOISE, LATENT_NOTHING
-from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.mask_fields import LATENT_NOISE, LATENT_NOTHING
 
 _LEVEL_BETWEEN: Final = ("KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "DPMSolverSDEScheduler")
 """Classes that stand, half-way through a step, at a level that their ``add_noise`` does not know."""
@@ -83,12 +82,6 @@ class DifferentialBlending(Blending):
 
     def _changing(self, done: float) -> torch.Tensor:
         return ((self._change > 0) & (self._change >= 1 - done)).to(self._change)
-
-
-def blending_of(request: GenerationRequest, change: torch.Tensor) -> Blending:
-    """Return how a request keeps what is not masked."""
-    kind = DifferentialBlending if request.mask_blending == DIFFERENTIAL else Blending
-    return kind(change, request.masked_content)
 
 
 def is_between(scheduler: Any) -> bool:

@@ -148,7 +148,7 @@ def test_every_way_is_exact_at_its_edge_in_a_batch_and_again(studio, masked, pic
         assert np.abs(levels(image) - levels(alone)).max() <= 2
     new = Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8))
     exact = np.floor(share * levels(over.spread(new)) + (1 - share) * old + 0.5)
-    assert np.array_equal(levels(over.composed(new)), exact)
+    assert np.array_equal(levels(over.composed(new, over.alpha)), exact)
 
 
 def test_a_batch_split_by_memory_and_a_picture_that_was_cancelled_keep_the_rest(studio, masked, picture, square):
