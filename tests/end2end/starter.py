@@ -13,7 +13,7 @@ from sdstudio.core.events import ImageMade
 from sdstudio.core.models.model import default_request
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
@@ -22,13 +22,13 @@ from sdstudio.library.library import STARTER_KEY, Library
 Draw = Callable[..., list[np.ndarray]]
 
 
-def drawer(home: Path, picture: Path | None = None) -> Draw:
+def drawer(home: Path, picture: Path | None = None, mask: Path | None = None) -> Draw:
     """A function that draws a prompt with the starter's own values: one float array (128, 128, 3) in 0..255 a seed.
 
-    Requests with an ``init_image``, whichever it names, begin from ``picture``.
+    Requests with an ``init_image``, whichever it names, begin from ``picture``, and those with a ``mask`` take that.
     """
     model = Library(StudioPaths(home).create()).find(STARTER_KEY)
-    pictures = {INIT: picture} if picture is not None else {}
+    pictures = {role: path for role, path in ((INIT, picture), (MASK, mask)) if path is not None}
     engine = Engine(Settings(previews=False))
 
     def drawn(prompt: str, seeds: tuple[int, ...] = (1,), **values: Any) -> list[np.ndarray]:
