@@ -118,7 +118,7 @@ class Studio:
     def tidy_up(self, kept: Path | None) -> None:
         """Put right, in the background, what the last run may have left; ``kept`` is a damaged database set aside."""
 
-        def told(recovery: Recovery) -> None:
+        def show(recovery: Recovery) -> None:
             message = str(replace(recovery, kept=kept))
             if message:
                 self.shell.say(message, "warning" if kept else "info")
@@ -128,7 +128,7 @@ class Studio:
         if self.history.read_only:
             self.shell.say(READ_ONLY.format(self.paths.home), "warning")
             return
-        self.tasks.run("Tidying up after the last run", lambda _task: self.history.recover(), told)
+        self.tasks.run("Tidying up after the last run", lambda _task: self.history.recover(), show)
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         StudioError: The history cannot be used; the data folder is free again.
     """
     from sdstudio.background.controller import JobController  # noqa: PLC0415
-    from sdstudio.background.model_works import Workshop  # noqa: PLC0415
+    from sdstudio.background.model_works import ModelWorkRunner  # noqa: PLC0415
     from sdstudio.background.tasks import TaskRunner  # noqa: PLC0415
     from sdstudio.background.worker import Worker  # noqa: PLC0415
     from sdstudio.core.settings import Settings  # noqa: PLC0415 (a tenth of a second, with pydantic)
@@ -246,9 +246,9 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         controller = JobController(worker, queue, library.find, check=resolver.check, parent_of=resolver.parent_of)
         tasks = TaskRunner()
         tasks.hold()
-        workshop = Workshop(tasks, library.hash_asset, _real_works, tasks)
+        model_work = ModelWorkRunner(tasks, library.hash_asset, _real_works, tasks)
         with without_style_sheet(entrance.app):
-            services = Services(paths, library, history, controller, tasks, workshop)
+            services = Services(paths, library, history, controller, tasks, model_work)
             shell = build_window(window, services, settings)
         apply_theme(entrance.app, settings.theme, settings.font_size)
         paint_now(window)

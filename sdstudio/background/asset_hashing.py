@@ -22,7 +22,7 @@ from sdstudio.library.library import Library
 
 log = logging.getLogger(__name__)
 
-_TELL_EVERY_S: Final = 0.2
+_EMIT_EVERY_S: Final = 0.2
 _REST_S: Final = 0.25
 
 
@@ -59,7 +59,7 @@ class AssetHasher(QObject):
     #: Nothing is left to do, or it was stopped.
     ended = Signal()
     _hashed = TypedSignal[Asset]()
-    _told = TypedSignal[HashingProgress]()
+    _moved = TypedSignal[HashingProgress]()
     _ended = TypedSignal[threading.Event]()
 
     def __init__(self, library: Library, is_busy: Callable[[], bool], parent: QObject | None = None) -> None:
@@ -70,7 +70,7 @@ class AssetHasher(QObject):
         self._thread: threading.Thread | None = None
         self._leaving: list[threading.Thread] = []
         self._hashed.connect(self.hashed, Qt.ConnectionType.QueuedConnection)
-        self._told.connect(self.progressed, Qt.ConnectionType.QueuedConnection)
+        self._moved.connect(self.progressed, Qt.ConnectionType.QueuedConnection)
         self._ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
 
     @property
@@ -118,7 +118,7 @@ class AssetHasher(QObject):
                     self._rest(cancel)
                     if clock.is_time():
                         read = before + round(part * size)
-                        self._told.emit(HashingProgress(at, len(waiting), read / whole, clock.seconds_left(read)))
+                        self._moved.emit(HashingProgress(at, len(waiting), read / whole, clock.seconds_left(read)))
 
                 try:
                     self._hashed.emit(self._library.hash_asset(asset, tell, cancel))
@@ -143,22 +143,22 @@ class AssetHasher(QObject):
 
 
 def is_hashed(asset: Asset) -> bool:
-    """Say whether all hashes of an asset are known."""
+    """Return whether all hashes of an asset are known."""
     return bool(asset.sha256 and (asset.body_sha256 or not asset.kind_row.body_hash))
 
 
 class _Clock:
-    """When to tell, and how long the rest will take."""
+    """When progress is due, and how long the rest will take."""
 
     def __init__(self, whole: int) -> None:
         self._whole = whole
-        self._began = self._told = time.monotonic()
+        self._began = self._emitted = time.monotonic()
 
     def is_time(self) -> bool:
         now = time.monotonic()
-        if now - self._told < _TELL_EVERY_S:
+        if now - self._emitted < _EMIT_EVERY_S:
             return False
-        self._told = now
+        self._emitted = now
         return True
 
     def seconds_left(self, done: int) -> float | None:

@@ -1,4 +1,4 @@
-"""What the window asks of the queue: submit, cancel, try again, pause; and what it hears back, on the main thread."""
+"""What the window asks of the queue: submit, cancel, try again, pause; and the signals back, on the main thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sdstudio.jobs.queue import Group, Job, JobQueue, JobState, TakenOff
 
 
 class JobController(QObject):
-    """The queue as the window sees it. Lives on the main thread; what the worker tells is at ``worker``.
+    """The queue as the window sees it. Lives on the main thread; the worker's signals are at ``worker``.
 
     Jobs that a crash left running are marked interrupted; when others still wait, the queue starts paused, so that
     nothing runs again by itself that may have taken the program down. When none of those waits any more, it goes on.
@@ -30,7 +30,7 @@ class JobController(QObject):
         queue: The one the worker takes its jobs from.
         find_model: Request's model -> model; raises ModelError.
         check: Raises InvalidRequest for what a request names and its model cannot take.
-        parent_of: Says which entry of the history a request begins from.
+        parent_of: Returns the entry of the history that a request begins from.
 
     Raises:
         HistoryError: The queue cannot be read.
@@ -83,7 +83,7 @@ class JobController(QObject):
         checked = self._checked(request)
         parent_id = parent_id if parent_id is not None else self._parent(checked)
         job = self._queue.submit(checked, seeds_for(checked, options.count), options.batch_size, parent_id)
-        self._told()
+        self._emit_queue()
         return job
 
     def submit_shares(
@@ -106,7 +106,7 @@ class JobController(QObject):
             jobs = self._queue.submit_all(checked, batch_size, parent_id)
         else:
             jobs, _taken = self._queue.replace(instead_of, checked, batch_size, parent_id)
-        self._told()
+        self._emit_queue()
         return tuple(jobs)
 
     def duplicate(self, group_id: int) -> tuple[Job, ...]:
@@ -122,7 +122,7 @@ class JobController(QObject):
         shift = seeds_for(group.jobs[0].request, 1)[0] if is_random else 0
         work = [(job.request, [(seed + shift) % (SEED_MAXIMUM + 1) for seed in job.seeds]) for job in group.jobs]
         jobs = self._queue.submit_all(work, group.jobs[0].batch_size, group.jobs[0].parent_id)
-        self._told()
+        self._emit_queue()
         return tuple(jobs)
 
     def _parent(self, request: GenerationRequest) -> int | None:
@@ -148,7 +148,7 @@ class JobController(QObject):
     def cancel(self, job_id: int) -> None:
         """Stop a running job or take a waiting one out of the queue. Raises: HistoryError."""
         self.worker.cancel(job_id)
-        self._told()
+        self._emit_queue()
 
     def cancel_group(self, group_id: int) -> None:
         """Stop what runs of a group and cancel what waits of it; both stay on the list. Raises: HistoryError."""
@@ -167,7 +167,7 @@ class JobController(QObject):
             for job in self._queue.jobs(limit=0):
                 if job.group_id in group_ids:
                     self.worker.cancel(job.id)
-        self._told()
+        self._emit_queue()
 
     def retry(self, group_id: int) -> None:
         """Let what failed, was cancelled or interrupted of a group wait again, for the pictures it still lacks.
@@ -177,14 +177,14 @@ class JobController(QObject):
         """
         if not self._queue.retry(group_id):
             raise StudioError(f"Job = {group_id}: only one that failed or was cancelled can be run again.")
-        self._told()
+        self._emit_queue()
 
     def can_keep(self, job_id: int) -> bool:
         """Whether what a cancelled job was drawing is still in memory."""
         return job_id in self.worker.unfinished
 
     def keep(self, job_id: int) -> None:
-        """Decode what a cancelled job was drawing and save it; `Worker.kept` tells of it. Raises: HistoryError."""
+        """Decode what a cancelled job was drawing and save it; `Worker.kept` is emitted then. Raises: HistoryError."""
         self.worker.keep(self._queue.get(job_id))
 
     def take_off(self, job_ids: Sequence[int]) -> list[TakenOff]:
@@ -206,12 +206,12 @@ class JobController(QObject):
             self._set_paused(True)
             self._paused_for_them = True
         self._queue.put_back(taken)
-        self._told()
+        self._emit_queue()
 
     def arrange(self, job_ids: Sequence[int]) -> None:
         """Let waiting jobs run in this order, at the places they share. Raises: HistoryError."""
         self._queue.arrange(job_ids)
-        self._told()
+        self._emit_queue()
 
     def group(self, group_id: int) -> Group | None:
         """Return the jobs of one press of Generate. Raises: HistoryError."""
@@ -247,10 +247,10 @@ class JobController(QObject):
         self.worker.configure(settings)
 
     def _taken(self, taken: list[TakenOff]) -> list[TakenOff]:
-        self._told()
+        self._emit_queue()
         return taken
 
-    def _told(self) -> None:
+    def _emit_queue(self) -> None:
         jobs = self.jobs()
         if self._paused_for_them and not any(job.is_waiting and job.id in self._waiting_before for job in jobs):
             self._paused_for_them = False

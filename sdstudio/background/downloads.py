@@ -134,7 +134,7 @@ class Downloads(QObject):
         return len(found)
 
     def ask(self, wish: Wish, at_once: bool = False) -> int:
-        """Find out what a wish means; then wait for `start`, or start ``at_once``. Return its id."""
+        """Find out what is to be fetched for a wish; then wait for `start`, or start ``at_once``. Return its id."""
         row = self._new(wish, DownloadState.ASKING)
         self._ask(row, at_once)
         return row.id
@@ -322,7 +322,7 @@ class Downloads(QObject):
                     discard(staged)
             return
         if staged is not None and staged.target.exists() and not staged.folder.exists():
-            self._on_arrived(number, staged.target)  # it was whole when the wish to stop came
+            self._on_arrived(number, staged.target)  # it was whole when it was to be stopped
         elif number in self._again:
             self._again.discard(number)
             self._fetch(row)

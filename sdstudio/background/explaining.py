@@ -26,11 +26,11 @@ class Explanation:
 
 
 class Explainer(QObject):
-    """Explains one picture at a time; the newest wish counts. Lives on the main thread."""
+    """Explains one picture at a time, the one that was asked for last. Lives on the main thread."""
 
     #: A picture is about to be drawn again: its Entry.
     begun = TypedSignal[Entry]()
-    #: The engine told something meanwhile: an EngineEvent.
+    #: The engine emitted an event meanwhile.
     progressed = TypedSignal[EngineEvent]()
     #: It is done: an Explanation.
     explained = TypedSignal[Explanation]()
@@ -63,7 +63,7 @@ class Explainer(QObject):
             self._worker.withdraw(run)
             self.finished.emit()
 
-    def _told(self, run: _Run, event: EngineEvent) -> None:
+    def _on_event(self, run: _Run, event: EngineEvent) -> None:
         if run is self._current:
             self.progressed.emit(event)
 
@@ -79,7 +79,7 @@ class Explainer(QObject):
 
 
 class _Run:
-    """One picture, an errand."""
+    """One picture, an engine task."""
 
     title = "Explaining a picture"
     is_kept = False
@@ -99,7 +99,7 @@ class _Run:
             if isinstance(event, GuidanceStep):
                 steps.append(event)
             else:
-                tools.post(lambda told: self._explainer._told(self, told), event)
+                tools.post(lambda event: self._explainer._on_event(self, event), event)
 
         drawn = tools.redrawer.explain(self._entry.recipe, on_event, cancel)
         if not steps:
@@ -107,5 +107,5 @@ class _Run:
         self.explanation = Explanation(self._entry, tuple(steps), drawn.pixels)
 
     def ended(self, error: StudioError | None) -> None:
-        """Tell the explainer."""
+        """Pass the end on to the explainer."""
         self._explainer._ended(self, error)

@@ -1,4 +1,4 @@
-"""When folders with models change: told once they have been quiet for a moment, for a download changes them often.
+"""When folders with models change: reported after a moment without changes, because a download changes them often.
 
 Every folder that was looked into is watched by itself, since Qt watches no trees. Where the system allows no more
 watches, the rest is not watched, and *Rescan folders* is there.
@@ -47,7 +47,7 @@ class FolderWatch(QObject):
             self._watcher.addPaths(new)
 
     def stop(self) -> None:
-        """Tell nothing any more."""
+        """Report nothing any more."""
         self._quiet.stop()
         if self._watcher.directories():
             self._watcher.removePaths(self._watcher.directories())

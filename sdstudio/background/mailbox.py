@@ -14,7 +14,7 @@ from sdstudio.core.events import EngineStatus, Enlarging, ModelLoading, StepDone
 from sdstudio.jobs.runner import JobEvent
 
 _REPLACED: Final = (ModelLoading, Enlarging)
-"""Of these, told one after the other, the last says all."""
+"""Of several of these in a row, only the last one is needed."""
 
 
 class Mailbox(QObject):
@@ -36,7 +36,7 @@ class Mailbox(QObject):
 
     def post(self, emit: Callable[[Any], None], payload: Any) -> None:
         """Have ``emit(payload)`` called on the main thread, after everything posted before."""
-        if self._closed:  # a thread that outlives its window has nobody to tell
+        if self._closed:  # a thread may outlive its window
             return
         with self._lock:
             replaced = self._replace(emit, payload)
@@ -52,7 +52,7 @@ class Mailbox(QObject):
             if merged is not None:
                 self._items[place] = (emit, merged)
                 return True
-            if not isinstance(waiting, EngineStatus):  # a status tells nothing about the order of anything else
+            if not isinstance(waiting, EngineStatus):  # a status may be delivered before or after anything else
                 return False
         return False
 
@@ -70,7 +70,7 @@ class Mailbox(QObject):
 
 
 def _merged(old: Any, new: Any) -> Any:
-    """Return the one payload that says all of two, ``None`` when both have to be told."""
+    """Return the one payload that holds all of two, ``None`` when both have to be delivered."""
     if isinstance(old, EngineStatus) and isinstance(new, EngineStatus):
         return new
     if not (isinstance(old, JobEvent) and isinstance(new, JobEvent) and old.job_id == new.job_id):

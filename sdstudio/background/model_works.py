@@ -1,4 +1,4 @@
-"""Merges and conversions in the background lane, one after the other's wish, for a window that does not know torch."""
+"""Merges and conversions in the background, for a window that does not import torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdstudio.core.models.work import ConvertOrder, MergeOrder, ModelWorks, Work
 from sdstudio.jobs.model_orders import HashAsset, carried_out
 
 
-class Workshop(QObject):
+class ModelWorkRunner(QObject):
     """Carries orders out.
 
     Args:
@@ -40,15 +40,15 @@ class Workshop(QObject):
         self._make_works = make_works
 
     def begin(self, order: MergeOrder | ConvertOrder, inputs: Sequence[Asset]) -> Task[WorkReport]:
-        """Begin an order; the task tells how far it is and how it ended, with a WorkReport or a StudioError."""
+        """Begin an order; the task emits its progress, then a WorkReport or a StudioError."""
         given = tuple(inputs)
 
         def work(task: TaskContext) -> WorkReport:
             if task.cancelled_event.is_set():
                 raise Cancelled
             works = self._make_works()
-            return carried_out(works, order, given, self._hash_asset, task.tell, task.cancelled_event)
+            return carried_out(works, order, given, self._hash_asset, task.report, task.cancelled_event)
 
-        # Failures are told where the order was given, and only there.
+        # The dialog that gave the order shows failures, and nothing else does.
         title = f"{'Merging' if isinstance(order, MergeOrder) else 'Converting'} to {order.target.name}"
         return self._tasks.run(title, work, self.made.emit, lambda _error: None, asked_for=True)

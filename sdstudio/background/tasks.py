@@ -32,8 +32,8 @@ class TaskContext:
         self.cancelled_event = threading.Event()
         self._on_progress = on_progress
 
-    def tell(self, fraction: float) -> None:
-        """Say how far the work is; raises `Cancelled` when it is to stop."""
+    def report(self, fraction: float) -> None:
+        """Report how far the work is, 0 to 1; raises `Cancelled` when it is to stop."""
         if self.cancelled_event.is_set():
             raise Cancelled
         self._on_progress(fraction)

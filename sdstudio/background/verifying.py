@@ -19,7 +19,7 @@ from sdstudio.jobs.engine_tasks import TaskTools
 from sdstudio.jobs.runner import JobEvent
 
 NO_JOB: Final = 0
-"""Job id of what the engine tells while it verifies: jobs begin at 1."""
+"""Job id of the engine's events while it verifies: jobs begin at 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Verifier(QObject):
 
     #: A picture is being drawn again: its Entry.
     begun = TypedSignal[Entry]()
-    #: The engine told something meanwhile: a JobEvent.
+    #: The engine emitted an event meanwhile.
     progressed = TypedSignal[JobEvent]()
     #: A picture was compared, or could not be: Verified.
     verified = TypedSignal[Verified]()
@@ -61,7 +61,7 @@ class Verifier(QObject):
         return len(self._waiting)
 
     def cancel(self) -> None:
-        """Stop; what is verified already stays told."""
+        """Stop; what is verified already stays."""
         for one in list(self._waiting):
             if self._worker.withdraw(one):
                 self._ended(one, None)
@@ -76,7 +76,7 @@ class Verifier(QObject):
 
 
 class _Verification:
-    """One picture's verification, an errand."""
+    """One picture's verification, an engine task."""
 
     title = "Verifying a picture"
     is_kept = False
@@ -97,5 +97,5 @@ class _Verification:
         tools.post(self._verifier.verified.emit, Verified(self.entry, verdict))
 
     def ended(self, error: StudioError | None) -> None:
-        """Tell the verifier."""
+        """Pass the end on to the verifier."""
         self._verifier._ended(self, error)

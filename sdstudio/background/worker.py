@@ -20,7 +20,7 @@ from sdstudio.core.events import EngineStatus, StepDone
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import Entry, History
-from sdstudio.jobs.engine_tasks import Errand, Errands, TaskTools
+from sdstudio.jobs.engine_tasks import EngineTask, EngineTasks, TaskTools
 from sdstudio.jobs.kept import Keeping, KeptPictures
 from sdstudio.jobs.model_hash import ModelHash
 from sdstudio.jobs.queue import Job, JobQueue, JobState
@@ -64,7 +64,7 @@ class Worker(QThread):
     engine_failed = TypedSignal[StudioError]()
     #: A job has begun: the Job.
     job_started = TypedSignal[Job]()
-    #: The engine told something: a JobEvent. Steps not yet delivered are replaced by newer ones.
+    #: The engine emitted an event. Steps not yet delivered are replaced by newer ones.
     job_event = TypedSignal[JobEvent]()
     #: A picture is on disk and in the history: its Entry.
     picture_saved = TypedSignal[Entry]()
@@ -99,7 +99,7 @@ class Worker(QThread):
         self._model_hash = model_hash
         self._resolve = resolve
         self._mailbox = Mailbox(self)
-        self._errands = Errands()
+        self._engine_tasks = EngineTasks()
         self.woken = threading.Event()  # a look at the queue is due
         self._stopping = threading.Event()
         self._runner = JobRunner(
@@ -125,19 +125,19 @@ class Worker(QThread):
                 return True
         return self._queue.cancel_waiting(job_id)
 
-    def ask(self, errand: Errand) -> None:
+    def ask(self, task: EngineTask) -> None:
         """Do something else with the engine, before the next job."""
-        self._errands.add(errand)
+        self._engine_tasks.add(task)
         self.woken.set()
 
-    def withdraw(self, errand: Errand) -> bool:
-        """Stop an errand; True when it had not been begun, and `Errand.ended` will not be called."""
-        return self._errands.cancel(errand)
+    def withdraw(self, task: EngineTask) -> bool:
+        """Stop an engine task; True when it had not been begun, and `EngineTask.ended` will not be called."""
+        return self._engine_tasks.cancel(task)
 
     @property
-    def errands(self) -> tuple[Errand, ...]:
-        """The errand that is being done, and those that wait."""
-        return self._errands.all
+    def engine_tasks(self) -> tuple[EngineTask, ...]:
+        """The engine task that is under way, and those that wait."""
+        return self._engine_tasks.all
 
     def configure(self, settings: Settings) -> None:
         """Take other settings, from the next job on."""
@@ -151,7 +151,7 @@ class Worker(QThread):
             return self._paused
 
     def set_paused(self, paused: bool) -> None:
-        """Begin no further job until told otherwise; a running one goes on."""
+        """Begin no further job until `resume`; a running one goes on."""
         with self._lock:
             self._paused = paused
         self.woken.set()
@@ -184,7 +184,7 @@ class Worker(QThread):
         self._runner.unfinished.forget_all_but(listed)
 
     def keep(self, job: Job) -> None:
-        """Decode and save what a cancelled job was drawing, before the next job; `kept` tells of it."""
+        """Decode and save what a cancelled job was drawing, before the next job; `kept` is emitted then."""
         keep = self._runner.keep
         self.ask(Keeping(job.id, lambda tools, cancel: keep(job, tools.redrawer, cancel), self.kept.emit))
 
@@ -198,7 +198,7 @@ class Worker(QThread):
         with self._lock:
             if self._current is not None:
                 self._current[1].set()
-        self._errands.cancel_all()
+        self._engine_tasks.cancel_all()
         self.woken.set()
         self._mailbox.close()
         return self.wait(int(patience_s * 1000))
@@ -215,11 +215,11 @@ class Worker(QThread):
 
     def run(self) -> None:
         """The thread: the engine, then job after job. Nothing that is raised in here ends it."""
-        with contextlib.suppress(StudioError):  # told already; the first job tries again
+        with contextlib.suppress(StudioError):  # `engine_failed` was emitted; the first job tries again
             self._ready_engine()
         while not self._stopping.is_set():
             self.woken.clear()
-            begun = self._errands.begin()
+            begun = self._engine_tasks.begin()
             if begun is not None:
                 self._do(*begun)
                 continue
@@ -240,14 +240,14 @@ class Worker(QThread):
         if self._engine is not None:
             self._engine.close()
 
-    def _do(self, errand: Errand, cancel: threading.Event) -> None:
+    def _do(self, task: EngineTask, cancel: threading.Event) -> None:
         failure: StudioError | None = None
         try:
             engine = self._ready_engine()
             with self._lock:
                 settings = self._settings
             redrawer = Redrawer(engine, settings, self._find_model, self._resolve, self._model_hash)
-            errand.run(TaskTools(redrawer, self._mailbox.post), cancel)
+            task.run(TaskTools(redrawer, self._mailbox.post), cancel)
         except Cancelled:
             pass
         except StudioError as error:
@@ -258,9 +258,9 @@ class Worker(QThread):
             self._report(error, None)
             failure = StudioError(f"Unexpected error: {one_line(error)}", "This is a bug; the report says more.")
         finally:
-            self._errands.end()
-            self._engine_settings = None  # the engine was left with the errand's own
-        self._mailbox.post(errand.ended, failure)
+            self._engine_tasks.end()
+            self._engine_settings = None  # the engine was left with the task's own
+        self._mailbox.post(task.ended, failure)
         self._tell_status()
 
     def _make(self, job: Job) -> None:
@@ -281,7 +281,7 @@ class Worker(QThread):
             self._tell_status()
 
     def _on_news(self, news: JobNews) -> None:
-        """Pass on what the runner tells, as signals of the main thread."""
+        """Pass on what the runner reports, as signals of the main thread."""
         match news:
             case JobStarted():
                 self._mailbox.post(self.job_started.emit, news.job)

@@ -41,7 +41,7 @@ from sdstudio.cli.context import Studio
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Measure everything and print it; the exit code does not tell whether the promises hold."""
+    """Measure everything and print it; the exit code does not depend on whether the promises hold."""
     busy, processors = psutil.getloadavg()[0], os.cpu_count() or 1
     if busy > processors / 2:
         console.note(f"note: the machine is busy (load {busy:.1f} on {processors} processors): the figures are rough.")

@@ -23,11 +23,11 @@ def tell_when_shown(app: object, window: object) -> None:
         sys.stdout.flush()
 
     class FirstPaint(QObject):
-        told = False
+        painted = False
 
         def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
-            if event.type() == QEvent.Type.Paint and not self.told:
-                self.told = True
+            if event.type() == QEvent.Type.Paint and not self.painted:
+                self.painted = True
                 QTimer.singleShot(0, tell)
             return False
 

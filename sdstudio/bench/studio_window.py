@@ -12,7 +12,7 @@ if __name__ == "__main__":
     kept: list[Studio] = []
 
     def furnish() -> None:
-        """Go on as the program does, and tell when everything has been drawn."""
+        """Go on as the program does, and print when everything has been drawn."""
         kept.append(furnished(entrance))
         collect_again()
         sys.stdout.write(READY + "\n")

@@ -39,7 +39,7 @@ class CheckpointSpec:
     size: int = 0
 
 
-# Where nothing tells the prediction, the first of two rows is taken: most SD 2 files are 768-v or made from it.
+# Where nothing shows the prediction, the first of two rows is taken: most SD 2 files are 768-v or made from it.
 CHECKPOINTS: tuple[CheckpointSpec, ...] = (
     CheckpointSpec("sd1", "sd1", "Stable Diffusion 1.x", "StableDiffusionPipeline", 768),
     CheckpointSpec(

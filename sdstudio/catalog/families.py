@@ -47,7 +47,7 @@ class ModelFamily:
         parts: Parts of a model in the diffusers layout that nothing can be drawn without.
         takes: Fields of a request that act on it beyond those that act on every family, and what of `BESIDE_FIELDS`
             it can. What another row takes and this one does not is hidden.
-        text_width: Cross-attention width of its UNet; 0 when it does not tell the family.
+        text_width: Cross-attention width of its UNet; 0 when the family does not follow from it.
         native_size: Side in pixels it was trained at.
         sizes: Presets (width, height) with about the trained number of pixels, the square first.
         preview: Key in ``catalog.previews``; "" when no linear preview is known.

@@ -1,4 +1,4 @@
-"""Distilled models, which draw in a few steps: how their names tell them, and with which values each kind begins.
+"""Distilled models, which draw in a few steps: how their names show it, and with which values each kind begins.
 
 A checkpoint does not say that it is distilled; its name does, or the title in its header. Drawn with the values of its
 family it burns, so it begins with those of the published model cards, which the user may change as all values. Guidance
@@ -33,7 +33,7 @@ class FewSteps:
         title: What the user reads.
         spoken: What a name is searched for, lower case, its words apart by "_".
         values: Request field -> what such a model begins with.
-        special: The same for names that say more, the first that is found.
+        special: The same for names with further words, the first that matches.
     """
 
     key: str
@@ -96,7 +96,7 @@ _ONE_STEP_OF_LIGHTNING: Final = re.compile(r"(?<![\d])1_?step|(?<![a-z\d])x0(?![
 
 
 def few_steps_of(name: str) -> FewSteps | None:
-    """Return how the model of this name was distilled, ``None`` when the name says nothing of it."""
+    """Return how the model of this name was distilled, ``None`` when the name does not show it."""
     spoken = _spoken(name)
     return next((row for row in FEW_STEPS if re.search(row.spoken, spoken)), None)
 

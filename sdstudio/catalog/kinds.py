@@ -77,7 +77,7 @@ class Variant:
     Attributes:
         key: Stable name in `Asset.variant`.
         title: What the user reads.
-        words: Words in its name that tell it, lower case; empty when the header alone tells.
+        words: Words in its name by which it is recognised, lower case; empty when only the header shows it.
         defaults: Request field -> the value such a model wants.
         about: What is the matter with it, for messages; "" for one that draws like its family.
     """

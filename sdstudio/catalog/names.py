@@ -2,7 +2,7 @@
 
 A1111 and ComfyUI name the two apart (A1111 before 1.9 in one: "DPM++ 2M Karras"), InvokeAI in one (``dpmpp_2m_k``). One
 name is not one thing: each program's is looked up among its own first. What gives the same levels and steps by the same
-rule is the same; for the rest there is the nearest, and what is not the same about it is said.
+rule is the same; for the rest there is the nearest, with a sentence about what is not the same.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ class Program:
     Attributes:
         key: Stable name.
         title: What the user reads.
-        signs: Paths inside its folder that tell it; one is enough, and of one written ``a+b`` both must be there.
-        folders: Path inside its folder -> kind of what lies there, "" when the files have to tell.
+        signs: Paths inside its folder that show it; one is enough, and of one written ``a+b`` both must be there.
+        folders: Path inside its folder -> kind of what lies there, "" when it follows from the files.
         lists: Files inside its folder that name further folders, each with its format (`library.scanning.places`).
     """
 

@@ -89,7 +89,7 @@ def _multistep(**config: Any) -> dict[str, Any]:
 
 
 def _in_0_1(config: Mapping[str, Any] | None = None, **changed: Any) -> Mapping[str, Mapping[str, Any]]:
-    """Say what version 0.1 did; with a configuration, that it was diffusers' multistep solver with its own noise."""
+    """Return what version 0.1 did; with a configuration, it was diffusers' multistep solver with its own noise."""
     if config is not None:
         changed |= {
             "class_name": "DPMSolverMultistepScheduler", "config": config, "seeded_noise": False, "takes": (),

@@ -85,7 +85,7 @@ def main(argv: Sequence[str], run_bench: RunBench | None = None) -> int:
 
 
 def _reported(error: Exception) -> StudioError:
-    """Keep a bug's traceback in the log folder and say where."""
+    """Keep a bug's traceback in the log folder and print where it is."""
     path = studio_paths().logs / f"crash-{datetime.now(UTC):%Y%m%d-%H%M%S}.txt"
     report = f"sdstudio {__version__}, Python {sys.version}\n{' '.join(sys.argv)}\n\n{traceback.format_exc()}"
     try:

@@ -1,4 +1,4 @@
-"""How the command line speaks: results on stdout, everything else on stderr, and no traceback when either is closed."""
+"""What the command line writes: results on stdout, all else on stderr, and no traceback when either is closed."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Console:
             self.result("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
     def note(self, text: str) -> None:
-        """Say something about the work, unless asked to be quiet."""
+        """Write a line about the work, unless quiet."""
         if not self.quiet:
             self._write(sys.stderr, _line(text))
 
     def error(self, error: StudioError) -> None:
-        """Say in one line what went wrong and what to do."""
+        """Write in one line what went wrong and what to do."""
         self._write(sys.stderr, f"sdstudio: {_line(str(error))}")
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ NOT_FOR_A_RUN = (
     "theme", "font_size", "previews", "preview_interval_ms", "end_sound", "end_notification", "output_folder",
     "name_pattern", "file_format", "jpeg_quality", "copies_tell", "model_folders",
 )  # fmt: skip
-"""Settings that do not touch what is drawn: the window's, how pictures are kept, and which copies tell what."""
+"""Settings that do not touch what is drawn: the window's, how pictures are kept, which parameters copies hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class HistoryDestination:
         self._noted = ""
 
     def prepare(self) -> None:
-        """Make sure that the history can be written, and say where pictures go. Raises: HistoryError."""
+        """Make sure that the history can be written, and return where pictures go. Raises: HistoryError."""
         self._history.check_writable()
         self._tell()
 
@@ -69,7 +69,7 @@ class HistoryDestination:
         """Nothing to take back."""
 
     def _tell(self) -> None:
-        """Say once why pictures go to the data folder and not where the settings say."""
+        """Print once why pictures go to the data folder and not where the settings say."""
         problem = self._history.placing.problem
         message = "" if problem is None else f"note: {problem.message} Pictures are kept in the data folder meanwhile."
         if message and message != self._noted:
@@ -111,7 +111,7 @@ class PathDestination:
         return self.out.parent if self._is_file else self.out
 
     def prepare(self) -> None:
-        """Make the folder and write a file into it once; access rights alone do not tell what a mount allows."""
+        """Make the folder and write a file into it once; access rights alone do not show what a mount allows."""
         try:
             missing = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
             for folder in reversed(missing):

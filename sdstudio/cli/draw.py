@@ -72,7 +72,7 @@ def draw(console: Console, studio: Studio, order: Order, args: argparse.Namespac
     """Draw an order's pictures, save each as soon as it is made and print its facts.
 
     Raises:
-        StudioError: Anything a user can be told about.
+        StudioError: Anything that can be shown to a user.
         Cancelled: Ctrl-C; the pictures made so far are kept.
     """
     return draw_all(console, studio, [order], args, parent_id)
@@ -167,7 +167,7 @@ def _short(hashing: Future[str]) -> str:
 
 
 def picture_facts(recipe: Recipe, path: Path, entry_id: int | None) -> Mapping[str, Any]:
-    """Return what ``--json`` says about a picture."""
+    """Return what ``--json`` prints about a picture."""
     request = recipe.request
     return {
         "path": str(path),

@@ -6,6 +6,7 @@ import argparse
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from tqdm import tqdm
@@ -80,7 +81,7 @@ def _import(args: argparse.Namespace, console: Console) -> int:
     paths = studio_paths()
     settings, _ = Settings.load(paths.settings)
     library = Library(paths, settings.model_folders)
-    with opened_history(paths) as history, _told(console, "Importing") as (on_progress, cancelled):
+    with opened_history(paths) as history, _progress_shown(console, "Importing") as (on_progress, cancelled):
         report = import_pictures(history, args.paths, on_progress, cancelled)
     for taken in report.taken:
         facts = _taken_facts(taken, library)
@@ -130,7 +131,7 @@ def _export(args: argparse.Namespace, console: Console) -> int:
         raise InvalidRequest("ids", "Nothing to export: no picture was named.", "Give IDs, or --search WORDS.")
     code = 0
     for write in _writers(args, entries, options):
-        with _told(console, "Exporting") as (on_progress, cancelled):
+        with _progress_shown(console, "Exporting") as (on_progress, cancelled):
             report = write(on_progress, cancelled)
         for path in report.written:
             if args.json:
@@ -147,11 +148,11 @@ def _writers(
     args: argparse.Namespace, entries: Sequence[Entry], options: ExportOptions
 ) -> Iterator[Callable[[OnProgress, Callable[[], bool]], ExportReport]]:
     if args.out is not None:
-        yield lambda told, stop: export_folder(entries, args.out, options, told, stop)
+        yield partial(export_folder, entries, args.out, options)
     if args.zip is not None:
-        yield lambda told, stop: export_zip(entries, args.zip, options, told, stop)
+        yield partial(export_zip, entries, args.zip, options)
     if args.contact_sheet is not None:
-        yield lambda told, stop: contact_sheets(entries, args.contact_sheet, options, args.columns, told, stop)
+        yield partial(contact_sheets, entries, args.contact_sheet, options, args.columns)
 
 
 def _chosen(history: History, ids: Sequence[int], words: str | None) -> list[Entry]:
@@ -162,7 +163,7 @@ def _chosen(history: History, ids: Sequence[int], words: str | None) -> list[Ent
 
 
 def _backup(args: argparse.Namespace, console: Console) -> int:
-    with opened_history(studio_paths()) as history, _told(console, "Backing up") as (on_progress, cancelled):
+    with opened_history(studio_paths()) as history, _progress_shown(console, "Backing up") as (on_progress, cancelled):
         report = history.care.back_up(args.path, on_progress, cancelled)
     if args.json:
         console.record({
@@ -175,7 +176,7 @@ def _backup(args: argparse.Namespace, console: Console) -> int:
 
 
 def _check(args: argparse.Namespace, console: Console) -> int:
-    with opened_history(studio_paths()) as history, _told(console, "Checking") as (on_progress, cancelled):
+    with opened_history(studio_paths()) as history, _progress_shown(console, "Checking") as (on_progress, cancelled):
         report = history.care.check(args.repair, args.deep, on_progress, cancelled)
         if cancelled():
             raise Cancelled
@@ -184,7 +185,7 @@ def _check(args: argparse.Namespace, console: Console) -> int:
             console.record(finding.facts())
         else:
             done = f" ({finding.repaired})" if finding.repaired else ""
-            console.result(f"{shown(str(finding.path))}: {finding.said}{done}")
+            console.result(f"{shown(str(finding.path))}: {finding.text}{done}")
     console.note(str(report))
     if report.open and not args.repair:
         console.note("Put right what can be with `sdstudio history check --repair`.")
@@ -206,7 +207,7 @@ def _code(report: ImportReport | ExportReport) -> int:
 
 
 @contextmanager
-def _told(console: Console, doing: str) -> Iterator[tuple[OnProgress, Callable[[], bool]]]:
+def _progress_shown(console: Console, doing: str) -> Iterator[tuple[OnProgress, Callable[[], bool]]]:
     """Show a bar with the time left while work goes on; Ctrl-C stops it after the picture under way."""
     cancel = threading.Event()
     bar = tqdm(

@@ -1,4 +1,4 @@
-"""``sdstudio history verify``: draw pictures again, compare them with their files and say what was different."""
+"""``sdstudio history verify``: draw pictures again, compare them with their files and print what was different."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _tell_error(console: Console, progress: ProgressBars, entry: Entry, error: S
 
 
 def verdict_facts(entry: Entry, verdict: Verdict) -> Mapping[str, Any]:
-    """Return what ``--json`` says about a verdict."""
+    """Return what ``--json`` prints about a verdict."""
     return {
         "id": entry.id,
         "path": str(entry.path),

@@ -45,7 +45,7 @@ def with_inputs(studio: Studio, out: str | None) -> Iterator[Studio]:
 
 
 def _may_be_written(folder: Path) -> bool:
-    """Tell whether files can be put into a folder, which is made when it is missing."""
+    """Return whether files can be put into a folder, which is made when it is missing."""
     there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
     return os.access(there, os.W_OK | os.X_OK)
 

@@ -97,7 +97,7 @@ class ProgressBars:
 
 @contextmanager
 def share_bar(console: Console, title: str) -> Iterator[Callable[[float], None]]:
-    """Show one bar that is told the share done, 0..1, with the time left."""
+    """Show one bar with the time left; what is yielded takes the share that is done, 0..1."""
     bar = tqdm(
         total=1.0, desc=title, bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining} left", file=sys.stderr,
         disable=console.quiet or sys.stderr is None, mininterval=0.1 if console.interactive else 2.0,

@@ -39,7 +39,7 @@ class ShownPicture:
     """What is known when advice is looked for.
 
     Attributes:
-        values: What the panel says, by field, and both prompts.
+        values: The values of the panel, by field, and both prompts.
         model: The chosen model.
         chunks: How many chunks the prompt has; 0 when it is not counted.
         looks: Numbers of the last picture, ``None`` when it was made with other values.
@@ -128,7 +128,7 @@ class Advice:
 
     @property
     def title(self) -> str:
-        """What the button says that does it."""
+        """The title of the button that does it."""
         if "prompt" in self.change:
             return "Move it to the front"
         if {"width", "height"} <= set(self.change):

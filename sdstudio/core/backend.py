@@ -1,4 +1,4 @@
-"""What draws: the local engine, or one elsewhere. Whoever makes pictures knows this and no engine."""
+"""What draws: the local engine, or one elsewhere. Code that makes pictures uses this protocol and no engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Backend(Protocol):
         self, resolved: ResolvedRequest, seeds: Sequence[int], batch_size: int, on_event: EventSink,
         cancel: threading.Event,
     ) -> None:  # fmt: skip
-        """Make one picture for each seed, in their order, and tell everything on the way.
+        """Make one picture for each seed, in their order, and emit an event for everything on the way.
 
         Args:
             resolved: What to draw and with what; the request's own seed is not looked at.
@@ -39,10 +39,10 @@ class Backend(Protocol):
         """Return what the last `generate` was drawing when it was cancelled, once; ``None`` for nothing to keep."""
 
     def keep(self, unfinished: Unfinished, on_event: EventSink, cancel: threading.Event) -> None:
-        """Decode what a cancelled `generate` left, and tell its pictures. Raises as `generate`."""
+        """Decode what a cancelled `generate` left, and emit its pictures. Raises as `generate`."""
 
     def record(self, on: bool) -> None:
-        """Tell a `GuidanceStep` at every step from the next `generate` on, or no longer."""
+        """Emit a `GuidanceStep` at every step from the next `generate` on, or no longer."""
 
     def status(self) -> EngineStatus:
         """Return what it runs on and holds. Never raises."""

@@ -1,4 +1,4 @@
-"""How a loose value is checked against a declared field, and what is said when it is not allowed.
+"""How a loose value is checked against a declared field, and the message when it is not allowed.
 
 Messages read *what = value: what is allowed*, and the hint names the nearest allowed number or the default.
 """

@@ -53,7 +53,7 @@ _NO_DISPLAY_NEEDED: Final = ("offscreen", "minimal", "vnc", "eglfs", "linuxfb", 
 
 
 def has_display() -> bool:
-    """Whether Qt can open a window, or has been told to draw without one (``QT_QPA_PLATFORM=offscreen``)."""
+    """Whether Qt can open a window, or is set to draw without one (``QT_QPA_PLATFORM=offscreen``)."""
     if not sys.platform.startswith("linux"):
         return True
     if os.environ.get("QT_QPA_PLATFORM", "").startswith(_NO_DISPLAY_NEEDED):

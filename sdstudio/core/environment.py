@@ -9,7 +9,7 @@ from typing import Final
 
 _WANTED: Final[Mapping[str, str]] = MappingProxyType(
     {
-        # Without it huggingface_hub tells its server, unasked, which tools and which torch are installed here.
+        # Without it huggingface_hub sends its server, unasked, which tools and which torch are installed here.
         "HF_HUB_DISABLE_TELEMETRY": "1",
         # Its other transport can neither be stopped nor go on with half a file (`library.getting.fetch` can).
         "HF_HUB_DISABLE_XET": "1",
@@ -23,7 +23,7 @@ _UNWANTED: Final = ("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD",)
 
 
 def settle_environment() -> None:
-    """Say what is wanted where the user has not; ``HF_HUB_OFFLINE`` and ``HF_ENDPOINT`` are the user's own."""
+    """Set what the user has not set; ``HF_HUB_OFFLINE`` and ``HF_ENDPOINT`` are the user's own."""
     for name, value in _WANTED.items():
         os.environ.setdefault(name, value)
     for name in _UNWANTED:

@@ -1,4 +1,4 @@
-"""The tree of things that can go wrong in ways a user can be told about.
+"""The tree of errors that can be shown to a user.
 
 ::
 
@@ -25,7 +25,7 @@
         HistoryDamaged          ... because it is corrupt
         HistoryTooNew           ... because a newer version wrote it
       PictureUnreadable         a picture file from anywhere is damaged, too large or no picture
-      TellsTooMuch              a copy would tell what is to be left out
+      TellsTooMuch              a copy would hold what is to be left out
       LockedByOther             another window of the studio has this data folder open
     Cancelled                   (BaseException) the user asked to stop
 
@@ -75,7 +75,7 @@ class ModelAmbiguous(ModelError):
 
 
 class ModelDamaged(ModelError):
-    """A file of the model is missing, truncated or not what its name says."""
+    """A file of the model is missing, truncated or something else than its name shows."""
 
 
 class ModelUnsupported(ModelError):
@@ -116,7 +116,7 @@ class NotOffered(DownloadError):
 
 
 class ServerTroubled(DownloadError):
-    """The server is overloaded or out of order; ``after_s`` is how long it asks to wait, 0 when it does not say."""
+    """The server is overloaded or out of order; ``after_s`` is how long it asks to wait, 0 when it does not ask."""
 
     def __init__(self, message: str, hint: str = "", after_s: float = 0.0) -> None:
         super().__init__(message, hint)
@@ -160,7 +160,7 @@ class PictureUnreadable(StudioError):
 
 
 class TellsTooMuch(StudioError):
-    """A copy of a picture would tell what is to be left out of it; it was not written."""
+    """A copy of a picture would hold what is to be left out of it; it was not written."""
 
 
 class LockedByOther(StudioError):

@@ -1,4 +1,4 @@
-"""What comes up while a picture is made: frozen facts the engine tells, the worker passes on and the window shows."""
+"""What comes up while a picture is made: frozen values that the engine emits and the window shows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ModelLoading:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know about a picture that is made all the same (a prompt that was too long, say)."""
+    """Something the user should know about a picture that is made all the same: that its prompt was too long."""
 
     message: str
     hint: str = ""
@@ -83,7 +83,7 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GuidanceStep:
-    """What the UNet said at one step, told only while an engine records: small pictures of clean latents.
+    """What the UNet predicted at one step, emitted only while an engine records: small pictures of clean latents.
 
     Every picture is float32 (h, w, 3), an eighth of the picture's size; 0..1 is what a screen shows, more is beyond it.
     They follow from the latents by one matrix, so that ``uncond + s * (cond - uncond)`` of the pictures is the picture
@@ -93,9 +93,9 @@ class GuidanceStep:
         step: 1..total.
         total: Calls of the UNet in all.
         noisy: The latents that went in.
-        uncond: Foreseen with the negative prompt, ``None`` where guidance is off.
-        cond: Foreseen with the prompt.
-        guided: Foreseen with both, as it was drawn.
+        uncond: Predicted with the negative prompt, ``None`` where guidance is off.
+        cond: Predicted with the prompt.
+        guided: Both joined by the guidance scale, as it was drawn.
     """
 
     step: int

@@ -75,7 +75,7 @@ def copy_whole(source: Path, path: Path) -> None:
 
 
 def same_bytes(left: Path, right: Path) -> bool:
-    """Tell whether two files hold the same; one that cannot be read is like no other."""
+    """Return whether two files hold the same bytes; one that cannot be read equals no other."""
     try:
         return left.samefile(right) or filecmp.cmp(left, right, shallow=False)
     except (OSError, ValueError):
@@ -92,7 +92,7 @@ def is_utf8(path: str) -> bool:
 
 
 def save_failed(path: Path, error: Exception) -> SaveFailed:
-    """Say in words why a file could not be written."""
+    """Return in words why a file could not be written."""
     shown = str(path).encode("utf-8", "replace").decode("utf-8")
     code = error.errno if isinstance(error, OSError) else errno.EINVAL
     if code in _FULL:

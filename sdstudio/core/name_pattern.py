@@ -1,6 +1,6 @@
-"""How the user says what new pictures are called: ``{date}/{number}-{prompt}-{seed}``, its fields and what may not be.
+"""How the user sets what new pictures are called: ``{date}/{number}-{prompt}-{seed}``, its fields and what may not be.
 
-A field that has nothing to say, such as the prompt of emoji alone, goes with the sign beside it; names never depend on
+A field that is empty, such as the prompt of emoji alone, goes with the sign beside it; names never depend on
 where they are written: no letter that a disk or another system refuses is in one.
 """
 

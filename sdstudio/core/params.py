@@ -72,7 +72,7 @@ class Ui:
         titles: Titles for the values of a ``Literal``, in its order.
         flag: The command-line flag where it is not the field's name: that of one item of a list.
         more_flags: Other command-line flags that mean the same.
-        check: Raises InvalidRequest for a value that its type and bounds do not tell to be wrong.
+        check: Raises InvalidRequest for a value that is wrong although its type and bounds are right.
         begins: What a number that may be none begins with when it is wanted.
     """
 

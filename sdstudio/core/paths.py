@@ -72,7 +72,7 @@ class StudioPaths:
 
     @property
     def remarks(self) -> Path:
-        """What the user says about models, SQLite."""
+        """The user's notes about models, SQLite."""
         return self.home / "models.db"
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def readable_duration(seconds: float) -> str:
-    """Return a duration as people say it: "3 s", "2 min 05 s", "1 h 10 min"."""
+    """Return a duration as people read it: "3 s", "2 min 05 s", "1 h 10 min"."""
     whole = round(seconds)
     if whole < 60:
         return f"{max(whole, 1) if seconds > 0.05 else 0} s"

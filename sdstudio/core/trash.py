@@ -13,7 +13,7 @@ def take_out(original: Path, trashed_to: Path | None) -> bool:
 
     Args:
         original: Where it was.
-        trashed_to: Where it lies in the trash, ``None`` when the system did not say.
+        trashed_to: Where it lies in the trash, ``None`` when the system did not return it.
 
     Returns:
         Whether it is where it was: False when it is no longer in the trash.

@@ -1,7 +1,7 @@
 """Whether a picture that was made again is the same one, and if not, what was different when it was made.
 
 The pixels decide; the recipes, which hold all that the pixels are known to depend on, name the causes. A picture of
-another program holds more: what the studio could not take over, and what the picture does not tell.
+another program holds more: what the studio could not take over, and what the picture does not record it.
 """
 
 from __future__ import annotations

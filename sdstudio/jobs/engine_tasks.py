@@ -1,6 +1,6 @@
-"""What is done with the engine between the queue's jobs: verifying a picture, say.
+"""What is done with the engine between the queue's jobs: verifying a picture, for example.
 
-An errand is asked for and waited for, so it is not written down: one that waits when the studio closes is forgotten.
+An engine task is asked for and waited for, so it is not kept: one that waits when the studio closes is forgotten.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sdstudio.jobs.redrawing import Redrawer
 
 @dataclass(frozen=True, slots=True)
 class TaskTools:
-    """What an errand works with, on the worker's thread.
+    """What an engine task works with, on the worker's thread.
 
     Attributes:
         redrawer: Draws recorded pictures again.
@@ -28,7 +28,7 @@ class TaskTools:
     post: Callable[[Callable[[Any], None], Any], None]
 
 
-class Errand(Protocol):
+class EngineTask(Protocol):
     """One thing to do.
 
     Attributes:
@@ -43,24 +43,24 @@ class Errand(Protocol):
         """Do it, on the worker's thread. May raise anything."""
 
     def ended(self, error: StudioError | None) -> None:
-        """Hear, on the main thread, that it ended: done or cancelled, or with an error."""
+        """It has ended: done or cancelled, or with an error. Called on the main thread."""
 
 
-class Errands:
+class EngineTasks:
     """Those that wait, and the one that is being done. Every method may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: deque[Errand] = deque()
-        self._current: Errand | None = None
+        self._waiting: deque[EngineTask] = deque()
+        self._current: EngineTask | None = None
         self._cancel = threading.Event()
 
-    def add(self, errand: Errand) -> None:
+    def add(self, task: EngineTask) -> None:
         """Put one at the end."""
         with self._lock:
-            self._waiting.append(errand)
+            self._waiting.append(task)
 
-    def begin(self) -> tuple[Errand, threading.Event] | None:
+    def begin(self) -> tuple[EngineTask, threading.Event] | None:
         """Return the next one and what is set when it is to stop; ``None`` when none waits."""
         with self._lock:
             if not self._waiting:
@@ -74,19 +74,19 @@ class Errands:
             self._current = None
 
     @property
-    def all(self) -> tuple[Errand, ...]:
+    def all(self) -> tuple[EngineTask, ...]:
         """The one that is being done, and those that wait."""
         with self._lock:
             current = (self._current,) if self._current is not None else ()
             return (*current, *self._waiting)
 
-    def cancel(self, errand: Errand) -> bool:
-        """Stop one, or take it out; True when it waited and will never be begun nor told to have ended."""
+    def cancel(self, task: EngineTask) -> bool:
+        """Stop one, or take it out; True when it waited, and is neither begun nor ended."""
         with self._lock:
-            if errand is self._current:
+            if task is self._current:
                 self._cancel.set()
-            elif errand in self._waiting:
-                self._waiting.remove(errand)
+            elif task in self._waiting:
+                self._waiting.remove(task)
                 return True
             return False
 

@@ -1,4 +1,4 @@
-"""What is said of jobs that the end of the program cut short: why, and how many of their pictures there are."""
+"""The message of jobs that the end of the program cut short: why, and how many of their pictures there are."""
 
 from __future__ import annotations
 

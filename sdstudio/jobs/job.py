@@ -143,7 +143,7 @@ def groups_of(jobs: Sequence[Job]) -> list[Group]:
     return [Group(tuple(members)) for members in found.values()]
 
 
-# The whole list is told at each change, on the UI thread; what a job asks for never changes, and reading it is the most
+# The whole list is emitted at each change, on the UI thread; what a job asks for never changes, and reading it is most
 # of the work.
 @lru_cache(_REMEMBERED)
 def _request(text: str) -> GenerationRequest:
@@ -156,7 +156,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def job_of(row: sqlite3.Row) -> Job:
-    """Return the job that a row says. Raises: HistoryDamaged."""
+    """Return the job of a row. Raises: HistoryDamaged."""
     try:
         return _read_job(row)
     except (ValueError, TypeError) as error:

@@ -66,7 +66,7 @@ class Kept:
 
 
 class Keeping:
-    """One job's unfinished pictures are decoded and saved, an errand.
+    """One job's unfinished pictures are decoded and saved, an engine task.
 
     Args:
         job_id: Whose.
@@ -91,5 +91,5 @@ class Keeping:
         self._entries = self._decode(tools, cancel)
 
     def ended(self, error: StudioError | None) -> None:
-        """Say what came of it."""
+        """Report what was kept, or the error."""
         self._on_kept(KeptPictures(self._job_id, self._entries, error))

@@ -1,4 +1,4 @@
-"""How a wish to merge or convert becomes an order, checked and with hashes, and is carried out; without Qt."""
+"""How a request to merge or convert becomes an order, checked and with hashes, and is carried out; without Qt."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def carried_out(
     """Carry an order out; hashes that a merge's recipe needs and nobody knows yet are computed first.
 
     Raises:
-        StudioError: As the works say.
+        StudioError: As the methods of the works raise it.
         Cancelled: ``cancel`` was set.
     """
     if isinstance(order, ConvertOrder):

@@ -18,7 +18,7 @@ class Progress:
         text: The whole sentence, for the status line: "step 12 of 20 · 9.8 it/s · 1 s left".
         short: For the window's title: "60%".
         verb: What is being done: "loading", "enlarging", "drawing", "decoding" or "saving".
-        fraction: 0..1 of the whole job; negative when the event does not tell, so that a bar stays where it is.
+        fraction: 0..1 of the whole job; negative when the event does not record it, so that a bar stays where it is.
         subject: What the verb is about: "Starter: unet", "2 of 4"; "" when there is nothing to add.
         card: For a card of the queue: "12 / 20 · 1 of 4"; "" when the card stays as it is.
         caption: For the place of a picture that is not seen yet: "Step 12 of 20"; "" when the place stays as it is.
@@ -112,5 +112,5 @@ def in_whole(event: EngineEvent, before: int, count: int) -> EngineEvent:
 
 
 def speed(seconds_per_step: float) -> str:
-    """Return iterations a second, or seconds an iteration when that is more telling."""
+    """Return iterations a second, or seconds an iteration when a step takes longer than a second."""
     return f"{1 / seconds_per_step:.1f} it/s" if seconds_per_step <= 1 else f"{seconds_per_step:.1f} s/it"

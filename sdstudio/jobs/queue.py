@@ -121,7 +121,7 @@ class JobQueue:
         at_step: tuple[int, int] = (0, 0),
         duration_s: float = 0.0,
     ) -> Job:
-        """Say how a running or waiting job ended, at which step of how many, and after how long; return it.
+        """Record how a running or waiting job ended, at which step of how many, and after how long; return it.
 
         Where that cannot be written down, it is listed so all the same, and written with what is written next.
         """

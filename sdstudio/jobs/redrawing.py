@@ -57,10 +57,10 @@ class Redrawer:
         self._flags = flags
 
     def draw(self, recipe: Recipe, on_event: EventSink, cancel: threading.Event) -> ImageMade:
-        """Draw a picture, an unfinished one to its step; it is told to nobody and saved nowhere.
+        """Draw a picture, an unfinished one to its step; nobody is notified, and it is saved nowhere.
 
         Raises:
-            StudioError: It cannot be drawn: its model is gone, say.
+            StudioError: It cannot be drawn: its model is gone, for example.
             Cancelled: ``cancel`` was set.
         """
         seed = recipe.request.seed
@@ -101,7 +101,7 @@ class Redrawer:
         self._backend.keep(unfinished, on_event, cancel)
 
     def explain(self, recipe: Recipe, on_event: EventSink, cancel: threading.Event) -> ImageMade:
-        """Draw a picture as `draw` does, and have every step told as a `GuidanceStep`. Raises as `draw`."""
+        """Draw a picture as `draw` does, and emit every step as a `GuidanceStep`. Raises as `draw`."""
         self._backend.record(True)
         try:
             return self.draw(recipe, on_event, cancel)

@@ -41,11 +41,11 @@ class Store(Protocol):
 
 
 class PictureRunner:
-    """Has a backend draw: every event is told, and each picture saved.
+    """Has a backend draw: every event is passed on, and each picture saved.
 
     Args:
         store: Where pictures go; it sees every event.
-        tell: Hears every event first.
+        tell: Called with every event, before a picture is saved.
         short_hash: Returns the model's hash as recipes hold it, "" while it is not known.
     """
 
@@ -69,7 +69,7 @@ class PictureRunner:
             before += len(part.seeds)
 
     def take(self, event: EngineEvent) -> None:
-        """Tell an event, and save its picture with the model's hash. Raises StudioError: see `Store`."""
+        """Pass an event on, and save its picture with the model's hash. Raises StudioError: see `Store`."""
         self._tell(event)
         if isinstance(event, ImageMade) and not event.recipe.model_hash:
             event = replace(event, recipe=event.recipe.model_copy(update={"model_hash": self._short_hash()}))
@@ -98,7 +98,7 @@ class JobStarted:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """What the backend told while it worked on a job."""
+    """What the backend emitted while it worked on a job."""
 
     job_id: int
     event: EngineEvent
@@ -146,7 +146,7 @@ class JobRunner:
         resolve: Finds the files that a request names.
         model_hash: See `ModelHash`.
         backend_for: Returns what draws a job, ready for it. May raise StudioError.
-        tell: Hears what happens, on the thread of `run`.
+        tell: Called with what happens, on the thread of `run`.
         closing: Set when the program ends: what is cancelled then is marked as interrupted.
 
     Attributes:
@@ -213,7 +213,7 @@ class JobRunner:
         return interrupted_message(CLOSED, job.count - len(self._queue.remaining(job.id)), job.count)
 
     def tell_unsaved(self) -> None:
-        """Tell which pictures could not be saved."""
+        """Pass on which pictures could not be saved."""
         self._tell(UnsavedChanged(self.unsaved.pictures))
 
     def close(self) -> None:

@@ -74,8 +74,8 @@ class Saving:
         unsaved: Where those go that cannot be saved.
         job_id: The job they are counted to; ``None`` for none.
         parent_id: The entry they are re-runs of.
-        saved: Hears of each entry.
-        failed: Hears that one could not be saved.
+        saved: Called with each entry.
+        failed: Called when one could not be saved.
 
     Attributes:
         not_saved: Why a picture could not be saved.

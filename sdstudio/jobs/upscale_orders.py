@@ -71,7 +71,7 @@ def orders_for(
         sizes: Theirs, as `sizes_of` reads them.
         how: What is to become of them.
         pictures: Where inputs are kept.
-        tell: Told how far it is.
+        tell: Called with its progress.
         stop: Asked whether to end early.
     """
     orders = Orders()

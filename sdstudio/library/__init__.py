@@ -1,1 +1,1 @@
-"""Models on disk: what they are and where they lie, told without loading a weight."""
+"""Models on disk: what they are and where they lie, without loading a weight."""

@@ -27,7 +27,7 @@ HASH_DIGITS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A file, and what the user should hear about how it was chosen, a sentence each."""
+    """A file, and what the user should know about how it was chosen, a sentence each."""
 
     asset: Asset
     remarks: tuple[str, ...] = ()
@@ -58,8 +58,8 @@ class Chooser:
             model: What it is to be attached to.
 
         Raises:
-            InvalidRequest: There is none, or several, and nothing says which.
-            Cancelled: As the arguments say.
+            InvalidRequest: There is none, or several, and nothing decides which.
+            Cancelled: As the arguments ask.
         """
         wanted = _wanted_hash(name, request)
         remarks: tuple[str, ...] = ()
@@ -121,7 +121,7 @@ def has_hash(asset: Asset, wanted: str) -> bool:
 
 
 def fits(asset: Asset, model: ModelInfo) -> bool:
-    """Whether a file is made for a model's family, or does not tell."""
+    """Whether a file is made for a model's family, or the file does not record its family."""
     return not asset.family or asset.family == model.family
 
 

@@ -54,7 +54,7 @@ class HashCache:
 
         Args:
             paths: The files.
-            on_progress: Told the share of bytes done, 0..1, after every few megabytes.
+            on_progress: Called with the share of bytes done, 0..1, after every few megabytes.
             cancel: Set by another thread to stop.
             bodies: Whether the bodies' are to be known afterwards too.
 

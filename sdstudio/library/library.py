@@ -30,7 +30,7 @@ __all__ = ["STARTER_KEY", "Library"]
 class Library:
     """The models on disk. Scanned once, then again only by `rescan`; safe to use from several threads.
 
-    ``remarks`` keeps what the user says about them.
+    ``remarks`` keeps the user's notes about them.
 
     Args:
         paths: The data folder, for its models and the caches.
@@ -68,7 +68,7 @@ class Library:
     def find_asset(self, kind: str, name: str) -> Asset:
         """Return the asset of this kind with this key, name, file name, alias (in any case) or path.
 
-        A checkpoint with a problem, a damaged file say, is returned too: its ``problem`` says so.
+        A checkpoint with a problem, for example a damaged file, is returned too, with its ``problem``.
 
         Raises:
             ModelNotFound: There is none; the hint names similar ones.
@@ -108,7 +108,7 @@ class Library:
             return self._take(found)
 
     def keep_remark(self, asset: Asset, remark: Remark) -> None:
-        """Keep what the user says about an asset; its own values count from now on. Raises: SaveFailed."""
+        """Keep the user's notes about an asset; its own values count from now on. Raises: SaveFailed."""
         with self._scanning:
             self.remarks.keep(asset.path, asset.sha256, remark)
             if self._bare is not None:
@@ -219,9 +219,9 @@ class Library:
 
         Args:
             assets: What to hash.
-            on_progress: Told the share of bytes done, 0..1.
+            on_progress: Called with the share of bytes done, 0..1.
             cancel: Set by another thread to stop.
-            on_hashed: Told each as soon as it is done.
+            on_hashed: Called with each as soon as it is done.
 
         Raises:
             Cancelled: ``cancel`` was set by another thread.

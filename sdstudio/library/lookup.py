@@ -1,4 +1,4 @@
-"""How a name leads to a model or an asset: by key, name, file name, alias or path; and what is said when none does."""
+"""How a name leads to a model or an asset: by key, name, file name, alias or path; and the message when none does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many tokens a prompt has for a model, told from its tokenizer's files alone: no torch, no transformers.
+"""How many tokens a prompt has for a model, read from its tokenizer's files alone: no torch, no transformers.
 
 A folder's own tokenizer is read; single files carry none, and all their families read with CLIP's vocabulary, which
 ships with the studio.
@@ -99,7 +99,7 @@ class TokenCounter:
             syntax: Key of ``prompt_dialects.DIALECTS``.
             compatibility: The version by whose rules it is read.
             steps: How many there are, for prompts whose words change; the longest of their texts is counted, and the
-                places of its words are not told.
+                places of its words are not returned.
         """
         dialect = dialect_of(syntax, compatibility)
         if dialect.has_steps:

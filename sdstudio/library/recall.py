@@ -7,7 +7,7 @@ from sdstudio.core.request.request import IMPORTED, Recipe
 from sdstudio.library.library import Library
 
 HASH_DIGITS = 8
-"""Fewest digits that a hash is told by; A1111's has 10."""
+"""Fewest digits that name a hash; A1111's has 10."""
 
 
 def model_of(library: Library, recipe: Recipe) -> ModelInfo | None:

@@ -1,4 +1,4 @@
-"""What the user says about models: notes, a cover, own values, favourites. Kept in the data folder, never beside them.
+"""The user's remarks about models: notes, a cover, own values, favourites. Kept in the data folder, never beside them.
 
 SQLite rather than a file for each model: the window and a command may write at once, and a remark is looked up in two
 ways. A model is known by its sha256, so that a remark follows it to another name or folder, and by its path as long as
@@ -41,7 +41,7 @@ _INSERT: Final = "INSERT INTO remarks (sha256, path, notes, cover, defaults, fav
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What is said about one model or other asset.
+    """The remarks about one model or other asset.
 
     Attributes:
         notes: In the user's words.
@@ -68,7 +68,7 @@ class Remarks:
         self._lock = threading.Lock()
 
     def of(self, path: Path, sha256: str = "") -> Remark:
-        """Return what is said about the file with this hash, else at this path; an empty remark for nothing."""
+        """Return the remark about the file with this hash, else at this path; an empty one for none."""
         try:
             with self._connected() as db:
                 row = _found(db, path, sha256) if db is not None else None
@@ -90,7 +90,7 @@ class Remarks:
         return {sha: remark for sha, _path, remark in whole if sha}, by_path
 
     def keep(self, path: Path, sha256: str, remark: Remark) -> None:
-        """Keep what is said about a file, in place of what was said before.
+        """Keep a remark about a file, in place of the one before.
 
         Raises:
             SaveFailed: It cannot be written, or is too long.

@@ -124,7 +124,7 @@ class RequestResolver:
 
         How they name one, their way to write decides. A mere word that happens to be an embedding of another family
         stays a word; ``embedding:word`` is refused. One that only the settings keep closed is refused too: as a word it
-        would draw something else, and nobody said so.
+        would draw something else, without a message.
         """
         texts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
         dialect = dialect_of(request.prompt_syntax, request.compatibility)
@@ -150,7 +150,7 @@ class RequestResolver:
 def _usable(asset: Asset, name: str, field: str) -> Asset:
     if asset.problem:
         message = f"{asset.kind_row.title} = {name[:200]}: {asset.problem}"
-        is_pickle = asset.pickled or asset.path.suffix.lower() in PICKLES  # whose problem says what to do
+        is_pickle = asset.pickled or asset.path.suffix.lower() in PICKLES  # whose problem is the message
         raise InvalidRequest(field, message, "" if is_pickle else "Choose another one.")
     return asset
 

@@ -101,7 +101,7 @@ def goes_with(asset: Asset) -> Path:
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
-    """Return what tells one file on disk from another, ``None`` for a folder and for what is gone."""
+    """Return what distinguishes one file on disk from another, ``None`` for a folder and for what is gone."""
     try:
         status = os.stat(path)
     except OSError:

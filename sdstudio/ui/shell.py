@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from sdstudio.background.controller import JobController
-from sdstudio.background.model_works import Workshop
+from sdstudio.background.model_works import ModelWorkRunner
 from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.events import EngineStatus
@@ -35,7 +35,7 @@ class Services:
     history: History
     controller: JobController
     tasks: TaskRunner
-    workshop: Workshop
+    model_work: ModelWorkRunner
 
 
 class Page(Protocol):
@@ -106,9 +106,9 @@ class Shell(QObject):
     #: What the engine runs on has changed; carries the `EngineStatus`.
     status_changed = TypedSignal[EngineStatus]()
     #: Something is to be said about the studio as a whole: text, tone, and buttons with what they do.
-    said = TypedSignal[str, Tone, Ways]()
+    message_wanted = TypedSignal[str, Tone, Ways]()
     #: How far work beside the drawing is; "" when it has ended.
-    told_aside = Signal(str)
+    side_work_changed = Signal(str)
     #: The models are to be looked for again.
     rescan_wanted = Signal()
     #: Looking for models began, or ended.
@@ -174,8 +174,8 @@ class Shell(QObject):
         tone: Tone = "info",
         actions: Ways = (),
     ) -> None:
-        """Say something about the studio as a whole."""
-        self.said.emit(text, tone, tuple(actions))
+        """Show a message about the studio as a whole."""
+        self.message_wanted.emit(text, tone, tuple(actions))
 
     def rescan(self) -> None:
         """Look for models again, in the background."""

@@ -349,9 +349,9 @@ def _colour(theme: Tokens, color: str) -> str:
 
 
 def _renew_icon(target: QObject) -> None:
-    said = target.property("studioIcon")
-    if said and isinstance(target, QAbstractButton | QAction):
-        name, color, size = str(said).split()
+    description = target.property("studioIcon")
+    if description and isinstance(target, QAbstractButton | QAction):
+        name, color, size = str(description).split()
         target.setIcon(icon(name, color, int(size)))
 
 

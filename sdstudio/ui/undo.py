@@ -15,7 +15,7 @@ from sdstudio.core.errors import StudioError
 class Change:
     """One change: in words, as "2 pictures moved to the trash", what takes it back, and what then does it again."""
 
-    said: str
+    text: str
     undo: Callable[[], object]
     redo: Callable[[], object] | None = None
 
@@ -51,7 +51,7 @@ class Undos(QObject):
         self.changed.emit(self.last)
 
     def undo(self, change: Change | None = None) -> None:
-        """Take a change back, the last one unless told otherwise; one that was taken back already is left alone.
+        """Take a change back, the last one unless another is given; one that was taken back already is left alone.
 
         One that cannot be taken back gives way to the one before it, and may then be tried once more: there may be room
         on the disk again.
@@ -73,7 +73,7 @@ class Undos(QObject):
         self.changed.emit(self.last)
 
     def redo(self, change: Change | None = None) -> None:
-        """Do again what was taken back, the last one unless told otherwise; what is not there is left alone."""
+        """Do again what was taken back, the last one unless another is given; what is not there is left alone."""
         wanted = change or self.undone
         if wanted is None or wanted.redo is None or wanted not in self._undone:
             return

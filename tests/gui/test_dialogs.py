@@ -83,9 +83,9 @@ DIALOGS: dict[str, Make] = {
 
 
 def _workshop(studio: Studio) -> Any:
-    from sdstudio.background.model_works import Workshop
+    from sdstudio.background.model_works import ModelWorkRunner
 
-    return Workshop(studio.tasks, studio.library.hash_asset, lambda: None, studio.tasks)
+    return ModelWorkRunner(studio.tasks, studio.library.hash_asset, lambda: None, studio.tasks)
 
 
 def _presets(studio: Studio) -> PresetKeeper:

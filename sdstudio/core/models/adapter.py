@@ -37,6 +37,6 @@ class Adapter:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """What a recipe says of it."""
+        """What a recipe records of it."""
         row: dict[str, Any] = {"kind": self.kind, "name": self.name, "hash": self.hash}
         return {**row, "text_weight": self.text_weight, "unet_weight": self.unet_weight} if self.kind == LORA else row

@@ -27,9 +27,9 @@ class Asset:
         name: What the user reads.
         path: Its file or folder.
         root: The folder it was found through: one of the user's, or the data folder's.
-        family: Key in ``catalog.families``; "other" when it is known and not supported, "" when the file does not tell.
-        variant: Key in ``catalog.kinds.VARIANTS``, "" for none; "v_prediction?" when the file does not tell.
-        base: The model it was made for or from, as the file says it.
+        family: Key in ``catalog.families``; "other" when it is known and not supported, "" when it is not recorded.
+        variant: Key in ``catalog.kinds.VARIANTS``, "" for none; "v_prediction?" when the file does not record it.
+        base: The model it was made for or from, as the file records it.
         alias: Another name prompts of other programs call it by (``ss_output_name``).
         triggers: Words that wake it, the most frequent first.
         size_bytes: Of its file, or the sum of its folder's.

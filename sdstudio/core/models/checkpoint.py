@@ -1,6 +1,6 @@
 """What the header of a single-file checkpoint says about how to read it: its row, its prediction, its own parts.
 
-A file that this program made from a folder whose configuration is not a family's (the built-in model, say) carries that
+A file that this program made from a folder whose configuration is not a family's (as the built-in model) carries that
 configuration, its vocabulary and its notes in its header, under `PARTS_KEY`, and draws the same pictures anywhere.
 """
 
@@ -134,7 +134,7 @@ def lacks_edm_part(header: Header) -> str:
 
 
 def prediction_of(path: Path, header: Header) -> str:
-    """Return what a file says that its UNet predicts, "" when nothing does; the weights do not tell.
+    """Return what a file says that its UNet predicts, "" when nothing does; the weights do not show it.
 
     Asked in this order: the header, A1111's .yaml beside the file, the file's name.
     """
@@ -142,7 +142,7 @@ def prediction_of(path: Path, header: Header) -> str:
 
 
 def prediction_note(path: Path, header: Header) -> dict[str, str]:
-    """Return the note that tells a copy of another name what a checkpoint predicts; none where its header does."""
+    """Return the note that records in a copy of another name what a checkpoint predicts; none where its header does."""
     prediction = prediction_of(path, header)
     if not prediction or prediction_in(header) or not unet_channels(header):
         return {}
@@ -150,7 +150,7 @@ def prediction_note(path: Path, header: Header) -> dict[str, str]:
 
 
 def prediction_in(header: Header) -> str:
-    """Return what a header says: an empty tensor of that name (NoobAI's), or the notes of modelspec.org."""
+    """Return what a header records: an empty tensor of that name (NoobAI's), or the notes of modelspec.org."""
     if "v_pred" in header.tensors or is_edm_v(header):
         return V_PREDICTION
     noted = header.metadata.get(_PREDICTION_KEY, "").strip().lower()
@@ -163,14 +163,14 @@ def prediction_in(header: Header) -> str:
 
 
 def prediction_in_name(name: str) -> str:
-    """Return what the name of a file says, "" for nothing."""
+    """Return the prediction that the name of a file shows, "" for none."""
     if _V_NAME.search(name.lower()):
         return V_PREDICTION
     return EPSILON if _EPSILON_NAME.search(name.lower()) else ""
 
 
 def prediction_in_yaml(path: Path) -> str:
-    """Return what A1111's configuration beside a file says, "" for nothing or no such file.
+    """Return the prediction in A1111's configuration beside a file, "" for none or no such file.
 
     Only the one line that counts is looked for: a whole YAML parser for a stranger's file would be more than is needed.
     """

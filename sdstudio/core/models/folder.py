@@ -77,7 +77,7 @@ def weights_entry(names: Collection[str]) -> str:
 
 
 def variant_of(name: str) -> str:
-    """Return the variant that a name of `WEIGHTS` says: "fp16" for "model.fp16.safetensors"."""
+    """Return the variant in a name of `WEIGHTS`: "fp16" for "model.fp16.safetensors"."""
     found = _VARIANT.search(name)
     return found[1] if found else ""
 

@@ -33,7 +33,7 @@ _KNOWN: Final = frozenset({"LORA", "LOHA", "LOKR", "IA3", ""})
 
 @dataclass(frozen=True, slots=True)
 class LayerScale:
-    """What is said of one layer: ``None`` where nothing is."""
+    """Alpha and rank of one layer: ``None`` where nothing is noted."""
 
     alpha: float | None = None
     rank: int | None = None
@@ -66,7 +66,7 @@ class _Patterns:
         return len(self._wild) >= _WILDCARDS_MAXIMUM
 
     def of(self, stem: str) -> float | None:
-        """Return the value for a layer, ``None`` when none is said."""
+        """Return the value for a layer, ``None`` when none is noted."""
         name = _short(stem)
         ends = [name, *(name[place + 1 :] for place, letter in enumerate(name) if letter == ".")]
         found = [self._literal[end] for end in ends if end in self._literal]
@@ -89,7 +89,7 @@ class _NetworkConfig:
 
 @dataclass(frozen=True, slots=True)
 class LoraConfig:
-    """What a file's notes say of the networks that it changes.
+    """What a file notes about the networks that it changes.
 
     Attributes:
         remarks: What of it is not followed, a sentence each.
@@ -99,7 +99,7 @@ class LoraConfig:
     remarks: tuple[str, ...] = ()
 
     def of(self, network: str, stem: str) -> LayerScale:
-        """Return what is said of a layer; ``stem`` is its name as the file has it."""
+        """Return what is noted about a layer; ``stem`` is its name as the file has it."""
         config = self.networks.get(network)
         if config is None:
             return LayerScale()

@@ -1,4 +1,4 @@
-"""What the names in a LoRA file say: which layer of which network a tensor is for, and which part of a change it is.
+"""What the names in a LoRA file mean: which layer of which network a tensor is for, and which part of a change it is.
 
 Every trainer spells the names in its own way. A layer is known by its name with every "." as "_", in which kohya's,
 diffusers', PEFT's, LyCORIS' and ComfyUI's spellings agree once what stands before it is cut off.
@@ -129,7 +129,7 @@ def read_names(names: Iterable[str], folder: str = "", as_first: bool = False) -
     Args:
         names: Of its tensors.
         folder: Name of the folder it lies in: PEFT writes each network's file without its name, into a folder of it.
-        as_first: As version 0.1 read it: fewer spellings and parts, and of the rest it told nothing.
+        as_first: As version 0.1 read it: fewer spellings and parts, and the rest was not reported.
     """
     names = list(names)
     siblings = set(names)
@@ -160,7 +160,7 @@ def _reason(name: str) -> str:
 
 
 def doubtful(names: Iterable[str]) -> list[str]:
-    """Return the names that may be unread or bundled, by a quick look at a header; `read_names` tells for sure."""
+    """Return the names that may be unread or bundled, by a quick look at a header; `read_names` is certain."""
     return [name for name in names if not name.endswith(_ENDINGS)]
 
 

@@ -34,16 +34,16 @@ class ModelInfo:
         family: Key in ``catalog.families``.
         layout: Folder or single file.
         pipeline: Diffusers pipeline class it names, "" when unknown.
-        variant: Key in ``catalog.kinds.VARIANTS``, "" for none; "v_prediction?" when its file does not tell.
+        variant: Key in ``catalog.kinds.VARIANTS``, "" for none; "v_prediction?" when its file does not record it.
         size_bytes: Sum of its files.
-        weights: How many numbers its networks are made of, 0 when its files do not say.
+        weights: How many numbers its networks are made of, 0 when its files do not record it.
         defaults: Request field -> the value this model wants ("steps": 20).
         sizes: Presets (width, height); the family's when empty.
         preview: Latent-to-RGB factors of its own, ``None`` for the family's.
         examples: Prompts this model draws well.
         problem: Why it cannot be used, "" when it can; also what it lacks, where ``lacks_vae``.
         lacks_vae: It draws only with a VAE of the request.
-        warnings: What is odd about it and does not stop it: values of its ``sdstudio.json`` that are not allowed, say.
+        warnings: What is odd about it and does not stop it: as values of its ``sdstudio.json`` that are not allowed.
     """
 
     key: str

@@ -65,7 +65,7 @@ class TensorEntry(NamedTuple):
 
 
 class _Tensors(Mapping[str, TensorEntry]):
-    """The checked tensors of a header, each made when it is asked for: who tells a file's kind asks for a few."""
+    """The checked tensors of a header, each made when it is asked for: to recognise a file's kind, a few are needed."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self._raw = raw
@@ -176,7 +176,7 @@ def _is_bounded(text: bytes) -> bool:
 
 
 def _spans(raw: dict[str, Any]) -> list[tuple[int, int]] | None:
-    """Return where each tensor of a header begins and ends; ``None`` when one is none, or not of the size it says.
+    """Return where each tensor of a header begins and ends; ``None`` when one is none, or not of the noted size.
 
     The thousand files of a library name a million tensors, so all are looked at together: 0.5 us each instead of 9.
     """

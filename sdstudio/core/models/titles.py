@@ -39,7 +39,7 @@ def model_titles(models: Iterable[ModelInfo]) -> Mapping[str, str]:
 
 
 def built_in_title(model: ModelInfo) -> str:
-    """Say what the built-in model is, so that nobody takes it for all the studio can do."""
+    """Return what the built-in model is, so that nobody takes it for all the studio can do."""
     side = model.defaults.get("width", model.family_row.native_size)
     return f"{model.name} (built in, {side} px, draws simple things)"
 

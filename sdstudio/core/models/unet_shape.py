@@ -1,7 +1,7 @@
-"""How many blocks a UNet has, told from the names in a single file: SSD-1B, Vega, KOALA and BK-SDM have fewer.
+"""How many blocks a UNet has, read from the names in a single file: SSD-1B, Vega, KOALA and BK-SDM have fewer.
 
 They are cut out of Stable Diffusion 1 and XL and named as these name theirs, so that only the blocks that are there
-tell them. What differs from the family's configuration is said in the words of diffusers' ``UNet2DConditionModel``.
+show it. What differs from the family's configuration is returned in the words of diffusers' ``UNet2DConditionModel``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def unet_shape(names: Iterable[str]) -> UnetShape | None:
 def unet_changes(key: str, names: Iterable[str]) -> Mapping[str, Any] | None:
     """Return what a UNet's configuration has that the shipped one has not; nothing when they are the same.
 
-    Nothing either for a network of more or fewer levels, which is of no family that was cut: loading tells it.
+    Nothing either for a network of more or fewer levels, which is of no family that was cut: loading reports it.
 
     Args:
         key: The shipped configuration's folder below ``resources/configs``.

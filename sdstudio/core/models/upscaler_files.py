@@ -1,4 +1,4 @@
-"""What networks upscaler files hold, told from the names and shapes of their weights alone; nothing is built to look.
+"""What networks upscaler files hold, read from the names and shapes of their weights alone; nothing is built to look.
 
 Two kinds are read. RRDBNet is the network of ESRGAN (Wang et al. 2018) and of Real-ESRGAN (Wang et al. 2021); its
 weights are spelled in three ways, by the original code, by BSRGAN's and by BasicSR's. The compact one came with
@@ -72,7 +72,7 @@ class UpscalerLayout:
 
     Attributes:
         title: What the user reads: "Real-ESRGAN".
-        compact: It is the compact network; ``growth``, ``ups`` and ``unshuffle`` say nothing of it.
+        compact: It is the compact network; ``growth``, ``ups`` and ``unshuffle`` have no meaning then.
         scale: How many times larger its pictures are.
         features: Channels inside.
         blocks: Residual blocks, or convolutions between the first and the last.
@@ -94,7 +94,7 @@ class UpscalerLayout:
 
     @property
     def about(self) -> str:
-        """What a library says of the file: "Real-ESRGAN, 4x"."""
+        """What the library shows of the file: "Real-ESRGAN, 4x"."""
         return f"{self.title}, {self.scale}x"
 
     @property
@@ -131,7 +131,7 @@ def layout_of(shapes: Shapes, name: str) -> UpscalerLayout:
 
 
 def is_compact(shapes: Shapes) -> bool:
-    """Whether these are the weights of a compact network, which no name of them tells."""
+    """Whether these are the weights of a compact network, which no name of them shows."""
     return _is_compact(_unwrapped(shapes))
 
 
@@ -282,7 +282,7 @@ def _other(shapes: Shapes) -> str:
 
 
 def _unsupported(name: str, what: str) -> ModelUnsupported:
-    """Return the error; ``what`` says what it is, and after a colon what would be allowed."""
+    """Return the error; ``what`` is what it is, and after a colon what would be allowed."""
     kind, _, allowed = (what or "another kind of network").partition(": ")
     message = f"{name}: it is {kind}" + (f"; allowed is {allowed}." if allowed else f"; {READ} are read.")
     return ModelUnsupported(message, _HINT)

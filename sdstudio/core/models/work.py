@@ -155,7 +155,7 @@ class WorkReport:
         path: The new file or folder.
         size_bytes: Its size.
         tensors: How many weights it holds.
-        notes: What the user should know: weights that only one input has, say, with their names.
+        notes: What the user should know: for example weights that only one input has, with their names.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""How large a picture becomes that begins from another one: by its shape where nobody says it, or by a factor."""
+"""How large a picture becomes that begins from another one: by its shape where no size is given, or by a factor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def size_like(
 
     Args:
         shape: The input picture's width and height.
-        rows: The model's parameters: its usual size tells how many pixels it draws well.
+        rows: The model's parameters: its usual size shows how many pixels it draws well.
         width: Where it is given, the height follows from it.
         height: Where it is given, the width follows from it.
         keep: Take the picture's own size, with a few pixels less where a side is no multiple of what is allowed, so
@@ -53,7 +53,7 @@ def larger(size: Size, factor: float) -> Size:
 
 
 def enlarging(picture_id: str, size: Size, upscaler: str) -> dict[str, Any]:
-    """Return the values of a request that makes a kept picture larger, whatever else it says.
+    """Return the values of a request that makes a kept picture larger, whatever else it holds.
 
     Args:
         picture_id: The picture's.
@@ -67,7 +67,7 @@ def enlarging(picture_id: str, size: Size, upscaler: str) -> dict[str, Any]:
 
 
 def is_allowed(size: Size) -> bool:
-    """Say whether a picture may be as large as that."""
+    """Return whether a picture may be as large as that."""
     return max(size) <= SIDE_MAXIMUM
 
 

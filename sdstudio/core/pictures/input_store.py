@@ -90,7 +90,7 @@ class InputPictures:
             self._write_note(key, note)
         else:
             with suppress(OSError):
-                os.utime(self._note(key))  # tells when it was last chosen
+                os.utime(self._note(key))  # its time of change is when it was last chosen
         return self._kept(key, target)
 
     def find(self, key: str) -> KeptPicture | None:
@@ -143,7 +143,7 @@ class InputPictures:
             return 0.0
 
     def is_whole(self, key: str) -> bool:
-        """Tell whether a picture's file is there and still what it was."""
+        """Return whether a picture's file is there and still what it was."""
         found = self.find(key)
         try:
             return found is not None and _hash(found.path) == key

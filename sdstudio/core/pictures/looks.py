@@ -1,4 +1,4 @@
-"""What the numbers of a finished picture say about it: whether it is washed out, or its colours are burnt."""
+"""What the pixels of a finished picture show: whether it is washed out, or its colours are burnt."""
 
 from __future__ import annotations
 

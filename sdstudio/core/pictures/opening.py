@@ -50,7 +50,7 @@ def opened_picture(path: Path | BinaryIO) -> Iterator[Image.Image]:
 
     Raises:
         PictureUnreadable: Missing, empty, damaged, no picture, or larger than allowed. Errors of the block that is run
-            with it, decoding among them, are said in the same way.
+            with it, decoding among them, are reported in the same way.
     """
     try:
         if isinstance(path, Path):
@@ -64,7 +64,7 @@ def opened_picture(path: Path | BinaryIO) -> Iterator[Image.Image]:
 
 
 def allowed_size(image: Image.Image) -> bool:
-    """Tell whether an opened picture is small enough for its pixels to be read."""
+    """Return whether an opened picture is small enough for its pixels to be read."""
     return image.width * image.height <= PIXELS_MAXIMUM
 
 
@@ -83,7 +83,7 @@ def upright(image: Image.Image) -> Image.Image:
     """Return an opened picture turned as a camera says that it is to be seen."""
     try:
         return ImageOps.exif_transpose(image)
-    except (struct.error, KeyError, TypeError):  # nonsense where a camera would say which side is up
+    except (struct.error, KeyError, TypeError):  # nonsense where a camera would record which side is up
         image.load()
         return image
 
@@ -127,7 +127,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def unreadable(path: Path | BinaryIO, error: BaseException) -> PictureUnreadable:
-    """Say in words why a picture cannot be read."""
+    """Return in words why a picture cannot be read."""
     name = shown(path.name) if isinstance(path, Path) else "picture"
     if isinstance(error, _Refused):
         return PictureUnreadable(f"{name}: {error}")
@@ -148,7 +148,7 @@ def shown(text: str) -> str:
 
 
 def begins_as_picture(path: Path) -> bool:
-    """Tell whether a file's first bytes are those of a picture, whatever it is called."""
+    """Return whether a file's first bytes are those of a picture, whatever it is called."""
     try:
         with path.open("rb") as file:
             return file.read(12).startswith((PNG_SIGNATURE, b"\xff\xd8\xff", b"RIFF"))

@@ -68,7 +68,7 @@ _Found = tuple[_Parts, int]
 
 
 def read_compel(text: str) -> Wording:
-    """Return what a prompt says, as compel reads it.
+    """Return what a prompt means, as compel reads it.
 
     Args:
         text: Any text. What compel refuses has a problem, and is read as if it stood for its words.
@@ -97,7 +97,7 @@ def _unread(prompts: Sequence[_Parts]) -> tuple[str, ...]:
 
 
 def _said(prompts: Sequence[_Parts]) -> list[_Parts]:
-    """Return the prompts that say something, if only an empty text."""
+    """Return the prompts that have a text, if only an empty one."""
     return [parts for parts in prompts if any(isinstance(part, _Fragment) for part in parts)]
 
 

@@ -1,4 +1,4 @@
-"""The ways to write a prompt: A1111's, ComfyUI's and compel's; what each row says is what that program does.
+"""The ways to write a prompt: A1111's, ComfyUI's and compel's; each row does what that program does.
 
 BREAK, AND, ``[a:b:0.5]``, ``[a|b]`` and ``#`` comments are A1111's alone. Version 0.1 read all three for the words'
 weights only, and drew them by A1111's rules: `FIRST_DIALECTS`.
@@ -53,7 +53,7 @@ class Dialect:
     """One way to write a prompt.
 
     Attributes:
-        read: Text -> what it says.
+        read: Text -> what it means.
         has_steps: Words may change from step to step, and prompts be joined by AND.
         has_comments: ``#`` begins a comment.
         naming: How a prompt names an embedding.

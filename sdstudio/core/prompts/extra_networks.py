@@ -51,7 +51,7 @@ class ExtraNetwork:
 
     @property
     def text_weight(self) -> float:
-        """How strongly it acts on the text encoder: the first number, or ``te=``; 1 when none is said.
+        """How strongly it acts on the text encoder: the first number, or ``te=``; 1 when there is none.
 
         Raises:
             ValueError: What is said is no number.
@@ -61,7 +61,7 @@ class ExtraNetwork:
 
     @property
     def unet_weight(self) -> float:
-        """How strongly it acts on the UNet: the second number, or ``unet=``; as on the text encoder when not said.
+        """How strongly it acts on the UNet: the second number, or ``unet=``; as on the text encoder when there is none.
 
         Raises:
             ValueError: What is said is no number.

@@ -1,4 +1,4 @@
-"""Where in a prompt its grammar stands: for colours in an editor, and to tell which words a token came from.
+"""Where in a prompt its grammar stands: for colours in an editor, and to find which words a token came from.
 
 The grammar itself is read by `prompt_grammar`, `extra_networks` and `templates`; this module keeps the places that they
 drop. `pieces` joined are `prompt_grammar.parse`'s words, character by character.

@@ -22,7 +22,7 @@ _EXPLICIT: Final = re.compile(r"\bembedding:\s*+([^\s,:()\[\]{}|<>]++)", re.IGNO
 _FOLDERS: Final = r"(?:[^\s,:()\[\]{}|<>]{1,200}[/\\])"
 """What may stand between ``embedding:`` and a name: the folders that ComfyUI writes before it."""
 EMBEDDING_ENDING: Final = r"\.(?:safetensors|pt|bin)"
-"""What ComfyUI allows behind an embedding's name where it says ``embedding:``."""
+"""What ComfyUI allows behind an embedding's name that begins with ``embedding:``."""
 _ENDING: Final = re.compile(rf"{EMBEDDING_ENDING}$", re.IGNORECASE)
 _ANGLED: Final = re.compile(r"<([A-Za-z0-9., _-]{1,200}+)>")
 """What InvokeAI takes for an embedding's name (``app/util/ti_utils.py``)."""
@@ -42,7 +42,7 @@ class Naming(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LoraUse:
-    """A LoRA that a request names, and how strongly it is to act; ``field`` says where it was named."""
+    """A LoRA that a request names, and how strongly it is to act; ``field`` is where it was named."""
 
     name: str
     text_weight: float = 1.0

@@ -66,7 +66,7 @@ class SteppedPrompt:
 
     Attributes:
         run: All of it.
-        is_static: It says the same at every step.
+        is_static: It is the same at every step.
     """
 
     run: Run
@@ -74,7 +74,7 @@ class SteppedPrompt:
 
     @classmethod
     def of_text(cls, text: str) -> SteppedPrompt:
-        """Return a prompt that says a text at every step, whatever stands in it."""
+        """Return a prompt that is this text at every step, whatever stands in it."""
         return cls(Run((text,) if text else ()), is_static=True)
 
     def at(self, step: int, steps: int, first_pass: int = 0) -> str:
@@ -133,7 +133,7 @@ def read_terms(text: str) -> tuple[Term, ...]:
 
 
 def read_steps(text: str) -> SteppedPrompt:
-    """Return what a prompt says at each step; AND is a word in it."""
+    """Return the text of a prompt at each step; AND is a word in it."""
     tokens = _TOKEN.findall(text)
     divided = _divided(tokens)
     if not divided:

@@ -35,7 +35,7 @@ _BEHIND: Final = "end"
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A named way to say something.
+    """Words under a name, which are added to a prompt.
 
     Attributes:
         name: What the user reads; no two styles of a book share one.

@@ -2,7 +2,7 @@
 
 Left to itself the package reads a line of a wildcard again each time it is drawn, a millisecond for one that has a
 blank in it, and builds its samplers anew for each picture. What is chosen in turn (``{@a|b|c}``) it knows from pictures
-drawn before by the same generator; here each picture says which turn it is, so that it depends on nothing else.
+drawn before by the same generator; here each picture passes its turn, so that it depends on nothing else.
 """
 
 from __future__ import annotations
@@ -134,5 +134,5 @@ def _at_turn(choices: Iterator[list[Command]], turn: int) -> tuple[list[Command]
 
 @functools.lru_cache(maxsize=_READ_KEPT)
 def parsed(text: str) -> Command:
-    """Return what a template says, read once for as long as it is among the last used."""
+    """Return a template, read once for as long as it is among the last used."""
     return parse(text)

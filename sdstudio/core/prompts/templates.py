@@ -51,7 +51,7 @@ _ASIDE: Final = (
 _PERCENT: Final = (re.compile(r"%(?!\{)"), "%", "\ue106")
 _DOLLAR: Final = (re.compile(r"(?<!\$)\$(?![{$])"), "$", "\ue107")
 _CUT: Final = "\ue108"
-"""Stands for each character of a comment within braces, so that a message says where in the prompt it is."""
+"""Stands for each character of a comment within braces, so that a message can name the place in the prompt."""
 _BACK: Final = {stand_in: plain for _, plain, stand_in in (*_ASIDE, _PERCENT, _DOLLAR)} | {_CUT: ""}
 
 
@@ -192,7 +192,7 @@ def _put_back(text: str) -> str:
 
 
 def _check(text: str, wildcards: Wildcards, field: str) -> None:
-    """Refuse what the parser would leave as it is or say in its own words."""
+    """Refuse what the parser would leave as it is, or refuse in its own words."""
     problem = brace_problem(text)
     if problem is not None:
         raise InvalidRequest(field, problem[1], "Write \\{ or \\} for a plain brace.")
@@ -207,7 +207,7 @@ def _check(text: str, wildcards: Wildcards, field: str) -> None:
 
 
 def brace_problem(text: str) -> tuple[int, str] | None:
-    """Return where a brace stands that has no partner or lies too deep, and what to say; ``None`` when all are well."""
+    """Return where a brace stands that has no partner or lies too deep, and the message; ``None`` when all are well."""
     opened: list[int] = []
     for match in _BRACE.finditer(text):
         if match.group() == "{":

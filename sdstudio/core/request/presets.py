@@ -1,7 +1,7 @@
 """Presets: values of parameters under a name, all of them or some, kept as plain JSON that can be shared.
 
 A preset may hold values that this version does not know or allow; they are kept as they are, and left aside when it is
-used. A file that cannot be read is told and never written over.
+used. A file that cannot be read is reported and never written over.
 """
 
 from __future__ import annotations

@@ -240,13 +240,13 @@ class GenerationRequest(BaseModel):
     zero_snr: ZeroSnr = False
     compatibility: Compatibility = NEWEST_COMPATIBILITY
     file_hashes: tuple[tuple[str, str], ...] = ()
-    """Name -> hash, as a recipe or another program tells it: decides where several files have the name."""
+    """Name -> hash, as a recipe or another program records it: decides where several files have the name."""
     written: Written | None = None
     """Not drawn from: kept for the user. ``None`` where the prompts are as they were written."""
 
     @classmethod
     def checked(cls, values: Mapping[str, Any], limits: Mapping[str, Parameter] | None = None) -> GenerationRequest:
-        """Build a request from loose values, or say which field is wrong and what is allowed.
+        """Build a request from loose values, or raise which field is wrong and what is allowed.
 
         Args:
             values: Field names to values; sampler and schedule may go by any name `find_sampling` knows.
@@ -346,7 +346,7 @@ class Recipe(BaseModel):
 
     @property
     def file_hashes(self) -> tuple[tuple[str, str], ...]:
-        """Name -> hash of the files that it was drawn with, else of those that its request tells."""
+        """Name -> hash of the files that it was drawn with, else of those that its request names."""
         rows = self.made_with.get("adapters")
         recorded = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
         pairs = [(row.get("name"), row.get("hash")) for row in recorded]

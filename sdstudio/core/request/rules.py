@@ -95,7 +95,7 @@ def idle_prompt_fields(values: Mapping[str, Any]) -> frozenset[str]:
 
 
 def schedule_choices(scheduler: str = "") -> list[Choice]:
-    """Return the schedules to choose from; with a sampler's key, the first says what is automatic for it."""
+    """Return the schedules to choose from; with a sampler's key, the first names what is automatic for it."""
     spec = SCHEDULER_BY_KEY.get(scheduler)
     choices = [Choice(row.key, row.title, row.about) for row in SCHEDULES]
     if spec is not None and spec.automatic:

@@ -1,4 +1,4 @@
-"""What a request's prompts say in the way they are written, and whether that can be drawn."""
+"""What a request's prompts mean in the syntax they are written in, and whether that can be drawn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HINT: Final = 'Write ("one", "other").blend(1, 0.8), with a number for each, an
 
 
 def wordings(request: GenerationRequest) -> tuple[tuple[str, Wording], ...]:
-    """Return what each of a request's prompts says, by the name of its field; words that change as they stand."""
+    """Return what each of a request's prompts means, by the name of its field; words that change as they stand."""
     dialect = dialect_of(request.prompt_syntax, request.compatibility)
     texts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
     return tuple((name, dialect.read(cut_networks(text, dialect.has_comments)[0])) for name, text in texts.items())

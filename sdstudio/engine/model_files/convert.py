@@ -54,7 +54,7 @@ def convert(order: ConvertOrder, on_progress: OnProgress, cancel: threading.Even
 
     Args:
         order: What as what.
-        on_progress: Told the share that is done, 0..1.
+        on_progress: Called with the share that is done, 0..1.
         cancel: Set by another thread to stop; nothing is left behind.
 
     Raises:

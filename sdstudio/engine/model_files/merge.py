@@ -40,7 +40,7 @@ def merge(order: MergeOrder, on_progress: OnProgress, cancel: threading.Event) -
 
     Args:
         order: What into what.
-        on_progress: Told the share that is done, 0..1, after every few megabytes.
+        on_progress: Called with the share that is done, 0..1, after every few megabytes.
         cancel: Set by another thread to stop; nothing is left behind.
 
     Raises:

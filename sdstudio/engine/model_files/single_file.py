@@ -158,12 +158,12 @@ class SingleFileReader:
 
     def _scheduler(self, cls: Any, name: str) -> Any:
         own = cls.from_pretrained(str(self.folder / name), local_files_only=True)
-        told: dict[str, Any] = {}
+        config: dict[str, Any] = {}
         if self._single.prediction:
-            told["prediction_type"] = self._single.prediction
+            config["prediction_type"] = self._single.prediction
         if self._single.zero_snr:
-            told["rescale_betas_zero_snr"] = True
-        return cls.from_config({**own.config, **told}) if told else own
+            config["rescale_betas_zero_snr"] = True
+        return cls.from_config({**own.config, **config}) if config else own
 
     def _tokenizer(self, cls: Any, name: str) -> Any:
         config = json.loads((self.folder / name / "tokenizer_config.json").read_text(encoding="utf-8"))

@@ -54,20 +54,20 @@ class Finding:
             to begin from that nothing needs any more · ``bad_name``: a picture whose name the database cannot hold.
         path: The file it is about.
         entry_id: The row it is about, ``None`` for none.
-        said: What is wrong.
+        text: What is wrong.
         repaired: What was done about it, "" when nothing was.
     """
 
     kind: str
     path: Path
     entry_id: int | None
-    said: str
+    text: str
     repaired: str = ""
 
     def facts(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {
-            "kind": self.kind, "path": shown(str(self.path)), "id": self.entry_id, "said": self.said,
+            "kind": self.kind, "path": shown(str(self.path)), "id": self.entry_id, "said": self.text,
             "repaired": self.repaired,
         }  # fmt: skip
 

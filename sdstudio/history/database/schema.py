@@ -155,7 +155,7 @@ def _groups_and_places(db: sqlite3.Connection) -> None:
 
 @migration(5)
 def _folders(db: sqlite3.Connection) -> None:
-    """Where pictures were imported from; what was imported before does not tell."""
+    """Where pictures were imported from; what was imported before does not record it."""
     db.execute("ALTER TABLE entries ADD COLUMN folder TEXT")
 
 

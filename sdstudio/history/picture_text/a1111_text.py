@@ -213,7 +213,7 @@ def _as_a1111_spells(pairs: dict[str, str]) -> dict[str, str]:
 
 
 def _named_none(version: str) -> bool:
-    """Say whether a version that names no schedule means even levels: all but the studio and A1111 since 1.9."""
+    """Return whether a version that names no schedule means even levels: all but the studio and A1111 since 1.9."""
     return not version.startswith("sdstudio") and a1111_version(version) < _NAMED_SCHEDULES
 
 

@@ -1,7 +1,7 @@
 """How a download lies on disk: staged in a hidden folder beside its plan, visible to the library only when it is whole.
 
 ``models/.downloads/NAME/`` holds ``plan.json`` and, below ``files/``, what has arrived: whole files under their names,
-the beginnings of others as ``.part``. The folder itself is the record of the download: whoever finds it can go on.
+the beginnings of others as ``.part``. The folder itself is the record of the download: any later run can go on with it.
 """
 
 from __future__ import annotations
@@ -152,8 +152,8 @@ def run(
     Args:
         staged: From `stage` or `unfinished`.
         hub: Gives the token.
-        cancel: Set by another thread to stop; heard within a tenth of a second, whatever the network does.
-        on_progress: Told a few times a second, on this thread.
+        cancel: Set by another thread to stop; acted on within a tenth of a second, whatever the network does.
+        on_progress: Called a few times a second, on this thread.
         patience: How failures are met.
 
     Returns:

@@ -161,7 +161,7 @@ def fetch(
         client: Speaks to the server.
         source: What to fetch.
         part: Where it goes; taken up already.
-        cancel: Set by another thread to stop; heard within a tenth of a second.
+        cancel: Set by another thread to stop; acted on within a tenth of a second.
         on_poll: Called again and again with what is going on: "" while bytes come, else a sentence.
         patience: How failures are met.
 

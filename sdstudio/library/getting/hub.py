@@ -75,7 +75,7 @@ class Hub:
         """Return text-to-image models whose name matches, the most downloaded first.
 
         Raises:
-            Unreachable: There is no network; said within a few seconds.
+            Unreachable: There is no network; raised within a few seconds.
             DownloadError: The Hub refused.
             Cancelled: ``cancel`` was set.
         """
@@ -171,7 +171,7 @@ class Hub:
             raise unreachable(error, urlsplit(endpoint).netloc) from error
 
     def _asked(self, ask: Callable[[], T], what: str, cancel: threading.Event | None) -> T:
-        """Ask, with the client's many errors told in our words."""
+        """Ask, with the client's many errors as ours."""
 
         def translated() -> T:
             errors = _library().errors

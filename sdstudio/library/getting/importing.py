@@ -31,7 +31,7 @@ _FILES_MAXIMUM: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came in. ``linked`` says that it shares its bytes with where it came from."""
+    """What came in. ``linked``: it shares its bytes with where it came from."""
 
     path: Path
     kind: str
@@ -52,7 +52,7 @@ def import_model(
         source: A folder with a ``model_index.json``, or a safetensors file.
         models: The models folder.
         copy: Copy even where a hard link would do.
-        on_progress: Told the share that is done, 0..1.
+        on_progress: Called with the share that is done, 0..1.
         cancel: Set by another thread to stop; nothing is left then.
 
     Raises:
@@ -99,7 +99,7 @@ def _looked_at(source: Path, models: Path) -> tuple[str, Path, dict[str, Path]]:
         message = f"{source} may hold Python objects: allowed are a model's folder and .safetensors files."
         raise ModelUnsupported(message, "Convert it first, with `sdstudio models convert`.")
     if source.suffix.lower() != ".safetensors":
-        examine(source)  # says what it is instead, and what to do
+        examine(source)  # raises what it is instead, and what to do
     kind, _remark = kind_of(read_header(source), source.stem)
     name = file_name(source.name)
     return kind, models / placed(kind, name), {name: source.resolve()}
@@ -129,7 +129,7 @@ def _files_of(folder: Path) -> dict[str, Path]:
 
 
 def _can_link(path: Path, staging: Path) -> bool:
-    """Try it: neither the kind of the disk nor its number tells for sure."""
+    """Try it: neither the kind of the disk nor its number is certain."""
     staging.mkdir(parents=True, exist_ok=True)
     probe = staging / "probe"
     try:

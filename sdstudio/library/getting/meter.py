@@ -37,7 +37,7 @@ class DownloadProgress:
 
     @property
     def seconds_left(self) -> float:
-        """At this speed; 0 when nobody can tell."""
+        """At this speed; 0 when it is not known."""
         return (self.total_bytes - self.done_bytes) / self.bytes_per_second if self.bytes_per_second > 0 else 0.0
 
 
@@ -66,7 +66,7 @@ class Meter:
         self._done += size_bytes
 
     def tell(self, doing: str, force: bool = False) -> None:
-        """Say how far it is, not too often."""
+        """Report how far it is, not too often."""
         now = monotonic()
         if not force and doing == self._said and now - self._told_at < _TELL_EVERY_S:
             return

@@ -26,7 +26,7 @@ POLL_S: Final = 0.05
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _REDIRECTS: Final = 8
 _MESSAGE_MAXIMUM: Final = 200
-# The Hub's words for what is not there; without a token it says 401 and not 404, to tell nobody what is private.
+# The Hub's words for what is not there; without a token it answers 401 and not 404, which hides what is private.
 _ABSENT: Final = {
     "RepoNotFound": "there is no such repository, or it is a private one",
     "RevisionNotFound": "there is no such version",
@@ -120,7 +120,7 @@ def check_status(response: httpx2.Response, what: str) -> None:
 
     Raises:
         AccessRefused: 401, 403.
-        NotOffered: 404, 410, or the Hub's way of saying so.
+        NotOffered: 404, 410, or what the Hub answers for it.
         ServerTroubled: 408, 429, 5xx.
         DownloadError: Anything else that is no success.
     """
@@ -197,7 +197,7 @@ def _refused(status: int, code: str, response: httpx2.Response, what: str) -> Ac
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """Return how many seconds the server asks to wait; 0 when it does not say, or says it as a date."""
+    """Return how many seconds the server asks to wait; 0 when it does not ask, or names a date."""
     with suppress(ValueError):
         return min(max(float(headers.get("Retry-After", "0")), 0.0), 86_400.0)
     return 0.0

@@ -39,7 +39,7 @@ def safe_path(name: str) -> str:
     """Return a file's name as it is, when it can be written below the model folder on any system.
 
     Raises:
-        ValueError: It cannot; says why.
+        ValueError: It cannot; the message is why.
     """
     parts = name.split("/")
     if not name or len(parts) > _DEPTH_MAXIMUM:

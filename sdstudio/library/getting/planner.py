@@ -1,6 +1,6 @@
 """From what somebody asks for (a catalogue key, a repository, an address) to the plan of a download.
 
-Of a single file the header is read first, a few kilobytes: it tells what the file is, for which family, and how long
+Of a single file the header is read first, a few kilobytes: it shows what the file is, for which family, and how long
 it must be, before the first gigabyte comes.
 """
 

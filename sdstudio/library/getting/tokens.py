@@ -57,7 +57,7 @@ class TokenStore:
 
         try:
             keyring.set_password(_SERVICE, _USER, token)
-        except KeyringError:  # locked, or the user said no
+        except KeyringError:  # locked, or the user refused
             return False
         return True
 

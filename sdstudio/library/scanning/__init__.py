@@ -1,1 +1,1 @@
-"""Finding models on disk and telling what they are."""
+"""Finding models on disk and recognising what they are."""

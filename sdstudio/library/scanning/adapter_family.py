@@ -1,6 +1,6 @@
 """For which family a LoRA or an embedding was made: by the shapes in its header, else by what its metadata claims.
 
-The width of the text that a layer reads tells the family (768, 1024, 2048). Names come in kohya's style
+The family follows from the width of the text that a layer reads (768, 1024, 2048). Names come in kohya's style
 (``lora_unet_.._attn2_to_k.lora_down.weight``), in diffusers' (``unet.. .attn2.to_k.lora_A.weight``) and in LyCORIS'
 (``hada_w1_b``, ``lokr_w2``). Metadata: kohya's ``ss_base_model_version`` and ``modelspec.architecture``.
 """
@@ -42,7 +42,7 @@ _VECTORS_MAXIMUM: Final = 1000
 
 
 def lora_family(header: Header) -> str:
-    """Return a LoRA's family: a key, "other" for one that is not supported, "" when the file does not tell."""
+    """Return a LoRA's family: a key, "other" for one that is not supported, "" when the file does not record it."""
     names = "\n".join(("", *header.tensors))
     if any(piece in names for piece in _OTHERS):
         return "other"
@@ -86,7 +86,7 @@ def embedding_family(header: Header) -> str | None:
 
 
 def _by_encoder(header: Header) -> str:
-    """Tell a LoRA of the text encoder alone by the encoder's width; SDXL's first encoder has SD 1's."""
+    """Return the family of a LoRA for the text encoder alone, by its width; SDXL's first encoder has SD 1's."""
     for name in header.tensors:
         if name.startswith("lora_te_") and "fc2" not in name and _INPUT_SIDE.search(name):
             return _EMBEDDING_WIDTHS.get(_input_width(header, name), "")

@@ -1,6 +1,6 @@
-"""What a file's header says, read once: kept by path, size and time of change in ``cache/library.json``.
+"""What a file's header records, read once: kept by path, size and time of change in ``cache/library.json``.
 
-A header is a few hundred kilobytes of names; reading a thousand of them takes seconds, looking up what they said does
+A header is a few hundred kilobytes of names; reading a thousand of them takes seconds, looking up what they hold does
 not. What could not be read for the disk's sake is not kept: it may work the next time.
 """
 
@@ -31,10 +31,10 @@ from sdstudio.library.scanning.pickled import family_in_pickle, lacks_vae
 from sdstudio.library.scanning.single_file import SingleFile, classify, variant_of_name
 
 _VERSION: Final = 11
-"""Of what is kept: raise it when `classify` or `FileFacts` change what they say of the same file."""
+"""Of what is kept: raise it when `classify` or `FileFacts` change what they return for the same file."""
 
 VAE_HINT: Final = "Choose a VAE to draw with it: the VAE field, or --vae NAME."
-# What a name tells, or nothing: A1111's configuration beside a file is asked first.
+# Variants by a file's name, or none: A1111's configuration beside a file is read first.
 _BY_NAME: Final = frozenset({"", f"{V_PREDICTION}?", *(row.key for row in FEW_STEPS)})
 
 _TRIGGERS_MAXIMUM: Final = 24
@@ -46,11 +46,11 @@ _ERRORS: Final[dict[str, type[ModelError]]] = {
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What one file says of itself.
+    """What one file records of itself.
 
     Attributes:
         file: Its kind, family and variant.
-        base: The model it was made for or from, as it says itself.
+        base: The model it was made for or from, as it records it.
         alias: Another name it is called by in prompts.
         triggers: Words that wake it, the most frequent first.
         carried: It carries the configuration of the folder that it was made from.
@@ -59,7 +59,7 @@ class FileFacts:
         bundled: Names of the embeddings that a LoRA brings along.
         not_drawn: What of it is not drawn with, a sentence each.
         bits: How many a number of a checkpoint's weights takes, 0 when that is not known.
-        error: "damaged", "unsupported", "pickled" or "" when it is whole; ``message`` and ``hint`` say more.
+        error: "damaged", "unsupported", "pickled" or "" when it is whole; ``message`` and ``hint`` are for the user.
     """
 
     file: SingleFile
@@ -81,11 +81,11 @@ class FileFacts:
 
 
 def read_facts(path: Path, hint: str = "") -> FileFacts:
-    """Read what a file says of itself.
+    """Read what a file records of itself.
 
     Args:
         path: A file, of any content.
-        hint: The kind its place speaks for.
+        hint: The kind that its folder is for.
 
     Raises:
         ModelNotFound: It is gone or cannot be read.
@@ -120,7 +120,7 @@ def read_facts(path: Path, hint: str = "") -> FileFacts:
 
 
 def _with_yaml(file: SingleFile, path: Path) -> SingleFile:
-    """Return what a checkpoint is by A1111's configuration beside it, which says more than its name."""
+    """Return what a checkpoint is by A1111's configuration beside it, which is more certain than its name."""
     prediction = prediction_in_yaml(path.with_suffix(".yaml"))
     if prediction == V_PREDICTION and file.variant in _BY_NAME:
         return replace(file, variant=V_PREDICTION)
@@ -176,7 +176,7 @@ class FactsCache:
         self._changed = False
 
     def facts(self, path: Path, size_bytes: int, mtime_ns: int, hint: str) -> FileFacts:
-        """Return what a file says, from memory when it is unchanged. Raises: ModelNotFound."""
+        """Return what a file records, from memory when it is unchanged. Raises: ModelNotFound."""
         key, stamp = str(path), [size_bytes, mtime_ns, hint, *_beside(path)]
         with self._lock:
             row = self._rows.get(key)
@@ -219,7 +219,7 @@ def _beside(path: Path) -> tuple[int, ...]:
 
 
 def _pickle(path: Path, kind: str) -> FileFacts:
-    """A file of Python objects is never opened to look; what the settings may allow says so."""
+    """A file of Python objects is never opened to look; the error names the setting that allows it."""
     family = family_in_pickle(path) if kind == CHECKPOINT else ""
     lacks = ("vae",) if family and lacks_vae(path) else ()
     file = SingleFile(kind, family, variant_of_name(path.stem), lacks=lacks)

@@ -64,7 +64,7 @@ class Finding:
 
 
 def examine(path: Path) -> Finding:
-    """Tell what model ``path`` holds.
+    """Return what model ``path`` holds.
 
     Raises:
         ModelNotFound: There is nothing at ``path``.
@@ -107,7 +107,7 @@ def _near(path: Path) -> str:
 
 
 def file_finding(path: Path, facts: FileFacts, size_bytes: int) -> Finding:
-    """Return the model that a single file is, by what it says of itself."""
+    """Return the model that a single file is, by what it records of itself."""
     file = facts.file
     info = ModelInfo(
         path.stem, path.stem, path, file.family or "other", ModelLayout.SINGLE_FILE, variant=file.variant,
@@ -135,7 +135,7 @@ def without_vae(info: ModelInfo) -> Finding:
 
 
 def _sized(info: ModelInfo) -> ModelInfo:
-    """Return a checkpoint with what its row says: its pipeline and size; the size may be its variant's (Turbo), too."""
+    """Return a checkpoint with what its row holds: its pipeline, and its size, which may be its variant's (Turbo)."""
     rows = (inpainting_rows if info.variant == INPAINT else text_to_image_rows)(info.family)
     if not rows:
         return info
@@ -287,7 +287,7 @@ def _weights_of(folder: Path) -> str:
 
 
 def _file_names(folder: Path) -> set[str]:
-    """Return the names of what a folder holds, links that lead nowhere among them: these are told when read."""
+    """Return the names of what a folder holds, links that lead nowhere among them: these are reported when read."""
     return {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")} if folder.is_dir() else set()
 
 
@@ -350,7 +350,7 @@ def _scaled(family: ModelFamily, native: int, own: tuple[int, int]) -> Iterator[
 
 
 def _native_size(unet: dict[str, Any], vae: dict[str, Any]) -> int:
-    """Return the side in pixels that the UNet was trained at, 0 when its configuration does not say."""
+    """Return the side in pixels that the UNet was trained at, 0 when its configuration does not record it."""
     sample, blocks = unet.get("sample_size"), vae.get("block_out_channels")
     if type(sample) is not int or not isinstance(blocks, list) or not 1 <= len(blocks) <= 6:
         return 0

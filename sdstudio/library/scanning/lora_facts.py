@@ -1,4 +1,4 @@
-"""What a LoRA's header tells: its algorithm, the embeddings that it brings along, and what is not drawn with."""
+"""What a LoRA's header records: its algorithm, the embeddings that it brings along, and what is not drawn with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdstudio.core.models.work import listed
 
 @dataclass(frozen=True, slots=True)
 class LoraFacts:
-    """What a header tells.
+    """What a header records.
 
     Attributes:
         network: Its algorithm, "" for a plain LoRA.
@@ -27,9 +27,10 @@ class LoraFacts:
 
 
 def lora_facts(path: Path, header: Header) -> LoraFacts:
-    """Return what a LoRA tells; what lies beside the file is not looked at."""
+    """Return what a LoRA's header records; what lies beside the file is not looked at."""
     odd = doubtful(header.tensors)
-    whole = list(header.tensors) if any(".lora_E" in name for name in odd) else odd  # which tells of its neighbours
+    # what such a tensor is depends on its neighbours
+    whole = list(header.tensors) if any(".lora_E" in name for name in odd) else odd
     names = read_names(whole, path.parent.name)
     not_drawn = [
         f"{len(row.names)} of its {len(header.tensors)} tensors are not drawn with, {row.reason}: "

@@ -1,7 +1,7 @@
 """Folders of other programs on this computer: looked for where people put them, near ones first, for a few seconds.
 
-A folder is told by the signs of ``catalog.programs``; only names of folders are read. Nothing is looked for behind
-links, below hidden folders, or in what was found already.
+A folder is recognised by the signs of ``catalog.programs``; only names of folders are read. Nothing is looked for
+behind links, below hidden folders, or in what was found already.
 """
 
 from __future__ import annotations

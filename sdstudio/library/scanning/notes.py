@@ -1,4 +1,4 @@
-"""What ``sdstudio.json`` in a model's folder may say, and what of it is believed: a bad value is named, not used."""
+"""What ``sdstudio.json`` in a model's folder may hold, and what of it is used: a bad value is named, not used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which family a ``.ckpt`` is of, told from names that stand in it as plain bytes; nothing is unpickled to look."""
+"""Which family a ``.ckpt`` is of, read from names that stand in it as plain bytes; nothing is unpickled to look."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _FOOOCUS_PATHS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder to look through, and the kind of what lies there, "" when the files have to tell."""
+    """A folder to look through, and the kind of what lies there, "" when it follows from the files."""
 
     folder: Path
     hint: str = ""
@@ -84,7 +84,7 @@ def places_of(root: Path) -> tuple[list[Place], list[Trouble]]:
 
 
 def hint_of(folder_name: str) -> str:
-    """Return the kind that a folder's name speaks for, "" when it says nothing."""
+    """Return the kind that a folder's name is for, "" for none."""
     return FOLDER_KINDS.get(folder_name.lower(), "")
 
 

@@ -29,7 +29,7 @@ from sdstudio.library.scanning.walk import Candidate, Walk
 
 STARTER_KEY: Final = BUILT_IN
 
-# Names that every repository gives its file: the folder above says more.
+# Names that every repository gives its file: the folder above names it better.
 _GENERIC_STEMS: Final = frozenset({
     "pytorch_lora_weights", "diffusion_pytorch_model", "diffusion_pytorch_model.fp16", "model", "model.fp16",
     "learned_embeds", "pytorch_model", "adapter_model",
@@ -62,7 +62,7 @@ class Scanner:
     """Looks at folders again and again, and reads only what has changed since.
 
     Args:
-        cache: The folder for what headers said.
+        cache: The folder for what headers hold.
     """
 
     def __init__(self, cache: Path) -> None:
@@ -153,7 +153,7 @@ def with_own_values(scan: Scan, own_values: Callable[[ModelInfo], Mapping[str, A
 
 
 def asset_of_file(candidate: Candidate, facts: FileFacts) -> Pair:
-    """Return a file as a model and as an asset, by what it says of itself."""
+    """Return a file as a model and as an asset, by what it records of itself."""
     path, file = candidate.path, facts.file
     finding = file_finding(path, facts, candidate.size_bytes)
     error = finding.error if file.kind == CHECKPOINT else facts.as_error()
@@ -199,7 +199,7 @@ def stamp_of_folder(folder: Path) -> Stamp:
     rows: list[tuple[str, int, int]] = []
     for where, _folders, files in os.walk(folder):
         for name in files:
-            with suppress(OSError):  # a link that leads to nothing is told by `examine`
+            with suppress(OSError):  # `examine` reports a link that leads to nothing
                 path = os.path.join(where, name)
                 status = os.stat(path)
                 rows.append((path, status.st_size, status.st_mtime_ns))
@@ -214,7 +214,7 @@ def _with_own_keys(pairs: Sequence[Pair]) -> Iterator[Pair]:
     """Give assets of one kind and key keys of their own.
 
     Of checkpoints the first keeps the name, and the others have their path. Every other file gets the folder before its
-    name, and as many above it as tell them apart, so that none of them goes by a name that another has as well.
+    name, and as many above it as make them differ, so that none of them goes by a name that another has as well.
     """
     groups: dict[tuple[str, str], list[Asset]] = {}
     for _finding, asset in pairs:

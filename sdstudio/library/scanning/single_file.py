@@ -1,7 +1,7 @@
-"""What a single safetensors file is, told from the names and shapes in its header: its kind, family and variant.
+"""What a single safetensors file is, read from the names and shapes in its header: its kind, family and variant.
 
 Names and order follow diffusers' ``infer_diffusers_model_type`` (``loaders/single_file_utils.py``, 0.42), which answers
-"v1" to everything it does not know; here what is not known is named as such. A header does not tell everything: SD 2
+"v1" to everything it does not know; here what is not known is named as such. A header does not show everything: SD 2
 checkpoints for v-prediction and for epsilon are alike in it, and a VAE of SD 1, SD 2 and SDXL is one architecture.
 """
 
@@ -52,7 +52,7 @@ _VAE_IN: Final = "decoder.conv_in.weight"
 _LATENT_CHANNELS: Final = 4
 _COMPACT_FIRST: Final = "body.0.weight"
 
-# Beginnings of text encoders' names, when the width of the UNet tells nothing: the most telling first.
+# Beginnings of text encoders' names, for when the width of the UNet is of no family: the most certain first.
 _TEXT_ENCODERS: Final = (
     ("conditioner.embedders.1.", "sdxl"),
     ("cond_stage_model.model.", "sd2"),
@@ -93,7 +93,7 @@ class SingleFile:
 
     Attributes:
         kind: Key in ``catalog.kinds``.
-        family: Key in ``catalog.families``; "other" when it is none of them, "" when the file does not tell.
+        family: Key in ``catalog.families``; "other" when it is none of them, "" when the file does not record it.
         variant: Key in ``catalog.kinds.VARIANTS``, "" for none.
         not_a_model: What it is, with its article, when nothing can be drawn with it and it adds to no model.
         distilled_as: The words that say how a checkpoint was distilled: its name, or the title in its header; "" for
@@ -110,12 +110,12 @@ class SingleFile:
 
 
 def classify(header: Header, name: str = "", hint: str = "") -> SingleFile:
-    """Tell what the file with this header is.
+    """Return what the file with this header is.
 
     Args:
         header: Of the file.
-        name: Of the file without its ending: it tells what a header does not, turbo from base and 768 from 512.
-        hint: The kind that its folder speaks for; believed where the header does not tell.
+        name: Of the file without its ending: it shows what a header does not: turbo or base, 768 or 512.
+        hint: The kind that its folder is for; used where the header does not show it.
     """
     first = header.tensors.get(_FIRST_CONV)
     if first is not None and len(first.shape) == 4:

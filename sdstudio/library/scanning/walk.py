@@ -1,6 +1,6 @@
 """What may be a model in and below a folder: real files and diffusers folders, each once however many links lead there.
 
-A folder that cannot be read, a name that is not UTF-8 and a link that leads nowhere are told as troubles; pipes,
+A folder that cannot be read, a name that is not UTF-8 and a link that leads nowhere are listed as troubles; pipes,
 sockets and devices are passed over, since opening one may wait for ever.
 """
 
@@ -35,7 +35,7 @@ class Candidate:
     Attributes:
         path: The file, or the diffusers folder.
         root: The folder of the user's through which it was found.
-        hint: The kind its place speaks for, "" for none.
+        hint: The kind that its folder is for, "" for none.
         size_bytes: Of the file; 0 for a folder.
         mtime_ns: Of the file; 0 for a folder.
     """

@@ -51,13 +51,13 @@ class EntryAction:
     several: bool = False
 
     def suits(self, count: int) -> bool:
-        """Say whether it can be done with so many pictures."""
+        """Return whether it can be done with so many pictures."""
         if self.several:
             return count > 1
         return count == 2 if self.pair else count == 1 or (self.many and count > 1)
 
     def takes(self, count: int) -> bool:
-        """Say whether it can be done with so many pictures, or with the first of them."""
+        """Return whether it can be done with so many pictures, or with the first of them."""
         return self.suits(count) or (count > 0 and not (self.pair or self.several))
 
 

@@ -116,9 +116,9 @@ class HistoryBrowser(QWidget):
             self.view.setCurrentIndex(index)
             self.view.scrollTo(index)
 
-    def offer_undo(self, said: str, undo: Callable[[], object]) -> None:
-        """Say what was done to pictures and how to take it back."""
-        self.bar.say(said, "info", [("Undo", undo)], UNDO_SHOWN_S)
+    def offer_undo(self, text: str, undo: Callable[[], object]) -> None:
+        """Show what was done to pictures and how to take it back."""
+        self.bar.say(text, "info", [("Undo", undo)], UNDO_SHOWN_S)
 
     def focus_search(self) -> None:
         """Put the cursor into the search field."""

@@ -110,9 +110,9 @@ class ChosenChips(QWidget):
     def _chip(self, key: str, value: str) -> QPushButton:
         facet = FACET_BY_KEY[key]
         name = facet.name(value)
-        said = name if name == facet.title else f"{facet.title}: {name}"
-        chip = chip_button(f"{short(said)}  ×", f"chosen_{key}", self)
-        chip.setAccessibleName(f"No longer {said}")
+        title = name if name == facet.title else f"{facet.title}: {name}"
+        chip = chip_button(f"{short(title)}  ×", f"chosen_{key}", self)
+        chip.setAccessibleName(f"No longer {title}")
         chip.setToolTip("Take this filter away")
         chip.clicked.connect(lambda: self._model.set_look(self._model.look.with_value(key, value, on=False)))
         return chip

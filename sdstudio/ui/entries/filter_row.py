@@ -104,7 +104,7 @@ class FilterRow(QWidget):
         self._show(self._model.look)
 
     def follow(self, selection: QItemSelectionModel) -> None:
-        """Say how many are selected of a view."""
+        """Show how many are selected of a view."""
         self._selection = selection
         selection.selectionChanged.connect(self._show_count)
 
@@ -119,8 +119,8 @@ class FilterRow(QWidget):
         parts = [selection.at(at) for at in range(selection.count())] if selection is not None else []
         selected = sum(part.bottom() - part.top() + 1 for part in parts)
         more = "" if self._model.is_complete else "+"
-        said = "1 picture" if count == 1 else f"{count:,}{more} pictures"
-        self.count.setText(f"{selected:,} of {said}" if selected > 1 else said)
+        pictures = "1 picture" if count == 1 else f"{count:,}{more} pictures"
+        self.count.setText(f"{selected:,} of {pictures}" if selected > 1 else pictures)
 
     def _on_pressed(self, facet: Facet) -> None:
         look = self._model.look
@@ -198,5 +198,5 @@ def _size_slider(parent: QWidget) -> QSlider:
 
 
 def _is_switch(facet: Facet) -> bool:
-    """Say whether a facet has one value, which its button turns on and off."""
+    """Return whether a facet has one value, which its button turns on and off."""
     return not facet.listing and len(facet.fixed) == 1

@@ -142,10 +142,10 @@ def _half(image: QImage) -> QImage:
     return QImage(small.tobytes(), small.width, small.height, small.width * 4, image.format()).copy()
 
 
-def size_like(small: QImage, said: QSize) -> QSize:
+def size_like(small: QImage, wanted: QSize) -> QSize:
     """Return the size of a picture of which there is a small copy: as it was asked for, or at least of its shape."""
-    if small.isNull() or abs(small.width() * said.height() - small.height() * said.width()) <= max(
-        said.width(), said.height()
+    if small.isNull() or abs(small.width() * wanted.height() - small.height() * wanted.width()) <= max(
+        wanted.width(), wanted.height()
     ):
-        return said
-    return small.size() * max(1, max(said.width(), said.height()) // max(small.width(), small.height()))
+        return wanted
+    return small.size() * max(1, max(wanted.width(), wanted.height()) // max(small.width(), small.height()))

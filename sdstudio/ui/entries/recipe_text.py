@@ -72,8 +72,8 @@ def _escaped(text: str) -> str:
 def every_fact(recipe: Recipe) -> list[tuple[str, str]]:
     """Return all that a picture was made with but its prompts, as (name, value): each parameter, then what made it."""
     request = recipe.request
-    told = [row for row in parameters(GenerationRequest) if row.name not in PROMPTS]
-    rows = [(row.title, shown_value(getattr(request, row.name), row)) for row in told]
+    shown = [row for row in parameters(GenerationRequest) if row.name not in PROMPTS]
+    rows = [(row.title, shown_value(getattr(request, row.name), row)) for row in shown]
     rows += [
         ("Model name", recipe.model_name),
         ("Model hash", recipe.model_hash),

@@ -73,7 +73,7 @@ class Thumbnails(QObject):
         return self._squares.get((entry.id, self._sides.get(entry.id, 0)), QPixmap())
 
     def is_impossible(self, entry_id: int) -> bool:
-        """Say whether a picture was looked for and is gone or broken."""
+        """Return whether a picture was looked for and is gone or broken."""
         return entry_id in self._impossible
 
     def forget(self, entry: Entry) -> None:

@@ -312,10 +312,10 @@ class HistoryView(QAbstractItemView):
         """Show what the tooltip says below the picture: on it stand prompt and seed."""
         index = self.indexAt(at)
         cell = self.visualRect(index)
-        said = str(index.data(Qt.ItemDataRole.ToolTipRole) or "") if index.isValid() else ""
+        text = str(index.data(Qt.ItemDataRole.ToolTipRole) or "") if index.isValid() else ""
         # Qt puts a tooltip so far below the point it is given.
         point = self.viewport().mapToGlobal(QPoint(cell.left(), cell.bottom() - _TIP_BELOW_PX + GAP_PX))
-        QToolTip.showText(point, said, self.viewport(), cell)
+        QToolTip.showText(point, text, self.viewport(), cell)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """A double click counts also when the first click went to what lay there before a picture was put on top."""
@@ -352,8 +352,8 @@ class HistoryView(QAbstractItemView):
             return
         mime = self._rows.files_of(rows)
         if not mime.hasUrls():
-            said = f"At most {BARE_MAXIMUM} pictures are handed out without what they tell: export them instead."
-            QToolTip.showText(QCursor.pos(), said, self)
+            message = f"At most {BARE_MAXIMUM} pictures are handed out without what they tell: export them instead."
+            QToolTip.showText(QCursor.pos(), message, self)
         drag = QDrag(self)
         drag.setMimeData(mime)
         first = self._rows.chosen(rows[:1])[0]

@@ -72,18 +72,18 @@ class CareDialog(QDialog):
         self.repair_button = push_button(self, "repairButton", "Repair", "rotate-ccw", lambda: self._check(repair=True))
         self.repair_button.setEnabled(False)
         self.bar = WorkBar("care", self)
-        self._said = QLabel(self)
-        self._said.setObjectName("careSaid")
-        self._said.setWordWrap(True)
-        self._said.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._said.hide()
+        self._message = QLabel(self)
+        self._message.setObjectName("careSaid")
+        self._message.setWordWrap(True)
+        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._message.hide()
         self.results = ResultsView("careResults", KINDS, self)
         self._lay_out()
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         """What it says came of it."""
-        return self._said.text()
+        return self._message.text()
 
     def _lay_out(self) -> None:
         where = QHBoxLayout()
@@ -125,7 +125,7 @@ class CareDialog(QDialog):
             column.addLayout(row)
             column.addSpacing(GRID)
         column.addWidget(self.bar)
-        column.addWidget(self._said)
+        column.addWidget(self._message)
         column.addWidget(self.results, 1)
         column.addStretch(0)
         column.addLayout(foot)
@@ -172,8 +172,8 @@ class CareDialog(QDialog):
         lines = []
         for finding in report.findings:
             kind = "repaired" if finding.repaired else "stranger" if finding.kind in HARMLESS else "open"
-            said = f"{finding.said}: {finding.repaired}" if finding.repaired else finding.said
-            lines.append(Result(kind, shown(finding.path.name), said, shown(str(finding.path.parent))))
+            text = f"{finding.text}: {finding.repaired}" if finding.repaired else finding.text
+            lines.append(Result(kind, shown(finding.path.name), text, shown(str(finding.path.parent))))
         self.results.show_results(lines)
         if lines and self.height() < 520:
             open_at(self, QSize(max(self.width(), 760), 560))
@@ -191,6 +191,6 @@ class CareDialog(QDialog):
         self.repair_button.setEnabled(not busy and self._open > 0)
 
     def _say(self, text: str, role: str = "success") -> None:
-        self._said.setText(text)
-        mark(self._said, "role", role)
-        self._said.setVisible(bool(text))
+        self._message.setText(text)
+        mark(self._message, "role", role)
+        self._message.setVisible(bool(text))

@@ -60,9 +60,9 @@ class CompareWindow(QDialog):
         open_at(self, QSize(1120, 760))
         self._left, self._right = entries[0], entries[1]
         self.view = CompareView(self)
-        self._said = QLabel(self)
-        self._said.setObjectName("compareSaid")
-        self._said.setProperty("role", "muted")
+        self._message = QLabel(self)
+        self._message.setObjectName("compareSaid")
+        self._message.setProperty("role", "muted")
         self.recipes = QTextBrowser(self)
         self.recipes.setObjectName("recipeDiff")
         self.recipes.setAccessibleName("What the recipes say differently")
@@ -101,32 +101,32 @@ class CompareWindow(QDialog):
             group.addButton(button)
             row.addWidget(button)
         row.addSpacing(GRID)
-        row.addWidget(self._said, 1)
+        row.addWidget(self._message, 1)
         return row
 
     def _show_pictures(self, tasks: TaskRunner) -> None:
         left, right = QImage(str(self._left.path)), QImage(str(self._right.path))
         gone = [entry.path.name for entry, image in ((self._left, left), (self._right, right)) if image.isNull()]
         if gone:
-            self._said.setText(f"{' and '.join(gone)}: the file is gone or cannot be read.")
+            self._message.setText(f"{' and '.join(gone)}: the file is gone or cannot be read.")
             return
         self.view.set_pictures(left, right)
-        self._said.setText("Comparing the pixels…")
+        self._message.setText("Comparing the pixels…")
         tasks.run(
             "Comparing pictures",
             lambda _task: _verdict(self._left, self._right),
             self._on_judged,
-            lambda error: self._said.setText(error.message),
+            lambda error: self._message.setText(error.message),
         )
 
     def _on_judged(self, verdict: Verdict) -> None:
         if verdict.difference is None:
             same = verdict.outcome is Outcome.IDENTICAL
-            self._said.setText("Every pixel is the same." if same else "Of different sizes: B is scaled to A.")
+            self._message.setText("Every pixel is the same." if same else "Of different sizes: B is scaled to A.")
             return
         self.view.set_difference(as_qimage(verdict.difference))
         how_much = f"by {verdict.largest} of 255 at most, {verdict.mean:.2f} on average"
-        self._said.setText(f"{verdict.share:.1%} of the pixels differ, {how_much}.")
+        self._message.setText(f"{verdict.share:.1%} of the pixels differ, {how_much}.")
 
     def _show_recipes(self, *_: object) -> None:
         differing, same = recipe_diff(self._left, self._right)
@@ -136,9 +136,9 @@ class CompareWindow(QDialog):
             f"<tr><td>{html.escape(title)}</td>{_marked(pieces, 'left')}{_marked(pieces, 'right')}</tr>"
             for title, pieces in differing
         )
-        told = f"The same in both: {html.escape(', '.join(same))}." if same else ""
+        alike = f"The same in both: {html.escape(', '.join(same))}." if same else ""
         head = "" if differing else "<p>The recipes say the same.</p>"
-        self.recipes.setHtml(f"{head}<table cellpadding='4' width='100%'>{names}{rows}</table><p>{told}</p>")
+        self.recipes.setHtml(f"{head}<table cellpadding='4' width='100%'>{names}{rows}</table><p>{alike}</p>")
 
 
 def recipe_diff(left: Entry, right: Entry) -> tuple[list[Row], list[str]]:

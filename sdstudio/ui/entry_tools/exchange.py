@@ -90,7 +90,7 @@ class Exchange(QObject):
     # coming in
 
     def takes(self, mime: QMimeData) -> bool:
-        """Say whether pictures or folders are among what is dragged."""
+        """Return whether pictures or folders are among what is dragged."""
         return any(path.suffix.lower() in ENDINGS or path.is_dir() for path in self.paths_of(mime))
 
     def paths_of(self, mime: QMimeData) -> list[Path]:
@@ -137,8 +137,8 @@ class Exchange(QObject):
         reading, small = came
         name = shown(path.name)
         if reading is None:
-            said = f"{name}: no generation parameters found."
-            self._say_here(said, [("Use as input", lambda: self.input_wanted.emit(path))])
+            text = f"{name}: no generation parameters found."
+            self._say_here(text, [("Use as input", lambda: self.input_wanted.emit(path))])
             return
         dialog = PictureDialog(path, reading, small, self.model_of(reading.recipe), self._window)
         dialog.use_requested.connect(lambda reading: self.use_requested.emit(self.recalled_reading(reading), name))
@@ -187,7 +187,7 @@ class Exchange(QObject):
 
         if self._export is None:
             self._export = ExportDialog(self._tasks, self._window)
-            self._export.bar.told.connect(self._shell.told_aside)
+            self._export.bar.text_changed.connect(self._shell.side_work_changed)
         self._export.offer(entries, self._copies_tell)
         bring_forward(self._export)
 
@@ -234,8 +234,8 @@ class Exchange(QObject):
         try:
             row = FORMAT_BY_SUFFIX.get(target.suffix.lower())
             if row is None:
-                said = f"File type = {target.suffix!r}: it is not a picture format."
-                raise SaveFailed(said, "Use .png, .jpg or .webp.")
+                message = f"File type = {target.suffix!r}: it is not a picture format."
+                raise SaveFailed(message, "Use .png, .jpg or .webp.")
             if not target.parent.is_dir():  # a drive that was taken out: a folder in its place would hide that
                 raise SaveFailed(f"Could not save {target}: its folder is not there.", "Choose another folder.")
             cleaned = save_as(entry.path, entry.recipe, target, ExportOptions(row.key, 95, self._copies_tell))
@@ -254,7 +254,7 @@ class Exchange(QObject):
         if self._care is None:
             self._care = CareDialog(self._history, self._tasks, self._window)
             self._care.history_changed.connect(self.history_changed)
-            self._care.bar.told.connect(self._shell.told_aside)
+            self._care.bar.text_changed.connect(self._shell.side_work_changed)
         bring_forward(self._care)
 
     def _import_dialog(self) -> ImportDialog:
@@ -263,7 +263,7 @@ class Exchange(QObject):
         if self._import is None:
             self._import = ImportDialog(self._history, self._tasks, self.model_of, self._window)
             self._import.history_changed.connect(self.history_changed)
-            self._import.bar.told.connect(self._shell.told_aside)
+            self._import.bar.text_changed.connect(self._shell.side_work_changed)
         return self._import
 
     def _file_dialog(self, title: str, name_filter: str) -> QFileDialog:

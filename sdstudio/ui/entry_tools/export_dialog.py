@@ -84,10 +84,10 @@ class ExportDialog(QDialog):
         self.target_edit.setAccessibleName("Where to")
         self.browse_button = push_button(self, "exportBrowseButton", "Choose…", "folder-open", self._ask_for_target)
         self.bar = WorkBar("export", self)
-        self._said = QLabel(self)
-        self._said.setObjectName("exportSaid")
-        self._said.setWordWrap(True)
-        self._said.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._message = QLabel(self)
+        self._message.setObjectName("exportSaid")
+        self._message.setWordWrap(True)
+        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.results = ResultsView("exportResults", KINDS, self)
         self.reveal_button = push_button(self, "exportRevealButton", "Show in folder", "folder-open", self._reveal)
         self.export_button = push_button(self, "exportButton", "Export", "upload", self._export)
@@ -98,9 +98,9 @@ class ExportDialog(QDialog):
         self._on_kind_changed()
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         """What it says came of the export."""
-        return self._said.text()
+        return self._message.text()
 
     def offer(self, entries: Sequence[Entry], tells_all: bool = True) -> None:
         """Offer to export these pictures; ``tells_all``: whether copies carry everything unless chosen otherwise."""
@@ -153,7 +153,7 @@ class ExportDialog(QDialog):
         column.addWidget(self._title)
         column.addLayout(form)
         column.addWidget(self.bar)
-        column.addWidget(self._said)
+        column.addWidget(self._message)
         column.addWidget(self.results, 1)
         column.addStretch(0)
         column.addLayout(foot)
@@ -271,9 +271,9 @@ class ExportDialog(QDialog):
         self.export_button.setEnabled(True)
 
     def _say(self, text: str, role: str = "success") -> None:
-        self._said.setText(text)
-        mark(self._said, "role", role)
-        self._said.setVisible(bool(text))
+        self._message.setText(text)
+        mark(self._message, "role", role)
+        self._message.setVisible(bool(text))
 
     def _reveal(self) -> None:
         if self._written:

@@ -65,8 +65,8 @@ class GridWindow(QDialog):
         self.grid: Grid | None = None
         self.x_combo, self.y_combo = QComboBox(), QComboBox()
         self.table = QTableWidget()
-        self._said = QLabel()
-        self._said.setObjectName("gridSaid")
+        self._message = QLabel()
+        self._message.setObjectName("gridSaid")
         self.make_button = QPushButton()
         self.export_button = QPushButton(" Export…")
         self.axis_button = QPushButton()
@@ -182,13 +182,13 @@ class GridWindow(QDialog):
         item.setIcon(QIcon(picture))
         several = f"{cell.count} pictures have these values; the newest, picture" if cell.count > 1 else "Picture"
         item.setToolTip(f"{several} {cell.entry.id}: double click to see it")
-        said = f"Picture {cell.entry.id}" + (f", ×{cell.count}" if cell.count > 1 else "")
-        item.setData(Qt.ItemDataRole.AccessibleTextRole, said)
+        text = f"Picture {cell.entry.id}" + (f", ×{cell.count}" if cell.count > 1 else "")
+        item.setData(Qt.ItemDataRole.AccessibleTextRole, text)
         return item
 
     def _say(self, text: str, role: str) -> None:
-        self._said.setText(text)
-        mark(self._said, "role", role)
+        self._message.setText(text)
+        mark(self._message, "role", role)
 
     # wishes
 
@@ -214,7 +214,7 @@ class GridWindow(QDialog):
         return [cell for cell in cells if _key(cell.request) not in {*self._asked, *self._refused}]
 
     def answered(self, made: Sequence[Cell], refused: Sequence[tuple[Cell, StudioError]]) -> None:
-        """Say which of the cells that were wanted are in the queue now, and which cannot be and why."""
+        """Show which of the cells that were wanted are in the queue now, and which cannot be and why."""
         self._asked |= {_key(cell.request) for cell in made}
         self._refused = {key: why for key, why in self._refused.items() if key not in self._asked}
         self._refused |= {_key(cell.request): str(error) for cell, error in refused}
@@ -245,9 +245,9 @@ class GridWindow(QDialog):
             write_whole(target, lambda to: sheet.save(to, "PNG"))
             return sheet
 
-        def ended(said: str, role: str) -> None:
+        def ended(text: str, role: str) -> None:
             self.export_button.setEnabled(True)
-            self._say(said, role)
+            self._say(text, role)
 
         self._tasks.run(
             "Exporting the grid", work,
@@ -296,7 +296,7 @@ class GridWindow(QDialog):
         head.addStretch(1)
         foot = QHBoxLayout()
         foot.setSpacing(GRID)
-        foot.addWidget(self._said, 1)
+        foot.addWidget(self._message, 1)
         foot.addWidget(self.make_button)
         foot.addWidget(self.export_button)
         column = QVBoxLayout(self)

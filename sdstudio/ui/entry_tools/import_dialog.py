@@ -97,7 +97,7 @@ class ImportDialog(QDialog):
         self.resize(QSize(680, 200))
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         """What it says came of the import."""
         return self._title.text()
 
@@ -166,7 +166,7 @@ class ImportDialog(QDialog):
 
         def done(_undo: object) -> None:
             names = ", ".join(f"“{name}”" for name in folders)
-            self._title.setText(f"{self.said.rstrip('.')}. In the history under Collections: {names}.")
+            self._title.setText(f"{self.message.rstrip('.')}. In the history under Collections: {names}.")
             self.history_changed.emit()
 
         self._tasks.run(
@@ -230,8 +230,8 @@ def _losses(taken: Taken, find_model: FindModel, models: dict[tuple[str, str], b
     if key not in models:
         models[key] = find_model(recipe) is not None
     if not models[key]:
-        said = f"the model {key[0]} is not in the library" if key[0] else "its model is not recorded"
-        lines.append(Result(NO_MODEL, name, said, folder))
+        reason = f"the model {key[0]} is not in the library" if key[0] else "its model is not recorded"
+        lines.append(Result(NO_MODEL, name, reason, folder))
     left = taken.reading.not_mapped
     if left:
         more = "\n".join(f"{title}: {text}" for title, text in left.items())

@@ -167,11 +167,11 @@ def told_rows(reading: Reading, model: ModelInfo | None) -> list[tuple[str, str]
         if row.kind is FieldKind.MODEL or value in (None, "", ()) or (value == row.default and not always):
             continue
         title = next((choice.title for choice in row.choices if choice.value == value), None)
-        rows.append((row.title, title or _said(value)))
+        rows.append((row.title, title or _as_text(value)))
     return rows
 
 
-def _said(value: object) -> str:
+def _as_text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

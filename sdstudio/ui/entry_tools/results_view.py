@@ -41,7 +41,7 @@ class Result:
 
     kind: str
     name: str
-    said: str
+    text: str
     more: str = ""
 
 
@@ -88,12 +88,12 @@ class ResultsModel(QAbstractTableModel):
         """Return a line's words, its kind's icon, or all of it as a tooltip."""
         result = self._shown[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return result.name if index.column() == 0 else result.said
+            return result.name if index.column() == 0 else result.text
         if role == Qt.ItemDataRole.DecorationRole and index.column() == 0:
             kind = self._kinds[result.kind]
             return icon(kind.icon, kind.color)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{result.name}\n{result.said}" + (f"\n{result.more}" if result.more else "")
+            return f"{result.name}\n{result.text}" + (f"\n{result.more}" if result.more else "")
         return None
 
 
@@ -178,7 +178,7 @@ class ResultsView(QWidget):
 
     def text(self) -> str:
         """Return the lines that are shown as text."""
-        return "\n".join(f"{result.name}\t{result.said}" for result in self.model.shown)
+        return "\n".join(f"{result.name}\t{result.text}" for result in self.model.shown)
 
     def _on_kind_pressed(self, key: str) -> None:
         for other, button in self._buttons.items():

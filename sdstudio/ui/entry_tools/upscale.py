@@ -40,7 +40,7 @@ class UpscaleController(QObject):
     """
 
     #: A line for the status bar.
-    told = Signal(str)
+    status_changed = Signal(str)
 
     def __init__(self, services: Services, shell: Shell, pictures: InputPictures, actions: EntryActions) -> None:
         super().__init__(shell.over)
@@ -65,11 +65,11 @@ class UpscaleController(QObject):
         if self.dialog is None:
             self.dialog = UpscaleDialog(self._pictures, self._tasks, self._shell.over)
             self.dialog.ordered.connect(self._on_ordered)
-            self.dialog.bar.told.connect(self._shell.told_aside)
+            self.dialog.bar.text_changed.connect(self._shell.side_work_changed)
         self.dialog.open_with(entries, self._library.assets(UPSCALER))
 
-    def _on_ordered(self, made: Orders) -> None:
-        self._under_way = _Submission(deque(made.orders), list(made.failed))
+    def _on_ordered(self, orders: Orders) -> None:
+        self._under_way = _Submission(deque(orders.orders), list(orders.failed))
         self._submit_next()
 
     def _submit_next(self) -> None:
@@ -101,6 +101,7 @@ class UpscaleController(QObject):
         self._under_way = None
         count = len(submission.jobs)
         if count:
-            self.told.emit("1 picture to upscale is in the queue" if count == 1 else f"{count:,} are in the queue")
+            text = "1 picture to upscale is in the queue" if count == 1 else f"{count:,} are in the queue"
+            self.status_changed.emit(text)
         if self.dialog is not None:
             self.dialog.show_submitted(count, submission.failed)

@@ -82,9 +82,9 @@ class UpscaleDialog(QDialog):
         self.redraw_box.setObjectName("upscaleRedrawCheckBox")
         self.redraw_box.setAccessibleName("Redraw details")
         self.redraw_box.setAccessibleDescription(REDRAW_ABOUT)
-        self._result = _said("upscaleResult", self)
-        self._about = _said("upscaleRedrawAbout", self)
-        self._message = _said("upscaleMessage", self)
+        self._result = _wrapped_label("upscaleResult", self)
+        self._about = _wrapped_label("upscaleRedrawAbout", self)
+        self._message = _wrapped_label("upscaleMessage", self)
         self.bar = WorkBar("upscale", self)
         self.close_button = push_button(self, "upscaleCloseButton", "Close", "", self.close)
         self.upscale_button = push_button(self, "upscaleButton", "Upscale", "scaling", self.start)
@@ -116,7 +116,7 @@ class UpscaleDialog(QDialog):
         return Enlargement(float(self.factor.value()), str(self.upscaler.value() or ""), strength)
 
     @property
-    def said(self) -> str:
+    def outcome(self) -> str:
         """How large the result will be, or why there will be none."""
         return self._result.text()
 
@@ -144,7 +144,7 @@ class UpscaleDialog(QDialog):
         self._fit()
 
     def show_submitted(self, count: int, failed: Sequence[tuple[Entry, StudioError]]) -> None:
-        """Say what became of the orders; with nothing amiss, close."""
+        """Show what became of the orders; with nothing amiss, close."""
         self._end()
         if not failed:
             self.close()
@@ -175,7 +175,7 @@ class UpscaleDialog(QDialog):
             self._show()
 
     def _show(self) -> None:
-        """Say what will come of it, and what cannot."""
+        """Show what will come of it, and what cannot."""
         redraw = self.redraw_box.isChecked()
         self._about.setText(REDRAW_ABOUT + (f" {self._cost}" if redraw else ""))
         if self._sizes is None:
@@ -185,16 +185,16 @@ class UpscaleDialog(QDialog):
         results = [larger(size, self.how.factor) for size in readable]
         allowed = [size for size in results if is_allowed(size)]
         lost, too_large = len(self._sizes) - len(readable), len(results) - len(allowed)
-        said = self._words(readable, allowed)
+        text = self._words(readable, allowed)
         if too_large:
             widest = max(results, key=max)
             size = f"{widest[0]:,} × {widest[1]:,} px"
             several = f"{too_large:,} of {len(self._sizes):,} would be {size} and {_is(too_large)} left out"
-            told = f"{several if len(self._sizes) > 1 else f'That is {size}'}: at most {SIDE_MAXIMUM:,} px a side."
-            said = f"{said} {told}".strip() + ("" if allowed else " Choose a smaller factor.")
+            limit = f"{several if len(self._sizes) > 1 else f'That is {size}'}: at most {SIDE_MAXIMUM:,} px a side."
+            text = f"{text} {limit}".strip() + ("" if allowed else " Choose a smaller factor.")
         if lost:
-            said = f"{said} {_lost(lost, len(self._sizes))}".strip()
-        self._show_result(said, "warning" if too_large or lost else "caption", bool(allowed))
+            text = f"{text} {_lost(lost, len(self._sizes))}".strip()
+        self._show_result(text, "warning" if too_large or lost else "caption", bool(allowed))
 
     @property
     def _cost(self) -> str:
@@ -233,12 +233,12 @@ class UpscaleDialog(QDialog):
 
     # doing it
 
-    def _on_prepared(self, made: Orders) -> None:
-        if made.stopped:
+    def _on_prepared(self, orders: Orders) -> None:
+        if orders.stopped:
             self._end()
             self._say("Cancelled: nothing was put into the queue.", "caption")
         else:
-            self.ordered.emit(made)
+            self.ordered.emit(orders)
 
     def _on_failed(self, error: StudioError) -> None:
         self._end()
@@ -275,7 +275,7 @@ class UpscaleDialog(QDialog):
         self.resize(WIDTH, 1)
 
 
-def _said(name: str, parent: QWidget) -> QLabel:
+def _wrapped_label(name: str, parent: QWidget) -> QLabel:
     label = QLabel(parent)
     label.setObjectName(name)
     label.setWordWrap(True)

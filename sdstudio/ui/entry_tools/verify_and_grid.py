@@ -92,15 +92,15 @@ class VerifyAndGrid(QObject):
 
     def _on_make_wanted(self, cells: Sequence[Cell]) -> None:
         assert self._grid is not None
-        made: list[Cell] = []
+        queued: list[Cell] = []
         refused: list[tuple[Cell, StudioError]] = []
         for cell in cells:
             try:
                 self._controller.submit(cell.request, RunOptions(), cell.like.id)
-                made.append(cell)
+                queued.append(cell)
             except HistoryError as error:  # the queue cannot be written: no other cell would do better
                 refused.append((cell, error))
                 break
             except StudioError as error:  # this cell's values do not go together
                 refused.append((cell, error))
-        self._grid.answered(made, refused)
+        self._grid.answered(queued, refused)

@@ -68,7 +68,7 @@ class VerifyWindow(QDialog):
         self.setObjectName("verifyWindow")
         self.setWindowTitle("Verify pictures")
         self._verifier = verifier
-        self._told: dict[int, Verified] = {}
+        self._verified: dict[int, Verified] = {}
         self._items: dict[int, QListWidgetItem] = {}
         self._asked = 0
         self._fraction = 0.0
@@ -103,7 +103,7 @@ class VerifyWindow(QDialog):
             self._asked = 0
         new = [entry for entry in entries if self._state_of(entry.id) not in ("waiting", "running")]
         for entry in new:
-            self._told.pop(entry.id, None)
+            self._verified.pop(entry.id, None)
             if entry.id not in self._items:
                 self._items[entry.id] = QListWidgetItem()
                 self.list.addItem(self._items[entry.id])
@@ -118,7 +118,7 @@ class VerifyWindow(QDialog):
     @property
     def summary(self) -> str:
         """How many are identical, "" while none is told."""
-        outcomes = [told.verdict.outcome if told.verdict else None for told in self._told.values()]
+        outcomes = [verified.verdict.outcome if verified.verdict else None for verified in self._verified.values()]
         return f"{outcomes.count(Outcome.IDENTICAL)} of {len(outcomes)} identical" if outcomes else ""
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
@@ -139,10 +139,10 @@ class VerifyWindow(QDialog):
             fraction = progress.fraction if progress.fraction >= 0 else self._fraction
             self._show_progress(fraction, progress.text)
 
-    def _on_verified(self, told: Verified) -> None:
-        self._told[told.entry.id] = told
-        if told.entry.id in self._items:
-            self._show_state(told.entry.id, told.verdict.outcome.value if told.verdict else "failed")
+    def _on_verified(self, verified: Verified) -> None:
+        self._verified[verified.entry.id] = verified
+        if verified.entry.id in self._items:
+            self._show_state(verified.entry.id, verified.verdict.outcome.value if verified.verdict else "failed")
         self._show_progress(0.0, "")
         self._show_chosen()
 
@@ -185,14 +185,14 @@ class VerifyWindow(QDialog):
 
     def _chosen(self) -> Verified | None:
         item = self.list.currentItem()
-        return self._told.get(item.data(Qt.ItemDataRole.UserRole).id) if item is not None else None
+        return self._verified.get(item.data(Qt.ItemDataRole.UserRole).id) if item is not None else None
 
     def _show_chosen(self) -> None:
-        told = self._chosen()
-        verdict = told.verdict if told is not None else None
+        verified = self._chosen()
+        verdict = verified.verdict if verified is not None else None
         item = self.list.currentItem()
-        if told is not None:
-            self._head.setText(str(verdict) if verdict else str(told.error))
+        if verified is not None:
+            self._head.setText(str(verdict) if verdict else str(verified.error))
         else:
             state = str(item.data(Qt.ItemDataRole.UserRole + 1)) if item is not None else ""
             nothing = "Choose pictures in the history and verify them."
@@ -217,8 +217,8 @@ class VerifyWindow(QDialog):
         self._views.button(wanted).setChecked(True)
         self._show_picture()
 
-    def _add_row(self, what: str, said: str, whole: str) -> None:
-        title, text = QLabel(what), QLabel(said)
+    def _add_row(self, what: str, value: str, whole: str) -> None:
+        title, text = QLabel(what), QLabel(value)
         text.setToolTip(html.escape(whole).replace("\n", "<br>"))
         mark(title, "role", "muted")
         text.setTextFormat(Qt.TextFormat.PlainText)
@@ -227,11 +227,11 @@ class VerifyWindow(QDialog):
         self._causes.addRow(title, text)
 
     def _show_picture(self) -> None:
-        item, told = self.list.currentItem(), self._chosen()
+        item, verified = self.list.currentItem(), self._chosen()
         if item is None:
             self._picture.clear()
             return
-        verdict = told.verdict if told is not None else None
+        verdict = verified.verdict if verified is not None else None
         match self._views.checkedId(), verdict:
             case 1, verdict if verdict is not None:
                 image = ImageQt(verdict.again).copy()

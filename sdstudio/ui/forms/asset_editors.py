@@ -220,7 +220,7 @@ class LoraRow(QWidget):
         return "" if self._problem.isHidden() else self._problem.text()
 
     def show_asset(self, asset: Asset | None, family: str, others: Sequence[str] = ()) -> None:
-        """Say what the library knows of it; ``None``: nothing, or that ``others`` go by its name together."""
+        """Show what the library knows of it; ``None``: nothing, or that ``others`` go by its name together."""
         problem = "Not in the model folders" if asset is None else asset.problem or misfit(asset, family)
         if asset is None and others:
             problem = f"Several files have this name. Choose {' or '.join(others[:3])}."

@@ -130,7 +130,7 @@ class SeedEditor(Editor):
         self.edit.setText("" if value is None else str(value))
 
     def set_last_seed(self, seed: int | None) -> None:
-        """Say which seed the recall button brings back."""
+        """Show which seed the recall button brings back."""
         self._last = seed
         self.recall.setEnabled(seed is not None)
         self.recall.setToolTip("No picture made yet" if seed is None else f"Use the last seed again: {seed}")

@@ -179,11 +179,11 @@ class Field(QWidget):
         if self._error is None and now is not None:  # few fields ever have one
             now.changed.connect(self._on_theme_changed)
         self._error = text, hint
-        said = html.escape(hint)
+        markup = html.escape(hint)
         if self.row.kind in (FieldKind.INTEGER, FieldKind.OPTIONAL, FieldKind.NUMBER, FieldKind.SEED):
             colour = theme.tokens().accent_text
-            said = _NUMBER.sub(rf'<a href="\g<0>" style="color: {colour}">\g<0></a>', said)
-        self.message.say(f"{html.escape(text)} {said}".strip())
+            markup = _NUMBER.sub(rf'<a href="\g<0>" style="color: {colour}">\g<0></a>', markup)
+        self.message.say(f"{html.escape(text)} {markup}".strip())
         self.message.setAccessibleName(f"{text} {hint}".strip())
         self.message.show()
         mark(self.editor.field, "invalid", True)
@@ -302,8 +302,8 @@ class ResetMark(QAbstractButton):
         """Name the default."""
         self.setAccessibleName(f"Reset {row.title}")
         default = next((choice.title for choice in row.choices if choice.value == row.default), row.default)
-        said = f" ({default})" if isinstance(default, int | float | str) and default != "" else ""
-        self.setToolTip(f"Changed. Click for the default{said}.")
+        shown = f" ({default})" if isinstance(default, int | float | str) and default != "" else ""
+        self.setToolTip(f"Changed. Click for the default{shown}.")
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """A fixed square."""

@@ -71,11 +71,11 @@ class Fold(QWidget):
             set_icon(self._button, "chevron-down" if is_open else "chevron-right", "muted")
 
     def show_changed(self, titles: Sequence[str]) -> None:
-        """Say at the title which of the fields differ from their defaults."""
+        """Show at the title which of the fields differ from their defaults."""
         self.mark.show_changed(titles)
         if self._button is not None:
-            said = f", {len(titles)} changed" if titles else ""
-            self._button.setAccessibleName(f"{self._title} parameters{said}")
+            changes = f", {len(titles)} changed" if titles else ""
+            self._button.setAccessibleName(f"{self._title} parameters{changes}")
 
     def _head(self, title: str) -> QHBoxLayout:
         self._button = QToolButton()
@@ -106,7 +106,7 @@ class GroupMark(QAbstractButton):
         self.hide()
 
     def show_changed(self, titles: Sequence[str]) -> None:
-        """Say how many differ, and which; hidden while none does."""
+        """Show how many differ, and which; hidden while none does."""
         self.setText(str(len(titles)))
         self.setAccessibleName(f"{self._title}: reset {len(titles)} changed")
         self.setToolTip(f"Changed: {', '.join(titles)}. Click to reset the group.")

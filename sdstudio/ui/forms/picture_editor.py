@@ -173,7 +173,7 @@ class PictureEditor(Editor):
     # what it is told
 
     def show_busy(self, busy: bool) -> None:
-        """Say that an offered picture is being taken in, or no longer."""
+        """Show that an offered picture is being taken in, or no longer."""
         self._busy = busy
         self._show()
 
@@ -185,7 +185,7 @@ class PictureEditor(Editor):
             self._show()
 
     def show_gone(self, picture_id: str, message: str) -> None:
-        """Say that the picture of an id is not there any more."""
+        """Show that the picture of an id is not there any more."""
         if picture_id == self._id:
             self.seen = None
             self._gone = message

@@ -168,7 +168,7 @@ class SizeField(QWidget):
 
 
 def _aspect_icon(width: int, height: int) -> QIcon:
-    made = QIcon()
+    icon = QIcon()
     longest = max(width, height)
     for ratio in (1.0, 2.0):
         picture = QPixmap(round(ICON_PX * ratio), round(ICON_PX * ratio))
@@ -180,5 +180,5 @@ def _aspect_icon(width: int, height: int) -> QIcon:
         w, h = 13 * width / longest, 13 * height / longest
         painter.drawRoundedRect(QRectF((ICON_PX - w) / 2, (ICON_PX - h) / 2, w, h), 1.5, 1.5)
         painter.end()
-        made.addPixmap(picture)
-    return made
+        icon.addPixmap(picture)
+    return icon

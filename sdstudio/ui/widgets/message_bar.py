@@ -137,10 +137,10 @@ class MessageBar(QFrame):
     def dismiss(self) -> None:
         """Hide it."""
         self._timer.stop()
-        said = self.message
+        text = self.message
         self.hide()
-        if said:
-            self.dismissed.emit(said)
+        if text:
+            self.dismissed.emit(text)
 
     def _button(self, title: str, act: Callable[[], object]) -> QPushButton:
         button = QPushButton(title, self)

@@ -74,7 +74,7 @@ class BareFiles(QMimeData):
         return [*super().formats(), *self._types]
 
     def hasFormat(self, mime_type: str) -> bool:  # noqa: N802
-        """Say whether it can hand that out."""
+        """Return whether it can hand that out."""
         return mime_type in self._types or super().hasFormat(mime_type)
 
     def retrieveData(self, mime_type: str, preferred_type: QMetaType | QMetaType.Type) -> Any:  # noqa: N802
@@ -107,7 +107,7 @@ def offer_of(mime: QMimeData) -> Offer | None:
 
 
 def means_picture(mime: QMimeData | None, beside_text: bool = False) -> bool:
-    """Say whether a picture is meant by what is on the clipboard; nothing is decoded for it.
+    """Return whether a picture is meant by what is on the clipboard; nothing is decoded for it.
 
     Args:
         mime: What is on the clipboard.

@@ -51,7 +51,7 @@ class StatusLine(QFrame):
         return self._text.text()
 
     def show_progress(self, progress: Progress) -> None:
-        """Say how far the running job is, unless it is to stop."""
+        """Show how far the running job is, unless it is to stop."""
         if self._stopping:
             return
         self._text.setText(progress.text[:1].upper() + progress.text[1:])
@@ -67,7 +67,7 @@ class StatusLine(QFrame):
         self._set_busy(True)
 
     def show_cancelling(self) -> None:
-        """Say that the wish to stop was heard."""
+        """Show that it is being cancelled."""
         self._text.setText("Cancelling…")
         self._stopping = True
         self._cancel_button.setEnabled(False)

@@ -7,5 +7,5 @@ import html
 
 def wrapped(*paragraphs: str) -> str:
     """Return paragraphs as a tooltip that wraps; "" for none."""
-    said = [html.escape(text) for text in paragraphs if text]
-    return f"<qt>{'<br><br>'.join(said)}</qt>" if said else ""
+    parts = [html.escape(text) for text in paragraphs if text]
+    return f"<qt>{'<br><br>'.join(parts)}</qt>" if parts else ""

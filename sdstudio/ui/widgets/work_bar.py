@@ -23,7 +23,7 @@ class WorkBar(QWidget):
     """
 
     #: What is being done and how far it is, for the window around it; "" when it has ended.
-    told = Signal(str)
+    text_changed = Signal(str)
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -79,11 +79,11 @@ class WorkBar(QWidget):
             parts = [f"{progress.done:,} of {progress.total:,}"]
             if progress.left_s >= 0 and progress.done < progress.total:
                 parts.append(f"{readable_duration(progress.left_s)} left")
-            self.told.emit(f"{self._doing} {' · '.join(parts)}")
+            self.text_changed.emit(f"{self._doing} {' · '.join(parts)}")
             if progress.name:
                 parts.append(progress.name)
             self.text.setText(" · ".join(parts))
 
     def _on_ended(self, *_came: object) -> None:
         self.hide()
-        self.told.emit("")
+        self.text_changed.emit("")

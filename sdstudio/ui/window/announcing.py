@@ -69,8 +69,8 @@ class Desktop(QObject):
         if not bus.isConnected():
             return
         signal = QDBusMessage.createSignal("/sdstudio", "com.canonical.Unity.LauncherEntry", "Update")
-        said: dict[str, Any] = {"progress-visible": fraction is not None, "progress": float(fraction or 0.0)}
-        signal.setArguments([f"application://{DESKTOP_FILE}", said])
+        properties: dict[str, Any] = {"progress-visible": fraction is not None, "progress": float(fraction or 0.0)}
+        signal.setArguments([f"application://{DESKTOP_FILE}", properties])
         bus.send(signal)
 
     def _notified_by_tray(self, title: str, text: str) -> bool:

@@ -80,7 +80,7 @@ def build_window(window: MainWindow, services: Services, settings: Settings) -> 
 def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tuple[PageSpec, ...]) -> Parts:
     actions = EntryActions(window)
     message = MessageBar("windowMessage", window)
-    shell.said.connect(message.say)
+    shell.message_wanted.connect(message.say)
     create = build_create(services, shell, actions, message)
     window.when_shown(create.last_picture.bring)
     widgets = create.widgets
@@ -150,7 +150,7 @@ def _ask_of_pictures(services: Services, shell: Shell, create: Create, actions: 
     """Build what makes pictures larger, makes them again to compare, and lays them out as a grid."""
     status, prompts = create.widgets.status, create.widgets.prompt_controller
     upscale_controller = UpscaleController(services, shell, InputPictures(services.paths), actions)
-    upscale_controller.told.connect(status.rest)
+    upscale_controller.status_changed.connect(status.rest)
     prompts.stopped.connect(upscale_controller.stop)
     verify_and_grid = VerifyAndGrid(services, shell, actions)
     verify_and_grid.entry_wanted.connect(create.widgets.canvas.show_entry)

@@ -39,13 +39,13 @@ class Work:
     """Something that closing the window would break off.
 
     Attributes:
-        said: What it is, in one line.
+        text: What it is, in one line.
         is_kept: Whether what comes of it is there when the window is gone: a picture is, a verdict shown in a window is
             not.
         saving: How it is saved by hand, where it can be.
     """
 
-    said: str
+    text: str
     is_kept: bool = True
     saving: Saving | None = None
 
@@ -87,10 +87,10 @@ class Closing(QObject):
         """Return what closing the window now would break off."""
         services, works = self._services, list[Work]()
         jobs = [job for job in services.controller.jobs() if not job.state.ended]
-        works += [Work(said) for said in _said_of(jobs, services.controller.paused)]
+        works += [Work(text) for text in _job_lines(jobs, services.controller.paused)]
         works += [Work(f"Downloading {download.title}") for download in self._parts.download_controller.under_way]
         works += [Work(title) for title in services.tasks.asked_for]
-        works += [Work(errand.title, errand.is_kept) for errand in services.controller.worker.errands]
+        works += [Work(task.title, task.is_kept) for task in services.controller.worker.engine_tasks]
         unsaved = len(services.controller.worker.unsaved)
         if unsaved:
             pictures = "1 picture that" if unsaved == 1 else f"{unsaved} pictures that"
@@ -103,7 +103,7 @@ class Closing(QObject):
         return tuple(works)
 
     def lets_go(self) -> bool:
-        """Say whether the window may close now; where it may not, the user is asked."""
+        """Return whether the window may close now; where it may not, the user is asked."""
         if not self._asks or time.monotonic() - self._session_ends_s < SESSION_ENDS_S:
             return True
         works = self.works()
@@ -150,7 +150,7 @@ class Closing(QObject):
 
     def _ask(self, works: Sequence[Work]) -> None:
         self._dialog = ClosingDialog(
-            [work.said for work in works],
+            [work.text for work in works],
             any(work.is_kept for work in works),
             self._parts.editor.forever_button.isChecked(),
             self._window,
@@ -170,7 +170,7 @@ class Closing(QObject):
             try:
                 self._services.controller.worker.save_unsaved(folder)
             except StudioError as error:
-                dialog.say_wrong(str(error))
+                dialog.show_error(str(error))
             else:
                 dialog.tell_saved()
 
@@ -196,7 +196,7 @@ class Closing(QObject):
         self.keep_wanted.emit()
 
     def _kept_works(self) -> tuple[str, ...]:
-        return tuple(work.said for work in self.works() if work.is_kept)
+        return tuple(work.text for work in self.works() if work.is_kept)
 
 
 def _save_styles(styles: StyleDialog, dialog: ClosingDialog) -> None:
@@ -209,17 +209,17 @@ def _save_styles(styles: StyleDialog, dialog: ClosingDialog) -> None:
         dialog.tell_saved()
 
 
-def _said_of(jobs: Sequence[Job], is_paused: bool) -> list[str]:
+def _job_lines(jobs: Sequence[Job], is_paused: bool) -> list[str]:
     """Return a line for the job that runs and one for those that wait; a paused queue waits for the user."""
-    said = []
+    texts = []
     for job in jobs:
         if job.state is JobState.RUNNING:
             words = " ".join(job.request.prompt.split())
             what = f"“{words[:_PROMPT_LENGTH]}{'…' if len(words) > _PROMPT_LENGTH else ''}”" if words else "a picture"
             count = len(job.seeds)
-            said.append(f"Drawing {what}" + (f", {job.made} of {count} pictures are finished" if count > 1 else ""))
+            texts.append(f"Drawing {what}" + (f", {job.made} of {count} pictures are finished" if count > 1 else ""))
     waiting = 0 if is_paused else sum(job.is_waiting for job in jobs)
     if waiting:
-        more = " more" if said else ""
-        said.append(f"1{more} job waits in the queue" if waiting == 1 else f"{waiting}{more} jobs wait in the queue")
-    return said
+        more = " more" if texts else ""
+        texts.append(f"1{more} job waits in the queue" if waiting == 1 else f"{waiting}{more} jobs wait in the queue")
+    return texts

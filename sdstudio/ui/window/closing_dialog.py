@@ -37,7 +37,7 @@ class Saving:
 
     Attributes:
         title: On its button.
-        save: Does it, maybe later, and then calls `ClosingDialog.tell_saved` or `ClosingDialog.say_wrong`.
+        save: Does it, maybe later, and then calls `ClosingDialog.tell_saved` or `ClosingDialog.show_error`.
     """
 
     title: str
@@ -96,8 +96,8 @@ class ClosingDialog(QDialog):
         if savings:
             column.addLayout(self._savings(savings))
             column.addWidget(self._wrong)
-        for said in self._ways(can_finish, is_forever, is_working):
-            about = QLabel(said, self)
+        for text in self._ways(can_finish, is_forever, is_working):
+            about = QLabel(text, self)
             about.setWordWrap(True)
             mark(about, "role", "muted")
             column.addWidget(about)
@@ -110,9 +110,9 @@ class ClosingDialog(QDialog):
             return [_LOSE if is_working else _LOSE_UNSAVED]
         return [f"{_BACKGROUND} {_FOREVER}" if is_forever else _BACKGROUND, _STOP]
 
-    def say_wrong(self, said: str) -> None:
+    def show_error(self, text: str) -> None:
         """Say why something could not be saved."""
-        self._wrong.setText(said)
+        self._wrong.setText(text)
         self._wrong.show()
 
     def tell_saved(self) -> None:

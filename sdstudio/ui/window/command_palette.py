@@ -141,7 +141,7 @@ class CommandPalette(QDialog):
 def _worth(typed: str, row: MenuRow) -> int:
     """Return how well a command fits; what it is also known by counts last, and whole words alone."""
     words = folded(typed).split()
-    return fit(typed, row.title) or int(bool(words) and all(word in folded(row.told) for word in words))
+    return fit(typed, row.title) or int(bool(words) and all(word in folded(row.text) for word in words))
 
 
 class _RowDelegate(QStyledItemDelegate):
@@ -178,6 +178,6 @@ class _RowDelegate(QStyledItemDelegate):
         painter.drawText(room, middle | Qt.AlignmentFlag.AlignLeft, title)
         rest = room.adjusted(measure.horizontalAdvance(title) + 2 * GRID, 0, 0, 0)
         painter.setPen(QColor(now.muted))
-        said = measure.elidedText(row.why or row.menu, Qt.TextElideMode.ElideRight, rest.width())
-        painter.drawText(rest, middle | Qt.AlignmentFlag.AlignLeft, said)
+        text = measure.elidedText(row.why or row.menu, Qt.TextElideMode.ElideRight, rest.width())
+        painter.drawText(rest, middle | Qt.AlignmentFlag.AlignLeft, text)
         painter.restore()

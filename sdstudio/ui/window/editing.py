@@ -47,7 +47,7 @@ class Pasting(Protocol):
         """Take what the clipboard has."""
 
     def can_paste(self) -> bool:
-        """Say whether the clipboard has anything."""
+        """Return whether the clipboard has anything."""
 
 
 class Editing(QObject):
@@ -185,8 +185,8 @@ class Editing(QObject):
             if key in self._actions:
                 self._actions[key].setEnabled(is_possible)
         if "undo" in self._actions:
-            said = f"&Undo: {change.said.replace('&', '&&')}" if change is not None else "&Undo"
-            self._actions["undo"].setText(said)
+            title = f"&Undo: {change.text.replace('&', '&&')}" if change is not None else "&Undo"
+            self._actions["undo"].setText(title)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
         """Keep the key for undo from a text when something else was done since it was written in."""
@@ -206,7 +206,7 @@ class Editing(QObject):
         return None if widget is None else _text_of(widget)
 
     def _change_is_newer(self) -> bool:
-        """Say whether Undo takes back what was done, not what was written."""
+        """Return whether Undo takes back what was done, not what was written."""
         text = self._text()
         if self._undos.last is None:
             return False
@@ -232,7 +232,7 @@ class Editing(QObject):
         self.moved.emit()
 
     def _is_ours(self, widget: QWidget) -> bool:
-        """Say whether it is written or chosen in within this window, or within a dock that floats."""
+        """Return whether it is written or chosen in within this window, or within a dock that floats."""
         window = widget.window()
         if isinstance(widget, QMenu | QMenuBar) or isinstance(window, QDialog) or window.windowType() == _POPUP:
             return False

@@ -27,7 +27,7 @@ class TellsDesktop(Protocol):
 class EndOfWork(QObject):
     """Tells of the end of each press of Generate, or of the last one, by a sound and a notification.
 
-    What the user cancelled is told by neither.
+    What the user cancelled is announced by neither.
 
     Args:
         controller: Tells what becomes of the jobs.
@@ -50,7 +50,7 @@ class EndOfWork(QObject):
         self._made = 0
         self._failed = 0
         self._percent = -1
-        self._told: set[tuple[int, int, float]] = set()
+        self._announced: set[tuple[int, int, float]] = set()
         # News of several jobs may come at once, each with the queue as it is by now.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -83,14 +83,14 @@ class EndOfWork(QObject):
 
     def _on_group_ended(self, group: Group) -> None:
         as_it_ended = group.id, group.made, group.duration_s
-        if as_it_ended in self._told:
+        if as_it_ended in self._announced:
             return
-        self._told.add(as_it_ended)
+        self._announced.add(as_it_ended)
         failed = sum(job.state is JobState.FAILED for job in group.jobs)
         self._failed += failed
         words = " ".join(group.jobs[0].request.prompt.split())[:_PROMPT_LENGTH]
         if group.state is not JobState.CANCELLED:
-            self._tell("every", _said(group.made, failed), words)
+            self._announce("every", _title_of(group.made, failed), words)
 
     def _on_queue_ended(self) -> None:
         self._percent = -1
@@ -100,9 +100,9 @@ class EndOfWork(QObject):
     def _on_settled(self) -> None:
         made, failed, self._made, self._failed = self._made, self._failed, 0, 0
         if made or failed:
-            self._tell("last", _said(made, failed), "Nothing more waits in the queue.")
+            self._announce("last", _title_of(made, failed), "Nothing more waits in the queue.")
 
-    def _tell(self, when: str, title: str, text: str) -> None:
+    def _announce(self, when: str, title: str, text: str) -> None:
         settings = self._settings()
         if settings.end_sound == when:
             self._play()
@@ -110,7 +110,7 @@ class EndOfWork(QObject):
             self._desktop.notify(title, text)
 
 
-def _said(made: int, failed: int) -> str:
+def _title_of(made: int, failed: int) -> str:
     pictures = "1 picture" if made == 1 else f"{made} pictures"
     jobs = f"{failed} {'job' if failed == 1 else 'jobs'} failed"
     if not failed:

@@ -219,8 +219,8 @@ class MainWindow(QMainWindow):
         column.addWidget(parts.status_line)
         self.setCentralWidget(body)
 
-    def _show_title(self, said: str) -> None:
-        self.setWindowTitle(f"{said} – {TITLE}" if said else TITLE)
+    def _show_title(self, text: str) -> None:
+        self.setWindowTitle(f"{text} – {TITLE}" if text else TITLE)
 
     def _on_settings_changed(self, settings: Settings) -> None:
         looks, app = (settings.theme, settings.font_size), QApplication.instance()

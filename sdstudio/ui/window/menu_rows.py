@@ -44,7 +44,7 @@ class MenuRow:
         return self.action.objectName() or self.title
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """What else it is known by: its name in the tables, and what its row tells of it."""
         key = self.action.objectName().removeprefix("action_").removeprefix("entry_")
         row = ENTRY_ACTION_BY_KEY.get(key)

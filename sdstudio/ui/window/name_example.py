@@ -32,7 +32,7 @@ class NameExample(ElidedLabel):
         self.refresh()
 
     def refresh(self) -> None:
-        """Say it anew."""
+        """Show it again."""
         pattern = self._pattern.value()
         try:
             check_pattern(pattern)

@@ -18,7 +18,7 @@ class OutputNotice(QObject):
     Args:
         history: Where pictures go.
         worker: Saves them.
-        message: Where it is said.
+        message: Where it is shown.
         shell: Tells when the settings change.
         open_settings: Opens them at the group of files.
     """
@@ -30,20 +30,20 @@ class OutputNotice(QObject):
         self._history = history
         self._message = message
         self._open_settings = open_settings
-        self._said = ""
+        self._shown = ""
         worker.picture_saved.connect(self.look)
         # Queued: the history takes the settings by the same signal.
         shell.settings_changed.connect(self.look, Qt.ConnectionType.QueuedConnection)
         QTimer.singleShot(0, self, self.look)
 
     def look(self) -> None:
-        """Say what is wrong, unless it was said."""
+        """Show what is wrong, unless it was said."""
         problem = None if self._history.read_only else self._history.placing.problem
         meanwhile = "Pictures are kept in the data folder meanwhile."
-        said = "" if problem is None else f"{problem.message} {meanwhile} {problem.hint}"
-        said = said.strip()
-        if said and said != self._said:
-            self._message.say(said, "warning", [("Settings…", self._open_settings)])
-        elif self._said and not said and self._message.message == self._said:
+        text = "" if problem is None else f"{problem.message} {meanwhile} {problem.hint}"
+        text = text.strip()
+        if text and text != self._shown:
+            self._message.say(text, "warning", [("Settings…", self._open_settings)])
+        elif self._shown and not text and self._message.message == self._shown:
             self._message.dismiss()
-        self._said = said
+        self._shown = text

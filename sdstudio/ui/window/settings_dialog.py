@@ -173,8 +173,8 @@ class SettingsDialog(QDialog):
         middle.addWidget(self._pages, 1)
         column.addLayout(middle, 1)
         column.addWidget(_line())
-        said = _said("Changes apply at once.", "caption")
-        foot = dialog_foot(self, [(self._reset, BACK), (self._close, CLOSE)], self._close, [said])
+        note = _label("Changes apply at once.", "caption")
+        foot = dialog_foot(self, [(self._reset, BACK), (self._close, CLOSE)], self._close, [note])
         foot.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.addLayout(foot)
 
@@ -184,7 +184,7 @@ class SettingsDialog(QDialog):
         column = QVBoxLayout(inside)
         column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
         column.setSpacing(12)
-        column.addWidget(_said(group, "heading"))
+        column.addWidget(_label(group, "heading"))
         for place, row in enumerate(rows):
             if place:
                 column.addWidget(_line())
@@ -202,7 +202,7 @@ class SettingsDialog(QDialog):
         return page
 
 
-def _said(text: str, role: str) -> QLabel:
+def _label(text: str, role: str) -> QLabel:
     label = QLabel(text)
     mark(label, "role", role)
     return label

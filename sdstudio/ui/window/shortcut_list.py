@@ -97,8 +97,8 @@ class ShortcutList(QDialog):
         words, is_any = folded(typed).split(), False
         for heading, items in self._items:
             for item in items:
-                said = folded(f"{item.text(0)} {item.text(1)} {heading.text(0)}")
-                item.setHidden(not all(word in said for word in words))
+                text = folded(f"{item.text(0)} {item.text(1)} {heading.text(0)}")
+                item.setHidden(not all(word in text for word in words))
             is_shown = not all(item.isHidden() for item in items)
             heading.setHidden(not is_shown)
             is_any = is_any or is_shown

@@ -61,8 +61,8 @@ class SingleInstance(QObject):
             hint = "Allow writing to it or set SDSTUDIO_HOME to another folder."
             raise SaveFailed(f"Data folder = {lock_path.parent}: it cannot be written.", hint)
         if self._lock.error() == QLockFile.LockError.UnknownError:  # Qt's name for a full disk
-            said = f"Data folder = {lock_path.parent}: nothing can be written into it, its disk may be full."
-            raise SaveFailed(said, "Free some space, then start again.")
+            message = f"Data folder = {lock_path.parent}: nothing can be written into it, its disk may be full."
+            raise SaveFailed(message, "Free some space, then start again.")
         taken = f"Data folder = {lock_path.parent}: another window of the studio has it open."
         if _ask_to_raise(self._name):
             raise LockedByOther(taken, BROUGHT_FORWARD)

@@ -88,7 +88,7 @@ def dialog_of(studio: Any, name: str) -> Any:
 
 def wait_for_import(studio: Any, qtbot: Any, said: str) -> Any:
     dialog = dialog_of(studio, "import")
-    qtbot.waitUntil(lambda: said in dialog.said, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: said in dialog.message, timeout=PATIENCE_MS)
     return dialog
 
 
@@ -173,7 +173,7 @@ def test_how_far_it_is_stands_in_the_status_line_and_the_title_too(studio, qtbot
     said: list[str] = []
     titles: list[str] = []
     studio.window.generation.title_changed.connect(titles.append)
-    studio.window.shell.told_aside.connect(lambda text: said.append(f"{text}|{studio.window.status_line.text}"))
+    studio.window.shell.side_work_changed.connect(lambda text: said.append(f"{text}|{studio.window.status_line.text}"))
     exchange.import_paths([others])
     wait_for_import(studio, qtbot, "3 pictures imported")
     qtbot.waitUntil(lambda: bool(said) and "|Ready" in said[-1], timeout=PATIENCE_MS)
@@ -275,7 +275,7 @@ def test_pictures_are_exported_to_a_zip_without_a_ticked_off_field(studio, qtbot
     dialog.boxes["prompt"].setChecked(False)
     dialog.target_edit.setText(str(tmp_path / "a.zip"))
     press(qtbot, dialog, "exportButton")
-    qtbot.waitUntil(lambda: dialog.said == "2 pictures exported.", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: dialog.message == "2 pictures exported.", timeout=PATIENCE_MS)
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(tmp_path / "out")
     written = sorted((tmp_path / "out").iterdir())
@@ -299,12 +299,12 @@ def test_an_export_that_fails_says_why_and_lists_what_failed(studio, qtbot, tmp_
     studio.history.entries()[0].path.write_bytes(b"")
     dialog.target_edit.setText(str(tmp_path / "out"))
     press(qtbot, dialog, "exportButton")
-    qtbot.waitUntil(lambda: dialog.said == "1 of 2 pictures exported, 1 failed.", timeout=PATIENCE_MS)
-    assert [line.said for line in dialog.results.model.shown] == ["the file is empty (0 bytes)"]
+    qtbot.waitUntil(lambda: dialog.message == "1 of 2 pictures exported, 1 failed.", timeout=PATIENCE_MS)
+    assert [line.text for line in dialog.results.model.shown] == ["the file is empty (0 bytes)"]
     (tmp_path / "file").write_text("x")
     dialog.target_edit.setText(str(tmp_path / "file"))
     press(qtbot, dialog, "exportButton")
-    qtbot.waitUntil(lambda: "stand in each other's way" in dialog.said, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "stand in each other's way" in dialog.message, timeout=PATIENCE_MS)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
@@ -394,14 +394,14 @@ def test_backup_and_check_by_hand(studio, qtbot, tmp_path):
     dialog = dialog_of(studio, "care")
     dialog.target_edit.setText(str(tmp_path / "b.zip"))
     press(qtbot, dialog, "backupButton")
-    qtbot.waitUntil(lambda: "2 pictures and all settings backed up" in dialog.said, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "2 pictures and all settings backed up" in dialog.message, timeout=PATIENCE_MS)
     assert zipfile.is_zipfile(tmp_path / "b.zip")
     assert not dialog.repair_button.isEnabled()
     entry.path.unlink()
     press(qtbot, dialog, "checkButton")
-    qtbot.waitUntil(lambda: "1 to repair" in dialog.said, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "1 to repair" in dialog.message, timeout=PATIENCE_MS)
     press(qtbot, dialog, "repairButton")
-    qtbot.waitUntil(lambda: "1 repaired" in dialog.said, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "1 repaired" in dialog.message, timeout=PATIENCE_MS)
     assert [each.id for each in studio.history.entries()] == [other.id]
     qtbot.waitUntil(lambda: studio.window.history_model.rowCount() == 1, timeout=PATIENCE_MS)
 

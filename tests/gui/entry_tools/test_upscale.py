@@ -37,7 +37,7 @@ def opened(studio, qtbot, *entries) -> UpscaleDialog:
 def ready(studio, qtbot) -> UpscaleDialog:
     dialog = studio.window.findChild(UpscaleDialog)
     assert dialog is not None
-    qtbot.waitUntil(lambda: "Looking at" not in dialog.said, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "Looking at" not in dialog.outcome, timeout=PATIENCE_MS)
     return dialog
 
 
@@ -57,7 +57,7 @@ def paused(studio):
 def test_one_picture_becomes_one_job_that_knows_its_parent(paused, qtbot):
     entry = saved(paused)
     dialog = opened(paused, qtbot, entry)
-    assert dialog.said == "64 × 96 px becomes 128 × 192 px."
+    assert dialog.outcome == "64 × 96 px becomes 128 × 192 px."
     start(dialog, qtbot)
     [job] = paused.controller.jobs()
     assert (job.request.width, job.request.height, job.request.strength) == (128, 192, 0.0)
@@ -71,7 +71,7 @@ def test_one_picture_becomes_one_job_that_knows_its_parent(paused, qtbot):
 def test_several_at_once_are_a_job_each(paused, qtbot):
     entries = [saved(paused, seed=seed) for seed in (1, 2, 3)]
     dialog = opened(paused, qtbot, *entries)
-    assert dialog.said == "3 pictures, the largest becomes 128 × 192 px."
+    assert dialog.outcome == "3 pictures, the largest becomes 128 × 192 px."
     start(dialog, qtbot)
     jobs = paused.controller.jobs()
     assert [job.parent_id for job in jobs] == [entry.id for entry in entries]
@@ -109,10 +109,10 @@ def test_what_would_be_too_large_is_said_before(paused, qtbot):
     dialog = opened(paused, qtbot, large)
     assert dialog.upscale_button.isEnabled()
     dialog.factor.set_value(3.0)
-    assert "6,144 × 192 px: at most 4,096 px a side. Choose a smaller factor." in dialog.said
+    assert "6,144 × 192 px: at most 4,096 px a side. Choose a smaller factor." in dialog.outcome
     assert not dialog.upscale_button.isEnabled()
     dialog = opened(paused, qtbot, large, small)
-    assert "1 of 2 would be 6,144 × 192 px and is left out" in dialog.said
+    assert "1 of 2 would be 6,144 × 192 px and is left out" in dialog.outcome
     start(dialog, qtbot)
     assert [job.parent_id for job in paused.controller.jobs()] == [small.id]
 
@@ -121,10 +121,10 @@ def test_pictures_that_cannot_be_read_or_were_blocked_are_left_out(paused, qtbot
     blocked, gone = saved(paused, blocked="nudity"), saved(paused, seed=5)
     gone.path.unlink()
     dialog = opened(paused, qtbot, blocked)
-    assert dialog.said == "The picture cannot be read, or was blocked."
+    assert dialog.outcome == "The picture cannot be read, or was blocked."
     assert not dialog.upscale_button.isEnabled()
     dialog = opened(paused, qtbot, blocked, gone, saved(paused, seed=6))
-    assert "2 cannot be read, or were blocked." in dialog.said
+    assert "2 cannot be read, or were blocked." in dialog.outcome
     assert dialog.upscale_button.isEnabled()
 
 
@@ -139,7 +139,7 @@ def test_an_upscaler_of_the_library_can_be_chosen_and_one_that_is_gone_is_said(p
     dialog.upscaler.set_value("sharp")
     assert dialog.how.upscaler == "sharp"
     start(dialog, qtbot)
-    assert f"Picture {entry.id} was left out" in dialog.message, "the library has no such file"
+    assert f"Picture {entry.id} was left out" in dialog.outcome, "the library has no such file"
     assert dialog.isVisible()
     assert paused.controller.jobs() == ()
 
@@ -153,7 +153,7 @@ def test_a_model_that_is_gone_is_not_needed_where_nothing_is_drawn(paused, qtbot
     dialog = opened(paused, qtbot, entry)
     dialog.redraw_box.setChecked(True)
     start(dialog, qtbot)
-    assert "of another computer" in dialog.message
+    assert "of another computer" in dialog.outcome
     assert len(paused.controller.jobs()) == 1
 
 

@@ -22,7 +22,7 @@ def test_work_runs_elsewhere_and_its_result_comes_back_here(runner, qtbot):
 
     def work(task):
         where.append(threading.get_ident())
-        task.tell(0.5)
+        task.report(0.5)
         return 42
 
     def done(result):
@@ -80,7 +80,7 @@ def test_tell_stops_the_work_of_a_cancelled_task(runner, qtbot):
     def work(task):
         begun.set()
         task.cancelled_event.wait(10)
-        task.tell(0.9)
+        task.report(0.9)
         told.append("went on")
 
     task = runner.run("Long", work)

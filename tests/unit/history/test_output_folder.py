@@ -250,7 +250,7 @@ def test_a_renamed_picture_is_found_by_repair_and_its_neighbours_are_not_taken(h
     moved = entry.path.rename(output / "renamed.png")
     (finding,) = history.care.check().findings
     assert (finding.kind, finding.entry_id) == (NO_FILE, entry.id)
-    assert str(moved) in finding.said
+    assert str(moved) in finding.text
     history.care.check(repair=True)
     assert history.get(entry.id).path == moved
     assert history.count() == 2

@@ -58,7 +58,7 @@ def stealth_texts(image: Image.Image) -> dict[str, str]:
 
 
 def hides_text(image: Image.Image) -> bool:
-    """Say whether a decoded picture holds a mark of hidden text, readable or not."""
+    """Return whether a decoded picture holds a mark of hidden text, readable or not."""
     return any(True for _ in _hidden(image))
 
 
@@ -101,7 +101,7 @@ def _hidden(image: Image.Image) -> Iterator[tuple[_Hiding, _Channels]]:
 
 
 def _begins(hiding: _Hiding, pixels: _Channels) -> bool:
-    """Say whether pixels begin with a mark; ``pixels`` is (height, width, 3 or 4)."""
+    """Return whether pixels begin with a mark; ``pixels`` is (height, width, 3 or 4)."""
     if hiding.in_alpha and pixels.shape[2] < 4:
         return False
     channels = pixels[..., 3:] if hiding.in_alpha else pixels[..., :3]

@@ -63,17 +63,17 @@ class LoupeHead(QFrame):
         self.set_interval(INTERVALS_S[1])
 
     def show_place(self, row: int | None, count: int, more: bool = False) -> None:
-        """Say which picture of how many is shown; ``row`` is ``None`` for one that has left the list."""
+        """Show which picture of how many is shown; ``row`` is ``None`` for one that has left the list."""
         of = f"{count:,}{'+' if more else ''}"
         self.position.setText(f"No longer in this list of {of}" if row is None else f"{row + 1:,} of {of}")
 
     def set_running(self, running: bool) -> None:
-        """Say whether the slideshow runs."""
+        """Return whether the slideshow runs."""
         set_icon(self._slideshow, "pause" if running else "play")
         mark(self._slideshow, "picked", running)
 
     def set_full_screen(self, is_full: bool) -> None:
-        """Say whether it has the whole screen."""
+        """Return whether it has the whole screen."""
         set_icon(self._full, "minimize" if is_full else "maximize")
 
     def set_interval(self, seconds: int) -> None:
@@ -155,7 +155,7 @@ class LoupeFoot(QFrame):
         return row
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Say in words what two of the icons mean, where there is room for it."""
+        """Show in words what two of the icons mean, where there is room for it."""
         super().resizeEvent(event)
         style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if self.width() >= _WORDS_PX else _ICON_ONLY
         for key in _WORDS:
@@ -166,7 +166,7 @@ class LoupeFoot(QFrame):
         return self._tag if key == "tag" else self._buttons[key]
 
     def show_entry(self, entry: Entry, size: QSize) -> None:
-        """Say what made a picture of this size in pixels, and show its marks."""
+        """Show what made a picture of this size in pixels, and show its marks."""
         prompt = entry.recipe.request.prompt[:4000]
         self.prompt.say(" ".join(prompt.split())[:2000] or "No prompt", wrapped(prompt))
         self.facts.say(facts_of(entry, (size.width(), size.height())))
@@ -175,11 +175,11 @@ class LoupeFoot(QFrame):
         self._heart.setAccessibleDescription("yes" if entry.favourite else "no")
 
     def show_zoom(self, zoom: float) -> None:
-        """Say how large the picture is shown."""
+        """Show how large the picture is shown."""
         self._zoom.setText(f"{zoom:.0%}")
 
     def set_ends(self, is_first: bool, is_last: bool) -> None:
-        """Say whether there is nothing before or after the picture."""
+        """Return whether there is nothing before or after the picture."""
         self._buttons["previous"].setEnabled(not is_first)
         self._buttons["next"].setEnabled(not is_last)
 

@@ -50,8 +50,8 @@ class HistoryList(QObject):
         self._model = model
         chosen = browser.view.selected_rows()
         self._selected = list(model.chosen(chosen)) if len(chosen) <= 2 else []
-        for told in (model.modelReset, model.rowsInserted, model.rowsRemoved, model.completed):
-            told.connect(self.changed)
+        for signal in (model.modelReset, model.rowsInserted, model.rowsRemoved, model.completed):
+            signal.connect(self.changed)
 
     def __len__(self) -> int:
         """Return how many rows there are."""

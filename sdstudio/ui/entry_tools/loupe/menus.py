@@ -32,11 +32,11 @@ def compare_menu(
     """Return the menu of the pictures to compare with, given as what each is called, and it or ``None``."""
     menu = QMenu(parent)
     menu.setObjectName("loupeCompareMenu")
-    told: set[int] = {entry.id}
+    offered: set[int] = {entry.id}
     for title, other in others:
-        if other is None or other.id in told:
+        if other is None or other.id in offered:
             continue
-        told.add(other.id)
+        offered.add(other.id)
         action = menu.addAction(title)
         action.setToolTip(other.recipe.request.prompt[:400])
         action.triggered.connect(lambda _checked=False, other=other: actions.ask("compare", [entry, other]))

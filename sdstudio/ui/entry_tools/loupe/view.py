@@ -30,7 +30,7 @@ from sdstudio.ui.widgets.message_bar import MessageBar
 
 _BARS_SHOWN_MS: Final = 2500
 _MESSAGE_PX: Final = 520
-_SAID_S: Final = 8.0
+_SHOWN_S: Final = 8.0
 """It lies over the picture; Ctrl+Z takes back what it said for as long as one likes."""
 _POPUPS: Final[dict[str, MarkKind]] = {"entry_tag": "tag", "entry_collect": "collection"}
 
@@ -160,13 +160,13 @@ class Loupe(QWidget):
         self.walk.take_back(ids)
         self.picture.forget(ids)
 
-    def offer_undo(self, said: str, undo: Callable[[], object]) -> None:
-        """Say what was done and how to take it back."""
-        self._say(said, undo)
+    def offer_undo(self, text: str, undo: Callable[[], object]) -> None:
+        """Show what was done and how to take it back."""
+        self._say(text, undo)
 
-    def _say(self, said: str, undo: Callable[[], object] | None = None) -> None:
+    def _say(self, text: str, undo: Callable[[], object] | None = None) -> None:
         if self.is_open:
-            self.bar.say(said, "info", [("Undo", undo)] if undo else [], _SAID_S)
+            self.bar.say(text, "info", [("Undo", undo)] if undo else [], _SHOWN_S)
             self._place()
 
     # what is done

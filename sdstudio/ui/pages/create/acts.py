@@ -52,7 +52,7 @@ class Acts(QObject):
         self._editor = editor
         self._undos = undos
         self._message = message
-        self._told = ""
+        self._shown = ""
         self._undone: tuple[Change, Standing] | None = None
         panel.field_reset.connect(self._on_field_reset)
         panel.group_reset_wanted.connect(self.reset)
@@ -65,11 +65,11 @@ class Acts(QObject):
         is_open = bool(editor.state()["negative_open"])
         return Standing(self._panel.standing(), editor.prompt, editor.negative_prompt, is_open, editor.styles)
 
-    def do(self, said: str, act: Callable[[], object]) -> Change | None:
+    def do(self, text: str, act: Callable[[], object]) -> Change | None:
         """Do something that changes what stands there.
 
         Args:
-            said: What is done, in words: "Use parameters of picture 12".
+            text: What is done, in words: "Use parameters of picture 12".
             act: Does it.
 
         Returns:
@@ -77,7 +77,7 @@ class Acts(QObject):
         """
         before = self.standing()
         act()
-        return self.keep_since(said, before)
+        return self.keep_since(text, before)
 
     def keep(self, change: Change, text: str, more: Sequence[MessageAction] = ()) -> None:
         """Keep what takes a change back that was made elsewhere, and say what was done."""
@@ -85,7 +85,7 @@ class Acts(QObject):
         self.tell(change, text, "info", more)
 
     def tell(self, change: Change | None, text: str, tone: Tone = "info", more: Sequence[MessageAction] = ()) -> None:
-        """Say what an act did, with what can be done about it."""
+        """Show what an act did, with what can be done about it."""
         undo = [("Undo", lambda: self._undos.undo(change))] if change is not None else []
         self._say(text, tone, [*more, *undo])
 
@@ -97,7 +97,7 @@ class Acts(QObject):
             values = "1 value is" if count == 1 else f"{count} values are"
             self.tell(change, f"{group or 'Parameters'}: {values} back at the default.")
 
-    def keep_since(self, said: str, before: Standing) -> Change | None:
+    def keep_since(self, title: str, before: Standing) -> Change | None:
         """Keep as one act what was changed since something stood there; ``None`` when nothing was."""
         after = self.standing()
         if after == before:
@@ -112,7 +112,7 @@ class Acts(QObject):
             self._undone = (change, before)
             self._dismiss()
             if changed_since:
-                text = f"Undone: {said}. What was changed after it comes back with Redo."
+                text = f"Undone: {title}. What was changed after it comes back with Redo."
                 self._say(text, "info", [("Redo", lambda: self._undos.redo(change))])
 
         def redo() -> None:
@@ -121,7 +121,7 @@ class Acts(QObject):
             self.show(stood)
             self._dismiss()
 
-        change = Change(said, undo, redo)
+        change = Change(title, undo, redo)
         self._undos.push(change)
         return change
 
@@ -148,11 +148,11 @@ class Acts(QObject):
         self._undos.push(Change(f"Reset {field.row.title}", exchange, exchange))
 
     def _say(self, text: str, tone: Tone, ways: Sequence[MessageAction]) -> None:
-        self._told = text
+        self._shown = text
         self._message.say(text, tone, ways, SHOWN_S)
 
     def _dismiss(self) -> None:
-        if self._told and self._message.message == self._told:
+        if self._shown and self._message.message == self._shown:
             self._message.dismiss()
 
     # keys

@@ -102,8 +102,8 @@ class AdviceNote(QWidget):
             room = self.width() - self._close.sizeHint().width() - 2 * GRID
             wanted = self._do.fontMetrics().horizontalAdvance(self.advice.title)
             self._text.setVisible(room - wanted >= LEAST_WORDS_PX)
-            said = self._do.fontMetrics().elidedText(self.advice.title, Qt.TextElideMode.ElideRight, room)
-            self._do.setText(said)
+            text = self._do.fontMetrics().elidedText(self.advice.title, Qt.TextElideMode.ElideRight, room)
+            self._do.setText(text)
 
 
 class Adviser(QObject):
@@ -139,12 +139,12 @@ class Adviser(QObject):
         editor.counted.connect(self._soon.start)
 
     def stop(self) -> None:
-        """Say nothing more: the window closes."""
+        """Show nothing more: the window closes."""
         self._stopped = True
         self._soon.stop()
 
     def look(self) -> None:
-        """Say what holds now, and take away what does not."""
+        """Show what holds now, and take away what does not."""
         self._soon.stop()
         now = self._situation()
         found = advice_for(now) if now is not None else ()

@@ -77,7 +77,7 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
     )
     pictures = InputPictures(services.paths)
     input_controller = InputController(services, shell, widgets.panel, widgets.canvas, pictures, actions)
-    input_controller.told.connect(widgets.status.rest)
+    input_controller.status_changed.connect(widgets.status.rest)
     mask_controller = _paint(services, shell, widgets, page, input_controller, pictures, actions)
     ways = [("Edit", mask_controller.paint)]
     input_controller.brought.connect(

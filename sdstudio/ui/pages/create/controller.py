@@ -64,7 +64,7 @@ class GenerationController(QObject):
         handle("copy_prompt", lambda entries: QApplication.clipboard().setText(entries[0].recipe.request.prompt))
         handle("reveal", lambda entries: reveal(entries[0].path))
         actions.failed.connect(lambda error: widgets.message.say(str(error), "error"))
-        shell.told_aside.connect(self.tell_aside)
+        shell.side_work_changed.connect(self.show_side_work)
         widgets.editor.generate_requested.connect(self.generate)
         widgets.editor.cancel_requested.connect(self.cancel)
         widgets.canvas.example_chosen.connect(self._on_example_chosen)
@@ -144,8 +144,8 @@ class GenerationController(QObject):
         model = self._widgets.panel.model
         self._widgets.editor.set_examples(model.examples if model else ())
 
-    def tell_aside(self, text: str) -> None:
-        """Say how far work beside the drawing is, where no picture is being made; "" when it has ended."""
+    def show_side_work(self, text: str) -> None:
+        """Show how far work beside the drawing is, where no picture is being made; "" when it has ended."""
         if self._running is None:
             self._widgets.status.rest(text or "Ready")
             self.title_changed.emit(text.partition(" · ")[0])
@@ -295,7 +295,7 @@ class GenerationController(QObject):
         message.say(said, "error", ways)
 
     def _on_message_dismissed(self, said: str) -> None:
-        """Say again what another message has covered: there is no other way to save those pictures."""
+        """Show again what another message has covered: there is no other way to save those pictures."""
         unsaved = self._controller.worker.unsaved
         if unsaved and not said.endswith(IN_MEMORY):
             self._on_unsaved_changed(unsaved)

@@ -55,7 +55,7 @@ class HoverBar(QFrame):
         self.hide()
 
     def fit_into(self, width: int) -> None:
-        """Say the first two actions in words where there is room for it."""
+        """Show the first two actions in words where there is room for it."""
         for style in (Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly):
             for button in self._worded:
                 button.setToolButtonStyle(style)
@@ -63,7 +63,7 @@ class HoverBar(QFrame):
                 return
 
     def suits(self, picture: QRectF) -> bool:
-        """Say whether a picture drawn there is large enough to lie under it."""
+        """Return whether a picture drawn there is large enough to lie under it."""
         return self._entry is not None and picture.height() >= _SHARE * self.sizeHint().height()
 
     def set_entry(self, entry: Entry | None) -> None:

@@ -53,7 +53,7 @@ class InputController(QObject):
     """
 
     #: A line for the status bar.
-    told = Signal(str)
+    status_changed = Signal(str)
     #: A picture that came from elsewhere on the page became the input picture: the `Change`, None for none, its name,
     #: and what went with the one before, "" for nothing.
     brought = TypedSignal[Change | None, str, str]()
@@ -161,7 +161,7 @@ class InputController(QObject):
         if is_brought:
             self.brought.emit(self._change, seen.name, self._lost)
         if count > 1:
-            self.told.emit(f"{count} pictures came: the first is the {self._role.title.lower()}")
+            self.status_changed.emit(f"{count} pictures came: the first is the {self._role.title.lower()}")
         if then is not None:
             then()
 

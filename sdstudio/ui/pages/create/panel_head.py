@@ -63,7 +63,7 @@ class PanelHead(QWidget):
     def _show_changed(self) -> None:
         titles = [field.row.title for field in self._panel.changed_fields()]
         self.reset_button.setEnabled(bool(titles))
-        said = f"Reset all parameters: {len(titles)} changed" if titles else "Reset all parameters: none is changed"
-        self.reset_button.setAccessibleName(said)
+        text = f"Reset all parameters: {len(titles)} changed" if titles else "Reset all parameters: none is changed"
+        self.reset_button.setAccessibleName(text)
         about = f"Changed: {', '.join(titles)}. Click for the model's defaults." if titles else "Nothing is changed"
         self.reset_button.setToolTip(about)

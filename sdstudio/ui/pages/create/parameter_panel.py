@@ -116,7 +116,7 @@ class ParameterPanel(QScrollArea):
         return self._models.get(self._model_key)
 
     def offers(self, key: str) -> bool:
-        """Say whether a model with this key can be chosen."""
+        """Return whether a model with this key can be chosen."""
         return key in self._models
 
     def take_model_picker(self) -> QWidget:
@@ -231,7 +231,7 @@ class ParameterPanel(QScrollArea):
             fold.set_open(name in standing.open_groups)
 
     def set_last_seed(self, seed: int) -> None:
-        """Say which seed the last picture had, for the recall button."""
+        """Show which seed the last picture had, for the recall button."""
         for field in self._fields.values():
             if isinstance(field.editor, SeedEditor):
                 field.editor.set_last_seed(seed)

@@ -74,19 +74,19 @@ class PasteController(QObject):
         if number != self._number or reading is None:
             return
         self._text = text
-        told, program = _summary(reading), reading.program or "SD Studio"
+        summary, program = _summary(reading), reading.program or "SD Studio"
         unused = ""
-        if reading.not_mapped and not reading.program:  # of other programs it is said when they are used
+        if reading.not_mapped and not reading.program:  # of other programs it is shown when they are used
             from sdstudio.history.picture_text.foreign.unused import unused_settings  # noqa: PLC0415 (as in `_read`)
 
             unused = f"{unused_settings(reading.not_mapped)}."
-        if not told and not reading.recipe.request.prompt:
-            said = f"This reads like parameters of {program}, but none can be used"
-            self.bar.say(f"{said}: {unused.partition(': ')[2]}" if unused else f"{said}.", "warning")
+        if not summary and not reading.recipe.request.prompt:
+            message = f"This reads like parameters of {program}, but none can be used"
+            self.bar.say(f"{message}: {unused.partition(': ')[2]}" if unused else f"{message}.", "warning")
             return
-        said = f"Parameters of a picture made with {program}: {told or 'a prompt'}. {unused}".strip()
+        message = f"Parameters of a picture made with {program}: {summary or 'a prompt'}. {unused}".strip()
         ways = [("Use as parameters", lambda: self.use(reading, NAME))]
-        self.bar.say(said, "warning" if unused else "info", ways)
+        self.bar.say(message, "warning" if unused else "info", ways)
 
     def _on_changed(self) -> None:
         if self.bar.message and not any(
@@ -108,7 +108,7 @@ class PasteController(QObject):
         return super().eventFilter(watched, event)
 
     def can_paste(self) -> bool:
-        """Say whether there is a picture on the clipboard and the page is seen."""
+        """Return whether there is a picture on the clipboard and the page is seen."""
         return self._page.isVisible() and means_picture(QApplication.clipboard().mimeData(), beside_text=True)
 
     def paste(self, takes_text: bool = True) -> bool:
@@ -134,13 +134,13 @@ def _summary(reading: Reading) -> str:
     request = reading.recipe.request
     sampler = next(row for row in parameters(GenerationRequest) if row.name == "scheduler")
     title = next((choice.title for choice in sampler.choices if choice.value == request.scheduler), request.scheduler)
-    told = [
+    facts = [
         ("Width", f"{request.width} × {request.height}"), ("Steps", f"{request.steps} steps"), ("Sampler", title),
         ("Guidance scale", f"guidance {request.guidance_scale:g}"),
     ]  # fmt: skip
     if request.seed is not None:
-        told.append(("Seed", f"seed {request.seed}"))
-    return ", ".join(said for name, said in told if name not in reading.assumed)
+        facts.append(("Seed", f"seed {request.seed}"))
+    return ", ".join(text for name, text in facts if name not in reading.assumed)
 
 
 def _plain(text: str) -> str:

@@ -78,8 +78,8 @@ class QueueController(QObject):
         panel.field("batch_size").set_value(first.batch_size)
         self._widgets.prompt_controller.use_words(first.request)
         self._begun = self._acts.standing()
-        said = " ".join(part for part in ("Editing job", quoted(group)) if part)
-        self.bar.say(f"{said}: Generate puts it back in its place.", "info", [("Cancel", self.stop_editing)])
+        text = " ".join(part for part in ("Editing job", quoted(group)) if part)
+        self.bar.say(f"{text}: Generate puts it back in its place.", "info", [("Cancel", self.stop_editing)])
         self._shell.attention_wanted.emit()
         self._widgets.editor.prompt_edit.setFocus()
 
@@ -92,13 +92,13 @@ class QueueController(QObject):
         """Leave the job as it is, and bring back what was written before."""
         if self._edited is None:
             return
-        said, was_changed = _named(self._edited), self._acts.standing() != self._begun
+        name, was_changed = _named(self._edited), self._acts.standing() != self._begun
         self._end()
         if not was_changed:
             self._acts.show(self._before)
             return
-        change = self._acts.do(f"Leave {said} as it is", lambda: self._acts.show(self._before))
-        self._acts.tell(change, f"The {said} stays as it is, and what was written before is back.")
+        change = self._acts.do(f"Leave {name} as it is", lambda: self._acts.show(self._before))
+        self._acts.tell(change, f"The {name} stays as it is, and what was written before is back.")
 
     def show_pictures(self, group_id: int) -> None:
         """Show the pictures that a group made."""
@@ -121,9 +121,9 @@ class QueueController(QObject):
         """What is written stays; undo brings back what was written before the job was edited."""
         if self._edited is None:
             return None
-        said = _EDIT.format(_named(self._edited))
+        text = _EDIT.format(_named(self._edited))
         self._end()
-        return self._acts.keep_since(said, self._before)
+        return self._acts.keep_since(text, self._before)
 
     def _on_queue_changed(self, jobs: Sequence[Job]) -> None:
         edited = self._edited
@@ -133,8 +133,8 @@ class QueueController(QObject):
         has_begun = any(job.id in waited and job.state is not JobState.CANCELLED for job in jobs)
         change = self._end_for_good()
         if has_begun:
-            said = f"The {_named(edited)} has begun as it was. Generate makes a new one of what is written."
-            self._acts.tell(change, said, "warning")
+            message = f"The {_named(edited)} has begun as it was. Generate makes a new one of what is written."
+            self._acts.tell(change, message, "warning")
 
     def _on_kept(self, kept: KeptPictures) -> None:
         if kept.error is not None:

@@ -115,20 +115,20 @@ class ParametersController(QObject):
         self.use_reading(replace(reading, recipe=recipe.model_copy(update={"request": request})), name)
 
     def tell_input(self, change: Change | None, name: str, lost: str, more: Sequence[MessageAction] = ()) -> None:
-        """Say that a picture became the input picture, and what went with the one before."""
+        """Show that a picture became the input picture, and what went with the one before."""
         self._acts.tell(change, f"The next pictures begin from {name}. {lost}".rstrip(), "info", more)
 
     # inside
 
     def _use(self, recipe: Recipe, name: str, but: str, reading: Reading | None = None) -> None:
         request, panel = recipe.request, self._panel
-        said = [f"Using the parameters of {name}{but}."]
+        sentences = [f"Using the parameters of {name}{but}."]
         tone: Tone = "info"
         ways: list[MessageAction] = []
         origin = reading or origin_of(recipe)
         if origin_of(recipe) is not None and not panel.offers(request.model) and panel.model is not None:
             title = recipe.model_name or "of the picture"
-            said.append(f"The model {title} is not in the library: {panel.model.name} stays chosen.")
+            sentences.append(f"The model {title} is not in the library: {panel.model.name} stays chosen.")
             tone = "warning"
             request = request.model_copy(update={"model": panel.model.key})
         for role in INPUT_ROLES.values():
@@ -140,9 +140,9 @@ class ParametersController(QObject):
             with_one, name_of_role = _MADE_WITH[role], role.title.lower()
             if origin is not None and role.title in origin.not_mapped:
                 request = request.model_copy(update={role.field: held})
-                said.append(f"It was made {with_one[0]} that it does not hold: your {name_of_role} stays.")
+                sentences.append(f"It was made {with_one[0]} that it does not hold: your {name_of_role} stays.")
             else:
-                said.append(f"It was made {with_one[1]}: the {name_of_role} is removed.")
+                sentences.append(f"It was made {with_one[1]}: the {name_of_role} is removed.")
                 ways.append((f"Keep the {name_of_role}", partial(panel.field(role.field).set_value, held)))
         unused = dict(reading.not_mapped) if reading is not None else {}
         for role in INPUT_ROLES.values():
@@ -151,14 +151,14 @@ class ParametersController(QObject):
         if unused:
             from sdstudio.history.picture_text.foreign.unused import unused_settings  # noqa: PLC0415 (not needed to show the window)
 
-            said.append(f"{unused_settings(unused)}.")
+            sentences.append(f"{unused_settings(unused)}.")
 
         def act() -> None:
             panel.restore(request.model_copy(update={"file_hashes": recipe.file_hashes}))
             self._editor.restore_prompts(request.prompt, request.negative_prompt)
 
         change = self._acts.do(f"Use parameters of {name}{but}", act)
-        self._acts.tell(change, " ".join(said), tone, ways)
+        self._acts.tell(change, " ".join(sentences), tone, ways)
         self._shell.attention_wanted.emit()
 
     def _use_prompt(self, entry: Entry) -> None:

@@ -41,8 +41,8 @@ class Teller(Protocol):
 
     bar: MessageBar
 
-    def offer_undo(self, said: str, undo: Callable[[], object]) -> None:
-        """Say what was done and how to take it back."""
+    def offer_undo(self, text: str, undo: Callable[[], object]) -> None:
+        """Show what was done and how to take it back."""
 
 
 class Strip(Protocol):
@@ -133,19 +133,19 @@ class HistoryController(QObject):
     def toggle_favourite(self, entries: Sequence[Entry]) -> None:
         """Make pictures favourites, or no longer when the first of them is one."""
         ids, favourite = ids_of(entries), not entries[0].favourite
-        said = f"{_pictures(ids)} {'now among' if favourite else 'no longer among'} the favourites"
-        self._mark(said, lambda: self._history.marks.set_favourite(ids, favourite), ids)
+        text = f"{_pictures(ids)} {'now among' if favourite else 'no longer among'} the favourites"
+        self._mark(text, lambda: self._history.marks.set_favourite(ids, favourite), ids)
 
     def set_mark(self, kind: MarkKind, entries: Sequence[Entry], name: str, on: bool) -> None:
         """Give pictures a tag or put them into a collection, or take it away."""
         ids, marks = ids_of(entries), self._history.marks
         if kind == "tag":
             change: Callable[[Sequence[int], str], Undo] = marks.add_tag if on else marks.remove_tag
-            said = f"Tag “{name}” {'given to' if on else 'taken from'} {_pictures(ids)}"
+            text = f"Tag “{name}” {'given to' if on else 'taken from'} {_pictures(ids)}"
         else:
             change = marks.collect if on else marks.take_out
-            said = f"{_pictures(ids)} {'put into' if on else 'taken out of'} “{name}”"
-        self._mark(said, lambda: change(ids, name), ids)
+            text = f"{_pictures(ids)} {'put into' if on else 'taken out of'} “{name}”"
+        self._mark(text, lambda: change(ids, name), ids)
 
     def remove_collection(self, name: str) -> None:
         """Remove a collection; its pictures stay."""
@@ -168,8 +168,8 @@ class HistoryController(QObject):
         look = self._model.look
         if old in look.values("collection"):
             self._model.set_look(look.with_value("collection", old, on=False))
-        said = f"Collection “{old}” is now “{new}”"
-        self._mark(said, lambda: self._history.marks.rename_collection(old, new), ())
+        text = f"Collection “{old}” is now “{new}”"
+        self._mark(text, lambda: self._history.marks.rename_collection(old, new), ())
 
     def open_popup(self, kind: MarkKind, entries: Sequence[Entry], where: QPoint | None = None) -> None:
         """Let the user choose tags or collections for pictures.
@@ -192,24 +192,24 @@ class HistoryController(QObject):
         self._popup.toggled.connect(lambda name, on: self.set_mark(kind, entries, name, on))
         self._popup.open_at(where if where is not None else QCursor.pos())
 
-    def _mark(self, said: str, change: Callable[[], Undo], ids: Sequence[int]) -> None:
-        self._waiting.append((said, change, ids))
+    def _mark(self, text: str, change: Callable[[], Undo], ids: Sequence[int]) -> None:
+        self._waiting.append((text, change, ids))
         self._write()
 
     def _write(self) -> None:
         if self._writing or not self._waiting:
             return
-        said, change, ids = self._waiting.popleft()
+        text, change, ids = self._waiting.popleft()
         self._writing = True
         self._tasks.run(
             "Marking pictures",
             lambda _task: change(),
-            lambda undo: self._on_marked(said, change, undo, ids),
+            lambda undo: self._on_marked(text, change, undo, ids),
             self._on_mark_failed,
             urgent=True,
         )
 
-    def _on_marked(self, said: str, change: Callable[[], Undo], undo: Undo, ids: Sequence[int]) -> None:
+    def _on_marked(self, text: str, change: Callable[[], Undo], undo: Undo, ids: Sequence[int]) -> None:
         self._writing = False
         self._show_marks(ids)
 
@@ -222,7 +222,7 @@ class HistoryController(QObject):
             undo = change()
             self._show_marks(ids)
 
-        self.tell(Change(said, take_back, do_again))
+        self.tell(Change(text, take_back, do_again))
         self._write()
 
     def _on_mark_failed(self, error: StudioError) -> None:
@@ -255,15 +255,15 @@ class HistoryController(QObject):
         stop = threading.Event()
         task = self._tasks.run(
             "Moving pictures to the trash",
-            lambda task: _deleted(self._history, ids, task.tell, stop),
-            lambda told: self._on_deleted(*told),
+            lambda task: _deleted(self._history, ids, task.report, stop),
+            lambda deleted: self._on_deleted(*deleted),
         )
         task.progressed.connect(lambda fraction: self._say_progress(round(fraction * len(ids)), len(ids), stop))
 
     def _say_progress(self, done: int, count: int, stop: threading.Event) -> None:
         for browser in self._browsers:
-            said = f"Moving pictures to the trash: {done:,} of {count:,}"
-            browser.bar.say(said, "info", [("Stop", stop.set)])
+            text = f"Moving pictures to the trash: {done:,} of {count:,}"
+            browser.bar.say(text, "info", [("Stop", stop.set)])
 
     def _on_deleted(self, gone: list[int], error: StudioError | None) -> None:
         for browser in self._browsers:
@@ -272,8 +272,8 @@ class HistoryController(QObject):
         was_shown = shown.id if shown is not None and shown.id in gone else None
         self._take_out(gone, error)
         if gone:
-            said = f"{_pictures(gone)} moved to the trash"
-            self.tell(Change(said, lambda: self._bring_back(gone, was_shown), lambda: self._delete_again(gone)))
+            text = f"{_pictures(gone)} moved to the trash"
+            self.tell(Change(text, lambda: self._bring_back(gone, was_shown), lambda: self._delete_again(gone)))
 
     def _take_out(self, gone: list[int], error: StudioError | None) -> None:
         if error is not None:
@@ -290,7 +290,7 @@ class HistoryController(QObject):
         self._tasks.run(
             "Moving pictures to the trash",
             lambda _task: _deleted(self._history, ids),
-            lambda told: self._take_out(*told),
+            lambda taken: self._take_out(*taken),
         )
 
     def _in_place_of(self, row: int) -> Entry | None:
@@ -327,7 +327,7 @@ class HistoryController(QObject):
         """Keep what takes a change back, and offer it where the pictures are."""
         self._shell.undos.push(change)
         for browser in self._browsers:
-            browser.offer_undo(change.said, lambda: self.undo(change))
+            browser.offer_undo(change.text, lambda: self.undo(change))
 
     def undo(self, change: Change | None = None) -> None:
         """Take a change back, the last one unless told otherwise."""

@@ -54,8 +54,8 @@ class LineageStrip(QWidget):
             return
         if kin.parent is not None:
             word = relation(kin.parent.recipe.request, entry.recipe.request)
-            said = "Made from this picture" if word.startswith("From") else f"Made from · {word.lower()}"
-            self._add(said, [(kin.parent, "")])
+            title = "Made from this picture" if word.startswith("From") else f"Made from · {word.lower()}"
+            self._add(title, [(kin.parent, "")])
         if kin.children:
             more = f" · {kin.count}" if kin.count > 1 else ""
             words = [(child, relation(entry.recipe.request, child.recipe.request)) for child in kin.children]

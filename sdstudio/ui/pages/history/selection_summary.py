@@ -56,12 +56,12 @@ def summary_of(entries: Sequence[Entry], stop: threading.Event | None = None) ->
             size_bytes += entry.path.stat().st_size
         except OSError:
             gone += 1
-        told = {name: value for name, value in recipe_rows(entry) if name not in _NOT_SHARED}
-        for name in told.keys() - facts.keys():
+        of_entry = {name: value for name, value in recipe_rows(entry) if name not in _NOT_SHARED}
+        for name in of_entry.keys() - facts.keys():
             facts[name] = {""} if count else set()  # those before did not tell it
         for name, values in facts.items():
             if len(values) < 2:
-                values.add(told.get(name, ""))
+                values.add(of_entry.get(name, ""))
         count += 1
     order = [name for name, _ in recipe_rows(entries[0])] if count else []
     names = sorted(facts, key=lambda name: order.index(name) if name in order else len(order))

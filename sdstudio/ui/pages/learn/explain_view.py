@@ -46,7 +46,7 @@ class ExplainView(QFrame):
         self.explanation: Explanation | None = None
         self._place = 0
         self._heading = QLabel("Your own picture, step by step")
-        self._said = QLabel(INVITATION)
+        self._message = QLabel(INVITATION)
         self._newest = QPushButton("Explain the newest picture")
         self._bar = QProgressBar()
         self._cancel = QPushButton("Cancel")
@@ -81,40 +81,40 @@ class ExplainView(QFrame):
         _take_place(self._newest, self._cancel)
         self._inside.setVisible(self.explanation is not None)
         if self.explanation is None:
-            self._said.setText(INVITATION)
-            mark(self._said, "role", "")
+            self._message.setText(INVITATION)
+            mark(self._message, "role", "")
 
     def settle(self) -> None:
         """Nothing is being drawn any more: buttons as at rest, what was said stays."""
-        failed = self._said.text() if self._said.property("role") == "error" else ""
+        failed = self._message.text() if self._message.property("role") == "error" else ""
         self.rest()
         if failed:
-            self._said.setText(failed)
-            mark(self._said, "role", "error")
+            self._message.setText(failed)
+            mark(self._message, "role", "error")
         elif self.explanation is not None:
             self._name(self.explanation)
 
     def begin(self, prompt: str) -> None:
-        """Say that a picture is being drawn again."""
-        self._said.setText(f"Drawing “{_short(prompt)}” again …")
-        mark(self._said, "role", "")
+        """Show that a picture is being drawn again."""
+        self._message.setText(f"Drawing “{_short(prompt)}” again …")
+        mark(self._message, "role", "")
         self._bar.setRange(0, 0)
         self._bar.show()
         _take_place(self._cancel, self._newest)
 
     def show_progress(self, event: EngineEvent) -> None:
-        """Say how far it is."""
+        """Show how far it is."""
         progress = progress_of(event)
         if progress is not None:
-            self._said.setText(f"Drawing it again: {progress.text}")
+            self._message.setText(f"Drawing it again: {progress.text}")
             self._bar.setRange(0, 1000)
             self._bar.setValue(round(1000 * progress.fraction))
 
     def show_error(self, error: StudioError) -> None:
-        """Say why it could not be drawn."""
+        """Show why it could not be drawn."""
         self.rest()
-        self._said.setText(in_window(str(error)))
-        mark(self._said, "role", "error")
+        self._message.setText(in_window(str(error)))
+        mark(self._message, "role", "error")
 
     def show_explanation(self, explanation: Explanation, tokens: Sequence[str], picture: QPixmap) -> None:
         """Show a picture's steps.
@@ -159,8 +159,8 @@ class ExplainView(QFrame):
 
     def _name(self, explanation: Explanation) -> None:
         request = explanation.entry.recipe.request
-        self._said.setText(f"“{_short(request.prompt) or 'no prompt'}”, seed {request.seed}")
-        mark(self._said, "role", "muted")
+        self._message.setText(f"“{_short(request.prompt) or 'no prompt'}”, seed {request.seed}")
+        mark(self._message, "role", "muted")
 
     @property
     def _step(self) -> GuidanceStep:
@@ -201,8 +201,8 @@ class ExplainView(QFrame):
         self._tokens.setVisible(bool(tokens))
         more = f", the first {TOKENS_SHOWN} of them here" if len(tokens) > TOKENS_SHOWN else ""
         count, each = ("one token", "it") if len(tokens) == 1 else (f"{len(tokens)} tokens{more}", "each")
-        said = f"Your prompt is {count}. The text encoder turns {each} into a vector."
-        self._token_about.setText(said if tokens else "The text encoder turns the words of your prompt into vectors.")
+        text = f"Your prompt is {count}. The text encoder turns {each} into a vector."
+        self._token_about.setText(text if tokens else "The text encoder turns the words of your prompt into vectors.")
         self._tokens.updateGeometry()
 
     def _connect(self) -> None:
@@ -214,9 +214,9 @@ class ExplainView(QFrame):
 
     def _lay_out(self) -> None:
         mark(self._heading, "role", "heading")
-        self._said.setWordWrap(True)
-        self._said.setObjectName("explainSaid")
-        self._said.setTextFormat(Qt.TextFormat.PlainText)
+        self._message.setWordWrap(True)
+        self._message.setObjectName("explainSaid")
+        self._message.setTextFormat(Qt.TextFormat.PlainText)
         self._newest.setObjectName("explainNewestButton")
         self._cancel.setObjectName("explainCancelButton")
         for button in (self._newest, self._cancel):
@@ -240,7 +240,7 @@ class ExplainView(QFrame):
         column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         column.setSpacing(GRID)
         column.addWidget(self._heading)
-        column.addWidget(self._said)
+        column.addWidget(self._message)
         column.addWidget(self._inside)
         column.addLayout(head)
         parts = QVBoxLayout(self._inside)

@@ -312,8 +312,8 @@ class AssetDetails(QFrame):
         if values:
             self._values.setText(f"Saved by you: {_values_said(values)}.")
         else:
-            said = f"From its files: {own}." if own else "Those of its family."
-            self._values.setText(said)
+            text = f"From its files: {own}." if own else "Those of its family."
+            self._values.setText(text)
         self.forget_values_button.setEnabled(bool(values))
 
     def _on_prompt_pressed(self, asset: Asset) -> None:

@@ -20,7 +20,7 @@ from sdstudio.history.database.usage import Use
 ASSET_ROLE: Final = Qt.ItemDataRole.UserRole + 1
 
 UNKNOWN_FAMILY: Final = "unknown"
-"""In the place of a family's key: what is of none, or does not tell."""
+"""In the place of a family's key: what is of none, or does not record it."""
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -161,6 +161,6 @@ class AssetModel(QAbstractListModel):
             return False
         if not self._words:
             return True
-        said = " ".join((asset.name, str(asset.path), asset.alias, asset.base, *asset.triggers, asset.short_hash))
-        said = folded(said)
-        return all(word in said for word in self._words)
+        text = " ".join((asset.name, str(asset.path), asset.alias, asset.base, *asset.triggers, asset.short_hash))
+        text = folded(text)
+        return all(word in text for word in self._words)

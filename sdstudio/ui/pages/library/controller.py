@@ -74,7 +74,7 @@ class LibraryController(QObject):
         self.tidying = LibraryTidying(self._library, self._tasks, self)
         self.tidying.changed.connect(shell.rescan_wanted)
         self.tidying.done.connect(self._done)
-        self.tidying.said.connect(self._say)
+        self.tidying.message_wanted.connect(self._say)
         self.tidying.failed.connect(self._say_error)
         shell.models_read.connect(self.on_scanned)
         shell.scanning.connect(self._show_scanning)
@@ -193,9 +193,9 @@ class LibraryController(QObject):
         self.hasher.stop(wait=False)
         self._tell_hashing("")
 
-    def _tell_hashing(self, said: str) -> None:
+    def _tell_hashing(self, text: str) -> None:
         if self.page is not None:
-            self.page.show_hashing(said)
+            self.page.show_hashing(text)
 
     # what the user says
 
@@ -211,8 +211,8 @@ class LibraryController(QObject):
         except StudioError as error:
             self._say_error(error)
             return
-        said = f"{asset.name} {'has these parameters as defaults' if wanted else 'has its family’s defaults again'}"
-        self._keep(asset, replace(before, defaults=values if wanted else {}), said, before)
+        text = f"{asset.name} {'has these parameters as defaults' if wanted else 'has its family’s defaults again'}"
+        self._keep(asset, replace(before, defaults=values if wanted else {}), text, before)
 
     def _on_cover_wanted(self, asset: Asset, source: str) -> None:
         if source == "none":
@@ -243,7 +243,7 @@ class LibraryController(QObject):
     def _remark_of(self, asset: Asset) -> Remark:
         return self._library.remarks.of(asset.path, asset.sha256)
 
-    def _keep(self, asset: Asset, remark: Remark, said: str, before: Remark | None) -> None:
+    def _keep(self, asset: Asset, remark: Remark, text: str, before: Remark | None) -> None:
         """Keep a remark and offer to take it back; ``before`` is None when this takes one back."""
         try:
             self._library.keep_remark(asset, remark)
@@ -260,7 +260,7 @@ class LibraryController(QObject):
         if asset.kind == CHECKPOINT:
             self._shell.remarks_changed.emit()
         if before is not None:
-            self._done(said, lambda: self._keep(asset, before, "", None))
+            self._done(text, lambda: self._keep(asset, before, "", None))
 
     # saying
 
@@ -269,13 +269,13 @@ class LibraryController(QObject):
             return None
         return next((row for row in self.page.models.model.everything if row.asset.path == path), None)
 
-    def _done(self, said: str, undo: Callable[[], object]) -> None:
-        """Say what was done, and offer to take it back."""
+    def _done(self, text: str, undo: Callable[[], object]) -> None:
+        """Show what was done, and offer to take it back."""
         undos = self._shell.undos
-        change = Change(said, undo)
+        change = Change(text, undo)
         undos.push(change)
         if self.page is not None:
-            self.page.bar.say(said, actions=[("Undo", lambda: undos.undo(change))], dismiss_after_s=30.0)
+            self.page.bar.say(text, actions=[("Undo", lambda: undos.undo(change))], dismiss_after_s=30.0)
 
     def _say(self, text: str) -> None:
         if self.page is not None:

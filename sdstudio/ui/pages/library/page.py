@@ -124,7 +124,7 @@ class ModelManager(QWidget):
         self.models.list.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def set_scanning(self, scanning: bool) -> None:
-        """Say whether the disk is being looked at."""
+        """Return whether the disk is being looked at."""
         self.rescan_button.setEnabled(not scanning)
         self.rescan_button.setMinimumWidth(self.rescan_button.width() if scanning else 0)  # its words are shorter
         self._titles[self.rescan_button] = "Scanning…" if scanning else "Rescan folders"
@@ -160,13 +160,13 @@ class ModelManager(QWidget):
             for button in self._tab_titles:
                 button.setText("")
 
-    def show_hashing(self, said: str) -> None:
-        """Say how far the hashing is, "" when there is none."""
-        self._hashing.say(said)
-        self._hash_place.setCurrentWidget(self.stop_button if said else self.hash_button)
+    def show_hashing(self, text: str) -> None:
+        """Show how far the hashing is, "" when there is none."""
+        self._hashing.say(text)
+        self._hash_place.setCurrentWidget(self.stop_button if text else self.hash_button)
 
     def show_troubles(self, troubles: Sequence[Trouble]) -> None:
-        """Say what was left out, one line each; the first, and all of them as a tooltip."""
+        """Show what was left out, one line each; the first, and all of them as a tooltip."""
         lines = [str(trouble) for trouble in troubles]
         more = f"  (and {len(lines) - 1} more: hover to read)" if len(lines) > 1 else ""
         self._troubles.setText(f"Left out: {lines[0]}{more}" if lines else "")

@@ -172,14 +172,14 @@ class SpaceView(QWidget):
         self._on_selection_changed()
 
     def set_searching(self, searching: bool) -> None:
-        """Say whether files are being read."""
+        """Return whether files are being read."""
         self.search_button.setVisible(not searching)
         self.cancel_button.setVisible(searching)
         self.progress.setVisible(searching)
         self.progress.setValue(0)
 
     def tell(self, fraction: float, left: str = "") -> None:
-        """Say how far the search is."""
+        """Show how far the search is."""
         self.progress.setValue(round(fraction * 1000))
         self.twice_said.setText(f"Reading files of one size: {fraction:.0%}{left}")
 

@@ -34,7 +34,7 @@ class LibraryTidying(QObject):
     #: Something was done; carries what is to be said and a callable that takes it back.
     done = TypedSignal[str, Callable[[], object]]()
     #: Something is to be said.
-    said = Signal(str)
+    message_wanted = Signal(str)
     #: Something failed; carries the StudioError.
     failed = TypedSignal[StudioError]()
 
@@ -55,7 +55,7 @@ class LibraryTidying(QObject):
     def throw_away(self, asset: Asset) -> None:
         """Move an asset to the system's trash; it can be brought back."""
         if is_built_in(asset):
-            self.said.emit(BUILT_IN_STAYS)
+            self.message_wanted.emit(BUILT_IN_STAYS)
             return
         place = goes_with(asset)
         self._tasks.run(
@@ -69,7 +69,7 @@ class LibraryTidying(QObject):
         self.changed.emit()
         what = asset.name if place == asset.path else f"{place.name}, the whole repository of {asset.name},"
         if trashed is None:
-            self.said.emit(f"{what} is in the trash; bring it back from there.")
+            self.message_wanted.emit(f"{what} is in the trash; bring it back from there.")
             return
         self.done.emit(f"{what} moved to the trash", lambda: self._bring_back(place, trashed))
 
@@ -77,8 +77,8 @@ class LibraryTidying(QObject):
         try:
             back = take_out(place, trashed)
         except OSError as error:
-            said = f"{place} could not be brought back: {error.strerror or error}."
-            raise SaveFailed(said, "Move it out of the trash by hand.") from error
+            message = f"{place} could not be brought back: {error.strerror or error}."
+            raise SaveFailed(message, "Move it out of the trash by hand.") from error
         if not back:
             raise SaveFailed(f"{place} is no longer in the trash.", "Get the model again from where it came from.")
         self.changed.emit()
@@ -93,7 +93,7 @@ class LibraryTidying(QObject):
         space.set_searching(True)
         self._searching = self._tasks.run(
             "Finding duplicates",
-            lambda task: self._library.duplicates(task.tell, task.cancelled_event),
+            lambda task: self._library.duplicates(task.report, task.cancelled_event),
             space.show_duplicates,
         )
         began = time.monotonic()
@@ -136,7 +136,7 @@ class LibraryTidying(QObject):
             files = "1 copy is" if len(linked) == 1 else f"{len(linked)} copies are"
             self.done.emit(f"{files} a hard link now. {' '.join(refused[:1])}".strip(), partial(self._part, linked))
         elif refused:
-            self.said.emit(refused[0])
+            self.message_wanted.emit(refused[0])
 
     def _part(self, linked: Sequence[Linked]) -> None:
         def work(_task: TaskContext) -> None:
@@ -151,7 +151,7 @@ class LibraryTidying(QObject):
 
 
 def is_built_in(asset: Asset) -> bool:
-    """Say whether it is the model that ships with the program."""
+    """Return whether it is the model that ships with the program."""
     return asset.kind == CHECKPOINT and asset.key == STARTER_KEY
 
 
@@ -159,5 +159,5 @@ def _thrown_away(place: Path) -> Path | None:
     try:
         return move_to_trash(place)
     except OSError as error:
-        said = f"{place} could not be moved to the trash: {error.strerror or error}."
-        raise SaveFailed(said, "Delete it by hand.") from error
+        message = f"{place} could not be moved to the trash: {error.strerror or error}."
+        raise SaveFailed(message, "Delete it by hand.") from error

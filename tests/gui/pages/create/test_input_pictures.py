@@ -219,7 +219,7 @@ def test_a_replaced_picture_comes_back_too(studio, qtbot, editor, photo):
     entry = saved(studio)
     studio.window.actions_on_entries.ask("use_as_input", [entry])
     wait_for(qtbot, editor, entry.path.name)
-    assert studio.window.shell.undos.last.said == "Input picture replaced"
+    assert studio.window.shell.undos.last.text == "Input picture replaced"
     press(qtbot, editor, "Undo")
     assert editor.seen.name == "holiday photo.png"
 

@@ -47,7 +47,7 @@ def controller(qapp, qtbot, history, entries):
     for widget in (canvas, message, browser):
         qtbot.addWidget(widget)
     shell = Shell(message, Settings())
-    shell.said.connect(message.say)
+    shell.message_wanted.connect(message.say)
     made = HistoryController(SimpleNamespace(history=history, tasks=tasks), shell, model, canvas, actions)
     made.undos = shell.undos
     made.add_browser(browser)

@@ -310,7 +310,7 @@ def test_damaged_pictures_are_found_and_named(filled):
     assert kinds(filled.care.check()) == [(DAMAGED, first.id, False)]
     report = filled.care.check(repair=True, deep=True)
     assert kinds(report) == [(DAMAGED, first.id, False), (DAMAGED, second.id, False)]
-    assert "checksum" in report.findings[1].said
+    assert "checksum" in report.findings[1].text
     assert report.open == report.findings
     assert report.findings[0].facts()["path"] == str(first.path)
 

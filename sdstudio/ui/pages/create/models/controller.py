@@ -120,8 +120,8 @@ class ModelController(QObject):
         before = self._shell.settings.model_folders
         if folder not in before:
             self._take_folders((*before, folder))
-            said = f"Models of {folder.name} are used"
-            self._shell.undos.push(Change(said, lambda: self._without(folder)))
+            text = f"Models of {folder.name} are used"
+            self._shell.undos.push(Change(text, lambda: self._without(folder)))
 
     def _without(self, folder: Path) -> None:
         self._take_folders(tuple(each for each in self._shell.settings.model_folders if each != folder))
@@ -165,8 +165,8 @@ class ModelController(QObject):
         wanted = key not in self._known.favourites
         if self._keep_favourite(key, wanted):
             name = next((model.name for model in self._library.models() if model.key == key), key)
-            said = f"{name} is {'a favourite' if wanted else 'no favourite any more'}"
-            self._shell.undos.push(Change(said, lambda: self._keep_favourite(key, not wanted)))
+            text = f"{name} is {'a favourite' if wanted else 'no favourite any more'}"
+            self._shell.undos.push(Change(text, lambda: self._keep_favourite(key, not wanted)))
 
     def _keep_favourite(self, key: str, wanted: bool) -> bool:
         asset = next((asset for asset in self._library.assets(CHECKPOINT) if asset.key == key), None)

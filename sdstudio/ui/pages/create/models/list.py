@@ -84,7 +84,7 @@ class ModelListModel(QAbstractListModel):
             return None
         if role == Qt.ItemDataRole.AccessibleTextRole:
             marks = [name for name, on in (("in use", row.is_current), ("favourite", row.is_favourite)) if on]
-            return ", ".join((row.title, *marks, row.told.replace("  ·  ", ", ")))
+            return ", ".join((row.title, *marks, row.second_line.replace("  ·  ", ", ")))
         if role == Qt.ItemDataRole.ToolTipRole:
             reason = row.model.problem or " ".join(row.model.warnings)
             return wrapped(row.title, row.need_in_parts, str(row.model.path), reason)
@@ -172,8 +172,8 @@ class ModelRowDelegate(QStyledItemDelegate):
         bottom = top.translated(0, top.height())
         colour = "text" if row.is_usable else "muted"
         _write(painter, top, row.title, TEXT_PX, colour, QFont.Weight.DemiBold, mode=Qt.TextElideMode.ElideMiddle)
-        told = " ".join(row.told.split())
-        _write(painter, bottom, told, SMALL_PX, _colour_of(row), QFont.Weight.Normal)
+        text = " ".join(row.second_line.split())
+        _write(painter, bottom, text, SMALL_PX, _colour_of(row), QFont.Weight.Normal)
 
     def _draw_cover(self, painter: QPainter, where: QRectF, row: ModelRow) -> None:
         shape = QPainterPath()

@@ -47,9 +47,9 @@ class ProgramsDialog(QDialog):
         about = QLabel(_ABOUT, self)
         about.setWordWrap(True)
         mark(about, "role", "muted")
-        self.said = QLabel(_LOOKING, self)
-        self.said.setObjectName("programsSaid")
-        self.said.setWordWrap(True)
+        self.message = QLabel(_LOOKING, self)
+        self.message.setObjectName("programsSaid")
+        self.message.setWordWrap(True)
         self._rows = QVBoxLayout()
         self._rows.setContentsMargins(0, 0, GRID, 0)
         self._rows.setSpacing(GRID)
@@ -69,14 +69,14 @@ class ProgramsDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.setSpacing(GRID + GRID // 2)
-        for widget in (about, self.said):
+        for widget in (about, self.message):
             column.addWidget(widget)
         column.addWidget(area, 1)
         column.addLayout(dialog_foot(self, [(other, ALSO), (close, CLOSE)], close))
 
     def show_looking(self) -> None:
-        """Say that folders are being looked for."""
-        self.said.setText(_LOOKING)
+        """Show that folders are being looked for."""
+        self.message.setText(_LOOKING)
 
     def show_found(self, found: Sequence[Neighbour], used: Sequence[Path]) -> None:
         """Show what was found.
@@ -94,7 +94,7 @@ class ProgramsDialog(QDialog):
         for at, neighbour in enumerate(found):
             self._rows.insertWidget(at, self._row(neighbour))
         folders = "1 folder was found:" if len(found) == 1 else f"{len(found)} folders were found:"
-        self.said.setText(folders if found else _NONE)
+        self.message.setText(folders if found else _NONE)
         self.show_used(used)
         first = next((button for button in self._buttons.values() if button.isEnabled()), None)
         if first is not None:

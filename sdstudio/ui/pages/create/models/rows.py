@@ -84,8 +84,8 @@ class ModelRow:
         return self.model is not None and self.model.is_usable
 
     @property
-    def told(self) -> str:
-        """The second line: why it cannot be used, or what it is."""
+    def second_line(self) -> str:
+        """Why it cannot be used, or what it is."""
         assert self.model is not None
         if not self.is_usable:
             return self.model.problem
@@ -138,14 +138,14 @@ def rows_of(
         variant = VARIANT_BY_KEY[model.variant].title if model.variant else ""
         facts = (readable_size(model.size_bytes), variant)
         title = titles[model.key]
-        said = _said_of(need, room, is_tight) if need is not None else ""
+        need_text = _need_text(need, room, is_tight) if need is not None else ""
         if loaded:
-            said = f"in memory now, {said}" if is_tight else "in memory now"
+            need_text = f"in memory now, {need_text}" if is_tight else "in memory now"
         return ModelRow(
             title,
             model,
             "  ·  ".join(part for part in facts if part),
-            said,
+            need_text,
             _in_parts(need, room, is_tight) if need is not None else "",
             is_tight=is_tight,
             cover=known.cover(model.key),
@@ -157,7 +157,7 @@ def rows_of(
     return tuple(_grouped([row(model) for model in models], known))
 
 
-def _said_of(need: MemoryNeed, room: Room, is_tight: bool) -> str:
+def _need_text(need: MemoryNeed, room: Room, is_tight: bool) -> str:
     free = f", {readable_size(room.free_bytes)} free" if room.free_bytes else ""
     return f"{'may not fit: ' if is_tight else ''}needs about {readable_size(need.total_bytes)}{free}"
 
@@ -166,17 +166,17 @@ def _in_parts(need: MemoryNeed, room: Room, is_tight: bool) -> str:
     assert room.status is not None
     width, height = need.size
     several = f", {need.count} at once" if need.count > 1 else ""
-    said = (
+    text = (
         f"Needs about {readable_size(need.total_bytes)} of memory at {width} × {height}{several}: "
         f"{readable_size(need.weights_bytes)} for its weights in {room.status.dtype}, "
         f"{readable_size(need.drawing_bytes)} while it draws."
     )
     if room.free_bytes:
-        said += f" {readable_size(room.free_bytes)} can be used."
+        text += f" {readable_size(room.free_bytes)} can be used."
     return (
-        f"{said} A smaller picture needs less; so do the switches under {MEMORY_GROUP} in the settings."
+        f"{text} A smaller picture needs less; so do the switches under {MEMORY_GROUP} in the settings."
         if is_tight
-        else said
+        else text
     )
 
 

@@ -110,19 +110,19 @@ class PresetDialog(QDialog):
                 self.table.setItem(at, column, item)
         if preset is None:
             searched = self.search_edit.text().strip()
-            said = "No preset has these words." if searched else "No presets yet. Save one from the Presets menu."
+            about = "No preset has these words." if searched else "No presets yet. Save one from the Presets menu."
         elif rows:
-            said = f"Would change {len(rows)} of its {len(preset.values)} values:"
+            about = f"Would change {len(rows)} of its {len(preset.values)} values:"
         else:
-            said = f"Would change nothing: all its {len(preset.values)} values are as now."
-        self.about.setText(said)
+            about = f"Would change nothing: all its {len(preset.values)} values are as now."
+        self.about.setText(about)
 
     def _use(self) -> None:
         if self.chosen is not None:
             self._keeper.use(self.chosen)
             self._show_differences()
 
-    def _do(self, act: Callable[[Preset], object], said: str) -> None:
+    def _do(self, act: Callable[[Preset], object], text: str) -> None:
         preset = self.chosen
         if preset is None:
             return
@@ -131,7 +131,7 @@ class PresetDialog(QDialog):
         except StudioError as error:
             self._message.say(str(error), "error")
         else:
-            self._say(said.format(preset.name))
+            self._say(text.format(preset.name))
 
     def _say(self, text: str) -> None:
         self._message.say(text, "info", [("Undo", self._keeper.undo)], 30.0)

@@ -48,7 +48,7 @@ class Held:
     value: Any
     is_changed: bool
 
-    def said(self, value: Any) -> str:
+    def as_text(self, value: Any) -> str:
         """Return a value of it in words."""
         if self.row is not None:
             title = next((choice.title for choice in self.row.choices if choice.value == value), None)
@@ -123,7 +123,7 @@ class PresetKeeper(QObject):
     def differences(self, preset: Preset) -> list[tuple[str, str, str]]:
         """Return what a preset would change: title, the value now, and its own."""
         return [
-            (held.title, held.said(held.value), held.said(preset.values[held.name]))
+            (held.title, held.as_text(held.value), held.as_text(preset.values[held.name]))
             for held in self.held()
             if held.name in preset.values and held.value != _as_json(preset.values[held.name])
         ]
@@ -134,10 +134,10 @@ class PresetKeeper(QObject):
         """Put its values into prompts and panel, and say which cannot be used."""
         left: list[str] = []
         change = self.acts.do(f"Use preset “{preset.name}”", lambda: left.extend(self._put(preset.values)))
-        said = f"Using preset “{preset.name}”." if change is not None else f"Preset “{preset.name}” changes nothing."
+        message = f"Using preset “{preset.name}”." if change is not None else f"Preset “{preset.name}” changes nothing."
         if left:
-            said += f" Some of its values could not be used: {', '.join(left)}."
-        self.acts.tell(change, said, "warning" if left else "info")
+            message += f" Some of its values could not be used: {', '.join(left)}."
+        self.acts.tell(change, message, "warning" if left else "info")
 
     def _put(self, values: Mapping[str, Any]) -> list[str]:
         """Show values; return what cannot be shown, in words."""
@@ -201,13 +201,13 @@ class PresetKeeper(QObject):
         """Write presets to a file. Raises: StudioError."""
         write_presets(path, presets)
 
-    def _change(self, said: str, act: Callable[[], None]) -> None:
+    def _change(self, text: str, act: Callable[[], None]) -> None:
         self.last_change = None
         before = self._book.presets
         act()
         after = self._book.presets
         if after != before:
-            self.last_change = Change(said, partial(self._keep, before), partial(self._keep, after))
+            self.last_change = Change(text, partial(self._keep, before), partial(self._keep, after))
             self._undos.push(self.last_change)
             self.changed.emit()
 
@@ -222,7 +222,7 @@ class PresetKeeper(QObject):
 
 
 def _is_allowed(row: Parameter, value: Any) -> bool:
-    """Say whether a value that came from a file can be shown: no picture, of the right kind and within its bounds."""
+    """Return whether a value from a file can be shown: no picture, of the right kind and within its bounds."""
     try:
         check_bounds(row, value)
     except InvalidRequest:

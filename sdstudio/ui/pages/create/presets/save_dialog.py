@@ -83,19 +83,19 @@ class PresetSaveDialog(QDialog):
                 group = groups[held.group] = QTreeWidgetItem(self.tree, [held.group])
                 group.setFlags(group.flags() | Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsAutoTristate)
                 group.setExpanded(True)
-            item = QTreeWidgetItem(group, [held.title, held.said(held.value)])
+            item = QTreeWidgetItem(group, [held.title, held.as_text(held.value)])
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setData(0, _NAME, held.name)
-            item.setToolTip(1, held.said(held.value))
+            item.setToolTip(1, held.as_text(held.value))
             self._items.append(item)
 
     def _show_hint(self) -> None:
         name = " ".join(self.name_edit.text().split())
         count = len(self.chosen)
-        said = "1 value" if count == 1 else f"{count} values"
+        hint = "1 value" if count == 1 else f"{count} values"
         if name in self._names:
-            said = f"Replaces “{name}” with {said}; that can be undone."
-        self._hint.setText(said)
+            hint = f"Replaces “{name}” with {hint}; that can be undone."
+        self._hint.setText(hint)
         self._save.setEnabled(bool(name) and count > 0)
 
     def _on_save(self) -> None:

@@ -97,7 +97,7 @@ class PromptController(QObject):
         self._phrases: tuple[list[int], Sequence[str]] | None = None
         self._stopped = False
         #: Does something that is taken back as one: what it is called, and what does it.
-        self.do: Callable[[str, Callable[[], object]], object] = lambda _said, act: act()
+        self.do: Callable[[str, Callable[[], object]], object] = lambda _text, act: act()
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(COUNT_DELAY_MS)
@@ -334,8 +334,8 @@ class PromptController(QObject):
         self._editor.set_styles([name for name in written.styles if name in there])
         gone = [name for name in written.styles if name not in there]
         if gone:
-            said = f"Style = {', '.join(gone)}: there is no style of this name any more."
-            self._editor.show_message(said, "Use only the prompt to have the words it was drawn with.", "warning")
+            message = f"Style = {', '.join(gone)}: there is no style of this name any more."
+            self._editor.show_message(message, "Use only the prompt to have the words it was drawn with.", "warning")
 
     # past prompts, builder
 

@@ -163,7 +163,7 @@ class PromptEditor(QWidget):
         self.chips.set_examples(examples)
 
     def set_guidance(self, guidance_scale: float) -> None:
-        """Say which guidance scale holds: at 1 the negative prompt does nothing, and a line says so."""
+        """Show which guidance scale holds: at 1 the negative prompt does nothing, and a line says so."""
         self._guidance_scale = guidance_scale
         self._show_negative()
 
@@ -197,7 +197,7 @@ class PromptEditor(QWidget):
         layout.addWidget(note)
 
     def set_running(self, is_running: bool) -> None:
-        """Say whether there is something to cancel."""
+        """Return whether there is something to cancel."""
         self.cancel_button.setVisible(is_running)
         self.cancel_button.setEnabled(is_running)
 
@@ -331,10 +331,10 @@ class PromptEditor(QWidget):
         negative.addWidget(line)
         negative.addWidget(self.negative_edit)
         column.addWidget(self._negative_part)
-        said = QHBoxLayout(self._message_row)
-        said.setContentsMargins(GRID + GRID // 2, GRID // 2, GRID // 2, GRID // 2)
-        said.addWidget(self._message, 1)
-        said.addWidget(self._close_message, 0, Qt.AlignmentFlag.AlignTop)
+        row = QHBoxLayout(self._message_row)
+        row.setContentsMargins(GRID + GRID // 2, GRID // 2, GRID // 2, GRID // 2)
+        row.addWidget(self._message, 1)
+        row.addWidget(self._close_message, 0, Qt.AlignmentFlag.AlignTop)
         self.message_over = LiesOver(self._message_row, self, "above")
         mark(self._notes, "bare", True)
         notes = QHBoxLayout(self._notes)
@@ -383,18 +383,18 @@ class PromptEditor(QWidget):
 
     def _count(self) -> None:
         words = len(self.prompt.split())
-        said = "" if not words else "1 word" if words == 1 else f"{words:,} words"
+        text = "" if not words else "1 word" if words == 1 else f"{words:,} words"
         if (words or self.styles) and self._chunks:  # until the new count comes, the one before stays: nothing flickers
             shown = self._chunks[-CHUNKS_SHOWN:]
             more = "… · " if len(shown) < len(self._chunks) else ""
-            said = more + " · ".join(f"{chunk.used} / {chunk.limit}" for chunk in shown)
-        self._counter.setText(said)
+            text = more + " · ".join(f"{chunk.used} / {chunk.limit}" for chunk in shown)
+        self._counter.setText(text)
         self._counter.setToolTip(COUNTER_TIP if self._chunks else "")
 
     def _show_negative(self) -> None:
         words = len(self.negative_prompt.split())
         folded = self._negative_part.isHidden()
         self._negative_button.setText(f"Negative prompt · {words}" if words and folded else "Negative prompt")
-        said = f", {words} words" if words else ""
-        self._negative_button.setAccessibleName(f"Negative prompt{said}, {'show' if folded else 'fold away'}")
+        count = f", {words} words" if words else ""
+        self._negative_button.setAccessibleName(f"Negative prompt{count}, {'show' if folded else 'fold away'}")
         self._negative_hint.setVisible(self._guidance_scale <= 1 and bool(words or not folded))

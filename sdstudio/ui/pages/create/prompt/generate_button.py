@@ -48,14 +48,14 @@ class GenerateButton(QPushButton):
         self.setToolTip(f"Make the picture, or queue it while another is made ({self._keys})")
 
     def set_waiting(self, count: int) -> None:
-        """Say how many jobs wait already, in the place of the keys: the button stays where and as wide as it is."""
+        """Show how many jobs wait already, in the place of the keys: the button stays where and as wide as it is."""
         self._waiting = count
         self.setText(f"{TITLE} ({count} waiting)" if count else TITLE)
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """Room for the words, the keys or what waits, and the padding."""
         words, keys = (QFontMetrics(font) for font in self._fonts())
-        beside = max(keys.horizontalAdvance(said) for said in (self._keys, waiting_words(MANY)))
+        beside = max(keys.horizontalAdvance(text) for text in (self._keys, waiting_words(MANY)))
         return QSize(words.horizontalAdvance(TITLE) + beside + 5 * GRID, super().sizeHint().height())
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)

@@ -105,7 +105,7 @@ class PromptColours(QObject):
         self._soon.start(LONG_DELAY_MS if long else 0)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
-        """Say what is wrong where the pointer rests on it, and offer there to mend it."""
+        """Show what is wrong where the pointer rests on it, and offer there to mend it."""
         if isinstance(event, QContextMenuEvent):
             return self._offer_to_mend(event)
         if isinstance(event, QHelpEvent):

@@ -52,7 +52,7 @@ class PastPrompts(QDialog):
         self._asked = ""
         self.search = QLineEdit()
         self.list = QListWidget()
-        self._said = QLabel()
+        self._message = QLabel()
         self._insert = QPushButton("Insert")
         self._replace = QPushButton("Replace")
         self._soon = QTimer(self)
@@ -97,9 +97,9 @@ class PastPrompts(QDialog):
         if found:
             self.list.setCurrentRow(0)
         nothing = "No prompt was found." if query else "No prompts yet: what you draw is found here again."
-        self._said.setText(f"{len(found)} prompts" if len(found) != 1 else "1 prompt")
+        self._message.setText(f"{len(found)} prompts" if len(found) != 1 else "1 prompt")
         if not found:
-            self._said.setText(nothing)
+            self._message.setText(nothing)
 
     def _emit_chosen(self, signal: BoundSignal[PastPrompt]) -> None:
         chosen = self.chosen
@@ -122,7 +122,7 @@ class PastPrompts(QDialog):
         self.list.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.list.setSpacing(2)
         mark(self.list, "field", True)
-        mark(self._said, "role", "caption")
+        mark(self._message, "role", "caption")
         for button, name in ((self._insert, "Insert"), (self._replace, "Replace")):
             button.setObjectName(f"pastPrompts{name}Button")
             button.setAccessibleName(f"{name} the prompt")
@@ -136,14 +136,14 @@ class PastPrompts(QDialog):
         column.setSpacing(GRID)
         column.addWidget(self.search)
         column.addWidget(self.list, 1)
-        column.addLayout(dialog_foot(self, buttons, self._replace, [self._said]))
+        column.addLayout(dialog_foot(self, buttons, self._replace, [self._message]))
 
 
 def _item(past: PastPrompt) -> QListWidgetItem:
-    said = " ".join(past.prompt.split())[:_SHOWN_CHARACTERS] or "(empty)"
+    text = " ".join(past.prompt.split())[:_SHOWN_CHARACTERS] or "(empty)"
     if past.negative_prompt:
-        said += f"\nNot: {' '.join(past.negative_prompt.split())[:_SHOWN_CHARACTERS]}"
-    item = QListWidgetItem(said)
+        text += f"\nNot: {' '.join(past.negative_prompt.split())[:_SHOWN_CHARACTERS]}"
+    item = QListWidgetItem(text)
     item.setData(Qt.ItemDataRole.UserRole, past)
     pictures = "1 picture" if past.pictures == 1 else f"{past.pictures} pictures"
     item.setToolTip(pictures)

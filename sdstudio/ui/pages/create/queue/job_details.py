@@ -62,12 +62,12 @@ class JobDetails(QDialog):
         for name, value in job_facts(group):
             key = QLabel(name)
             mark(key, "role", "caption")
-            said = QLabel(value)
-            said.setWordWrap(True)
-            said.setTextFormat(Qt.TextFormat.PlainText)
+            label = QLabel(value)
+            label.setWordWrap(True)
+            label.setTextFormat(Qt.TextFormat.PlainText)
             flags = Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
-            said.setTextInteractionFlags(flags)
-            form.addRow(key, said)
+            label.setTextInteractionFlags(flags)
+            form.addRow(key, label)
         area = QScrollArea(self)
         area.setWidgetResizable(True)
         area.setWidget(facts)

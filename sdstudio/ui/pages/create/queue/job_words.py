@@ -48,8 +48,8 @@ def ended_text(group: Group) -> str:
         case JobState.DONE:
             return f"Done: {pictures(group.made)} in {readable_duration(group.duration_s)}"
         case JobState.CANCELLED:
-            said = " ".join(part for part in ("Cancelled", quoted(group), stopped_where(group)) if part)
-            return ". ".join(part for part in (said, in_history(group)) if part)
+            text = " ".join(part for part in ("Cancelled", quoted(group), stopped_where(group)) if part)
+            return ". ".join(part for part in (text, in_history(group)) if part)
         case JobState.QUEUED:
             return f"Paused: {group.made} of {pictures(group.count)} are in the history"
         case state:

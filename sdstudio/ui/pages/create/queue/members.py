@@ -54,7 +54,7 @@ class QueueMembers(QWidget):
         outside.addWidget(self._lines)
 
     def show_group(self, group: Group) -> None:
-        """Say how many there are, and bring the lines up to date where they are unfolded."""
+        """Show how many there are, and bring the lines up to date where they are unfolded."""
         self._group = group
         is_open = self._fold.isChecked()
         set_icon(self._fold, "chevron-down" if is_open else "chevron-right", "muted")

@@ -220,11 +220,11 @@ class QueuePanel(QWidget):
     def _say_removed(self, taken: Sequence[TakenOff]) -> None:
         if not taken:
             return
-        said = "1 job removed from the queue" if len(taken) == 1 else f"{len(taken)} jobs removed from the queue"
-        change = Change(said, lambda: self._controller.put_back(taken))
+        text = "1 job removed from the queue" if len(taken) == 1 else f"{len(taken)} jobs removed from the queue"
+        change = Change(text, lambda: self._controller.put_back(taken))
         self.undos.push(change)
         self._says_paused = False
-        self.bar.say(f"{said}.", "info", [("Undo", lambda: self.undos.undo(change))], dismiss_after_s=_UNDO_SHOWN_S)
+        self.bar.say(f"{text}.", "info", [("Undo", lambda: self.undos.undo(change))], dismiss_after_s=_UNDO_SHOWN_S)
 
     # order
 
@@ -289,8 +289,8 @@ class QueuePanel(QWidget):
             count = len(self._waiting)
             jobs = "1 job is waiting" if count == 1 else f"{count} jobs are waiting"
             is_old = all(job.id in self._last_time for group in self._waiting for job in group.jobs)
-            said = f"{jobs} from last time." if is_old else f"Paused: {jobs}."
-            self.bar.say(said, "info", [("Start", self._controller.resume), ("Clear", self.clear)])
+            text = f"{jobs} from last time." if is_old else f"Paused: {jobs}."
+            self.bar.say(text, "info", [("Start", self._controller.resume), ("Clear", self.clear)])
             self._says_paused = True
         elif self._says_paused:
             self.bar.dismiss()

@@ -153,7 +153,7 @@ class QueueRow(QFrame):
             self._bar.set_fraction(progress.fraction)
 
     def show_cancelling(self) -> None:
-        """Say that the wish to stop was heard."""
+        """Show that it is being cancelled."""
         self._doing.setText("cancelling…")
         self._close.setEnabled(False)
 
@@ -234,12 +234,12 @@ class QueueRow(QFrame):
         if not can_run:
             return
         if state is JobState.CANCELLED:
-            made = in_history(group)
-            said = f"Cancelled {stopped_where(group)}." + (f" {made}." if made else "")
+            kept = in_history(group)
+            text = f"Cancelled {stopped_where(group)}." + (f" {kept}." if kept else "")
         else:
-            said = in_window(f"{self.job.message} {self.job.hint}")
+            text = in_window(f"{self.job.message} {self.job.hint}")
         mark(self._message, "role", _ROLES[state])
-        self._message.setText(said.strip())
+        self._message.setText(text.strip())
         if self._ways is None:
             self._ways = QueueWays(self)
             self._ways.retry_pressed.connect(lambda: self.retry_pressed.emit(self._group.id))
@@ -280,8 +280,8 @@ class QueueRow(QFrame):
 
 def report(job: Job) -> str:
     """Return what to send along when asking for help about a failed job."""
-    made = f"{job.made} of {job.count} made"
-    return f"{job.message}\n{job.hint}\n\nJob {job.id}, {made}\n{job.request.model_dump_json(indent=2)}\n"
+    pictures_made = f"{job.made} of {job.count} made"
+    return f"{job.message}\n{job.hint}\n\nJob {job.id}, {pictures_made}\n{job.request.model_dump_json(indent=2)}\n"
 
 
 def _detail(group: Group) -> str:

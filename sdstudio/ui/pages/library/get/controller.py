@@ -44,7 +44,7 @@ class DownloadController(QObject):
         self._tokens: TokenStore | None = None
         self._page: ModelManager | None = None
         self._tab: QPushButton | None = None
-        self._said = ""
+        self._shown = ""
         self.view: GetModels | None = None
         QTimer.singleShot(0, self, self._offer_leftovers)
 
@@ -119,19 +119,19 @@ class DownloadController(QObject):
         return self.view
 
     def _show_progress(self) -> None:
-        """Say on the tab, in the status line and in the title how far everything that runs is together."""
+        """Show on the tab, in the status line and in the title how far everything that runs is together."""
         running = [row.progress for row in self._downloads.downloads() if row.is_running] if self._downloads else []
-        told = [progress for progress in running if progress is not None]
-        total, done = sum(one.total_bytes for one in told), sum(one.done_bytes for one in told)
+        known = [progress for progress in running if progress is not None]
+        total, done = sum(one.total_bytes for one in known), sum(one.done_bytes for one in known)
         share = f"{done / total:.0%}" if total else ""
         if self._tab is not None:
             self._tab.setText(f" {_TITLE} · {share}" if share else f" {_TITLE}")
-        speed = sum(one.bytes_per_second for one in told)
+        speed = sum(one.bytes_per_second for one in known)
         left = f" · {readable_size(round(speed))}/s · {readable_duration((total - done) / speed)} left" if speed else ""
-        said = f"Downloading {share}{left}" if share else ""
-        if said != self._said:
-            self._said = said
-            self._shell.told_aside.emit(said)
+        text = f"Downloading {share}{left}" if share else ""
+        if text != self._shown:
+            self._shown = text
+            self._shell.side_work_changed.emit(text)
 
     def _resume_leftovers(self) -> None:
         for download in self.downloads.downloads():

@@ -22,7 +22,7 @@ GET: Final = "Download"
 GOT: Final = "In the library"
 PAGES: Final = "https://huggingface.co/"
 
-_SAID: Final = {
+_BUTTON_TITLES: Final = {
     DownloadState.ASKING: "Asking…",
     DownloadState.READY: "See above",
     DownloadState.FAILED: "See above",
@@ -129,10 +129,10 @@ class GetCard(QFrame):
         self._draw_icon()
 
     def show_state(self, state: DownloadState | None, is_there: bool) -> None:
-        """Say whether it is being got, or was."""
-        said = GOT if is_there else _SAID.get(state, "Downloading…") if state is not None else GET
-        self.get_button.setText(said)
-        self.get_button.setEnabled(said == GET)
+        """Return whether it is being got, or was."""
+        title = GOT if is_there else _BUTTON_TITLES.get(state, "Downloading…") if state is not None else GET
+        self.get_button.setText(title)
+        self.get_button.setEnabled(title == GET)
 
     def matches(self, text: str) -> bool:
         """Whether a filter lets it through."""

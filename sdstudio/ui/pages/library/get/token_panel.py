@@ -53,9 +53,9 @@ class TokenPanel(QFrame):
         mark(close, "ghost", True)
         set_icon(close, "x", "muted", 14)
         close.clicked.connect(self.hide)
-        self.said = QLabel(self)
-        self.said.setWordWrap(True)
-        self.said.setTextFormat(Qt.TextFormat.PlainText)
+        self.message = QLabel(self)
+        self.message.setWordWrap(True)
+        self.message.setTextFormat(Qt.TextFormat.PlainText)
         top = QHBoxLayout()
         top.addWidget(about, 1)
         top.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
@@ -69,12 +69,12 @@ class TokenPanel(QFrame):
         column.setSpacing(GRID)
         column.addLayout(top)
         column.addLayout(row)
-        column.addWidget(self.said)
+        column.addWidget(self.message)
         self.hide()
 
     def open(self) -> None:
         """Show it, ready to type."""
-        self.said.hide()
+        self.message.hide()
         self.show()
         self.edit.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -105,6 +105,6 @@ class TokenPanel(QFrame):
         self._say("The token is forgotten here. Enter it again when you need it.", "muted")
 
     def _say(self, text: str, role: str) -> None:
-        mark(self.said, "role", role)
-        self.said.setText(text)
-        self.said.show()
+        mark(self.message, "role", role)
+        self.message.setText(text)
+        self.message.show()

@@ -26,7 +26,7 @@ class ModelWorksController(QObject):
         self._services = services
         self._shell = shell
         self._page = page
-        services.workshop.made.connect(lambda _report: shell.rescan())
+        services.model_work.made.connect(lambda _report: shell.rescan())
         self._dialogs: dict[type, MergeDialog | ConvertDialog] = {}
         self.merge_button = page.add_action("mergeButton", "Merge…", "git-merge", lambda: self.open(MergeDialog))
         self.convert_button = page.add_action(
@@ -39,9 +39,13 @@ class ModelWorksController(QObject):
         """Open one of the windows, or bring it forward, with the model that is looked at on the page."""
         dialog = self._dialogs.get(kind)
         if dialog is None:
-            dialog = self._dialogs[kind] = kind(self._services.workshop, self._services.paths.models, self._shell.over)
+            dialog = self._dialogs[kind] = kind(
+                self._services.model_work, self._services.paths.models, self._shell.over
+            )
             doing = "Merging" if kind is MergeDialog else "Converting"
-            dialog.told.connect(lambda said: self._shell.told_aside.emit(f"{doing} {said}" if said else ""))
+            dialog.text_changed.connect(
+                lambda text: self._shell.side_work_changed.emit(f"{doing} {text}" if text else "")
+            )
         self.show_models()
         seen = self._page.models.current
         if seen is not None and seen.asset.kind == CHECKPOINT and not dialog.running:

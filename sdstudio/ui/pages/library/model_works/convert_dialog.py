@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
 
-from sdstudio.background.model_works import Workshop
+from sdstudio.background.model_works import ModelWorkRunner
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.work import KEEP, ConvertOptions, ConvertOrder, MergeOrder
@@ -22,13 +22,13 @@ class ConvertDialog(WorkDialog):
     """Chooses a model and what it is to become.
 
     Args:
-        workshop: Who converts.
+        model_work: Who converts.
         models_folder: Where results go.
         parent: The window it belongs to.
     """
 
-    def __init__(self, workshop: Workshop, models_folder: Path, parent: QWidget | None = None) -> None:
-        super().__init__("convertDialog", "Convert a model", "Convert", workshop, parent)
+    def __init__(self, model_work: ModelWorkRunner, models_folder: Path, parent: QWidget | None = None) -> None:
+        super().__init__("convertDialog", "Convert a model", "Convert", model_work, parent)
         self._models_folder = models_folder
         self._assets: dict[str, Asset] = {}
         rows = {row.name: row for row in parameters(ConvertOptions)}

@@ -8,7 +8,7 @@ from typing import Final
 
 from PySide6.QtWidgets import QLabel, QWidget
 
-from sdstudio.background.model_works import Workshop
+from sdstudio.background.model_works import ModelWorkRunner
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.work import ConvertOrder, MergeMode, MergeOptions, MergeOrder
@@ -32,13 +32,13 @@ class MergeDialog(WorkDialog):
     """Chooses two or three single files of one family, and how they are mixed.
 
     Args:
-        workshop: Who merges.
+        model_work: Who merges.
         models_folder: Where results go.
         parent: The window it belongs to.
     """
 
-    def __init__(self, workshop: Workshop, models_folder: Path, parent: QWidget | None = None) -> None:
-        super().__init__("mergeDialog", "Merge checkpoints", "Merge", workshop, parent)
+    def __init__(self, model_work: ModelWorkRunner, models_folder: Path, parent: QWidget | None = None) -> None:
+        super().__init__("mergeDialog", "Merge checkpoints", "Merge", model_work, parent)
         self._models_folder = models_folder
         self._assets: dict[str, Asset] = {}
         rows = {row.name: row for row in parameters(MergeOptions)}

@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from sdstudio.background.model_works import Workshop
+from sdstudio.background.model_works import ModelWorkRunner
 from sdstudio.background.tasks import Task
 from sdstudio.core.errors import InvalidRequest, StudioError
 from sdstudio.core.models.asset import Asset
@@ -36,21 +36,23 @@ class WorkDialog(QDialog):
         name: objectName.
         title: Of the window.
         verb: On the button that begins: "Merge".
-        workshop: Who does the work.
+        model_work: Who does the work.
         parent: The window it belongs to.
     """
 
     #: How far the work is, in words; "" when there is none. For those who look while this window is closed.
-    told = Signal(str)
+    text_changed = Signal(str)
 
-    def __init__(self, name: str, title: str, verb: str, workshop: Workshop, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, name: str, title: str, verb: str, model_work: ModelWorkRunner, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName(name)
         self.setWindowTitle(title)
         self.setModal(False)
         self.setMinimumWidth(WIDTH)
         self._verb = verb
-        self._workshop = workshop
+        self._model_work = model_work
         self._task: Task[Any] | None = None
         self._began_s = 0.0
         self._named = False
@@ -135,7 +137,7 @@ class WorkDialog(QDialog):
                 field.show_error(error.message, error.hint)
             return
         self._began_s = time.monotonic()
-        task = self._task = self._workshop.begin(order, inputs)
+        task = self._task = self._model_work.begin(order, inputs)
         task.progressed.connect(self._on_progressed)
         task.succeeded.connect(self._on_succeeded)
         task.failed.connect(self._on_failed)
@@ -154,19 +156,19 @@ class WorkDialog(QDialog):
         if self._task is None or not self.cancel_button.isEnabled():
             return
         self.bar.setValue(round(fraction * _BAR_PARTS))
-        said = f"{fraction:.0%}"
+        text = f"{fraction:.0%}"
         if fraction >= _ESTIMATE_AFTER:
             left_s = (time.monotonic() - self._began_s) * (1 - fraction) / fraction
-            said += f" · {readable_duration(left_s)} left"
-        self._say(said)
+            text += f" · {readable_duration(left_s)} left"
+        self._say(text)
 
     def _on_succeeded(self, report: WorkReport) -> None:
         took = readable_duration(time.monotonic() - self._began_s)
-        said = f"Made {report.path.name}: {readable_size(report.size_bytes)} in {took}."
+        message = f"Made {report.path.name}: {readable_size(report.size_bytes)} in {took}."
         self._end()
         self._named = False
         tone: Tone = "warning" if report.notes else "info"
-        self.message.say(" ".join((said, *report.notes)), tone, [("Show in folder", lambda: reveal(report.path))])
+        self.message.say(" ".join((message, *report.notes)), tone, [("Show in folder", lambda: reveal(report.path))])
 
     def _on_failed(self, error: StudioError) -> None:
         self._end()
@@ -179,11 +181,11 @@ class WorkDialog(QDialog):
     def _end(self) -> None:
         self._task = None
         self._show_running(False)
-        self.told.emit("")
+        self.text_changed.emit("")
 
     def _say(self, text: str) -> None:
         self.state.setText(text)
-        self.told.emit(text)
+        self.text_changed.emit(text)
 
     def _on_name_edited(self) -> None:
         self._named = True

@@ -75,7 +75,7 @@ def test_every_model_stands_once_under_its_family_and_no_two_are_called_alike(st
         "Stable Diffusion 1.x", BUILT_IN, "Tiny SD 1", "Stable Diffusion 2.x", "Tiny SD 2",
         "Stable Diffusion XL", "Tiny SDXL", "Cannot be used", "cut",
     ]  # fmt: skip
-    reason = picker.model.rows[-1].told
+    reason = picker.model.rows[-1].second_line
     assert "damaged" in reason
     click(picker, "cut")
     assert picker.isVisible()
@@ -180,7 +180,7 @@ def test_each_model_says_what_drawing_needs_of_what_is_free() -> None:
     half = EngineStatus("GPU", "float16", 1, 16 * 10**9)
     rooms = [Room(), Room(wide, 16 * 10**9), Room(half, 16 * 10**9), Room(half, 16 * 10**9, Settings(offload="model"))]
     told = [rows_of([model], Known(), "", room)[1] for room in rooms]
-    assert [row.told for row in told] == [
+    assert [row.second_line for row in told] == [
         "6.9 GB",
         "may not fit: needs about 17.3 GB, 16.0 GB free  ·  6.9 GB",
         "needs about 10.4 GB, 16.0 GB free  ·  6.9 GB",
@@ -194,8 +194,8 @@ def test_each_model_says_what_drawing_needs_of_what_is_free() -> None:
     loaded = replace(half, model="m")
     chosen = [Room(loaded, 12 * 10**9, values={"width": side, "height": side, "batch_size": 2}) for side in (512, 2048)]
     told = [rows_of([model], Known(), "m", room)[1] for room in chosen]
-    assert told[0].told == "in memory now  ·  6.9 GB"
-    assert told[1].told.startswith("in memory now, may not fit: needs about 33.0 GB")
+    assert told[0].second_line == "in memory now  ·  6.9 GB"
+    assert told[1].second_line.startswith("in memory now, may not fit: needs about 33.0 GB")
 
 
 def test_the_list_follows_the_size_that_is_set(studio: Studio, qtbot: Any) -> None:

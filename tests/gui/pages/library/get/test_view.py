@@ -213,7 +213,7 @@ def test_a_token_opens_a_gated_repository(view, server, studio, qtbot):
     click(view, "tokenEnterButton")
     press(wait_for(qtbot, view, DownloadState.READY).button)
     wait_for(qtbot, view, DownloadState.DONE)
-    assert "until the studio is closed" in view.token_panel.said.text()
+    assert "until the studio is closed" in view.token_panel.message.text()
     assert not any(GOOD_TOKEN.encode() in file.read_bytes() for file in studio.paths.home.rglob("*") if file.is_file())
 
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from sdstudio.background.model_works import Workshop
+from sdstudio.background.model_works import ModelWorkRunner
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import Cancelled, SaveFailed
 from sdstudio.core.models.asset import Asset
@@ -50,10 +50,10 @@ def works():
 
 
 @pytest.fixture
-def workshop(qapp, works):
+def model_work(qapp, works):
     apply_theme(qapp, "dark")
     tasks = TaskRunner()
-    yield Workshop(tasks, lambda asset, on_progress=None, cancel=None: asset, lambda: works)
+    yield ModelWorkRunner(tasks, lambda asset, on_progress=None, cancel=None: asset, lambda: works)
     works.go.release(100)
     tasks.close()
 
@@ -88,15 +88,15 @@ def shown(qtbot, dialog: QWidget) -> QWidget:
 
 
 @pytest.fixture
-def merging(qtbot, workshop, assets, tmp_path) -> MergeDialog:
-    dialog = MergeDialog(workshop, tmp_path)
+def merging(qtbot, model_work, assets, tmp_path) -> MergeDialog:
+    dialog = MergeDialog(model_work, tmp_path)
     dialog.set_models(assets)
     return shown(qtbot, dialog)
 
 
 @pytest.fixture
-def converting(qtbot, workshop, assets, tmp_path) -> ConvertDialog:
-    dialog = ConvertDialog(workshop, tmp_path)
+def converting(qtbot, model_work, assets, tmp_path) -> ConvertDialog:
+    dialog = ConvertDialog(model_work, tmp_path)
     dialog.set_models(assets)
     return shown(qtbot, dialog)
 
@@ -123,7 +123,7 @@ def test_the_first_field_has_the_focus_and_not_a_button(merging, converting):
         assert not isinstance(dialog.focusWidget(), QPushButton)
 
 
-def test_a_merge_is_ordered_with_a_name_that_follows_from_its_inputs(qtbot, merging, works, workshop, tmp_path):
+def test_a_merge_is_ordered_with_a_name_that_follows_from_its_inputs(qtbot, merging, works, model_work, tmp_path):
     merging.inputs[0].set_value("dream")
     merging.inputs[1].set_value("real")
     merging.alpha.set_value(0.25)
@@ -133,7 +133,7 @@ def test_a_merge_is_ordered_with_a_name_that_follows_from_its_inputs(qtbot, merg
     assert not merging.inputs[0].isEnabled()
     works.go.release(2)
     qtbot.waitUntil(lambda: "50%" in merging.state.text() and "left" in merging.state.text(), timeout=30_000)
-    with qtbot.waitSignal(workshop.made, timeout=30_000):
+    with qtbot.waitSignal(model_work.made, timeout=30_000):
         works.go.release(2)
     qtbot.waitUntil(lambda: not merging.running, timeout=30_000)
     order = works.orders[0]
@@ -209,12 +209,12 @@ def test_a_failure_is_said_in_the_window_and_it_can_be_tried_again(qtbot, mergin
     assert "B lacks 2 weights" in merging.message.message
 
 
-def test_a_closed_window_goes_on_and_tells_how_far_it_is(qtbot, merging, works, workshop):
+def test_a_closed_window_goes_on_and_tells_how_far_it_is(qtbot, merging, works, model_work):
     told = []
-    merging.told.connect(told.append)
+    merging.text_changed.connect(told.append)
     begun(merging)
     merging.close()
-    with qtbot.waitSignal(workshop.made, timeout=30_000):
+    with qtbot.waitSignal(model_work.made, timeout=30_000):
         works.go.release(4)
     qtbot.waitUntil(lambda: told[-1:] == [""], timeout=30_000)
     assert any("left" in said for said in told)
@@ -223,11 +223,11 @@ def test_a_closed_window_goes_on_and_tells_how_far_it_is(qtbot, merging, works, 
 @pytest.mark.parametrize(
     ("model", "layout", "name"), [("old", "file", "old"), ("folder", "file", "folder"), ("dream", "folder", "dream")]
 )
-def test_a_conversion_proposes_the_other_layout(qtbot, converting, works, workshop, tmp_path, model, layout, name):
+def test_a_conversion_proposes_the_other_layout(qtbot, converting, works, model_work, tmp_path, model, layout, name):
     converting.choose(model)
     assert (converting.layout_field.value(), converting.name_field.value()) == (layout, name)
     press(converting, "convertDialogStartButton")
-    with qtbot.waitSignal(workshop.made, timeout=30_000):
+    with qtbot.waitSignal(model_work.made, timeout=30_000):
         works.go.release(4)
     target = works.orders[0].target
     assert target == tmp_path / (f"{name}.safetensors" if layout == "file" else name)
