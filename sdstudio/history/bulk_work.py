@@ -1,4 +1,4 @@
-"""What works on many pictures share: how they tell progress and failures, and the lock that keeps saves safe."""
+"""What works on many pictures share: how they report progress and failures, and the lock that keeps saves safe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 OnProgress = Callable[[int, int, str], None]
-"""Told how many of how many pictures are done, and the name of the one that comes next."""
+"""Called with how many of how many pictures are done, and the name of the one that comes next."""
 
 SAVING_LOCK: Final = "saving.lock"
 """File in the data folder; see `saving_lock`."""
@@ -56,7 +56,7 @@ def saving_lock(file: Path, alone: bool, patience_s: float = 1.0) -> Iterator[bo
         return
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError:  # a full or read-only disk: what wanted the lock is about to say so better
+    except OSError:  # a full or read-only disk: what wanted the lock reports it better
         yield True
         return
     try:

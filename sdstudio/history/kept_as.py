@@ -37,7 +37,7 @@ class KeptAs:
 
     @classmethod
     def chosen(cls, settings: Settings) -> KeptAs:
-        """Return what the settings say; WebP loses nothing."""
+        """Return what the settings ask for; WebP loses nothing."""
         return cls(settings.file_format, settings.jpeg_quality if settings.file_format == "jpeg" else _LOSSLESS)
 
     def writer(self, pixels: Image.Image, recipe: Recipe, out: Path | None) -> tuple[str, Callable[[Path], None]]:

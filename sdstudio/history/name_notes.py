@@ -1,4 +1,4 @@
-"""Where each picture went whose place does not tell its number: a line on the disk before the picture is.
+"""Where each picture went whose place does not show its number: a line on the disk before the picture is.
 
 Pictures in ``images/*/NUMBER-*`` are found again without a database. Those with names after another pattern, and those
 in an output folder, which may be full of other programs' pictures, are found by these lines: no others are taken there.

@@ -1,7 +1,7 @@
 """Which file a new picture becomes: output folder and name pattern of the user's, and the plain place when they fail.
 
 The plain place is ``images/DAY/NUMBER-PROMPT-SEED`` in the data folder. Whatever keeps a picture out of the output
-folder, it goes there instead, and `problem` says why.
+folder, it goes there instead, and `problem` is the reason.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Placing:
         self._failed: SaveFailed | None = None
 
     def configure(self, settings: Settings) -> None:
-        """Put new pictures where these settings say, from the next one on."""
+        """Put new pictures where these settings want them, from the next one on."""
         chosen = settings.output_folder, settings.name_pattern
         if chosen != self._chosen:
             self._chosen, self._failed = chosen, None

@@ -61,7 +61,7 @@ Trash = Callable[[Path], Path | None]
 class History:
     """All pictures that were made. Every method may be called from any thread.
 
-    ``listing``: what views show; ``marks``: what is said of them; ``care``: backups; ``placing``: where new ones go.
+    ``listing``: what views show; ``marks``: the marks on them; ``care``: backups; ``placing``: where new ones go.
 
     Args:
         paths: The data folder; made when missing.
@@ -99,7 +99,7 @@ class History:
         self._unmarked_lock = threading.Lock()
 
     def configure(self, settings: Settings) -> None:
-        """Write new pictures as these settings say, from the next one on."""
+        """Write new pictures as these settings want them, from the next one on."""
         self._kept_as = KeptAs.chosen(settings)
         self.placing.configure(settings)
 
@@ -118,13 +118,13 @@ class History:
             recipe: Its request has a seed.
             job_id: The job that made it.
             parent_id: The entry it is a re-run of.
-            out: Where to write it instead of where the settings say: a folder, or a file that ends in ``.png`` and is
-                replaced when it exists.
+            out: Where to write it instead of where the settings want it: a folder, or a file that ends in ``.png`` and
+                is replaced when it exists.
 
         Raises:
             SaveFailed: Disk full, folder not writable, name impossible, database not writable. Nothing is left behind,
                 and the pixels are still the caller's: save them again, elsewhere if need be. What an output folder
-                refuses goes to the data folder first; `Placing.problem` tells it.
+                refuses goes to the data folder first; `Placing.problem` is the reason.
         """
         check_out(out)
         created = datetime.now().astimezone()
@@ -144,7 +144,7 @@ class History:
 
         Args:
             source: A whole PNG, JPEG or WebP file; it stays as it is.
-            recipe: What it tells; reading the copy again gives the same.
+            recipe: What it records; reading the copy again gives the same.
             small: RGB, of thumbnail size.
 
         Raises:

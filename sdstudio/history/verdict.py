@@ -35,7 +35,7 @@ _CHANGES_NO_PIXEL: Final = frozenset({
     "batch", "index", "app", "backend", "operations", "options", "comment", "signed_hash", "swarm_version", "images",
     "model sha256", "vae sha256", "model hash (other kind)", "metadata_scheme", "created_by", "time", "job_id",
 })  # fmt: skip
-"""What pictures of other programs tell beside what they were drawn with, in lower case; all else may be a cause."""
+"""What pictures of other programs record beside what they were drawn with, in lower case; all else may be a cause."""
 _SAYS_NOTHING: Final = frozenset({"", "none", "false"})
 AMPLIFIED: Final = 8
 """How many times a difference is made visible: single grey levels cannot be seen."""
@@ -134,7 +134,7 @@ def _leading(causes: Sequence[Cause]) -> int:
 def not_drawn(recorded: Recipe, now: Recipe) -> Iterator[Cause]:
     """Yield what one of two pictures was drawn with by another program, and the other was not.
 
-    First what that program says and the studio has no field for or not that value, then what it does not say.
+    First what that program records and the studio has no field for or not that value, then what it does not record.
     """
     before, after = _left_over(recorded), _left_over(now)
     for name in {**before, **after}:
@@ -166,7 +166,7 @@ def _untold(recipe: Recipe) -> tuple[str, ...]:
 
 
 def causes_of(recorded: Recipe, now: Recipe) -> Iterator[Cause]:
-    """Yield what two recipes of one request say differently; what one of them does not say is no cause."""
+    """Yield what two recipes of one request record differently; what one of them does not record is no cause."""
     for what, read in FACTS:
         before, after = read(recorded), read(now)
         if before is None or after is None or before == after:
@@ -178,7 +178,7 @@ def causes_of(recorded: Recipe, now: Recipe) -> Iterator[Cause]:
 
 
 _Fact = str | Mapping[str, Any] | None
-"""What a recipe says: a word, or several things by name; ``None`` when it says nothing."""
+"""What a recipe records: a word, or several things by name; ``None`` when it records nothing."""
 
 
 _OLD_DIGITS: Final = 8
@@ -216,7 +216,7 @@ def _mapping(name: str) -> Callable[[Recipe], _Fact]:
 
 
 def _weights(recipe: Recipe) -> _Fact:
-    """Return how the model's weights were read; version 0.1 left scales out and did not say so."""
+    """Return how the model's weights were read; version 0.1 left scales out and did not record it."""
     weights = recipe.made_with.get("weights")
     if weights is None and recipe.app.startswith("sdstudio 0.1"):
         return "fp8 without its scales"

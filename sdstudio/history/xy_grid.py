@@ -156,7 +156,7 @@ def _small(cell: Cell, side: tuple[int, int]) -> Image.Image:
         return place
     try:
         with opened_picture(cell.entry.path) as opened:
-            picture = without_stealth(opened.convert("RGB"))  # the grid tells what stands at its edges
+            picture = without_stealth(opened.convert("RGB"))  # the grid shows what stands at its edges
     except PictureUnreadable:
         return place  # gone since it was listed
     picture.thumbnail(side, Image.Resampling.LANCZOS)

@@ -73,7 +73,7 @@ def back_up(
     Raises:
         SaveFailed: It is there already, or cannot be written.
         HistoryDamaged: There is nothing whole to back up.
-        Cancelled: ``cancelled`` said so.
+        Cancelled: ``cancelled`` returned True.
     """
     target = expanded(target).absolute()
     _check_target(target, paths)
@@ -135,7 +135,7 @@ def _pieces(paths: StudioPaths) -> Iterator[_Piece]:
 
 
 def _from_outside(copy: Path, paths: StudioPaths, report: BackupReport) -> Iterator[_Piece]:
-    """Bring in the pictures that lie outside the data folder, and say in the copied database where they are now."""
+    """Bring in the pictures that lie outside the data folder, and record in the copied database where they are now."""
     with closing(Database(copy)) as database:
         rows = database.read(f"SELECT id, path FROM entries WHERE {VISIBLE} ORDER BY id")
         report.pictures = len(rows)

@@ -47,7 +47,7 @@ def carry_over_jobs(kept: Path, database: Database) -> None:
 
 
 def carry_over_marks(database: Database, ids: Sequence[int]) -> int:
-    """Copy what the user said about pictures that were listed anew.
+    """Copy the user's marks on pictures that were listed anew.
 
     The last database that was set aside knows best; of pictures that it does not know, the newest copy that does.
 
@@ -78,7 +78,7 @@ def carry_over_marks(database: Database, ids: Sequence[int]) -> int:
 
 
 def _carry_over(old: sqlite3.Connection, database: Database, entry_id: int) -> bool | None:
-    """Copy the marks of one picture and tell whether it has any; ``None`` when this database does not know it."""
+    """Copy the marks of one picture and return whether it has any; ``None`` when this database does not know it."""
     row = old.execute("SELECT * FROM entries WHERE id = ?", (entry_id,)).fetchone()
     (new,) = database.read("SELECT path FROM entries WHERE id = ?", (entry_id,))
     if row is None or row["path"] != new["path"]:

@@ -1,7 +1,7 @@
 """Whether history and pictures agree: files without rows, rows without files, and what else can come apart.
 
 Repairing destroys nothing: a row whose picture is gone is taken out of sight and comes back by itself when the file
-does (`recovery`), a picture without a row is listed again, and a file that tells nothing is left where it is.
+does (`recovery`), a picture without a row is listed again, and a file that records nothing is left where it is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sdstudio.history.picture_text.foreign.reading import recipe_of
 PATIENCE_S: Final = 10.0
 """How long repairing waits for a save in another process."""
 EACH: Final = 50
-"""Progress is told every so many pictures."""
+"""Progress is reported every so many pictures."""
 
 DATABASE, UNFINISHED, NO_FILE, NO_ROW, STRANGER, DAMAGED, NO_WORDS, THUMBNAIL, NO_INPUT, SPARE_INPUT, BAD_NAME = (
     "database", "unfinished", "no_file", "no_row", "stranger", "damaged", "no_words", "thumbnail", "no_input",
@@ -49,8 +49,8 @@ class Finding:
 
     Attributes:
         kind: ``database`` damaged · ``unfinished`` save of a crash · ``no_file`` for a row · ``no_row`` for a picture ·
-            ``stranger``: a file that tells nothing · ``damaged`` picture · ``no_words``: cannot be found by its words ·
-            ``thumbnail`` of no picture · ``no_input``: the picture it began from is gone · ``spare_input``: a picture
+            ``stranger``: a file that records nothing · ``damaged`` picture · ``no_words``: cannot be found by its words
+            · ``thumbnail`` of no picture · ``no_input``: the picture it began from is gone · ``spare_input``: a picture
             to begin from that nothing needs any more · ``bad_name``: a picture whose name the database cannot hold.
         path: The file it is about.
         entry_id: The row it is about, ``None`` for none.
@@ -88,7 +88,7 @@ class CheckReport:
 
     @property
     def open(self) -> list[Finding]:
-        """What is still wrong; files that tell nothing, or are of no use any more, are only named."""
+        """What is still wrong; files that record nothing, or are of no use any more, are only named."""
         return [finding for finding in self.findings if not finding.repaired and finding.kind not in HARMLESS]
 
     def __str__(self) -> str:

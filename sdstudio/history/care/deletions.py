@@ -18,7 +18,7 @@ NOT_THERE: Final = ""
 def undo_cut_off_deletions(database: Database, paths: StudioPaths, recipe_of: Callable[[Path], Recipe | None]) -> int:
     """List pictures again that never reached the trash, or that were gone and are back. Raises: HistoryError.
 
-    Outside the data folder a name says nothing: the file there has to tell what the row knows. One that another row
+    Outside the data folder a name is no proof: the file there has to record what the row knows. One that another row
     names is that row's.
 
     Returns:

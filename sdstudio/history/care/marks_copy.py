@@ -1,6 +1,6 @@
 """A small copy, once a day, of what only the database knows: ratings, favourites, tags, collections, origin.
 
-With it a history that is lost altogether comes back from the pictures with what the user said about them.
+With it a history that is lost altogether comes back from the pictures with the user's marks on them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def copies(folder: Path, today: date) -> list[Path]:
 def keep_marks(database: Database, today: date) -> bool:
     """Write today's copy beside the database, unless it is there or no picture is marked, and drop the oldest ones.
 
-    Nothing depends on it: where it cannot be written, the log says so.
+    Nothing depends on it: where it cannot be written, the log records it.
 
     Returns:
         Whether one was written.

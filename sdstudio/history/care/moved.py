@@ -1,7 +1,8 @@
 """Which picture that no row names is the one that a row has lost: renamed, moved or saved anew by another program.
 
-The recipe inside tells, and its name or number where several rows have the same one. Where the file tells less than the
-row knows (another program has saved it, or this one reads more of it than it once did), the row's thumbnail tells.
+The recipe inside decides, and its name or number where several rows have the same one. Where the file records less than
+the row knows (another program has saved it, or this one reads more of it than it once did), the row's thumbnail
+decides.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class _Pair:
         id: The row's.
         lost: Where the row's file was.
         file: The picture.
-        same_recipe: Whether it tells exactly what the row knows.
+        same_recipe: Whether it records exactly what the row knows.
     """
 
     id: int
@@ -57,12 +58,12 @@ def moved_pictures(database: Database, paths: StudioPaths, recipes: Mapping[Path
 
     A picture is looked for among the rows of its seed and prompt, those that were taken out of the list with their file
     among them. A row gets one picture and a picture one row. A copy of a picture that
-    is in its place, and one whose own record says that it is another, are nobody's.
+    is in its place, and one whose own record shows that it is another, are nobody's.
 
     Args:
         database: The history's.
         paths: The data folder.
-        recipes: The pictures that no row names, and what they tell.
+        recipes: The pictures that no row names, and what they record.
 
     Raises:
         HistoryError: The database cannot be read.
@@ -72,7 +73,7 @@ def moved_pictures(database: Database, paths: StudioPaths, recipes: Mapping[Path
 
 
 def pictures_like(ids: Sequence[int], paths: StudioPaths, files: Sequence[Path]) -> dict[int, Path]:
-    """Return which of these rows each of these pictures, which tell nothing, looks like: id of the row -> picture.
+    """Return which of these rows each of these pictures, which record nothing, looks like: id of the row -> picture.
 
     One that looks like two rows, or of which there are two, belongs to none: that would be a guess.
     """
@@ -86,7 +87,7 @@ def pictures_like(ids: Sequence[int], paths: StudioPaths, files: Sequence[Path])
 
 
 def reunite(database: Database, paths: StudioPaths, moved: Mapping[int, Path]) -> None:
-    """Say in the rows where their pictures are now, and list them. Raises: HistoryError."""
+    """Record in the rows where their pictures are now, and list them. Raises: HistoryError."""
     with database.transaction() as db:
         db.executemany(
             "UPDATE entries SET path = ?, deleted_at = NULL, trashed_to = NULL WHERE id = ?",
@@ -113,7 +114,7 @@ def _pairs(database: Database, paths: StudioPaths, file: Path, recipe: Recipe) -
 
 
 def _contradicts(found: Recipe, known: Recipe) -> bool:
-    """Whether a file tells of another picture than the row's, and not only less: of studio's own alone it is sure."""
+    """Whether a file records of another picture than the row's, and not only less: of studio's own alone it is sure."""
     whole = (recipe.made_with and IMPORTED not in recipe.made_with for recipe in (found, known))
     if not all(whole):
         return False

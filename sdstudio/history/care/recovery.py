@@ -52,7 +52,7 @@ class Recovery:
     kept: Path | None = None
 
     def __str__(self) -> str:
-        """Return a line for the user, "" when there is nothing to tell."""
+        """Return a line for the user, "" when there is nothing to show."""
         pictures = "1 picture" if self.recovered == 1 else f"{self.recovered} pictures"
         if self.kept is not None:
             message = f"The history file was damaged: it was kept as {self.kept.name} and rebuilt from {pictures}."
@@ -133,7 +133,7 @@ def _finish_pending(database: Database, paths: StudioPaths) -> tuple[int, int]:
     for row in database.read("SELECT id, path, recipe FROM entries WHERE state = 'pending' ORDER BY id"):
         file = paths.home / row["path"]
         found = _recipe_of(file) if row["path"] else None
-        # Outside the data folder a name says nothing: the file may be an older picture that was to be replaced.
+        # Outside the data folder a name is no proof: the file may be an older picture that was to be replaced.
         placed = file.is_relative_to(paths.images) or noted.get(file) == row["id"]
         ours = found is not None and (placed or found == stored_recipe(row["recipe"]))
         with database.transaction() as db:
@@ -210,7 +210,7 @@ def _numbered(paths: StudioPaths) -> Iterator[tuple[int | None, Path]]:
 
 
 def made_at(recipe: Recipe, file: Path) -> datetime:
-    """Return when a picture was made: its recipe says it, else the file's own time."""
+    """Return when a picture was made: by its recipe, else by the file's own time."""
     with suppress(ValueError, OverflowError):
         return datetime.fromisoformat(recipe.created).astimezone()
     try:

@@ -24,7 +24,7 @@ PIECE: Final = 350_000
 """Characters of the ids' text that are read at once: a few milliseconds of the interpreter's lock."""
 _LATELY: Final = 5000
 _PICTURES_TIMED: Final = 8
-"""Among so many of the newest pictures, so many tell how long a step takes."""
+"""Among so many of the newest pictures, so many show how long a step takes."""
 _AT_ONCE: Final = 500
 """Ids in one statement; SQLite allows 32,766 values."""
 
@@ -160,7 +160,7 @@ def ids_of(entries: Sequence[Entry]) -> Sequence[int]:
 
 
 def _was_drawn_here(row: sqlite3.Row) -> bool:
-    """Whether a picture's duration is that of all its steps; another program's says nothing."""
+    """Whether a picture's duration is that of all its steps; another program's does not count."""
     made_with = json.loads(row["recipe"]).get("made_with")
     left_out = isinstance(made_with, dict) and (IMPORTED in made_with or UNFINISHED in made_with)
     return bool(row["took"] and row["steps"] and not left_out)

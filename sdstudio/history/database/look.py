@@ -1,7 +1,7 @@
 """What of the history is looked at, and in which order: a query, a sort and chosen facets, each a row of a table.
 
 A picture is shown when it has, for every facet of which something was chosen, one of the chosen values (or every one,
-where the facet says so). Values are texts, so that a look can be kept and told.
+where the facet asks for it). Values are texts, so that a look can be kept and shown.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ RATING_MAXIMUM: Final = 5
 _SIZE: Final = f"{column('width')} || '×' || {column('height')}"
 DAYS: Final = {"today": ("Today", 0), "week": ("Last 7 days", 6), "month": ("Last 30 days", 29)}
 _PARTS_NAMED: Final = 2
-"""Of a folder: its last ones tell it from others, the first ones say where the disk is."""
+"""Of a folder: its last ones distinguish it from others, the first ones show where the disk is."""
 _LISTED: Final = 500
 """Most values of a facet that are offered: a menu."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """One order. ``sql`` orders ``entries``; ``by_id`` says whether it is the index's own, which costs nothing."""
+    """One order. ``sql`` orders ``entries``; ``by_id`` is whether it is the index's own, which costs nothing."""
 
     key: str
     title: str
@@ -196,7 +196,7 @@ FACET_BY_KEY: Final = {row.key: row for row in FACETS}
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is looked at: everything, the newest first, unless told otherwise.
+    """What is looked at: everything, the newest first, unless asked otherwise.
 
     Attributes:
         query: See `sdstudio.history.database.search`.

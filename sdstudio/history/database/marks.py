@@ -1,4 +1,4 @@
-"""What the user says about pictures: ratings, favourites, tags, collections. Every change hands back its undo."""
+"""The user's marks on pictures: ratings, favourites, tags, collections. Every change hands back its undo."""
 
 from __future__ import annotations
 

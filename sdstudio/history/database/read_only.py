@@ -27,7 +27,7 @@ def is_read_only(path: Path) -> bool:
 
 
 def read_only_error(path: Path) -> HistoryError:
-    """Say that nothing can be kept."""
+    """Record that nothing can be kept."""
     return HistoryError(f"History = {path}: it is read-only.", HINT)
 
 

@@ -20,7 +20,7 @@ class Entry:
     """One picture of the history.
 
     Attributes:
-        id: Grows with every picture and is never given twice; newer is larger, whatever the clock says.
+        id: Grows with every picture and is never given twice; newer is larger, whatever the clock shows.
         path: The picture's file.
         thumbnail: Its small copy; made when the picture is saved, and again by `History.thumbnail` when it is missing.
         recipe: What it was made with.
@@ -50,7 +50,7 @@ COLUMNS = "id, path, recipe, created, job_id, parent_id, rating, favourite, fold
 
 
 def entry_of(row: sqlite3.Row, paths: StudioPaths) -> Entry:
-    """Return the entry that a row of `COLUMNS` says."""
+    """Return the entry that a row of `COLUMNS` holds."""
     return Entry(
         id=row["id"],
         path=paths.home / row["path"],  # an absolute path stays as it is
@@ -66,7 +66,7 @@ def entry_of(row: sqlite3.Row, paths: StudioPaths) -> Entry:
 
 
 def stored_recipe(text: str) -> Recipe:
-    """Return the recipe of a row; where it is none, one that says nothing, so that the picture stays listed."""
+    """Return the recipe of a row; where it is none, an empty one, so that the picture stays listed."""
     try:
         return Recipe.stored(text)
     except ValueError as error:

@@ -31,12 +31,12 @@ from sdstudio.history.names import free_path
 from sdstudio.history.picture_text.foreign.stealth import without_stealth
 
 SAME_TIME: Final = (1980, 1, 1, 0, 0, 0)
-"""The time of files in a zip that are not to tell theirs: the earliest that a zip can hold."""
+"""The time of files in a zip whose own is left out: the earliest that a zip can hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportField:
-    """One thing a picture can tell, or not; ``key`` as on the command line."""
+    """One thing a picture can hold, or not; ``key`` as on the command line."""
 
     key: str
     title: str
@@ -77,7 +77,7 @@ class ExportOptions:
 
     @classmethod
     def checked(cls, **values: Any) -> ExportOptions:
-        """Build options, or say which is not allowed. Raises: InvalidRequest."""
+        """Build options, or raise which is not allowed. Raises: InvalidRequest."""
         options = cls(**values)
         if options.format not in FORMAT_BY_KEY:
             allowed = ", ".join(FORMAT_BY_KEY)
@@ -94,7 +94,7 @@ class ExportOptions:
 
     @property
     def as_it_is(self) -> bool:
-        """Whether everything a picture tells is kept."""
+        """Whether everything a picture records is kept."""
         return self.metadata and not self.without
 
 
@@ -108,7 +108,7 @@ class ExportReport:
         cleaned: How many of them had text hidden in their pixels, which was taken out: by at most one level a channel.
         written: The files, for a zip or a contact sheet fewer than the pictures.
         failed: The others, each with its reason.
-        stopped: Why the rest was left out: "stopped", or what the disk said, a sentence; "" when it was not.
+        stopped: Why the rest was left out: "stopped", or the error of the disk, a sentence; "" when it was not.
     """
 
     total: int = 0
@@ -166,7 +166,7 @@ def stripped(recipe: Recipe, without: Iterable[str]) -> tuple[Recipe, frozenset[
 
 
 def _without_origin(made_with: Mapping[str, Any], left_out: Collection[str]) -> dict[str, Any]:
-    """Return facts without what another program said beside the parameters: its name, dates, users."""
+    """Return facts without what another program recorded beside the parameters: its name, dates, users."""
     origin = made_with[IMPORTED]
     program = origin.get("program", "") if isinstance(origin, Mapping) and "app" not in left_out else ""
     return {**made_with, IMPORTED: {"program": program, "not_mapped": {}, "assumed": []}}
@@ -180,7 +180,7 @@ def write_picture(to: BinaryIO, pixels: Image.Image, options: ExportOptions, rec
 
     Raises:
         SaveFailed: The parameters are too long for a JPEG.
-        TellsTooMuch: The file would tell what is to be left out; nothing is written.
+        TellsTooMuch: The file would hold what is to be left out; nothing is written.
     """
     pixels = in_colour(pixels)
     pixels = pixels.convert("RGB") if options.format == "jpeg" else pixels
@@ -205,10 +205,10 @@ def save_as(source: Path, recipe: Recipe, target: Path, options: ExportOptions) 
     Raises:
         PictureUnreadable: The picture is gone or damaged.
         SaveFailed: The file cannot be written.
-        TellsTooMuch: The copy would tell what is to be left out.
+        TellsTooMuch: The copy would hold what is to be left out.
     """
     if _unchanged(source, options):
-        with opened_picture(source):  # a file that is gone or damaged is said in words
+        with opened_picture(source):  # a file that is gone or damaged is reported in words
             copy_whole(source, target)
         return False
     with opened_picture(source) as image:
@@ -319,7 +319,7 @@ def _zip_time(entry: Entry, options: ExportOptions) -> tuple[int, int, int, int,
 
 def _write_one(to: BinaryIO, entry: Entry, options: ExportOptions) -> bool:
     if _unchanged(entry.path, options):
-        with opened_picture(entry.path):  # a file that is gone or damaged is said in words
+        with opened_picture(entry.path):  # a file that is gone or damaged is reported in words
             to.write(entry.path.read_bytes())
         return False
     with opened_picture(entry.path) as image:
@@ -347,6 +347,6 @@ def _failure(entry: Entry, error: PictureUnreadable | TellsTooMuch) -> Failure:
 
 
 def _name(entry: Entry, options: ExportOptions) -> str:
-    """Return a file's name; where something is left out, one that does not tell it again."""
+    """Return a file's name; where something is left out, one that does not record it again."""
     suffix = FORMAT_BY_KEY[options.format].suffix
     return entry.path.stem + suffix if options.as_it_is else f"picture-{entry.id:06d}{suffix}"

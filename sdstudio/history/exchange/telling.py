@@ -1,6 +1,6 @@
-"""A copy that is to tell less than its picture is read by every reader the studio has before it leaves.
+"""A copy that is to hold less than its picture is read by every reader the studio has before it leaves.
 
-What it tells must be exactly what was meant to stand beside its pixels. That is found out by reading, not by trusting
+What it records must be exactly what was meant to stand beside its pixels. That is found out by reading, not by trusting
 the writer: a library that hands a loaded file's texts on, and text hidden in the pixels, are found alike.
 """
 
@@ -24,7 +24,7 @@ Encoder = Callable[[BinaryIO, Image.Image], None]
 
 
 def told_by(file: BinaryIO) -> dict[str, str | bytes]:
-    """Return all that a picture file tells beside its pixels, by every reader: name -> text, or bytes as they stand.
+    """Return all that a picture file holds beside its pixels, by every reader: name -> text, or bytes as they stand.
 
     Raises:
         PictureUnreadable: It is no picture.
@@ -41,14 +41,14 @@ def told_by(file: BinaryIO) -> dict[str, str | bytes]:
 
 
 def encoded(pixels: Image.Image, encode: Encoder) -> bytes:
-    """Return a picture file that tells what the encoder writes beside the pixels, and nothing else.
+    """Return a picture file that holds what the encoder writes beside the pixels, and nothing else.
 
     Raises:
         TellsTooMuch: Some reader finds more.
     """
     held, bare = io.BytesIO(), io.BytesIO()
     encode(held, pixels)
-    encode(bare, Image.new("RGB", (8, 8)))  # all that is meant to be told, beside pixels that cannot tell
+    encode(bare, Image.new("RGB", (8, 8)))  # all that may be held, beside pixels that hold nothing
     allowed = told_by(bare)
     more = [name for name, value in told_by(held).items() if allowed.get(name) != value]
     if more:

@@ -1,1 +1,1 @@
-"""The text in a picture's file that tells how it was made: reading and writing."""
+"""The text in a picture's file that records how it was made: reading and writing."""

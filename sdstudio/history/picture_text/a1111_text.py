@@ -1,6 +1,6 @@
 """How A1111's text is parted: prompt, negative prompt, and its keys with their texts, as each of its writers spells it.
 
-A1111 and Forge put the keys on a last line that begins with ``Steps:``; the prompts stand above it, whatever they say.
+A1111 and Forge put the keys on a last line that begins with ``Steps:``; the prompts stand above it, whatever they hold.
 Around that line others have written: sd-dynamic-prompts its templates and A1111 of 2022 its embeddings and warnings
 behind it; a public model site, and tools that show EXIF, everything on one line, with a dot or nothing where a line
 ended. Savers of ComfyUI and SD.Next spell the keys in other cases.
@@ -195,7 +195,7 @@ def _unquoted(value: str) -> str:
 
 
 def _as_a1111_spells(pairs: dict[str, str]) -> dict[str, str]:
-    """Return pairs under A1111's keys, what Civitai says of the model among them, and with the schedule named apart."""
+    """Return pairs under A1111's keys, with the model that Civitai lists, and with the schedule named apart."""
     if "Sampler" not in pairs and from_a1111(pairs.get("Scheduler", "")) is not None:  # as diffusers calls it
         pairs["Sampler"] = pairs.pop("Scheduler")
     for key in list(pairs):
@@ -204,7 +204,7 @@ def _as_a1111_spells(pairs: dict[str, str]) -> dict[str, str]:
             pairs[known] = pairs.pop(key)
     if "Size" not in pairs and {"Width", "Height"} <= pairs.keys():
         pairs["Size"] = f"{pairs.pop('Width')}x{pairs.pop('Height')}"
-    _say_what_civitai_does(pairs)
+    _add_what_civitai_lists(pairs)
     if "Schedule type" not in pairs and _named_none(pairs.get("Version", "")):
         found = from_a1111(pairs.get("Sampler", ""))
         if found and found.schedule == AUTOMATIC and SCHEDULER_BY_KEY[found.scheduler].automatic not in _PLAIN:
@@ -224,7 +224,7 @@ def a1111_version(version: str) -> tuple[int, int]:
     return (int(numbers[-1][0]), int(numbers[-1][1])) if numbers and is_a1111 else (0, 0)
 
 
-def _say_what_civitai_does(pairs: dict[str, str]) -> None:
+def _add_what_civitai_lists(pairs: dict[str, str]) -> None:
     """Add the model that Civitai lists where none is named, and in words what else it lists."""
     others = []
     for item in _listed(pairs.get("Civitai resources", "")):

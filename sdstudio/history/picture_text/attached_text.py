@@ -1,4 +1,4 @@
-"""What A1111's text says of LoRA, embeddings, VAE and noise: ``Lora hashes``, ``TI hashes``, ``VAE``, ``RNG`` and tags.
+"""LoRA, embeddings, VAE and noise in A1111's text: ``Lora hashes``, ``TI hashes``, ``VAE``, ``RNG`` and tags.
 
 A LoRA of the list is written into the prompt as a tag, the only place that others look in.
 """
@@ -24,7 +24,7 @@ _OWN_VAE: Final = frozenset(
 _VAE_KEYS: Final = ("VAE", "Module 1")
 """A1111's key, and Forge's."""
 _NO_FILE: Final = frozenset({"taesd"})
-"""What SD.Next says where it decoded with its preview."""
+"""What SD.Next writes where it decoded with its preview."""
 _WEIGHTS: Final = "Lora weights"
 """Fooocus' key: LoRA that no tag names, with their weights (``modules/meta_parser.py``)."""
 _EMBEDDINGS_OF_2022: Final = "Used embeddings"
@@ -36,7 +36,7 @@ NAMES_MAXIMUM: Final = 200
 """Most names that are looked for in a prompt."""
 _NOISE: Final = {"CPU": "cpu", "NV": "nvidia", "GPU": "nvidia"}
 A1111_NOISE: Final = "GPU"
-"""What a text of A1111 that says nothing of it means by ``RNG``."""
+"""What a text of A1111 that does not record it means by ``RNG``."""
 _SUFFIXES: Final = (".safetensors", ".ckpt", ".pt", ".bin")
 
 
@@ -61,9 +61,10 @@ def tagged_prompt(recipe: Recipe) -> str:
 
 
 def take_attached(values: dict[str, Any], leftovers: dict[str, str]) -> None:
-    """Move what A1111's keys say of VAE, LoRA and noise to the values; hashes of what the prompts name are no leftover.
+    """Move VAE, LoRA and noise from A1111's keys to the values; hashes of what the prompts name are no leftover.
 
-    A LoRA or an embedding that only its hash names stays left over: how strongly it acted, or where, is told nowhere.
+    A LoRA or an embedding that only its hash names stays left over: how strongly it acted, or where, is recorded
+    nowhere.
     """
     noise = leftovers.get("RNG", "")
     if noise in _NOISE:
@@ -105,7 +106,7 @@ def _take_weights(values: dict[str, Any], leftovers: dict[str, str]) -> None:
 
 
 def _tag(name: str, text: str) -> str:
-    """Return a tag with the weight that a text tells, "" when it tells none that is allowed."""
+    """Return a tag with the weight that a text records, "" when it records none that is allowed."""
     try:
         weight = float(text)
     except ValueError:

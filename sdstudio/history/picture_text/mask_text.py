@@ -1,7 +1,7 @@
-"""What A1111's text says of a mask beside the fields' own keys: whether the whole picture is drawn, and how it is soft.
+"""A mask in A1111's text beside the fields' own keys: whether the whole picture is drawn, and how it is soft.
 
 A1111 writes ``Inpaint area: Only masked`` with ``Masked area padding`` behind it, and a padding it does not write is 32
-(``modules/infotext_utils.py``); soft inpainting, an extension of its own, has a key that says it was on.
+(``modules/infotext_utils.py``); soft inpainting, an extension of its own, has a key that records it was on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def mask_keys(request: GenerationRequest) -> list[tuple[int, str, str]]:
 
 
 def take_mask(values: dict[str, Any], leftovers: dict[str, str]) -> None:
-    """Move what A1111's keys say of a mask to the values, and say that the mask itself is not inside."""
+    """Move what A1111's keys record of a mask to the values, and report that the mask itself is not inside."""
     area = leftovers.get(_AREA_KEY, "")
     if area == _ONLY_MASKED:
         values.setdefault("only_masked", _PADDING)

@@ -48,7 +48,7 @@ A1111's, those of A1111 before 2023, and SD.Next's."""
 _SAMPLER_ORDER, _SCHEDULE_ORDER, _SIZE_ORDER, _HASH_ORDER, _MODEL_ORDER = 20, 21, 50, 52, 54
 _UNFINISHED_ORDER, _VERSION_ORDER = 98, 99
 UNFINISHED_KEY: Final = "Unfinished"
-"""Says of a picture that was cancelled at which of its ``Steps`` that was; no other program knows the key."""
+"""Records of a picture that was cancelled at which of its ``Steps`` that was; no other program knows the key."""
 
 _KEYS_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
     "scheduler": ("Sampler", "Schedule type"),
@@ -177,7 +177,7 @@ def _shown(row: Parameter, value: Any) -> str:
 
 
 def _choice_texts(row: Parameter) -> list[tuple[Any, str]]:
-    """Return the values of a choice with what the text says for each."""
+    """Return the values of a choice with what the text writes for each."""
     titles = tuple(choice.title for choice in row.choices)
     texts = row.infotext.texts if row.infotext is not None and row.infotext.texts else titles
     return [(choice.value, text) for choice, text in zip(row.choices, texts, strict=True)]
@@ -200,7 +200,7 @@ def split_infotext(text: str) -> Infotext:
 def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext:
     """Read prompts and A1111's keys with their texts into values for a request and what is left over.
 
-    Whatever another program calls a thing, it is said here under A1111's key, so that each declared field is read in
+    Whatever another program calls a thing, it is kept here under A1111's key, so that each declared field is read in
     one place.
     """
     values: dict[str, Any] = {}
@@ -238,7 +238,7 @@ def _take(values: dict[str, Any], leftovers: dict[str, str], name: str, key: str
 
 
 def _value(row: Parameter, text: str) -> Any:
-    """Return what a text says for a field. Raises: ValueError."""
+    """Return the value of a field in a text. Raises: ValueError."""
     match row.kind:
         case FieldKind.TEXT | FieldKind.PICTURE | FieldKind.UPSCALER:
             return text

@@ -80,7 +80,7 @@ def _exif_texts(image: Image.Image) -> dict[str, str]:
 
 
 def _user_comment(raw: object) -> str:
-    """Decode EXIF's user comment: eight bytes say how, and where they say UNICODE, nothing tells the byte order."""
+    """Decode EXIF's user comment: eight bytes name the encoding, and for UNICODE nothing names the byte order."""
     if isinstance(raw, str):
         return raw
     if not isinstance(raw, bytes):

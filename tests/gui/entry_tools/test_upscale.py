@@ -139,7 +139,7 @@ def test_an_upscaler_of_the_library_can_be_chosen_and_one_that_is_gone_is_said(p
     dialog.upscaler.set_value("sharp")
     assert dialog.how.upscaler == "sharp"
     start(dialog, qtbot)
-    assert f"Picture {entry.id} was left out" in dialog.outcome, "the library has no such file"
+    assert f"Picture {entry.id} was left out" in dialog.message, "the library has no such file"
     assert dialog.isVisible()
     assert paused.controller.jobs() == ()
 
@@ -153,7 +153,7 @@ def test_a_model_that_is_gone_is_not_needed_where_nothing_is_drawn(paused, qtbot
     dialog = opened(paused, qtbot, entry)
     dialog.redraw_box.setChecked(True)
     start(dialog, qtbot)
-    assert "of another computer" in dialog.outcome
+    assert "of another computer" in dialog.message
     assert len(paused.controller.jobs()) == 1
 
 

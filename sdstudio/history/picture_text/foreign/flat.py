@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sdstudio.history.picture_text.foreign.found import Found, listed, object_in, said_of, text_of, whole_in
+from sdstudio.history.picture_text.foreign.found import Found, listed, object_in, short_text, text_of, whole_in
 from sdstudio.history.picture_text.texts import USER_COMMENT
 
 _LORAS_MAXIMUM: Final = 200
@@ -102,7 +102,7 @@ def read_draw_things(texts: Mapping[str, str]) -> Found | None:
     if mode in _SEED_MODES:
         found.add("RNG", _SEED_MODES[mode])
     else:
-        found.tell("seed_mode", mode)
+        found.report("seed_mode", mode)
     name = text_of(values.get("sampler"))
     for ending, schedule in ((" Trailing", "SGM Uniform"), (" AYS", "Align Your Steps"), (" Karras", "Karras")):
         if name.endswith(ending):
@@ -120,13 +120,13 @@ def read_draw_things(texts: Mapping[str, str]) -> Found | None:
 
 
 def _take_settings(found: Found, settings: object) -> None:
-    """Tell what the newer record says beyond the older one."""
+    """Report what the newer record holds beyond the older one."""
     if not isinstance(settings, dict):
         return
     for name, idle in _IDLE_SETTINGS.items():
         value = settings.get(name)
         if value is not None and value not in idle:
-            found.tell(name, said_of(value)[:200])
+            found.report(name, short_text(value)[:200])
     skip = whole_in(settings.get("clipSkip"))
     if skip is not None and skip > 1 and "Clip skip" not in found.pairs:
         found.add("Clip skip", skip)

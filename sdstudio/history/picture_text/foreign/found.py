@@ -1,4 +1,4 @@
-"""What a picture of another program says, in A1111's words, and how names of models and samplers become ours."""
+"""What a picture of another program records, in A1111's words, and how names of models and samplers become ours."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from sdstudio.history.picture_text.pnginfo import NOT_THE_SAME
 
 _MODEL_ENDING: Final = re.compile(r"\.(safetensors|ckpt|pt|pth|bin|gguf)$", re.IGNORECASE)
 _OLD_MODEL: Final = re.compile(r"^(.*?)\s*\[([0-9a-f]{8,10})\]$")
-TOLD_MAXIMUM: Final = 2_000
-"""So long what is told under one name may be before the rest is left out, in characters."""
+REPORTED_MAXIMUM: Final = 2_000
+"""So long what is reported under one name may be before the rest is left out, in characters."""
 _WHOLE: Final = re.compile(r"[+-]?\d{1,30}")
 _PAIR: Final = re.compile(r"(\d+)\s*[,x×]\s*(\d+)")
 
@@ -36,7 +36,7 @@ NameReader = Callable[[str, str], Sampling | None]
 
 @dataclass
 class Found:
-    """What a picture says, in A1111's words.
+    """What a picture records, in A1111's words.
 
     Attributes:
         program: Who made it: "InvokeAI 4.2.1".
@@ -54,15 +54,15 @@ class Found:
     unmapped: dict[str, str] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
 
-    def tell(self, name: str, text: object) -> None:
-        """Keep what cannot be taken over and says something; what is told under one name stands side by side."""
-        shown, before = said_of(text), self.unmapped.get(name, "")
-        if shown and len(before) < TOLD_MAXIMUM:
+    def report(self, name: str, text: object) -> None:
+        """Keep what cannot be taken over and is not empty; what is reported under one name stands side by side."""
+        shown, before = short_text(text), self.unmapped.get(name, "")
+        if shown and len(before) < REPORTED_MAXIMUM:
             self.unmapped[name] = f"{before}; {shown}" if before else shown
 
     def add(self, key: str, value: object) -> None:
-        """Keep a value that says something."""
-        text = said_of(value)
+        """Keep a value that is not empty."""
+        text = short_text(value)
         if text:
             self.pairs[key] = text
 
@@ -83,18 +83,18 @@ class Found:
         self.add("Model hash" if ":" not in known else "Model hash (other kind)", known)
 
     def add_size_in(self, text: object) -> None:
-        """Keep the size that a text such as "(896, 1152)" or "512x768" tells."""
+        """Keep the size that a text such as "(896, 1152)" or "512x768" holds."""
         size = _PAIR.search(str(text)[:40])
         if size:
             self.add_size(size[1], size[2])
 
     def add_size(self, width: object, height: object) -> None:
-        """Keep the size when both are whole numbers, also those written as text; another one is told."""
+        """Keep the size when both are whole numbers, also those written as text; another one is reported."""
         wide, high = whole_in(width), whole_in(height)
         if wide and high and 0 < wide < 10**7 and 0 < high < 10**7:
             self.pairs["Size"] = f"{wide}x{high}"
         elif width is not None or height is not None:
-            self.tell("Size", f"{said_of(width)[:40]}x{said_of(height)[:40]}")
+            self.report("Size", f"{short_text(width)[:40]}x{short_text(height)[:40]}")
 
     def add_sampler(self, name: object, schedule: object = "", read: NameReader = from_a1111) -> None:
         """Keep sampler and noise schedule under A1111's names, or as they are where nobody knows them."""
@@ -115,7 +115,7 @@ class Found:
             self.pairs[NOT_THE_SAME] = meant.near
 
     def add_grammar(self, syntax: str, emphasis: str = "") -> None:
-        """Say how weights are written in the prompt and what becomes of them, where that is not A1111's way."""
+        """Report how weights are written in the prompt and what becomes of them, where that is not A1111's way."""
         self.pairs["Prompt syntax"] = syntax
         self.add("Emphasis", emphasis)
 
@@ -138,23 +138,23 @@ class Found:
         weights = [number_in(value) for value in (weight, weight if unet_weight is None else unet_weight)]
         numbers = [f"{number:g}" for number in weights if number is not None and abs(number) <= WEIGHT_MAXIMUM]
         if len(numbers) < 2 or any(mark in title for mark in ":<>\n"):
-            shown = [said_of(value)[:20] for value in (weight, unet_weight) if value is not None]
-            self.tell("LoRA", f"{title[:80]}, weight {' and '.join(shown)}")
+            shown = [short_text(value)[:20] for value in (weight, unet_weight) if value is not None]
+            self.report("LoRA", f"{title[:80]}, weight {' and '.join(shown)}")
         else:
             self.tags.append(f"<lora:{title}:{':'.join(dict.fromkeys(numbers))}>")
 
     def tagged_prompt(self) -> str:
-        """Return the prompt with the LoRA behind it, and tell those that it has no room for."""
+        """Return the prompt with the LoRA behind it, and report those that it has no room for."""
         room = max(0, PROMPT_MAXIMUM - len(self.prompt))
         ends = accumulate(len(tag) + 1 for tag in self.tags)
         kept = [tag for tag, end in zip(self.tags, ends, strict=True) if end <= room]
         if len(kept) < len(self.tags):
-            self.tell("LoRA", f"{len(self.tags) - len(kept):,} more than the prompt has room for")
+            self.report("LoRA", f"{len(self.tags) - len(kept):,} more than the prompt has room for")
         return " ".join(part for part in (self.prompt, *kept) if part)
 
 
-def said_of(value: object) -> str:
-    """Return a value as a short text, "" when it says nothing."""
+def short_text(value: object) -> str:
+    """Return a value as a short text, "" when it is empty."""
     if value is None or value == "" or value == [] or value == {}:
         return ""
     if isinstance(value, bool):

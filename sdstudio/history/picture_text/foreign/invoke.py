@@ -20,7 +20,7 @@ _NAMES: Final = {
     "negative_style_prompt": "",
 }  # fmt: skip
 _KEPT: Final = frozenset({"seed", "cfg_scale", "steps"})
-"""Names whose 0 says something."""
+"""Names whose 0 has a meaning."""
 _LORAS_MAXIMUM: Final = 200
 
 
@@ -40,7 +40,7 @@ def read_invoke(texts: Mapping[str, str]) -> Found | None:
         found.pairs["RNG"] = "CPU" if found.pairs["RNG"] == "cpu" else "GPU"
     for name, prompt in (("positive_style_prompt", found.prompt), ("negative_style_prompt", found.negative)):
         if text_of(values.get(name)) != prompt:  # XL's second encoder alone reads it
-            found.tell(name, text_of(values.get(name)))
+            found.report(name, text_of(values.get(name)))
     found.add_size(values.get("width"), values.get("height"))
     sampler = text_of(values.get("scheduler"))
     found.add_sampler(sampler, read=_levels_in_the_name)
@@ -94,17 +94,17 @@ def _read_second(texts: Mapping[str, str]) -> Found | None:
     found.add_sampler(image.get("sampler"))
     found.add_model(values.get("model_weights") or values.get("model_id"))  # its hash is of another kind
     if several:
-        found.tell("Grid", "of several pictures; the first one's settings are read")
+        found.report("Grid", "of several pictures; the first one's settings are read")
     return found
 
 
 def _joined(found: Found, prompts: Any) -> str:
-    """Return the prompt that stands in parts with weights; weights other than 1 are told."""
+    """Return the prompt that stands in parts with weights; weights other than 1 are reported."""
     if not isinstance(prompts, list):
         return text_of(prompts)
     parts = [part for part in prompts if isinstance(part, dict)]
     for part in parts:
         if part.get("weight", 1) not in (1, 1.0):
             weight = number_in(part.get("weight"))
-            found.tell("Prompt weights", f"{text_of(part.get('prompt'))[:60]}: {weight}")
+            found.report("Prompt weights", f"{text_of(part.get('prompt'))[:60]}: {weight}")
     return " ".join(text_of(part.get("prompt")) for part in parts)

@@ -53,7 +53,7 @@ def read_dream(texts: Mapping[str, str]) -> Found | None:
 
 
 def _options(text: str) -> dict[str, str]:
-    """Return the options with their values, "True" for one that has none; of one said twice, the last."""
+    """Return the options with their values, "True" for one that has none; of one that stands twice, the last."""
     found: dict[str, list[str]] = {}
     values: list[str] = []
     for word in text.split():
@@ -83,15 +83,15 @@ def take_words(found: Found, prompt: str) -> None:
     found.prompt = prompt.strip(" ,")
     found.negative = ", ".join(part for part in negative if part)
     if _OLD_WEIGHTS.search(found.prompt):
-        found.tell("Prompt weights", "words:1.5 joins prompts by weight in InvokeAI 1 and 2; here it is words")
+        found.report("Prompt weights", "words:1.5 joins prompts by weight in InvokeAI 1 and 2; here it is words")
     take_operators(found)
 
 
 def take_operators(found: Found) -> None:
-    """Take the LoRA that a prompt of InvokeAI names, and tell what else it does and the studio does not.
+    """Take the LoRA that a prompt of InvokeAI names, and report what else it does and the studio does not.
 
-    Where compel read the prompt (`Found.add_grammar` was told before) the studio reads it by the same rules, and those
-    say what is left; before that all operators are words here.
+    Where compel read the prompt (`Found.add_grammar` was called before) the studio reads it by the same rules, and
+    those report what is left; before that all operators are words here.
     """
     for name, weight in _LORA.findall(found.prompt):
         found.add_lora(name, weight or 1.0)
@@ -100,8 +100,8 @@ def take_operators(found: Found) -> None:
         wordings = [read_compel(cut_networks(text, has_comments=False)[0]) for text in (found.prompt, found.negative)]
         left = [part for wording in wordings for part in (*wording.unread, wording.problem) if part]
         if left:
-            found.tell("Prompt", "; ".join(dict.fromkeys(left)))
+            found.report("Prompt", "; ".join(dict.fromkeys(left)))
         return
     used = dict.fromkeys(f".{name}()" for name in _OPERATOR.findall(f"{found.prompt}\n{found.negative}"))
     if used:
-        found.tell("Prompt", f"{', '.join(used)} of InvokeAI: here it is words")
+        found.report("Prompt", f"{', '.join(used)} of InvokeAI: here it is words")

@@ -47,7 +47,7 @@ def read_swarm(texts: Mapping[str, str]) -> Found | None:
     if layer is not None and layer < 0:
         found.add("Clip skip", -layer)
     elif values.get("clipstopatlayer") is not None:
-        found.tell("clipstopatlayer", values["clipstopatlayer"])
+        found.report("clipstopatlayer", values["clipstopatlayer"])
     found.add_model(values.get("model"))
     found.add_grammar("ComfyUI", "No norm")
     weights, text_weights = listed(values.get("loraweights")), listed(values.get("loratencweights"))
@@ -58,11 +58,11 @@ def read_swarm(texts: Mapping[str, str]) -> Found | None:
 
 
 def _swarm_words(found: Found, prompt: object) -> str:
-    """Return a prompt with embeddings in ComfyUI's spelling; other tags of SwarmUI's are told."""
+    """Return a prompt with embeddings in ComfyUI's spelling; other tags of SwarmUI's are reported."""
     words = _EMBEDDING.sub(r"embedding:\1", text_of(prompt))
     others = dict.fromkeys(f"<{kind}:..>" for kind in _TAG.findall(words) if kind not in _READ_TAGS)
     if others:
-        found.tell("Prompt", f"{', '.join(list(others)[:20])} of SwarmUI does nothing here")
+        found.report("Prompt", f"{', '.join(list(others)[:20])} of SwarmUI does nothing here")
     return words
 
 

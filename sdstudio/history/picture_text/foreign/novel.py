@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from sdstudio.history.picture_text.foreign.found import Found, number_in, object_in, said_of, text_of, whole_in
+from sdstudio.history.picture_text.foreign.found import Found, number_in, object_in, short_text, text_of, whole_in
 
 _NAMES: Final = {
     "steps": "Steps", "scale": "CFG scale", "seed": "Seed", "strength": "Denoising strength",
@@ -56,11 +56,11 @@ def read_novel(texts: Mapping[str, str]) -> Found | None:
     found.add_sampler(sampler.removeprefix("k_"), _EVEN if levels == "native" else levels)
     found.add_model(texts.get("Source", ""))
     if _WEIGHTS.search(f"{found.prompt}\n{found.negative}"):
-        found.tell("Prompt weights", "{word}, [word] and 1.5::word:: are NovelAI's own")
+        found.report("Prompt weights", "{word}, [word] and 1.5::word:: are NovelAI's own")
     found.prompt = _with_characters(found, values.get("v4_prompt"), found.prompt, "Character")
     found.negative = _with_characters(found, values.get("v4_negative_prompt"), found.negative, "Negative of character")
     if text_of(values.get("request_type")).startswith(("Img2Img", "Inpaint", "NativeInfilling")):
-        found.tell("Input picture", "made from another picture, which is not inside")
+        found.report("Input picture", "made from another picture, which is not inside")
     return found
 
 
@@ -90,15 +90,15 @@ def _base(values: Mapping[str, Any], name: str) -> str:
 
 
 def _with_characters(found: Found, raw: object, prompt: str, name: str) -> str:
-    """Put the words of characters on lines of their own behind the prompt, and tell what that does not say."""
+    """Put the words of characters on lines of their own behind the prompt, and report what that does not hold."""
     lines = [prompt] if prompt else []
     for number, (words, place) in enumerate(_characters(raw), start=1):
         lines.append(words)
-        found.tell(f"{name} {number}", f"was encoded apart from the prompt{place}; here it is a line of it")
+        found.report(f"{name} {number}", f"was encoded apart from the prompt{place}; here it is a line of it")
     if isinstance(raw, Mapping) and raw.get("legacy_uc") is True:
-        found.tell("legacy_uc", True)
+        found.report("legacy_uc", True)
     if isinstance(raw, Mapping) and raw.get("use_order") is False:
-        found.tell("use_order", False)
+        found.report("use_order", False)
     return "\n".join(lines)
 
 
@@ -118,5 +118,5 @@ def _place(centers: object) -> str:
         if isinstance(center, Mapping):
             x, y = number_in(center.get("x")), number_in(center.get("y"))
             if x is not None and y is not None:
-                found.append(f"{said_of(x)}, {said_of(y)}")
+                found.append(f"{short_text(x)}, {short_text(y)}")
     return f", at {' and '.join(found)}" if found else ""

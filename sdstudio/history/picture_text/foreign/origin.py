@@ -15,13 +15,13 @@ INPUT_PICTURE: Final = "Input picture"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a picture tells about how it was made.
+    """What a picture records about how it was made.
 
     Attributes:
         program: Who made it: "ComfyUI"; "" for the studio itself.
         recipe: As far as the studio can do it.
         not_mapped: What it has no field for, or holds a value it does not allow: name -> text.
-        assumed: Titles of fields that the picture does not tell and that have the studio's default.
+        assumed: Titles of fields that the picture does not record and that have the studio's default.
     """
 
     program: str

@@ -1,4 +1,4 @@
-"""Text that tells how a picture was made, without the picture: copied from a page, a chat, or the command line."""
+"""Text that records how a picture was made, without the picture: copied from a page, a chat, or the command line."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pydantic import ValidationError
 from sdstudio.core.params import parameters
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.rules import modern
-from sdstudio.history.picture_text.foreign.found import object_in, said_of
+from sdstudio.history.picture_text.foreign.found import object_in, short_text
 from sdstudio.history.picture_text.foreign.origin import Reading
-from sdstudio.history.picture_text.foreign.reading import TOLD_FIELDS, read_texts_of_picture, shortened
+from sdstudio.history.picture_text.foreign.reading import RECORDED_FIELDS, read_texts_of_picture, shortened
 from sdstudio.history.picture_text.pnginfo import A1111_KEY, RECIPE_KEY
 
 LONGEST: Final = 400_000
 """Longest text that is looked into, in characters: a large workflow of ComfyUI has 200,000."""
 _JSON_PLACES: Final = (A1111_KEY, "invokeai_metadata", "sd-metadata", "Comment", "prompt", "workflow")
-"""Under which names of a PNG's texts other programs write JSON; what was copied does not say which it was."""
+"""Under which names of a PNG's texts other programs write JSON; what was copied does not show which it was."""
 _OWN_FACTS: Final = frozenset({"prompt", "steps", "scheduler", "schedule", "guidance_scale"})
 """Stand in every line of ``sdstudio generate --json``."""
 
 
 def read_pasted(text: str) -> Reading | None:
-    """Return what a text tells about how a picture was made, ``None`` when it is something else, such as a prompt.
+    """Return what a text records about how a picture was made, ``None`` when it is something else, such as a prompt.
 
     Read are A1111's text, a recipe of the studio, the lines of ``sdstudio history show --json`` and ``sdstudio generate
     --json``, and the JSON that other programs write into pictures.
@@ -52,8 +52,8 @@ def _told(reading: Reading | None, request: Mapping[str, Any]) -> Reading | None
         return None
     titles = {row.name: row.title for row in parameters(GenerationRequest)}
     refused = _refused(request)
-    kept = [name for name in titles if name in refused or (name in TOLD_FIELDS and name not in request)]
-    wrong = {titles.get(name, name): said_of(value) for name, value in refused.items()}
+    kept = [name for name in titles if name in refused or (name in RECORDED_FIELDS and name not in request)]
+    wrong = {titles.get(name, name): short_text(value) for name, value in refused.items()}
     not_mapped = shortened({**reading.not_mapped, **wrong})
     return replace(reading, not_mapped=not_mapped, assumed=(*reading.assumed, *(titles[name] for name in kept)))
 

@@ -1,7 +1,7 @@
 """What each other program writes into its pictures, one row each: who recognises it and reads what its names mean.
 
-Every reader says what it found under A1111's keys ("CFG scale", "Sampler"), for which `pnginfo.read_pairs` then finds
-the studio's fields; names that A1111 has not stay as they are, and end up in the list of what was not taken over.
+Every reader returns what it found under A1111's keys ("CFG scale", "Sampler"), for which `pnginfo.read_pairs` then
+finds the studio's fields; names that A1111 has not stay as they are, and end up in the list of what was not taken over.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from sdstudio.catalog.names import from_comfyui, split_comfyui
 from sdstudio.history.picture_text.a1111_text import parse_pairs
 from sdstudio.history.picture_text.attached_text import A1111_NOISE
-from sdstudio.history.picture_text.foreign.comfy.reader import read_comfy, tell_graph
+from sdstudio.history.picture_text.foreign.comfy.reader import read_comfy, report_graph
 from sdstudio.history.picture_text.foreign.flat import read_draw_things, read_easy
 from sdstudio.history.picture_text.foreign.found import Found
 from sdstudio.history.picture_text.foreign.invoke import read_invoke
@@ -32,13 +32,13 @@ def _a1111(texts: Mapping[str, str]) -> Found | None:
         prompt, negative, pairs = parse_pairs(texts.get(key, ""))
         if pairs:
             found = _of_a1111(Found("", prompt, negative, pairs), "smproj" in texts or "parameters-json" in texts)
-            tell_graph(found, texts)
+            report_graph(found, texts)
             return found
     return None
 
 
 def _of_a1111(found: Found, by_stability_matrix: bool) -> Found:
-    """Name the program that wrote A1111's text, and say what it leaves to the reader: noise, grammar, schedule."""
+    """Name the program that wrote A1111's text, and return what it leaves to the reader: noise, grammar, schedule."""
     version, sampler = found.pairs.get("Version", ""), found.pairs.get("Sampler", "")
     by_comfyui = by_stability_matrix or version.casefold().startswith("comfyui")
     noise = "CPU"  # ComfyUI's, with which StabilityMatrix, SwarmUI and Fooocus draw too

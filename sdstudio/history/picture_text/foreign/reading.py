@@ -32,13 +32,13 @@ log = logging.getLogger(__name__)
 VALUE_MAXIMUM: Final = 400
 """Longest value kept of what was not taken over, in characters."""
 LEFTOVERS_MAXIMUM: Final = 60
-_SAID_ELSEWHERE: Final = frozenset({"Model", "Model hash", "Version"})
-TOLD_FIELDS: Final = ("steps", "guidance_scale", "scheduler", "seed", "width", "height")
-"""Every program tells them; where one does not, that is said."""
+_HELD_ELSEWHERE: Final = frozenset({"Model", "Model hash", "Version"})
+RECORDED_FIELDS: Final = ("steps", "guidance_scale", "scheduler", "seed", "width", "height")
+"""Every program records them; where one does not, that is shown."""
 
 
 def read_picture(path: Path | BinaryIO) -> Reading | None:
-    """Return what a picture tells, ``None`` when it tells nothing.
+    """Return what a picture records, ``None`` when it records nothing.
 
     Raises:
         PictureUnreadable: Missing, empty, damaged, no picture, or larger than allowed.
@@ -52,7 +52,7 @@ def read_picture(path: Path | BinaryIO) -> Reading | None:
 
 
 def examine_picture(path: Path) -> tuple[Reading | None, Image.Image]:
-    """Read a picture to its end, and return what it tells and a copy of thumbnail size.
+    """Read a picture to its end, and return what it records and a copy of thumbnail size.
 
     Raises:
         PictureUnreadable: See `read_picture`; also a wrong checksum, and pixels that end too early.
@@ -64,12 +64,12 @@ def examine_picture(path: Path) -> tuple[Reading | None, Image.Image]:
 
 
 def read_texts_of_picture(texts: Mapping[str, str]) -> Reading | None:
-    """Return what texts tell that stand in a picture which is not at hand, ``None`` when they tell nothing."""
+    """Return what texts record that stand in a picture which is not at hand, ``None`` when they record nothing."""
     return _reading(texts, None)
 
 
 def recipe_of(path: Path) -> Recipe | None:
-    """Return how a picture was made, ``None`` when it does not tell or cannot be read."""
+    """Return how a picture was made, ``None`` when it does not record or cannot be read."""
     try:
         reading = read_picture(path)
     except PictureUnreadable as error:
@@ -100,7 +100,7 @@ def _of(found: Found, size: tuple[int, int] | None) -> Reading | None:
     if own_size and size is not None:
         found.add_size(*size)
     read = read_pairs(found.tagged_prompt(), found.negative, found.pairs)
-    if own_size:  # a size that the picture did not tell is no loss when it is not allowed
+    if own_size:  # a size that the picture did not record is no loss when it is not allowed
         for key in ("Size-1", "Size-2"):
             read.leftovers.pop(key, None)
     if not read.values.get("prompt") and "steps" not in read.values:
@@ -110,10 +110,10 @@ def _of(found: Found, size: tuple[int, int] | None) -> Reading | None:
         for name, text in found.unmapped.items()
     }
     model = read.leftovers.get("Model", "")
-    mapped = {name: text for name, text in read.leftovers.items() if name not in _SAID_ELSEWHERE}
+    mapped = {name: text for name, text in read.leftovers.items() if name not in _HELD_ELSEWHERE}
     left = shortened({**mapped, **unmapped})
     titles = {row.name: row.title for row in parameters(GenerationRequest)}
-    assumed = tuple(titles[name] for name in TOLD_FIELDS if name not in read.values)
+    assumed = tuple(titles[name] for name in RECORDED_FIELDS if name not in read.values)
     kept: dict[str, Any] = {"program": found.program, "not_mapped": left, "assumed": list(assumed)}
     recipe = Recipe(
         app=found.program,

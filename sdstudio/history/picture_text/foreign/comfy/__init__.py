@@ -1,1 +1,1 @@
-"""ComfyUI's pictures: what acts on the pixels of a graph is taken over, or told by the name of its node."""
+"""ComfyUI's pictures: what acts on the pixels of a graph is taken over, or reported by the name of its node."""

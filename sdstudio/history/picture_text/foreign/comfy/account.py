@@ -1,4 +1,4 @@
-"""The account of a graph: which of its nodes were taken over, and what is told of those that were not."""
+"""The account of a graph: which of its nodes were taken over, and what is reported of those that were not."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Collection
 from typing import Final
 
 from sdstudio.history.picture_text.foreign.comfy.graph import Graph, Node
-from sdstudio.history.picture_text.foreign.found import said_of
+from sdstudio.history.picture_text.foreign.found import short_text
 
 VALUE_MAXIMUM: Final = 80
-"""Longest value of a node that is told, in characters."""
+"""Longest value of a node that is reported, in characters."""
 NODES_MAXIMUM: Final = 12
-"""Most nodes of one kind whose values are told; of more, how many they are."""
+"""Most nodes of one kind whose values are reported; of more, how many they are."""
 _IDLE_INPUTS: Final = frozenset({
     "speak_and_recognation", "control_after_generate", "preview_method", "vae_decode", "image_output", "link_id",
     "save_prefix", "filename_prefix", "log_prompt", "upload", "choose file to upload", "device", "label",
@@ -35,24 +35,24 @@ class Account:
         self._used.add(node.key)
 
     def has(self, node: Node) -> bool:
-        """Whether a node was taken over or told."""
+        """Whether a node was taken over, or reported."""
         return node.key in self._used
 
-    def tell(self, node: Node, without: Collection[str] = ()) -> None:
-        """Tell a node by the name of its class, once, with its values other than those of some inputs."""
+    def report_node(self, node: Node, without: Collection[str] = ()) -> None:
+        """Report a node by the name of its class, once, with its values other than those of some inputs."""
         if node.key not in self._used:
             self._used.add(node.key)
-            self.say(node.kind or f"Node {node.key}", self._described(node, without))
+            self.report(node.kind or f"Node {node.key}", self._described(node, without))
 
-    def say(self, name: str, text: str) -> None:
-        """Tell something under a name; what is told twice is told once."""
+    def report(self, name: str, text: str) -> None:
+        """Report something under a name; what is reported twice appears once."""
         texts = self._texts.setdefault(name, [])
         if text not in texts[:NODES_MAXIMUM]:
             texts.append(text)
 
     @property
     def unmapped(self) -> dict[str, str]:
-        """Name -> what is told under it."""
+        """Name -> what is reported under it."""
         found = {}
         for name, texts in self._texts.items():
             text = "; ".join(text for text in texts[:NODES_MAXIMUM] if text)
@@ -69,12 +69,12 @@ class Account:
             if link is not None:
                 value = None if name in _FOLLOWED else self._file_of(link[0])
             if isinstance(value, str | int | float):
-                text = said_of(value)
+                text = short_text(value)
                 parts.append(f"{name} {text if len(text) <= VALUE_MAXIMUM else text[: VALUE_MAXIMUM - 1] + '…'}")
         return ", ".join(parts)
 
     def _file_of(self, loader: Node) -> str | None:
-        """Return the name of the file that a node loads and nothing else, which is then told too."""
+        """Return the name of the file that a node loads and nothing else, which is then reported too."""
         names = [value for name, value in loader.inputs.items() if name.endswith("_name") and isinstance(value, str)]
         if len(names) != 1 or "Loader" not in loader.kind or self._graph.links(loader):
             return None

@@ -33,7 +33,7 @@ _INPUTS: Final[Mapping[str, tuple[str, ...]]] = {
 PIPES: Final = ("pipe", "basic_pipe", "sdxl_tuple", "base_ctx", "ctx_01", "context", "detailer_pipe", "any_pipe")
 """Inputs that bring model, prompts, VAE and latents in one."""
 CHOICES: Final = ("Input", "select", "index")
-"""Inputs of a switch that say which of its numbered inputs it hands on."""
+"""Inputs of a switch that choose which of its numbered inputs it hands on."""
 PASSING: Final = frozenset({
     "Reroute", "Reroute (rgthree)", "ReroutePrimitive|pysssss", "easy getNode", "Any Switch (rgthree)",
     "Context (rgthree)", "Context Big (rgthree)", "ToBasicPipe", "FromBasicPipe", "FromBasicPipe_v2", "EditBasicPipe",
@@ -49,7 +49,7 @@ class Node:
 
     Attributes:
         key: Its id.
-        kind: Its ``class_type``, "" when it says none.
+        kind: Its ``class_type``, "" when it has none.
         inputs: Name -> value or link.
     """
 

@@ -37,7 +37,7 @@ class Latents:
 
 
 def follow_latents(graph: Graph, account: Account, values: Values, link: Link | None) -> Latents:
-    """Follow latents to where they begin; what changes them on the way is told."""
+    """Follow latents to where they begin; what changes them on the way is reported."""
     found = Latents()
     for node, _ in graph.chain(link, LATENT):
         batch = values.plain(node.inputs.get("batch_size", node.inputs.get("amount", 1)), "batch_size")
@@ -49,7 +49,7 @@ def follow_latents(graph: Graph, account: Account, values: Values, link: Link | 
             if node.kind == "VAEEncode":
                 account.take(node)
             elif not loads:
-                account.tell(node, ("vae",))
+                account.report_node(node, ("vae",))
             return found
         if node.passes or is_sampler(node):
             account.take(node)
@@ -60,9 +60,9 @@ def follow_latents(graph: Graph, account: Account, values: Values, link: Link | 
             if node.kind in _HARMLESS or "ckpt_name" in node.inputs or "base_ckpt_name" in node.inputs:
                 account.take(node)
             else:
-                account.tell(node, ("width", "height", "batch_size"))
+                account.report_node(node, ("width", "height", "batch_size"))
             return found
-        account.tell(node, ("samples",))
+        account.report_node(node, ("samples",))
     return found
 
 

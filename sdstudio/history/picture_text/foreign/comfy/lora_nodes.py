@@ -154,7 +154,7 @@ class LoraReader:
         self._read: dict[str, tuple[LoraInNode, ...]] = {}
 
     def of(self, node: Node) -> tuple[LoraInNode, ...]:
-        """Return the LoRA that a node applies; what it loads and is not understood is told."""
+        """Return the LoRA that a node applies; what it loads and is not understood is reported."""
         if node.key not in self._read:
             found = list(self._own(node))
             seen = {node.key}
@@ -164,7 +164,7 @@ class LoraReader:
                 if link[0].kind in LORA_NODES:
                     self._account.take(link[0])
                 elif not link[0].passes:
-                    self._account.tell(link[0])
+                    self._account.report_node(link[0])
                 found += self._own(link[0])
                 link = self._graph.first(link[0], _STACKS)
             self._read[node.key] = tuple(found)
@@ -182,10 +182,10 @@ class LoraReader:
             title = words(self._values.plain(name, "lora_name"))
             if title.casefold() in _NONE:
                 if name is not None and self._graph.linked(name) is not None:
-                    self._account.say(node.kind, "a LoRA whose name is not told")
+                    self._account.report(node.kind, "a LoRA whose name is not told")
                 continue
             on_unet, on_text = self._values.number(unet, "strength"), self._values.number(text, "strength")
             if on_unet is None or on_text is None:
-                self._account.say(node.kind, f"{title[:80]}: its weight is no number")
+                self._account.report(node.kind, f"{title[:80]}: its weight is no number")
             elif on_unet or on_text:
                 yield LoraInNode(title, on_unet, on_text)

@@ -1,6 +1,6 @@
 """How the model of a sampler came to be: checkpoint, LoRA, what changes how it samples, and its text encoders.
 
-A node that changes the model and is none of those that are read here is told by its name.
+A node that changes the model and is none of those that are read here is reported by its name.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Clip:
     """The text encoders behind one encoding node.
 
     Attributes:
-        skip: Layers from the end, as A1111 counts; ``None`` where no node says it.
+        skip: Layers from the end, as A1111 counts; ``None`` where no node holds it.
         loras: (node id, place in the node) -> weight on the text encoders.
         loader: The node that loads them.
     """
@@ -67,7 +67,7 @@ class ModelNodes:
         self._loader = ""
 
     def follow_model(self, link: Link | None) -> dict[str, Any]:
-        """Return what a chain of model nodes means, by ComfyUI's names or A1111's keys; tell the rest."""
+        """Return what a chain of model nodes means, by ComfyUI's names or A1111's keys; report the rest."""
         found: dict[str, Any] = {}
         for node, _ in self._graph.chain(link, MODEL):
             if self._reads_loras(node):
@@ -90,12 +90,12 @@ class ModelNodes:
         return found
 
     def _account_for(self, node: Node) -> None:
-        """Take a node that loads LoRA as one of the table does; tell every other one, and what such a one has more."""
+        """Take a node that loads LoRA as one of the table does; report every other one, and what it has beyond."""
         more = [name for name in node.inputs if name not in _OF_LORA and self._graph.linked(node.inputs[name]) is None]
         if self._reads_loras(node) and (node.kind in LORA_NODES or not more):
             self._account.take(node)
         else:
-            self._account.tell(node, _OF_LORA if self._reads_loras(node) else ())
+            self._account.report_node(node, _OF_LORA if self._reads_loras(node) else ())
 
     def loras(self, clip: Clip | None) -> list[tuple[str, float, float]]:
         """Return (name, weight on the text encoders, weight on the UNet) of all that was met, in order of loading."""
@@ -137,12 +137,12 @@ class ModelNodes:
             if not self._graph.brings(node, CLIP) and self._name_in(node, _MODEL_KEYS):
                 clip.loader = node.key
                 if self._loader not in ("", node.key):
-                    self._account.say("CLIP", f"of {self._name_in(node, _MODEL_KEYS)}")
+                    self._account.report("CLIP", f"of {self._name_in(node, _MODEL_KEYS)}")
                     self._account.take(node)
                 break
             if not self._graph.brings(node, CLIP) and self._name_in(node, _CLIP_KEYS):
                 clip.loader = node.key
-                self._account.tell(node)
+                self._account.report_node(node)
                 break
             if node.kind == "CLIPSetLastLayer" or node.passes or is_sampler(node):
                 self._account.take(node)
@@ -151,7 +151,7 @@ class ModelNodes:
         return clip
 
     def follow_vae(self, link: Link | None) -> str:
-        """Return the file of a VAE, "" for the model's own; another model's is told."""
+        """Return the file of a VAE, "" for the model's own; another model's is reported."""
         for node, _ in self._graph.chain(link, VAE):
             name = self._name_in(node, ("vae_name",))
             if name:
@@ -159,11 +159,11 @@ class ModelNodes:
                 return name
             if not self._graph.brings(node, VAE) and self._name_in(node, _MODEL_KEYS):
                 if self._loader not in ("", node.key):
-                    self._account.say("VAE", f"of {self._name_in(node, _MODEL_KEYS)}")
+                    self._account.report("VAE", f"of {self._name_in(node, _MODEL_KEYS)}")
                     self._account.take(node)
                 return ""
             if not (node.passes or is_sampler(node)):
-                self._account.tell(node, ("vae",))
+                self._account.report_node(node, ("vae",))
         return ""
 
     def _reads_loras(self, node: Node) -> bool:
@@ -176,17 +176,17 @@ class ModelNodes:
     def _take_loader(self, node: Node) -> None:
         acting = _LOADERS.get(node.kind)
         if acting is None and node.kind not in _PROMPTING:
-            self._account.tell(node, (*_MODEL_KEYS, "vae_name"))
+            self._account.report_node(node, (*_MODEL_KEYS, "vae_name"))
             return
         self._account.take(node)
         for name, idle in (acting or {}).items():
             value = self._values.plain(node.inputs.get(name))
             if value is not None and value not in idle:
-                self._account.say(node.kind, f"{name} {str(value)[:80]}")
+                self._account.report(node.kind, f"{name} {str(value)[:80]}")
         if node.kind in _PROMPTING:
             refiner = self._name_in(node, ("refiner_ckpt_name",))
             if refiner:
-                self._account.say(node.kind, f"refiner {refiner[:80]}")
+                self._account.report(node.kind, f"refiner {refiner[:80]}")
 
     def _take_sampling(self, node: Node, found: dict[str, Any]) -> None:
         self._account.take(node)
@@ -197,7 +197,7 @@ class ModelNodes:
         if isinstance(way, str) and way in PREDICTIONS:
             found["Prediction"] = PREDICTIONS[way]
         else:
-            self._account.say(node.kind, f"sampling {str(way)[:80]}")
+            self._account.report(node.kind, f"sampling {str(way)[:80]}")
         if self._values.plain(node.inputs.get("zsnr"), "zsnr") is True:
             found["Zero terminal SNR"] = True
 

@@ -1,7 +1,8 @@
-"""What a ComfyUI graph tells of a picture: the sampler that began it, and what its inputs lead to.
+"""What a ComfyUI graph records of a picture: the sampler that began it, and what its inputs lead to.
 
-What acts on the pixels is taken over or told, never neither: a node that no row of the tables beside this module reads,
-on the way from a sampler to words, model or latents, or from there to the picture, is told by the name of its class.
+What acts on the pixels is taken over, or reported, never neither: a node that no row of the tables beside this module
+reads, on the way from a sampler to words, model or latents, or from there to the picture, is reported by the name of
+its class.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _NEUTRAL: Final = frozenset({
 
 @dataclass
 class ComfyPicture:
-    """What the graph tells.
+    """What the graph records.
 
     Attributes:
         values: ComfyUI's own names -> value: seed, steps, cfg, sampler_name, scheduler, denoise, width, height,
@@ -80,7 +81,7 @@ class ComfyPicture:
 
 
 def read_graph(raw: Mapping[str, Any]) -> ComfyPicture | None:
-    """Return what a graph tells, ``None`` when there is nothing in it that makes latents to decode."""
+    """Return what a graph records, ``None`` when there is nothing in it that makes latents to decode."""
     graph = Graph(raw)
     samplers = [node for node in graph.having(denoises) if not node.passes] or _before_decoders(graph)
     if not samplers:
@@ -117,11 +118,11 @@ class _Reading:
                 picture.values[name] = self._values.plain(settings[name], name)
         picture.values["seed"] = self._values.plain(settings.get("seed", settings.get("noise_seed")), "seed")
         self._follow(first, settings, picture)
-        self._tell_sampler(first, picture)
-        self._tell_rest(first, picture)
+        self._report_sampler(first, picture)
+        self._report_rest(first, picture)
         picture.values = {name: value for name, value in picture.values.items() if value is not None}
         if self._graph.is_exhausted:
-            self._account.say("Graph", f"{len(self._graph):,} nodes: larger than is read to its end")
+            self._account.report("Graph", f"{len(self._graph):,} nodes: larger than is read to its end")
         picture.unmapped |= self._account.unmapped
         picture.work = self._graph.work
         return picture
@@ -165,22 +166,22 @@ class _Reading:
         picture.positive, picture.negative = positive.text, negative.text
         picture.syntax = positive.syntax or negative.syntax or COMFYUI
         if negative.syntax not in (None, picture.syntax):
-            self._account.say("Negative prompt", "weights are read in another way than the prompt's")
+            self._account.report("Negative prompt", "weights are read in another way than the prompt's")
         clip = positive.clip
         if clip is not None and clip.skip is not None:
             picture.values["clip_skip"] = clip.skip
         if clip and negative.clip and (clip.skip, clip.loras) != (negative.clip.skip, negative.clip.loras):
-            self._account.say("CLIP", f"not the same for the negative prompt: clip skip {negative.clip.skip or 1}")
+            self._account.report("CLIP", f"not the same for the negative prompt: clip skip {negative.clip.skip or 1}")
         picture.loras = self._models.loras(clip)
         latents = follow_latents(self._graph, self._account, self._values, self._latents_of(first))
         if latents.size is not None:
             picture.values["width"], picture.values["height"] = latents.size
         if latents.from_picture or picture.values.get("denoise", 1) not in (1, 1.0):
-            self._tell_input(picture)
+            self._report_input(picture)
         if latents.batch > 1:
             picture.unmapped["Batch"] = f"{latents.batch} pictures from one seed; which of them this is, is not told"
         if latents.size is not None:
-            self._prompts.tell_sizes(latents.size)
+            self._prompts.report_sizes(latents.size)
 
     def _side(self, first: Node, settings: Mapping[str, Any], name: str) -> Side:
         """Return one side of the guidance, from the sampler, its guider or up its pipe."""
@@ -195,13 +196,13 @@ class _Reading:
             link = self._graph.linked(piped[0].inputs[name]) if piped[0].kind not in ENCODERS else (piped[0], 0)
         return self._prompts.follow(link, name)
 
-    def _tell_sampler(self, first: Node, picture: ComfyPicture) -> None:
-        """Tell what else a sampler is set to; of one that is not known, its name too."""
+    def _report_sampler(self, first: Node, picture: ComfyPicture) -> None:
+        """Report what else a sampler is set to; of one that is not known, its name too."""
         parts = []
         for name, value in first.inputs.items():
             link = self._graph.linked(value)
             if link is not None and name == "script" and link[0].kind not in VALUE_NODES:
-                self._account.tell(link[0])
+                self._account.report_node(link[0])
             if name in _READ_INPUTS or (link is not None and link[0].kind not in VALUE_NODES):
                 continue
             value = self._values.plain(value, name)
@@ -213,18 +214,18 @@ class _Reading:
         acting = [text for text in parts if text.split(" ")[0] in (*_IDLE, "end_at_step")]
         if first.kind not in _SAMPLERS or acting:
             shown = acting if first.kind in _SAMPLERS else parts
-            self._account.say(first.kind or "Sampler node", ", ".join(shown)[:400])
+            self._account.report(first.kind or "Sampler node", ", ".join(shown)[:400])
 
-    def _tell_input(self, picture: ComfyPicture) -> None:
-        """Tell that another picture was begun from, and that all steps were run over it."""
+    def _report_input(self, picture: ComfyPicture) -> None:
+        """Report that another picture was begun from, and that all steps were run over it."""
         denoise, steps = picture.values.get("denoise"), picture.values.get("steps")
         text = INPUT_PICTURE
         if isinstance(denoise, float) and isinstance(steps, int) and 0 < denoise < 1 and 0 < steps < 10_000:
             text += f"; all {steps} steps were run, the last of {int(steps / denoise)}"
         picture.unmapped["Input picture"] = text
 
-    def _tell_rest(self, first: Node, picture: ComfyPicture) -> None:
-        """Tell what comes after the first sampler, and every node that was not read."""
+    def _report_rest(self, first: Node, picture: ComfyPicture) -> None:
+        """Report what comes after the first sampler, and every node that was not read."""
         after = list(self._graph.downstream(first))
         self._take_vae(first, after, picture)
         later = [node for node in self._samplers if node is not first]
@@ -240,7 +241,7 @@ class _Reading:
             if node.kind in _SAMPLERS:
                 self._account.take(node)
             else:
-                self._account.tell(node)
+                self._account.report_node(node)
         if len(later) > 100:
             picture.unmapped["Passes"] = f"{len(later) + 1:,}"
         ends = [node for node in self._graph.all() if node.kind.startswith(("Save", "Preview"))]

@@ -1,7 +1,7 @@
 """How the two sides of a sampler's guidance came to be: the nodes that encode words, and those that change the result.
 
 Words are taken over; what joins several of them, keeps one to a part of the picture or of the steps, or adds a picture
-to them, is told by the name of its node.
+to them, is reported by the name of its node.
 Sources: ComfyUI ``nodes.py``, ``comfy_extras/nodes_clip_sdxl.py``, ``nodes_flux.py``, ``nodes_sd3.py``; smZNodes.
 """
 
@@ -41,7 +41,7 @@ class Encoder:
 
 
 _SIZES: Final = (("width", "height"), ("target_width", "target_height"))
-"""Sizes that an encoder of SDXL is told."""
+"""Sizes that an encoder of SDXL is reported."""
 _ADVANCED: Final[Mapping[str, tuple[object, ...]]] = {
     "token_normalization": ("none",), "weight_interpretation": ("comfy",),
     "positive_token_normalization": ("none",), "positive_weight_interpretation": ("comfy",),
@@ -107,11 +107,11 @@ class PromptNodes:
         self._models = models
         self._sizes: dict[str, set[tuple[object, object]]] = {}
 
-    def tell_sizes(self, size: tuple[object, object]) -> None:
-        """Tell the sizes that encoders of SDXL were told, where they are not the picture's."""
+    def report_sizes(self, size: tuple[object, object]) -> None:
+        """Report the sizes that encoders of SDXL were given, where they are not the picture's."""
         for kind, sizes in self._sizes.items():
             for width, height in sorted(sizes - {size}, key=repr):
-                self._account.say(kind, f"told a size of {str(width)[:12]}x{str(height)[:12]}")
+                self._account.report(kind, f"told a size of {str(width)[:12]}x{str(height)[:12]}")
 
     def follow(self, link: Link | None, name: str) -> Side:
         """Return what conditions one side, ``POSITIVE`` or ``NEGATIVE``."""
@@ -129,13 +129,13 @@ class PromptNodes:
                 self._account.take(node)
                 continue
             if node.kind == "ConditioningZeroOut":  # zeros are not what an empty prompt is encoded to
-                self._account.tell(node, ("conditioning",))
+                self._account.report_node(node, ("conditioning",))
                 continue
             before = self._before(node, name)
             if not before:
                 self._encode_unknown(node, name, side)
             elif not (node.passes or is_sampler(node)):
-                self._account.tell(node, ("conditioning",))
+                self._account.report_node(node, ("conditioning",))
             else:
                 self._account.take(node)
             waiting += reversed(before)
@@ -185,18 +185,18 @@ class PromptNodes:
             text = self._values.text(node.inputs.get(key or name))
             texts.append(without_tags(text).strip() if row.tags else _TAG_WORDS.sub(r"\\<", text).strip())
             if texts[-1] != text.strip() and not row.tags:
-                self._account.say("Prompt", "<name:..> is only words there, and is marked as such with a backslash")
+                self._account.report("Prompt", "<name:..> is only words there, and is marked as such with a backslash")
         self._account.take(node)
         self._add(node, next((text for text in texts if text), ""), side)
         others = [(key, text) for key, text in zip(row.texts, texts, strict=True) if text and text not in side.words]
         for key, text in others:
-            self._account.say(node.kind, f"{key} {text[:200]}")
+            self._account.report(node.kind, f"{key} {text[:200]}")
         for key, idle in row.idle.items():
             value = self._values.plain(node.inputs.get(key), key)
             if value is not None and value not in idle:
-                self._account.say(node.kind, f"{key} {str(value)[:80]}")
+                self._account.report(node.kind, f"{key} {str(value)[:80]}")
         if row.tags and "BREAK" in "".join(texts):
-            self._account.say(node.kind, "BREAK")
+            self._account.report(node.kind, "BREAK")
         if node.kind == "CLIPTextEncodeSDXL":
             for names in _SIZES:
                 width, height = (self._values.plain(node.inputs.get(key), key) for key in names)
@@ -204,19 +204,19 @@ class PromptNodes:
         side.syntax = side.syntax or self._syntax(node)
 
     def _syntax(self, node: Node) -> tuple[str, str]:
-        """Return how an encoder reads weights; a way that the studio has not is told."""
+        """Return how an encoder reads weights; a way that the studio has not is reported."""
         if node.kind != "smZ CLIPTextEncode":
             return COMFYUI
         parser = self._values.plain(node.inputs.get("parser"), "parser")
         if parser == "A1111":
             return A1111 if node.inputs.get("mean_normalization", True) is True else (A1111[0], COMFYUI[1])
         if parser != "comfy":
-            self._account.say(node.kind, f"parser {str(parser)[:80]}")
+            self._account.report(node.kind, f"parser {str(parser)[:80]}")
         return COMFYUI
 
     def _encode_unknown(self, node: Node, name: str, side: Side) -> None:
-        """Take the words of a node that is not known for an encoder's, and tell it."""
-        self._account.tell(node, ("clip",))
+        """Take the words of a node that is not known for an encoder's, and report it."""
+        self._account.report_node(node, ("clip",))
         self._add(node, self._values.text_of(node, name == NEGATIVE).strip(), side)
 
     def _add(self, node: Node, text: str, side: Side) -> None:
@@ -227,4 +227,4 @@ class PromptNodes:
         if side.clip is None:
             side.clip = clip
         elif (clip.skip, clip.loras, clip.loader) != (side.clip.skip, side.clip.loras, side.clip.loader):
-            self._account.say("CLIP", "not the same for all words")
+            self._account.report("CLIP", "not the same for all words")

@@ -1,4 +1,4 @@
-"""Where a picture holds a ComfyUI graph, and what the graph tells in A1111's words."""
+"""Where a picture holds a ComfyUI graph, and what the graph means in A1111's words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAMES: Final = {
 }  # fmt: skip
 _BESIDE_A_TEXT: Final = ("Prediction", "Zero terminal SNR", "CFG rescale")
 _IN_A_TEXT: Final = frozenset({"Input picture", "Batch", "Prompt", "Other prompts", "Workflow", "CLIP"})
-"""What is told of a graph that A1111's text tells in its own way, or not at all."""
+"""What is reported of a graph that A1111's text records in its own way, or not at all."""
 _SCHEDULE: Final = "Schedule type"
 
 
@@ -30,7 +30,7 @@ def read_comfy(texts: Mapping[str, str]) -> Found | None:
 
 
 def graph_in(texts: Mapping[str, str]) -> ComfyPicture | None:
-    """Return what the graph among a picture's texts tells, ``None`` when there is none."""
+    """Return what the graph among a picture's texts means, ``None`` when there is none."""
     picture = read_graph(_json_in(texts, "prompt"))
     if picture is None:
         picture = read_graph(graph_of(_json_in(texts, "workflow")))
@@ -41,11 +41,11 @@ def graph_in(texts: Mapping[str, str]) -> ComfyPicture | None:
     return picture
 
 
-def tell_graph(found: Found, texts: Mapping[str, str]) -> None:
-    """Add what a graph tells beside a text that another program, or a node that saves, wrote of the same picture.
+def report_graph(found: Found, texts: Mapping[str, str]) -> None:
+    """Add what a graph records beside a text that another program, or a node that saves, wrote of the same picture.
 
     The text's values stand. What it has no key for is taken over from the graph: how the model predicts, the rescaling
-    of guidance; what the studio has not, and LoRA that the text does not name, is told.
+    of guidance; what the studio has not, and LoRA that the text does not name, is reported.
     """
     picture = graph_in(texts)
     if picture is None:
@@ -55,11 +55,11 @@ def tell_graph(found: Found, texts: Mapping[str, str]) -> None:
             found.add(key, picture.values[key])
     for name, text in picture.unmapped.items():
         if name not in _IN_A_TEXT and name not in found.pairs:
-            found.tell(name, text)
+            found.report(name, text)
     named = found.prompt.casefold()
     for name, text_weight, unet_weight in picture.loras:
         if model_title(name).casefold() not in named:
-            found.tell("LoRA", f"{model_title(name)[:80]}, weight {text_weight:g} and {unet_weight:g}")
+            found.report("LoRA", f"{model_title(name)[:80]}, weight {text_weight:g} and {unet_weight:g}")
 
 
 def _json_in(texts: Mapping[str, str], name: str) -> dict[str, Any]:
@@ -81,12 +81,12 @@ def _found(picture: ComfyPicture) -> Found:
     read = partial(from_comfyui, whole_levels=picture.has_own_levels)
     found.add_sampler(name, values.get("scheduler", "normal"), read)
     if _SCHEDULE not in found.pairs and "scheduler" in values:
-        found.tell(_SCHEDULE, values["scheduler"])
-    found.tell(_SCHEDULE, picture.levels)
+        found.report(_SCHEDULE, values["scheduler"])
+    found.report(_SCHEDULE, picture.levels)
     found.add_model(values.get("ckpt_name"))
     found.add_grammar(*picture.syntax)
     for name, text_weight, unet_weight in picture.loras:
         found.add_lora(name, text_weight, unet_weight)
     for name, text in picture.unmapped.items():
-        found.tell(name, text)
+        found.report(name, text)
     return found

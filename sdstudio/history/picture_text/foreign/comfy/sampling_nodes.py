@@ -1,8 +1,8 @@
 """How a sampler steps: nodes that choose the sampler, make its noise levels, its noise and its guidance.
 
-A node that makes noise levels is taken for one of ComfyUI's schedules where it makes the same levels as that, and told
-as what it is where it does not.
-Source: ComfyUI ``comfy_extras/nodes_custom_sampler.py``, ``nodes_align_your_steps.py``, ``nodes_gits.py``.
+A node that makes noise levels is taken for one of ComfyUI's schedules where it makes the same levels as that, and
+reported as what it is where it does not. Source: ComfyUI ``comfy_extras/nodes_custom_sampler.py``,
+``nodes_align_your_steps.py``, ``nodes_gits.py``.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class SamplingNodes:
             return {"sampler_name": name}
         if row is None:
             self._account.take(node)
-            return {"sampler_name": node.kind}  # a name that nobody knows, and that is therefore told
+            return {"sampler_name": node.kind}  # a name that nobody knows, and that is therefore reported
         return self._of_row(node, row)
 
     def _of_row(self, node: Node, row: SamplerNode) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class SamplingNodes:
             elif name == "solver_type" and value == "heun":
                 found["sampler_name"] += "_heun"
             else:
-                self._account.say(node.kind, f"{name} {str(value)[:80]}")
+                self._account.report(node.kind, f"{name} {str(value)[:80]}")
         if self._values.plain(node.inputs.get("noise_device"), "noise_device") == "gpu":
             found["sampler_name"] += "_gpu"  # as ComfyUI names these
         return found
@@ -151,8 +151,8 @@ class SamplingNodes:
                 self._account.take(node)
                 continue
             if node.kind in ("SplitSigmas", "SplitSigmasDenoise"):
-                self._account.say(node.kind, "the low part" if output == 1 else "the high part")
-            self._account.tell(node)
+                self._account.report(node.kind, "the low part" if output == 1 else "the high part")
+            self._account.report_node(node)
             if not self._graph.brings(node, SIGMAS):
                 found |= {"scheduler": node.kind}
                 if "steps" in node.inputs:
@@ -187,7 +187,7 @@ class SamplingNodes:
         if node.kind == "RandomNoise" or (name and not node.kind):
             self._account.take(node)
         else:
-            self._account.tell(node, (name,))
+            self._account.report_node(node, (name,))
         return {"seed": self._values.plain(node.inputs[name], name)} if name else {}
 
     def guider(self, value: object) -> dict[str, Any]:
@@ -203,7 +203,7 @@ class SamplingNodes:
         if node.kind == "CFGGuider":
             self._account.take(node)
         else:
-            self._account.tell(node, ("model",))
+            self._account.report_node(node, ("model",))
         found = {"cfg": inputs.get("cfg", inputs.get("cfg_conds")), "model": inputs.get("model")}
         found["positive"] = inputs.get("positive", inputs.get("cond1", inputs.get("conditioning")))
         found["negative"] = inputs.get("negative")

@@ -1,7 +1,7 @@
 """Nodes that make texts and numbers out of texts and numbers, one row each: what their first output is, or each.
 
 A row computes what the node does from its inputs' values; a node of which the picture does not hold what it made (a
-random line, a file, a language model) has no row, or one that says so, and is told.
+random line, a file, a language model) has no row, or one that marks it so, and is reported.
 Sources: ComfyUI ``comfy_extras/nodes_string.py``, ``nodes_primitive.py``, and each pack's nodes by the names of its
 classes: WAS Suite, Comfyroll, KJNodes, rgthree, Easy-Use, Impact Pack, pythongosssss, lora_tag_loader.
 """

@@ -28,7 +28,7 @@ _CHARACTERS_A_VISIT: Final = 200
 
 
 class Values:
-    """Reads inputs; a node on the way that is not known is told, and what it may have made is guessed."""
+    """Reads inputs; a node on the way that is not known is reported, and what it may have made is guessed."""
 
     def __init__(self, graph: Graph, account: Account) -> None:
         self._graph = graph
@@ -109,14 +109,14 @@ class Values:
             if made is None:
                 made = next((values[pipe] for pipe in PIPES if values.get(pipe) is not None), None)
         elif row is None:
-            self._account.tell(node)
+            self._account.report_node(node)
             made = _guessed_value(values, name) if name else _guessed_text(values, brought, output)
         else:
             made = row.read(values, output)
             if row.exact:
                 self._account.take(node)
             else:
-                self._account.tell(node)
+                self._account.report_node(node)
         if isinstance(made, str):
             made = made[:TEXT_MAXIMUM]
             self._graph.visit(len(made) // _CHARACTERS_A_VISIT)
@@ -128,7 +128,7 @@ def _guessed_text(values: dict[str, Any], brought: dict[str, Any], output: int) 
 
     Args:
         values: All its inputs.
-        brought: Those of them that other nodes made: texts under whatever name, when no name says that it is one. Of
+        brought: Those of them that other nodes made: texts under whatever name, when no name shows that it is one. Of
             two sides, all of that side.
         output: Which output they are for.
     """

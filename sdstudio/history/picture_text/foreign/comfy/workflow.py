@@ -205,7 +205,7 @@ def _through(level: _Level, node: Mapping[str, Any], output: int) -> _Place | No
 
 
 def _values(node: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Any]]:
-    """Yield the values of a node by name; by number where nothing tells their names."""
+    """Yield the values of a node by name; by number where their names are unknown."""
     values = node.get("widgets_values")
     if isinstance(values, Mapping):
         yield from ((str(name), value) for name, value in values.items() if not isinstance(value, list))
@@ -227,7 +227,7 @@ def _values(node: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Any]]:
 
 
 def _is_control(value: object) -> bool:
-    """Whether a value says what becomes of a seed, and is no value of the node."""
+    """Whether a value is what becomes of a seed, and is no value of the node."""
     return isinstance(value, str) and value in _CONTROL
 
 
