@@ -19,8 +19,8 @@ _ROUNDS: Final = 3
 def all_widgets_alive() -> Iterator[None]:
     """Hold off Python's search for garbage while Qt changes the style, palette or style sheet of the application.
 
-    Qt tells every widget of a list that it made before. A window that nobody holds any more, deleted by a search that
-    a widget's `changeEvent` happened to start, leaves freed memory in that list: a segmentation fault.
+    Qt sends events to every widget of a list that it made before. A window that nobody holds any more, deleted by a
+    search that a widget's `changeEvent` happened to start, leaves freed memory in that list: a segmentation fault.
     """
     was_on = gc.isenabled()
     gc.disable()

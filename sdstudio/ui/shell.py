@@ -1,4 +1,4 @@
-"""What every page may ask and know of the studio around it, and tell it; no page knows the window itself."""
+"""What every page may read of the studio around it, and ask of it; no page knows the window itself."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Shell(QObject):
     settings_changed = TypedSignal[Settings]()
     #: What the engine runs on has changed; carries the `EngineStatus`.
     status_changed = TypedSignal[EngineStatus]()
-    #: Something is to be said about the studio as a whole: text, tone, and buttons with what they do.
+    #: A message about the studio as a whole is to be shown: text, tone, and buttons with what they do.
     message_wanted = TypedSignal[str, Tone, Ways]()
     #: How far work beside the drawing is; "" when it has ended.
     side_work_changed = Signal(str)
@@ -155,7 +155,7 @@ class Shell(QObject):
 
     @property
     def status(self) -> EngineStatus | None:
-        """What the engine runs on, ``None`` until it has told."""
+        """What the engine runs on, ``None`` until it is known."""
         return self._status
 
     def take_status(self, status: EngineStatus) -> None:
@@ -164,7 +164,7 @@ class Shell(QObject):
         self.status_changed.emit(status)
 
     def take_settings(self, settings: Settings) -> None:
-        """Use changed settings and tell everyone."""
+        """Use changed settings, and emit them."""
         self._settings = settings
         self.settings_changed.emit(settings)
 

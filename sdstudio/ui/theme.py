@@ -288,7 +288,7 @@ def set_icon(target: QAbstractButton | QAction, name: str, color: str = "text", 
 
 
 def leading_icon(edit: QLineEdit, name: str) -> None:
-    """Put an icon before the words of a line edit that says what the edit is for."""
+    """Put an icon before the words of a line edit that shows what the edit is for."""
     set_icon(edit.addAction(icon(name, "muted"), QLineEdit.ActionPosition.LeadingPosition), name, "muted")
 
 
@@ -339,7 +339,7 @@ def _theme_of(app: QApplication) -> Theme | None:
 
 
 def _tokens_for(choice: ThemeChoice, scheme: Qt.ColorScheme) -> Tokens:
-    if choice == "system":  # a desktop that does not say gets the dark theme: pictures look best on it
+    if choice == "system":  # a desktop without such a setting gets the dark theme: pictures look best on it
         return LIGHT if scheme == Qt.ColorScheme.Light else DARK
     return THEMES[choice]
 

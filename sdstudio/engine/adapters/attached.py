@@ -58,7 +58,7 @@ class Attached:
             cancel: Set by anyone to stop.
 
         Returns:
-            Whether something, another VAE say, does not yet lie where the memory plan wants it.
+            Whether something, another VAE for example, does not yet lie where the memory plan wants it.
 
         Raises:
             InvalidRequest: Something was made for another family.

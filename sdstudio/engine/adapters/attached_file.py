@@ -1,4 +1,4 @@
-"""How a file that is attached to a model is known again, and what is said when it is made for another kind of model."""
+"""How a file that is attached to a model is known again, and the error when it is made for another kind of model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def wrong_family(
         what: "LoRA" or "Embedding".
         adapter: Which one.
         model: The model it was to be attached to.
-        theirs: A size of its layers, that tells its family where nothing else does; 0 when unknown.
+        theirs: A size of its layers, that shows its family where nothing else does; 0 when unknown.
         ours: What the model has in its place.
     """
     by_width = next((row for row in FAMILIES if theirs and row.text_width == theirs), None)
@@ -44,7 +44,7 @@ def wrong_family(
 
 
 def stamp_of(adapter: Adapter, what: str) -> Stamp:
-    """Return what tells whether a file is the one that was read before. Raises: ModelNotFound."""
+    """Return what shows whether a file is the one that was read before. Raises: ModelNotFound."""
     beside = config_path(adapter.path)
     try:
         stats = [path.stat() for path in (adapter.path, beside) if path is not None and path.exists()]

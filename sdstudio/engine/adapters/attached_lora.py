@@ -41,7 +41,7 @@ class _Lora:
     Attributes:
         terms: For each layer it changes: the layer, its network, and what is added.
         embeddings: Name -> vectors for each encoder, of those it brings along.
-        remarks: What of it is not drawn, a sentence each; a notice says so with every job that uses it.
+        remarks: What of it is not drawn, a sentence each; shown as a notice with every job that uses it.
     """
 
     terms: tuple[tuple[nn.Module, str, Term], ...]
@@ -161,7 +161,7 @@ class AttachedLoras:
     def _terms(
         self, model: ModelInfo, adapter: Adapter, file: LoraFile, layers: Layers, device: torch.device, as_first: bool
     ) -> tuple[list[tuple[nn.Module, str, Term]], list[str], list[str]]:
-        """Return what is added where, the names of layers that the model lacks, and of those that say nothing."""
+        """Return what is added where, the names of layers that the model lacks, and of those without a change."""
         terms: list[tuple[nn.Module, str, Term]] = []
         lost: list[str] = []
         odd: list[str] = []
@@ -189,14 +189,14 @@ class AttachedLoras:
 
 
 def _readings(adapter: Adapter) -> tuple[LoraFile, ...]:
-    """Return what a file says by the rules it is read by; behind 0.1's those of today, for what 0.1 refused."""
+    """Return what a file means by the rules it is read by; behind 0.1's those of today, for what 0.1 refused."""
     if adapter.as_first:
         return read_lora(adapter.path, as_first=True), read_lora(adapter.path)
     return (read_lora(adapter.path),)
 
 
 def _is_new(row: LoraLayer, layer: nn.Module) -> bool:
-    """Whether version 0.1 did not apply what a file says of a layer that it knew."""
+    """Whether version 0.1 did not apply what a file holds for a layer that it knew."""
     return row.name == "out_0" or (isinstance(layer, NORMS) and not {"w_norm", "b_norm"} <= row.parts.keys())
 
 

@@ -46,18 +46,18 @@ class Misfit(Exception):
 
 
 def needs_weights(layer: LoraLayer) -> bool:
-    """Whether what a file says of a layer can only be computed with the layer's own weights."""
+    """Whether what a file holds for a layer can only be computed with the layer's own weights."""
     return bool(_NEED_WEIGHT & layer.parts.keys())
 
 
 def term(layer: nn.Module, name: str, parts: Parts, scale: LayerScale) -> Term | None:
-    """Return what a file adds to a layer, in the layer's number format; ``None`` when it says nothing about it.
+    """Return what a file adds to a layer, in the layer's number format; ``None`` when it holds nothing for it.
 
     Args:
         layer: Linear, convolution or norm.
         name: Of the layer, for `Misfit`.
         parts: The file's tensors for it, on the layer's device.
-        scale: Its alpha and rank where no tensor says them.
+        scale: Its alpha and rank where no tensor holds them.
 
     Raises:
         Misfit: The shapes are another model's.
@@ -285,5 +285,5 @@ def _rescaled(layer: nn.Module, name: str, factors: torch.Tensor, on_input: bool
 def _rescaled_by_peft(layer: nn.Module, name: str, factors: torch.Tensor) -> Term | None:
     """PEFT multiplies by the factors themselves; (1, in) are the inputs', (out, 1) the whole output's."""
     if isinstance(layer, nn.Conv2d):
-        return None  # its shape does not tell which of both they are
+        return None  # its shape does not show which of both they are
     return _rescaled(layer, name, factors.float() - 1, factors.shape[0] == 1, with_bias=True)

@@ -13,7 +13,7 @@ Parts = Mapping[str, torch.Tensor]
 
 
 def scaled(parts: Parts, scale: LayerScale, rank: int) -> float:
-    """Return what a change of this rank is multiplied by: alpha / rank, 1 where nothing says alpha.
+    """Return what a change of this rank is multiplied by: alpha / rank, 1 where alpha is not given.
 
     A ``scale`` in the file goes before both (A1111), a ``scalar`` multiplies (LyCORIS' ``use_scalar``).
     """
@@ -50,7 +50,7 @@ def dense_change(parts: Parts, scale: LayerScale, weight: torch.Tensor) -> torch
 
 
 def _kron_scale(parts: Parts, scale: LayerScale, rank: int) -> float:
-    """Whole factors of LyCORIS have no rank and are not scaled; PEFT scales them by what its configuration says."""
+    """Whole factors of LyCORIS have no rank and are not scaled; PEFT scales them by its configuration."""
     if rank:
         return scaled(parts, scale, rank)
     if scale.alpha is not None and scale.rank is not None and "alpha" not in parts:

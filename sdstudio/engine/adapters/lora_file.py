@@ -26,13 +26,13 @@ _FETCH_AGAIN: Final = "Get the file again from where it came from."
 
 @dataclass(frozen=True, slots=True)
 class LoraLayer:
-    """What a file says of one layer.
+    """What a file holds for one layer.
 
     Attributes:
         network: "unet", "text_encoder" or "text_encoder_2".
         name: The layer's flat name.
         parts: Part -> tensor, as the file has it.
-        scale: What its configuration says of alpha and rank.
+        scale: Alpha and rank of its configuration.
     """
 
     network: str

@@ -44,7 +44,7 @@ def load_vae(adapter: Adapter, own: Any, cancel: threading.Event) -> Any:
 
     Args:
         adapter: Which.
-        own: The model's: a file says neither its shapes nor its scale.
+        own: The model's: a file records neither its shapes nor its scale.
         cancel: Set by anyone to stop.
 
     Raises:

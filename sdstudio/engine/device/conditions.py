@@ -10,7 +10,7 @@ from sdstudio.engine.device.devices import Device
 
 
 def conditions(network: Any, device: Device, scaled: bool = False) -> dict[str, Any]:
-    """Return what a recipe says of them; pixels may shift with each.
+    """Return what a recipe records of them; pixels may shift with each.
 
     Args:
         network: What was called at every step.

@@ -1,6 +1,6 @@
 """How to stop foreign Python code (a model being read) in the middle, without ever hitting what comes after it.
 
-A profile function looks at the wish before every call that the work makes in its thread, and raises there.
+A profile function looks at the request to stop before every call that the work makes in its thread, and raises there.
 ``PyThreadState_SetAsyncExc`` from a watcher thread was tried and dropped: a thread that the work has just started
 (transformers loads with a pool) bears its parent's id for a moment, took the exception in its place and never came up,
 and the load hung for good.

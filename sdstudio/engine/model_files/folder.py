@@ -1,7 +1,7 @@
 """What a diffusers folder must hold, by its ``model_index.json``, checked to the byte before anything is loaded.
 
-diffusers itself says "Unable to load weights" for a truncated file, loads a model without a tokenizer (and fails at the
-first prompt), and ignores that an index names quite another pipeline; here each of these is one exact line.
+diffusers itself raises "Unable to load weights" for a truncated file, loads a model without a tokenizer (and fails at
+the first prompt), and ignores that an index names quite another pipeline; here each of these is one exact line.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class FileParts:
     Attributes:
         configs: The shipped folder of its configurations, ``None`` when it carries its own.
         embedded: What it carries.
-        prediction: What it says that its UNet predicts, "" when it does not say.
+        prediction: What it records that its UNet predicts, "" for nothing.
         zero_snr: It was trained to zero signal at the end.
         pickled: It is a ``.ckpt``.
         scaled: Weights of it are fp8 that is multiplied by scales.
@@ -111,7 +111,7 @@ class ModelFiles:
 def stamp_of(folder: Path) -> int:
     """Return a number that changes when a file of the model does. Raises: OSError."""
     if folder.is_file():
-        files = [folder, folder.with_suffix(".yaml")]  # A1111's, which may say what the model predicts
+        files = [folder, folder.with_suffix(".yaml")]  # A1111's, which may record what the model predicts
     else:
         files = [folder / INDEX_FILE, *sorted(folder.glob("*/*"))]
     stats = [file.stat() for file in files if file.is_file()]
@@ -127,7 +127,7 @@ def check_files(folder: Path, without: tuple[str, ...] = ()) -> ModelFiles:
 
     Raises:
         ModelNotFound: There is no such folder, or it is no model.
-        ModelDamaged: A file is missing, truncated or not what its name says.
+        ModelDamaged: A file is missing, truncated or something else than its name shows.
         ModelUnsupported: The index names code from outside diffusers and transformers.
     """
     if not folder.is_dir():

@@ -23,7 +23,7 @@ from sdstudio.engine.weight_files.weights import DTYPES, Weights, as_bytes, cast
 from sdstudio.engine.weight_files.weights import whole as whole_tensor
 
 LETTERS: Final = ("A", "B", "C")
-# What stays true of the result of what A's header says.
+# What of A's header stays true of the result.
 KEPT_NOTES: Final = ("format", "modelspec.architecture", "modelspec.prediction_type", "modelspec.resolution", PARTS_KEY)
 LATENT_CHANNELS: Final = 4
 """Of a text-to-image model's first convolution, and the first of one that takes more.
@@ -201,7 +201,7 @@ def _numbers(order: MergeOrder, values: Sequence[torch.Tensor], name: str) -> to
 
 
 def _differences(headers: Sequence[Header]) -> list[str]:
-    """Say what is in one input only; without it nobody would know that a part of a merge is no merge."""
+    """Return notes on what is in one input only; else nobody would know that a part of a merge is no merge."""
     notes = []
     first = headers[0].tensors
     for letter, header in zip(LETTERS[1:], headers[1:], strict=False):
@@ -219,7 +219,7 @@ def _differences(headers: Sequence[Header]) -> list[str]:
 
 
 def _recipe(order: MergeOrder, headers: Sequence[Header]) -> dict[str, str]:
-    """Return the notes that say how the file was made, under the names that A1111 reads and shows."""
+    """Return the notes that record how the file was made, under the names that A1111 reads and shows."""
     hashes = [given.sha256 for given in order.inputs]
     names = ("primary_model_hash", "secondary_model_hash", "tertiary_model_hash")
     recipe: dict[str, Any] = {

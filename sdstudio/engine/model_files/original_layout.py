@@ -124,7 +124,7 @@ def original_openclip_text(shapes: Shapes, prefix: str) -> Iterator[Original]:
 
 
 def original_text(part: str, shapes: Shapes, config: Mapping[str, Any], is_xl: bool) -> Iterator[Original]:
-    """Yield the tensors of a text encoder by the place it has in its pipeline; OpenCLIP's is told by its activation."""
+    """Yield the tensors of a text encoder by the place it has in its pipeline; OpenCLIP's by its activation."""
     if config.get("hidden_act") == "quick_gelu":
         return original_openai_text(shapes, OPENAI_PREFIX[f"{part}_xl" if is_xl else part])
     return original_openclip_text(shapes, OPENCLIP_PREFIX[part])

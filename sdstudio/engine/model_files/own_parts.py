@@ -27,7 +27,7 @@ _TEXT_FACTS: Final = (
     "hidden_act", "hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers", "layer_norm_eps",
     "max_position_embeddings", "vocab_size",
 )  # fmt: skip
-# What says how a network was made or is best used, and does not change what it computes.
+# Entries on how a network was made or is best used, and does not change what it computes.
 _NO_FACTS: Final = frozenset({"sample_size", "dropout"})
 
 
@@ -54,7 +54,7 @@ def own_parts(files: ModelFiles) -> dict[str, str]:
 
 
 def _reads(key: str, files: ModelFiles, configs: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether a shipped row says the same as a folder."""
+    """Whether a shipped row is the same as a folder."""
     shipped = resources() / "configs" / key
     for part in files.components:
         theirs = _json(shipped / part.name / _config_file(part).name)

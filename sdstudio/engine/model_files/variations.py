@@ -27,7 +27,7 @@ Changes = Mapping[str, Mapping[str, Any]]
 """Part -> entries of its configuration."""
 
 SIGMA_MIN: Final = 0.002
-"""Of EDM models, where a file does not say (Karras et al. 2022, table 1; ComfyUI's too)."""
+"""Of EDM models, where a file does not record it (Karras et al. 2022, table 1; ComfyUI's too)."""
 PLAYGROUND_SIGMA_MAX: Final = 80.0
 PLAYGROUND_DEVIATION: Final = 0.5
 CHANNELS: Final = 4

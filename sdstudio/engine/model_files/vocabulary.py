@@ -11,11 +11,11 @@ MARKS: Final = ("bos_token", "eos_token", "pad_token")
 LENGTH_MINIMUM: Final = 3
 """Marks for beginning and end, and a token between them."""
 UNTOLD: Final = 10**9
-"""From here on a length says that there is no limit: transformers' ``VERY_LARGE_INTEGER`` is int(1e30)."""
+"""From here on a length means that there is no limit: transformers' ``VERY_LARGE_INTEGER`` is int(1e30)."""
 
 
 def check_vocabulary(of: str, tokenizer: Any, encoder: Any, is_clip: bool) -> None:
-    """Check a tokenizer against its encoder; one that does not say its length has the encoder's from here on.
+    """Check a tokenizer against its encoder; one that does not record its length has the encoder's from here on.
 
     Args:
         of: Model and tokenizer, for messages.

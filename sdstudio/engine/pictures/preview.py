@@ -69,12 +69,12 @@ class Previewer:
 
 
 def predicted_clean(scheduler: Any, result: Any, model_output: Any, timestep: Any, sample: Any) -> torch.Tensor | None:
-    """Return the clean latents that a scheduler foresaw in the step it has just done, ``None`` when it cannot be told.
+    """Return the clean latents that a scheduler predicted in the step it has just done, ``None`` when unknown.
 
     Args:
         scheduler: After its step.
         result: What the step returned.
-        model_output: What the model said, (B, C, h, w).
+        model_output: What the model predicted, (B, C, h, w).
         timestep: At which noise level.
         sample: The noisy latents that went in.
     """

@@ -1,6 +1,6 @@
 """Who keeps a picture from being shown, and what is shown instead: the model's own checker, and filters from outside.
 
-A blocked picture is a plain one that says so in words. (The stock pipeline paints it black: users "wasted four hours
+A blocked picture is a plain one with words. (The stock pipeline paints it black: users "wasted four hours
 rendering black boxes", CompVis/stable-diffusion 331.)
 """
 
@@ -79,7 +79,7 @@ def is_explicit(loaded: LoadedModel, picture: Image.Image, device: Device) -> bo
 
 
 def blocked_picture(size: tuple[int, int], reason: str) -> Image.Image:
-    """Return a plain picture that says that and, where there is room, why a picture was blocked."""
+    """Return a plain picture with the words that a picture was blocked and, where there is room, why."""
     picture = Image.new("RGB", size, GROUND)
     draw = ImageDraw.Draw(picture)
     width, height = size

@@ -1,7 +1,7 @@
 """The networks of upscaler files: RRDBNet of ESRGAN and Real-ESRGAN, and Real-ESRGAN's compact one.
 
 Written from the papers (ESRGAN, arXiv 1809.00219, figures 3 and 4; Real-ESRGAN, arXiv 2107.10833, figure 4) and the
-shapes of the files; `core.models.upscaler_files` says which weight goes where. Pixels are float (B, 3, H, W), 0..1,
+shapes of the files; `core.models.upscaler_files` maps which weight goes where. Pixels are float (B, 3, H, W), 0..1,
 in and out.
 """
 
@@ -51,7 +51,7 @@ class _Residual(nn.ModuleList):
 
 
 class ResidualNetwork(nn.Module):
-    """RRDBNet: residual blocks at the input's size, then doubled as often as its layout says."""
+    """RRDBNet: residual blocks at the input's size, then doubled as often as its layout asks."""
 
     def __init__(self, layout: UpscalerLayout) -> None:
         super().__init__()

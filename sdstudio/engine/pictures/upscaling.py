@@ -1,7 +1,7 @@
 """How a picture is enlarged by the network of an upscaler file: tile by tile, so that memory does not grow with it.
 
 A tile is computed with a margin on every side that is thrown away. Where the margin is as wide as the network's reach
-the result is that of the whole picture to the last digit; `OVERLAP` says how near it is where it is not.
+the result is that of the whole picture to the last digit; see `OVERLAP` for how near it is where it is not.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _TILE_MINIMUM: Final = 16
 _TILE_MAXIMUM: Final = 512
 
 TilesDone = Callable[[int, int, float], None]
-"""Told before the first tile and after every one: how many are done, how many there are in all, seconds for one."""
+"""Called before the first tile and after every one: how many are done, how many there are in all, seconds for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ class Upscaler:
 
 
 class _Clock:
-    """Counts tiles, and says how long one takes."""
+    """Counts tiles, and measures how long one takes."""
 
     def __init__(self, total: int, on_progress: TilesDone) -> None:
         self._total = total

@@ -47,7 +47,7 @@ def negative_clip_skip(request: GenerationRequest, family: ModelFamily) -> int |
 
 
 def clip_skip_facts(request: GenerationRequest, family: ModelFamily) -> dict[str, str]:
-    """Return what a recipe says of a skipped layer: whether the negative prompt's is skipped too."""
+    """Return what a recipe records of a skipped layer: whether the negative prompt's is skipped too."""
     if positive_clip_skip(request, family) is None or request.guidance_scale <= 1:
         return {}
     skipped = negative_clip_skip(request, family) is not None
@@ -55,7 +55,7 @@ def clip_skip_facts(request: GenerationRequest, family: ModelFamily) -> dict[str
 
 
 def left_out(request: GenerationRequest, embeddings: Collection[str] = ()) -> Notice | None:
-    """Tell what of the prompts is not drawn with, ``None`` when all is.
+    """Return a notice of what of the prompts is not drawn with, ``None`` when all is.
 
     Of extra networks only LoRA are, and only from the prompt, as in A1111; the others are cut from the text all the
     same. Of compel, what changes words under way is not; and what InvokeAI writes for an embedding is text where there
@@ -105,7 +105,7 @@ def check_clip_skip(clip_skip: int, encoders: list[Any]) -> None:
 
 
 def too_long(tokenizer: Any, text: str, title: str) -> Notice | None:
-    """Tell which part of a prompt the model does not read, ``None`` when it reads all.
+    """Return a notice of which part of a prompt the model does not read, ``None`` when it reads all.
 
     Args:
         tokenizer: A CLIP tokenizer; two of its ``model_max_length`` tokens mark start and end.

@@ -1,6 +1,6 @@
 """A request's prompts as arguments of a pipeline, from the first step to the last.
 
-A prompt that is plain, short and says the same at every step is left to the stock pipeline, which reads it the same.
+A prompt that is plain, short and the same at every step is left to the stock pipeline, which reads it the same.
 Otherwise the pipeline gets vectors; and where one set of vectors for all steps is not enough (prompt editing, AND,
 guidance that begins late, ends early or is rescaled), a `StepGuidance` gives the UNet the right ones at each step.
 """
@@ -96,9 +96,9 @@ class Conditioning:
 
     @property
     def _differs(self) -> bool:
-        """Whether the stock pipelines would read something else, skip other layers, or tell zeros where this does not.
+        """Whether this differs from the stock pipeline in text, skipped layers or zeros, so that hooks are needed.
 
-        They leave the layers of the negative prompt unskipped, and tell zeros for it alone, when it is empty.
+        They leave the layers of the negative prompt unskipped, and pass zeros for it alone, when it is empty.
         """
         has_own_zeros = self._has_own_zeros and "" in self._texts
         return self._is_cut or has_own_zeros or (self._asks_negative and self._skips[1] is not None)

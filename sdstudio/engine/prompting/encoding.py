@@ -46,7 +46,7 @@ class PromptEncoder:
 
     Args:
         pipe: A pipeline of a family that the studio knows.
-        family: Which family; it says how a skipped layer is meant.
+        family: Which family; it decides how a skipped layer is meant.
         dialect: How the prompts are written.
         keep_mean: Scale weighed vectors back to the mean they had (A1111's "Original" emphasis, not its "No norm").
         embeddings: What the prompts may name besides words.
@@ -69,7 +69,7 @@ class PromptEncoder:
         return all(len(token_ids(reader.tokenizer, text)) <= reader.length for reader in self._readers)
 
     def chunk_count(self, texts: Sequence[str]) -> int:
-        """Return how many chunks prompts take that are told together.
+        """Return how many chunks prompts take that are encoded together.
 
         Where the shorter is filled up with empty chunks, that is as many as the longer has. Where it is not, both are
         repeated to a common multiple: a vector that is there as often as every other counts no more than once, so
@@ -171,7 +171,7 @@ class _Reader:
         encoder: A CLIP text model, with or without projection.
         tokenizer: Its own tokenizer.
         device: Where its inputs go.
-        final_norm: Whether its last layer norm is applied to what it says, also after a skipped layer.
+        final_norm: Whether its last layer norm is applied to its output, also after a skipped layer.
         embeddings: What it may read besides words; the tokenizer knows them.
     """
 

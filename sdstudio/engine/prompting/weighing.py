@@ -1,7 +1,7 @@
 """What weights do to a text encoder's vectors: A1111's, ComfyUI's and compel's published formulas, in float64.
 
 All work on one text, (1, L, W) with L = 77 for each of its chunks; the vectors of tokens that weigh 1 stay bit for bit
-what the encoder said.
+the encoder's output.
 """
 
 from __future__ import annotations

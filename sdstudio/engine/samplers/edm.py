@@ -1,6 +1,6 @@
 """Models that were trained at continuous noise levels (EDM, Karras et al. 2022), drawn with every sampler of the table.
 
-CosXL and Playground 2.5 are such. Their network is told 0.25 ln(sigma), and what it says, F, makes of noisy latents x
+CosXL and Playground 2.5 are such. Their network is given 0.25 ln(sigma), and its output, F, makes of noisy latents x
 the clean ones by (diffusers' ``EDMEulerScheduler``)
 
     D = s^2 / (sigma^2 + s^2) x + c F,   c = -sigma s / sqrt(sigma^2 + s^2) for v-prediction, + for "epsilon",
@@ -11,7 +11,7 @@ with s the deviation of the data. In units of s, x' = x / s and sigma' = sigma /
 
 what every sampler computes for v = +-F at the noise level sigma'. So the samplers get a table of noise levels from
 sigma_min / s to sigma_max / s, evenly apart in ln(sigma), and v-prediction; the network gets its own measure of time,
-and what it says is turned where it has the other sign. ComfyUI lays out the same table for schedules that need one.
+and its output is turned where it has the other sign. ComfyUI lays out the same table for schedules that need one.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Edm:
 
     @contextlib.contextmanager
     def before(self, network: Any) -> Iterator[None]:
-        """Within the block a UNet takes timesteps of the table, and says v."""
+        """Within the block a UNet takes timesteps of the table, and returns v."""
 
         def ask(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
             if len(args) > 1:

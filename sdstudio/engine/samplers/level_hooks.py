@@ -46,8 +46,8 @@ def hand_levels(scheduler: Any, table: NoiseTable, levels: Levels, end: float) -
 def set_from_first(self: Any, num_inference_steps: int, device: Any = None) -> None:
     """Begin at the first level whatever its timestep: of two that are rounded to the same, diffusers takes the second.
 
-    Every step would then be one level too far, and the last one have none left. A picture to begin from tells the place
-    itself, afterwards. A schedule may have more levels or fewer than the pipeline was asked for.
+    Every step would then be one level too far, and the last one have none left. A picture to begin from passes the
+    place itself, afterwards. A schedule may have more levels or fewer than the pipeline was asked for.
     """
     type(self).set_timesteps(self, self.level_count, device)
     _end_as_told(self)

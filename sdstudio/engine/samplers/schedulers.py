@@ -35,7 +35,8 @@ TRAINED: Final = frozenset(
     {"num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "prediction_type",
      "rescale_betas_zero_snr", "original_inference_steps"}
 )  # fmt: skip
-# Latents are not bounded to -1..1; DDIM, DDPM and Heun clip unless told otherwise, when a model's config does not say.
+# Latents are not bounded to -1..1; DDIM, DDPM and Heun clip unless set otherwise, when a model's config does not set
+# it.
 LATENT: Final[Mapping[str, Any]] = {"clip_sample": False, "thresholding": False}
 FULL_START: Final[Mapping[str, Any]] = {"timestep_spacing": "linspace", "steps_offset": 0}
 """Makes the starting noise as strong as the first level is."""
@@ -57,7 +58,7 @@ SAMPLING_FIELDS: Final = (
 
 
 def build_scheduler(request: GenerationRequest, trained: Mapping[str, Any], family: ModelFamily) -> Any:
-    """Return a fresh scheduler that samples as the request says; its ``set_timesteps`` takes the request's steps.
+    """Return a fresh scheduler that samples as the request asks; its ``set_timesteps`` takes the request's steps.
 
     Args:
         request: Sampler, schedule, steps and what else acts on the sampler.
@@ -102,7 +103,7 @@ def row_of(request: GenerationRequest) -> SchedulerSpec:
 
 
 def leaves_out_last(spec: SchedulerSpec, request: GenerationRequest) -> bool:
-    """Whether the last level before zero is left out: as the sampler does, or as the request says."""
+    """Whether the last level before zero is left out: as the sampler does, or as the request asks."""
     return spec.leaves_out_last if request.last_level == AUTOMATIC else request.last_level == LEFT_OUT
 
 

@@ -50,8 +50,8 @@ def _softened_step(
 def churn(scheduler: Any, amount: float, table: NoiseTable) -> None:
     """Make Euler lift each noise level before it steps down from it (k-diffusion's ``s_churn``).
 
-    Diffusers' own ``s_churn`` adds the noise after the model has looked, and steps with what it said about the sample
-    without it. Here the noise comes at the end of the step before, and the model is asked at the lifted level.
+    Diffusers' own ``s_churn`` adds the noise after the model has looked, and steps with what it predicted for the
+    sample without it. Here the noise comes at the end of the step before, and the model is asked at the lifted level.
 
     Args:
         scheduler: A fresh ``EulerDiscreteScheduler``.

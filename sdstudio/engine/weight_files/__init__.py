@@ -1,1 +1,1 @@
-"""Files of weights: read piece by piece, out of pickles, and what a part's configuration may say."""
+"""Files of weights: read piece by piece, out of pickles, and what a part's configuration may hold."""

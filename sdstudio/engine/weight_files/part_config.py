@@ -1,4 +1,4 @@
-"""What the configuration of a model's part may say: each value is of a kind that the part's class declares.
+"""What the configuration of a model's part may hold: each value is of a kind that the part's class declares.
 
 diffusers takes whatever stands there and fails at it later, some of it in the middle of a picture; transformers checks
 its own.
@@ -28,7 +28,7 @@ LAYER_COUNTS: Final = frozenset({
     "num_hidden_layers", "layers_per_block", "num_layers", "num_single_layers", "transformer_layers_per_block",
     "reverse_transformer_layers_per_block",
 })  # fmt: skip
-"""Entries that say how many layers are built, one by one, before any weight is read."""
+"""Entries that set how many layers are built, one by one, before any weight is read."""
 LAYERS_MAXIMUM: Final = 500
 """Most layers of one kind; the largest text encoders have some 60."""
 _DEPTH_MAXIMUM: Final = 4

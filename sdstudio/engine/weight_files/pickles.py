@@ -109,7 +109,7 @@ def _tensors(content: dict[Any, Any]) -> dict[str, torch.Tensor]:
 
 
 def _globals_of(path: Path) -> set[str]:
-    """Return the names that a file asks the unpickler for; none where it is not whole, which loading it tells."""
+    """Return the names that a file asks the unpickler for; none where it is not whole, which loading it reports."""
     names: set[str] = set()
     try:
         if zipfile.is_zipfile(path):

@@ -166,7 +166,7 @@ def descaled(
     """Return tensors with the scales of those multiplied in whose names begin with one of ``prefixes``.
 
     Args:
-        tensors: By name; `scales_of` says which are scales. They are not returned.
+        tensors: By name; `scales_of` returns which are scales. They are not returned.
         prefixes: Of the names that are wanted; all others stay as they are.
         dtype: Number format of the products, `DESCALED` when ``None``.
     """

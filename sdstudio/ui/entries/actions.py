@@ -164,7 +164,7 @@ Handler = Callable[[Sequence[Entry]], object]
 
 
 class EntryActions(QObject):
-    """Turns rows into buttons and menus, tells what was asked for, and lets whoever handles it do it."""
+    """Turns rows into buttons and menus, emits what was asked for, and calls what handles it."""
 
     keys: Final = tuple(ENTRY_ACTION_BY_KEY)
 
@@ -178,7 +178,7 @@ class EntryActions(QObject):
         self._handlers: dict[str, Handler] = {}
 
     def handle(self, key: str, handler: Handler) -> None:
-        """Let this do what a row of `ENTRY_ACTIONS` says.
+        """Have this called for a row of `ENTRY_ACTIONS`.
 
         Raises:
             ValueError: No row has this key, or it is handled already.

@@ -1,4 +1,4 @@
-"""Copies of pictures that tell nothing of how they were made, for who drags or copies them out of the studio."""
+"""Copies of pictures that record nothing of how they were made, for dragging or copying out of the studio."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BareCopies:
         def write() -> list[Path]:
             try:
                 return self.written(entries)
-            except SaveFailed as error:  # who asked gets nothing: there is no one here to tell
+            except SaveFailed as error:  # the caller gets nothing: there is no place here to show it
                 log.warning("%s", error)
                 return []
 

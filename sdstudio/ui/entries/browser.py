@@ -30,7 +30,7 @@ class HistoryBrowser(QWidget):
 
     Args:
         model: Shared by all browsers, query included.
-        actions: Where wishes go.
+        actions: Does what is chosen.
         view_name: objectName of the view.
         search_name: objectName of the search field.
         least_side_px: Smallest side of a thumbnail's cell.

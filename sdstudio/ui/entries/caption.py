@@ -45,7 +45,7 @@ class PictureCaption(QFrame):
     """Facts of the shown picture, and its marks.
 
     Args:
-        actions: Where wishes go.
+        actions: Does what is chosen.
         parent: As Qt has it.
     """
 
@@ -97,7 +97,7 @@ class PictureCaption(QFrame):
         mark(self.facts, "role", "caption" if is_narrow else "muted")
 
     def show_entry(self, entry: Entry | None) -> None:
-        """Tell of this picture; ``None`` leaves the line empty."""
+        """Show the facts of this picture; ``None`` leaves the line empty."""
         self._entry = entry
         for part in (self.facts, self.stars, self.heart, self.trash, self.more):
             part.setVisible(entry is not None)

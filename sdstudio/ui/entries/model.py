@@ -2,7 +2,7 @@
 
 The rows are ids, eight bytes each, so that the scroll bar is true and a jump to any place costs nothing. A view that
 paints asks `HistoryModel.entry_at`, which never waits: it returns ``None`` for a row that is not read yet, has its
-window read in the background, and tells by ``dataChanged``. Whoever needs an entry now (a click, a menu) asks `entry`.
+window read in the background, and emits ``dataChanged``. Code that needs an entry now (a click, a menu) asks `entry`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KEPT: Final = 2000
 """Entries kept in memory, some 8 kB each."""
 _WINDOWS_WAITING: Final = 4
 _ONE_BY_ONE: Final = 100
-"""Changes of more rows than this are told as a new beginning."""
+"""Changes of more rows than this are emitted as a reset."""
 DRAGGED_MAXIMUM: Final = 1000
 
 ENTRY_ROLE: Final = Qt.ItemDataRole.UserRole + 1
@@ -260,7 +260,7 @@ class HistoryModel(QAbstractListModel):
             return None
 
     def _replace(self, ids: array[int], anew: bool) -> None:
-        """Show other rows, telling only what differs, so that selection and place outlive a new picture."""
+        """Show other rows, emitting only what differs, so that selection and place outlive a new picture."""
         self._rows.clear()
         self._wanted_windows.clear()
         old = self._ids

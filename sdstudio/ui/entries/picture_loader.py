@@ -105,7 +105,7 @@ class PictureLoader(QObject):
 
 
 def read_picture_file(path: Path, most_px: int = 0) -> LoadedPicture | None:
-    """Read a picture and its smaller copies, or say in words why that cannot be. On any thread.
+    """Read a picture and its smaller copies, or return in words why that cannot be. On any thread.
 
     Args:
         path: Its file.

@@ -1,4 +1,4 @@
-"""A recipe in words: which of its facts a reader is told, under which names, the most asked first."""
+"""A recipe in words: which of its facts are shown, under which names, the most asked first."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def every_fact(recipe: Recipe) -> list[tuple[str, str]]:
         ("Took", f"{recipe.duration_s:.1f} s" if recipe.duration_s else ""),
     ]
     for name, value in recipe.made_with.items():
-        if name == IMPORTED:  # `recipe_rows` says it
+        if name == IMPORTED:  # `recipe_rows` has it
             continue
         facts = value.items() if isinstance(value, dict) else (("", value),)
         rows += [(f"{_words(name)} {_words(key).lower()}".strip(), shown_value(fact)) for key, fact in facts]

@@ -1,7 +1,7 @@
 """Thumbnails in memory, as square and as large as they are drawn: read, cut and scaled in the background.
 
-A cell that is painted asks for its picture and is told when it is there. What was asked for last is read first, and
-what scrolled away meanwhile is not read at all, so that the reader keeps up with any scroll bar.
+A cell that is painted asks for its picture and is painted again when it is there. What was asked for last is read
+first, and what scrolled away meanwhile is not read at all, so that the reader keeps up with any scroll bar.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Thumbnails(QObject):
         self._in_flight: set[Key] = set()
 
     def square(self, entry: Entry, side_px: int, ratio: float = 1.0) -> QPixmap:
-        """Return an entry's square, null when it is not there yet or cannot be; `made` tells when it is.
+        """Return an entry's square, null when it is not there yet or cannot be; `made` is emitted when it is.
 
         While it is read, one of another size is handed out if there is one: a window that is resized does not flicker.
 

@@ -152,7 +152,7 @@ class HistoryView(QAbstractItemView):
         return False
 
     def updateGeometries(self) -> None:  # noqa: N802
-        """Share the width among the columns and tell the scroll bar how many lines there are."""
+        """Share the width among the columns and set the scroll bar to the number of lines."""
         # The scroll bar's room is kept free, or its coming and going would change the columns and so itself.
         width = self.width() - self.verticalScrollBar().sizeHint().width() - 2
         top = self.verticalOffset() // self.side_px * self.columns
@@ -309,7 +309,7 @@ class HistoryView(QAbstractItemView):
             super().wheelEvent(event)
 
     def _tell_below(self, at: QPoint) -> None:
-        """Show what the tooltip says below the picture: on it stand prompt and seed."""
+        """Show the tooltip below the picture: prompt and seed stand on it."""
         index = self.indexAt(at)
         cell = self.visualRect(index)
         text = str(index.data(Qt.ItemDataRole.ToolTipRole) or "") if index.isValid() else ""

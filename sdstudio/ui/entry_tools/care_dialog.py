@@ -82,7 +82,7 @@ class CareDialog(QDialog):
 
     @property
     def message(self) -> str:
-        """What it says came of it."""
+        """The message about the result."""
         return self._message.text()
 
     def _lay_out(self) -> None:

@@ -94,7 +94,7 @@ class CompareView(QWidget):
     # painting
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Draw the pictures as the mode says."""
+        """Draw the pictures as the mode asks."""
         if self._left.isNull() or self._right.isNull():
             return
         painter = QPainter(self)

@@ -41,9 +41,9 @@ class Exchange(QObject):
 
     Args:
         services: The library for the models that pictures name, the history, and where the work is done.
-        shell: What is around it; says what went wrong.
-        message: Says what else can be done with a picture that tells nothing.
-        status: Says what was done.
+        shell: What is around it; shows what went wrong.
+        message: Shows what else can be done with a picture that records nothing.
+        status: Shows what was done.
         actions: Those that copy, save and export are done here.
     """
 
@@ -84,7 +84,7 @@ class Exchange(QObject):
 
     @property
     def _copies_tell(self) -> bool:
-        """Whether copies tell how they were made."""
+        """Whether copies record how they were made."""
         return self._shell.settings.copies_tell
 
     # coming in
@@ -98,14 +98,14 @@ class Exchange(QObject):
         return files_of(mime)
 
     def take(self, paths: Sequence[Path]) -> None:
-        """Take what was dropped: one picture is shown with all it tells, more are imported."""
+        """Take what was dropped: one picture is shown with all it records, more are imported."""
         if len(paths) == 1 and not paths[0].is_dir():
             self.show_picture(paths[0])
         elif paths:
             self.import_paths(paths)
 
     def show_picture(self, path: Path) -> None:
-        """Read one picture, and show what it tells."""
+        """Read one picture, and show what it records."""
 
         def work(_task: object) -> tuple[Reading | None, Image.Image]:
             from sdstudio.history.picture_text.foreign.reading import examine_picture  # noqa: PLC0415 (brings in all readers)
@@ -150,12 +150,12 @@ class Exchange(QObject):
         self._say_here(str(error))
 
     def _say_here(self, said: str, ways: Sequence[MessageAction] = ()) -> None:
-        """Say what concerns the page on which a picture was dropped; see `take_back`."""
+        """Show what concerns the page on which a picture was dropped; see `take_back`."""
         self._message.say(said, "warning", ways)
         self._said_here = self._message.message
 
     def take_back(self) -> None:
-        """Take back what was said of a dropped picture: another page is opened."""
+        """Hide the message about a dropped picture: another page is opened."""
         if self._said_here and self._message.message == self._said_here:
             self._message.dismiss()
         self._said_here = ""
@@ -192,11 +192,11 @@ class Exchange(QObject):
         bring_forward(self._export)
 
     def mime_of(self, entries: Sequence[Entry]) -> QMimeData:
-        """Return pictures of the history as what is dragged: as they are, or bare where copies are to tell nothing."""
+        """Return pictures of the history to drag out: as they are, or bare where copies are to record nothing."""
         return mime_of(entries) if self._copies_tell else self._bare.mime_of(entries)
 
     def copy(self, entry: Entry) -> None:
-        """Put a picture on the clipboard, bare where copies are to tell nothing.
+        """Put a picture on the clipboard, bare where copies are to record nothing.
 
         Raises:
             SaveFailed: The file is gone.
@@ -227,7 +227,7 @@ class Exchange(QObject):
         dialog.open()
 
     def save_copy(self, entry: Entry, target: Path) -> None:
-        """Save a copy in the format that its name says, with what it was made with where copies tell it."""
+        """Save a copy in the format of its ending, with what it was made with where copies record it."""
         from sdstudio.history.exchange.export import ExportOptions, save_as  # noqa: PLC0415 (as above)
         from sdstudio.history.formats import FORMAT_BY_SUFFIX  # noqa: PLC0415 (as above)
 

@@ -1,4 +1,4 @@
-"""The window that exports: as files, a zip or contact sheets, in which format, and how much each picture tells."""
+"""The window that exports: as files, a zip or contact sheets, in which format, and how much each picture records."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class ExportDialog(QDialog):
 
     @property
     def message(self) -> str:
-        """What it says came of the export."""
+        """The message about the result."""
         return self._message.text()
 
     def offer(self, entries: Sequence[Entry], tells_all: bool = True) -> None:

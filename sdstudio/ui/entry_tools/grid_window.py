@@ -190,7 +190,7 @@ class GridWindow(QDialog):
         self._message.setText(text)
         mark(self._message, "role", role)
 
-    # wishes
+    # what the user asks for
 
     def _on_clicked(self, row: int, column: int) -> None:
         cell = self.grid.cells[row][column] if self.grid else None

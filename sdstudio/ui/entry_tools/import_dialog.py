@@ -98,7 +98,7 @@ class ImportDialog(QDialog):
 
     @property
     def message(self) -> str:
-        """What it says came of the import."""
+        """The message about the result."""
         return self._title.text()
 
     def take(self, paths: Sequence[Path]) -> None:

@@ -1,4 +1,4 @@
-"""What a picture from elsewhere tells: its parameters, which model that is, and what cannot be taken over."""
+"""What a picture from elsewhere records: its parameters, which model that is, and what cannot be taken over."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PictureDialog(QDialog):
 
     Args:
         path: The picture.
-        reading: What it tells.
+        reading: What it records.
         small: A copy of thumbnail size.
         model: The model of the library it means, ``None`` when there is none.
         parent: As Qt has it.
@@ -156,7 +156,7 @@ class PictureDialog(QDialog):
 
 
 def told_rows(reading: Reading, model: ModelInfo | None) -> list[tuple[str, str]]:
-    """Return what a picture tells, as (title, value): the model first, then what differs from the default."""
+    """Return what a picture records, as (title, value): the model first, then what differs from the default."""
     recipe = reading.recipe
     name = recipe.model_name or recipe.request.model or "(not told)"
     found = "not in the library: the chosen model stays" if model is None else f"found as {model.name}"

@@ -27,7 +27,7 @@ _TITLES: Final = ("File", "What")
 
 @dataclass(frozen=True, slots=True)
 class ResultKind:
-    """One kind of line: what its button says ("failed"), and its icon with the field of `Tokens` for its colour."""
+    """One kind of line: the title of its button ("failed"), and its icon with the field of `Tokens` for its colour."""
 
     key: str
     title: str
@@ -37,7 +37,7 @@ class ResultKind:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One line: the key of its kind, the file's name, what is to be said, and more for the tooltip."""
+    """One line: the key of its kind, the file's name, the text, and more for the tooltip."""
 
     kind: str
     name: str

@@ -60,7 +60,7 @@ class UpscaleDialog(QDialog):
         parent: As Qt has it.
     """
 
-    #: Requests are to be submitted: an `Orders`; `show_submitted` says how that went.
+    #: Requests are to be submitted: an `Orders`; `show_submitted` shows how that went.
     ordered = TypedSignal[Orders]()
 
     def __init__(self, pictures: InputPictures, tasks: TaskRunner, parent: QWidget | None = None) -> None:
@@ -122,7 +122,7 @@ class UpscaleDialog(QDialog):
 
     @property
     def message(self) -> str:
-        """What came of the last order, "" when nothing is to be said."""
+        """What came of the last order, "" when there is no message."""
         return self._message.text()
 
     def start(self) -> None:

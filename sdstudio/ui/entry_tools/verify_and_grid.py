@@ -37,9 +37,9 @@ class VerifyAndGrid(QObject):
     entry_wanted = TypedSignal[Entry]()
     #: How far verifying is: a `Progress`, for the status line.
     progressed = TypedSignal[Progress]()
-    #: What the window's title should say of it; "" when it ended.
+    #: What the window's title should show of it; "" when it ended.
     title_changed = Signal(str)
-    #: Verifying ended; what the status line says then.
+    #: Verifying ended; the text of the status line.
     rested = Signal(str)
 
     def __init__(self, services: Services, shell: Shell, actions: EntryActions) -> None:
@@ -53,7 +53,7 @@ class VerifyAndGrid(QObject):
         actions.handle("grid", self.lay_out)
 
     def verify(self, entries: Sequence[Entry]) -> VerifyWindow:
-        """Make pictures again and tell whether they are the same."""
+        """Make pictures again and show whether they are the same."""
         if self._verify is None:
             from sdstudio.background.verifying import Verifier  # noqa: PLC0415 (not needed to show the window)
             from sdstudio.ui.entry_tools.verify_window import VerifyWindow  # noqa: PLC0415 (as above)

@@ -98,7 +98,7 @@ class VerifyWindow(QDialog):
         self._show_chosen()
 
     def verify(self, entries: Sequence[Entry]) -> None:
-        """Verify more pictures; those told before stay in the list."""
+        """Verify more pictures; those verified before stay in the list."""
         if not self._verifier.waiting:
             self._asked = 0
         new = [entry for entry in entries if self._state_of(entry.id) not in ("waiting", "running")]
@@ -117,7 +117,7 @@ class VerifyWindow(QDialog):
 
     @property
     def summary(self) -> str:
-        """How many are identical, "" while none is told."""
+        """How many are identical, "" while none is verified."""
         outcomes = [verified.verdict.outcome if verified.verdict else None for verified in self._verified.values()]
         return f"{outcomes.count(Outcome.IDENTICAL)} of {len(outcomes)} identical" if outcomes else ""
 
@@ -179,7 +179,7 @@ class VerifyWindow(QDialog):
         self._bar.setVisible(bool(left))
         self.cancel_button.setVisible(bool(left))
         self._bar.setValue(round(STEPS * (done + fraction) / max(1, self._asked)))
-        place = f"{done + 1} of {self._asked}" if self._asked > 1 else ""  # of one, its state says all
+        place = f"{done + 1} of {self._asked}" if self._asked > 1 else ""  # of one, its state is enough
         doing = " · ".join(part for part in (place, text) if part)
         self._doing.setText(doing if left else self.summary)
 

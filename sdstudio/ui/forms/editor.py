@@ -38,7 +38,7 @@ class Editor(QWidget):
         guard_wheel(field)
 
     def value(self) -> Any:
-        """Return what the field says, allowed or not."""
+        """Return the value of the field, allowed or not."""
         raise NotImplementedError
 
     def set_value(self, value: Any) -> None:

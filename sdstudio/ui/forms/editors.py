@@ -150,7 +150,7 @@ class SeedEditor(Editor):
 
 
 class SeedValidator(QValidator):
-    """Digits, or nothing. A seed that is too large can be typed and is told at the check."""
+    """Digits, or nothing. A seed that is too large can be typed and is reported at the check."""
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Judge what stands in the field."""

@@ -36,7 +36,7 @@ from sdstudio.ui.widgets.window_words import in_window
 
 MARK_PX: Final = 16
 _TITLED: Final = frozenset({FieldKind.TOGGLE, FieldKind.PICTURE, FieldKind.OPTIONAL})
-"""Kinds whose editors say themselves what they are: a box bears its title, a place for a picture its invitation."""
+"""Kinds whose editors show themselves what they are: a box bears its title, a place for a picture its invitation."""
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -135,7 +135,7 @@ class Field(QWidget):
         self._error: tuple[str, str] | None = None
 
     def value(self) -> Any:
-        """Return what the editor says, allowed or not."""
+        """Return the value of the editor, allowed or not."""
         return self.editor.value()
 
     def set_value(self, value: Any) -> None:
@@ -286,7 +286,7 @@ class Field(QWidget):
 
 
 class ResetMark(QAbstractButton):
-    """A dot that says "changed from the default" and takes the change back when clicked. Its place stays reserved."""
+    """A dot that means "changed from the default" and takes the change back when clicked. Its place stays reserved."""
 
     def __init__(self, row: Parameter) -> None:
         super().__init__()

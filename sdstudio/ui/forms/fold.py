@@ -1,4 +1,4 @@
-"""A group of fields under its name. A folded one still says how many of them differ from their defaults."""
+"""A group of fields under its name. A folded one still shows how many of them differ from their defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The box that names the model: it hands the opening of its list to whoever offers a better one than a plain menu."""
+"""The box that names the model: another list than its plain menu can be set to open."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Numbers: a spin box that takes whatever is typed, with a slider where the declaration asks for one.
 
-Nothing typed is corrected: a number out of bounds stays as it is until it is checked and told. Arrows, wheel and slider
-keep to the bounds and to the grid of multiples.
+Nothing typed is corrected: a number out of bounds stays as it is until it is checked and reported. Arrows, wheel and
+slider keep to the bounds and to the grid of multiples.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sdstudio.core.params import FieldKind, Parameter
 from sdstudio.ui.forms.editor import Editor, camel, guard_wheel, in_a_row, tooltip
 
 TYPED_LIMIT: Final = 99_999_999
-"""Largest number a spin box takes by typing; what is allowed is checked and told, not cut off while typing."""
+"""Largest number a spin box takes by typing; what is allowed is checked and reported, not cut off while typing."""
 NUMBER_WIDTH: Final = 88
 NUMBER_MIN_WIDTH: Final = 64
 

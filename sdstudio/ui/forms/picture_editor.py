@@ -1,7 +1,7 @@
 """The picture that a request begins from: dropped, pasted or chosen; seen small, with its name and its size.
 
-The editor holds the picture's id and knows neither files nor threads: it tells what was offered to it and which id it
-would like to show, and is told what came of it (``input_controller`` answers).
+The editor holds the picture's id and knows neither files nor threads: it emits what was offered to it and which id it
+would like to show, and shows what came of it (``input_controller`` answers).
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class PictureEditor(Editor):
         mime = QApplication.clipboard().mimeData()
         self.offered.emit((offer_of(mime) if mime is not None else None) or Offer())
 
-    # what it is told
+    # what others have it show
 
     def show_busy(self, busy: bool) -> None:
         """Show that an offered picture is being taken in, or no longer."""

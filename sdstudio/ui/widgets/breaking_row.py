@@ -1,4 +1,4 @@
-"""Two groups of fields in one row, or one below the other where a row has no room for what they say."""
+"""Two groups of fields in one row, or one below the other where a row has no room for their texts."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class CardList(QListWidget):
         return item
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
-        """A card says more, or its words have only now got their font: it needs another height."""
+        """A card has more text, or its words have only now got their font: it needs another height."""
         if event.type() == QEvent.Type.LayoutRequest:
             self._soon.start()
         return super().eventFilter(watched, event)

@@ -43,7 +43,7 @@ class ChoiceBox(QComboBox):
         super().showPopup()
 
     def event(self, event: QEvent) -> bool:
-        """Tell a name that is cut whole, before what the field is for."""
+        """Show a name that is cut whole, before what the field is for."""
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self.shown_text != self._text:
             QToolTip.showText(event.globalPos(), f"<p>{html.escape(self._text)}</p>{self.toolTip()}", self)
             return True

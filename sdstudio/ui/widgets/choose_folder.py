@@ -22,7 +22,7 @@ def choose_folder(
         parent: Behind the dialog.
         title: Of the dialog.
         then: What to do with the folder.
-        within: Where to begin; the user's own folder where it is not told or not there.
+        within: Where to begin; the user's own folder where it is not given or not there.
         declined: What to do when none is chosen.
     """
     begin = within if within is not None and within.is_dir() else Path.home()

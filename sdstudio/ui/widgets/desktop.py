@@ -41,7 +41,7 @@ def move_to_trash(path: Path) -> Path | None:
     """Move a file to the system's trash.
 
     Returns:
-        Where it lies there, ``None`` when the system does not say.
+        Where it lies there, ``None`` when the system does not return it.
 
     Raises:
         OSError: The system has no trash for this file or refused.

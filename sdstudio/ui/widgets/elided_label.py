@@ -10,7 +10,7 @@ from sdstudio.ui.widgets.tooltips import wrapped
 
 
 class ElidedLabel(QLabel):
-    """A label whose ``text()`` stays whole; its tooltip tells all of it, or what `say` was told, only where it must."""
+    """A label whose ``text()`` stays whole; its tooltip shows all of it, or what `say` was given, where needed."""
 
     def __init__(self, parent: QWidget | None = None, mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
         super().__init__(parent)
@@ -20,7 +20,7 @@ class ElidedLabel(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def say(self, text: str, more: str = "") -> None:
-        """Show a line; ``more`` is a tooltip that says more than the line."""
+        """Show a line; ``more`` is a tooltip with more than the line."""
         self._more = more
         self.setText(text)
         self.setAccessibleName(text)

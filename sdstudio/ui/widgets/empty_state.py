@@ -53,7 +53,7 @@ class EmptyState(QWidget):
         self._on_theme_changed()
 
     def say(self, heading: str, text: str) -> None:
-        """Change what it says."""
+        """Change its text."""
         self._heading.setText(heading)
         self._text.setText(text)
         self._fit()

@@ -121,7 +121,7 @@ class LiesOver(QObject):
 def _ground_of(anchor: QWidget) -> QWidget:
     step = anchor
     while (above := step.parentWidget()) is not None and not step.isWindow():
-        if isinstance(above, QStackedWidget):  # over another page it would tell of what is not seen there
+        if isinstance(above, QStackedWidget):  # over another page it would be about what is not seen there
             return step
         area = above.parentWidget()
         if isinstance(area, QScrollArea) and area.widget() is step:

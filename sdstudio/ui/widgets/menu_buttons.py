@@ -1,7 +1,7 @@
 """A button whose menu was used goes dark again.
 
-Qt tells a button that the pointer has left only when the pointer moves over the button's window; while a menu is open
-it moves over the menu, so that a button whose menu was used with the mouse stayed lit until it was passed again.
+A button gets the event that the pointer has left only when the pointer moves over the button's window; while a menu is
+open it moves over the menu, so that a button whose menu was used with the mouse stayed lit until it was passed again.
 """
 
 from __future__ import annotations

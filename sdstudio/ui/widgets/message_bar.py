@@ -1,4 +1,4 @@
-"""A line that says what happened where it happened, with what can be done about it; never a dialog."""
+"""A line that shows what happened where it happened, with what can be done about it; never a dialog."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _WORDS_LEAST_PX: Final = 240
 
 
 class MessageBar(QFrame):
-    """Hidden until there is something to say; one message at a time, the newest.
+    """Hidden until there is a message; one message at a time, the newest.
 
     Args:
         name: objectName.
         parent: As Qt has it.
     """
 
-    #: It says nothing more; carries what it said.
+    #: The message is gone; carries its text.
     dismissed = Signal(str)
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -84,12 +84,12 @@ class MessageBar(QFrame):
 
     @property
     def message(self) -> str:
-        """What it says, "" when it is hidden."""
+        """The text of the message, "" when it is hidden."""
         return "" if self.isHidden() else self._text.text()
 
     @property
     def tone(self) -> Tone:
-        """How what it says is meant."""
+        """The tone of the message."""
         return self._tone
 
     def say(

@@ -1,6 +1,6 @@
 """What is dragged and copied: pictures as files, those of the history with their numbers; which can be begun from.
 
-Where copies are to tell nothing of how they were made, others are handed bare copies, written when they ask for them;
+Where copies are to record nothing of how they were made, others are handed bare copies, written when they ask for them;
 the studio's own windows still get the pictures themselves.
 """
 

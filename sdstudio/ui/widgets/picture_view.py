@@ -316,7 +316,7 @@ class PictureView(QWidget):
     # the hand
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
-        """Draw the ring that says where the keys go."""
+        """Draw the ring that shows the focus."""
         super().focusInEvent(event)
         self.update()
 
@@ -360,7 +360,7 @@ class PictureView(QWidget):
         self.unsetCursor()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        """Tell of it."""
+        """Emit it."""
         self.double_clicked.emit(event.position())
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
@@ -368,7 +368,7 @@ class PictureView(QWidget):
         self.menu_requested.emit(event.globalPos())
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Tell the new scale of a fitted picture."""
+        """Emit the new scale of a fitted picture."""
         super().resizeEvent(event)
         if not self._place.isEmpty():
             self.zoom_changed.emit(self.zoom)

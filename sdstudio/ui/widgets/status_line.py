@@ -47,7 +47,7 @@ class StatusLine(QFrame):
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """The text that is shown."""
         return self._text.text()
 
     def show_progress(self, progress: Progress) -> None:
@@ -73,7 +73,7 @@ class StatusLine(QFrame):
         self._cancel_button.setEnabled(False)
 
     def rest(self, text: str) -> None:
-        """Nothing is being done; say what was, or that all is ready."""
+        """Nothing is being done; show what was, or that all is ready."""
         self._stopping = False
         self.bar.setValue(0)
         self._text.setText(text)

@@ -1,7 +1,7 @@
 """Errors in the words of the window: what the command line calls a command or a flag is a page, a menu or a field here.
 
-Errors are raised below both, in the command line's words. Whatever shows one in the window says it through `in_window`;
-a test reads every message of the sources and finds those that have no row here.
+Errors are raised below both, in the command line's words. Whatever shows one in the window passes it through
+`in_window`; a test reads every message of the sources and finds those that have no row here.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ ROWS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"See the catalogue with `sdstudio models catalogue`\.", "See them under Download models… in the File menu."),
     )
 )
-"""What the command line says, and what the window says instead."""
+"""Words of the command line, and those of the window instead."""
 
 
 def in_window(text: str) -> str:
-    """Return a message as the window says it."""
+    """Return a message in the words of the window."""
     if "sdstudio " not in text and "--" not in text:
         return text
     for pattern, words in ROWS:

@@ -1,4 +1,4 @@
-"""A line in a dialog that says how far long work is, how much time is left, and stops it."""
+"""A line in a dialog that shows how far long work is, how much time is left, and stops it."""
 
 from __future__ import annotations
 

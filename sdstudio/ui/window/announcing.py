@@ -1,4 +1,4 @@
-"""How a desktop is told that work has ended, or how far it is: a sound, a notification, progress in the taskbar.
+"""How a desktop is notified that work has ended, or how far it is: a sound, a notification, progress in the taskbar.
 
 Each tries what the desktop may have, one after the other, and does nothing where there is none of it. Qt's own sounds
 are in the part of PySide that is not installed (its multimedia brings 200 MB), so a sound is played by the program that
@@ -59,7 +59,7 @@ class Desktop(QObject):
     def show_progress(self, fraction: float | None) -> None:
         """Show in the taskbar how far the work is, 0 to 1; ``None`` for no work.
 
-        KDE, Unity, dash to dock and others listen to this signal; elsewhere nobody does, and the title tells it.
+        KDE, Unity, dash to dock and others listen to this signal; elsewhere nobody does, and the title shows it.
         """
         if not sys.platform.startswith("linux"):
             return

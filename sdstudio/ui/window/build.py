@@ -55,10 +55,10 @@ def build_window(window: MainWindow, services: Services, settings: Settings) -> 
         settings: As they were loaded.
 
     Returns:
-        What the pages share, for whoever else has something to say in the window.
+        What the pages share, for others that show messages in the window.
 
     Raises:
-        ValueError: Nobody does what an action on pictures or a command says.
+        ValueError: An action on pictures or a command is handled by nobody.
     """
     shell, specs = Shell(window, settings), page_rows.PAGES
     parts = _build_parts(window, services, shell, specs)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sdstudio.ui.window.parts import Parts
 
 SESSION_ENDS_S: Final = 60.0
-"""For so long after the desktop said that the session ends, closing asks nothing; then the end was called off."""
+"""For so long after the desktop announced the session's end, closing asks nothing; later, the end was called off."""
 
 _PROMPT_LENGTH: Final = 40
 
@@ -74,7 +74,7 @@ class Closing(QObject):
         self._background.stop_wanted.connect(self._leave)
         app = QGuiApplication.instance()
         assert isinstance(app, QGuiApplication)
-        # Answered before the session goes on ending, so in the moment it is told.
+        # Answered before the session goes on ending, so while the signal is being delivered.
         app.commitDataRequest.connect(self._on_session_ends, Qt.ConnectionType.DirectConnection)
         window.installEventFilter(self)
 
@@ -200,7 +200,7 @@ class Closing(QObject):
 
 
 def _save_styles(styles: StyleDialog, dialog: ClosingDialog) -> None:
-    """Save what was changed in a dialog; where it cannot be, that dialog says why and is brought forward."""
+    """Save what was changed in a dialog; where it cannot be, that dialog shows why and is brought forward."""
     styles.save()
     if styles.isVisible():
         dialog.reject()

@@ -132,7 +132,7 @@ class CommandPalette(QDialog):
     def _run(self, item: QListWidgetItem | None) -> None:
         row = item.data(Qt.ItemDataRole.UserRole) if item is not None else None
         if not isinstance(row, MenuRow) or not row.action.isEnabled():
-            return  # the row says why
+            return  # the row shows why
         self.close()
         self.ran.emit(row.key)
         QTimer.singleShot(0, row.action, row.action.trigger)  # when the focus is back where it was

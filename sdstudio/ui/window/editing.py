@@ -167,7 +167,7 @@ class Editing(QObject):
     # what it can do
 
     def refresh(self, *_: object) -> None:
-        """Enable what can be done now, and say what Undo takes back."""
+        """Enable what can be done now, and show what Undo takes back."""
         text, widget = self._text(), self.target
         change = self._undos.last if self._change_is_newer() else None
         selects = text.hasSelectedText() if isinstance(text, QLineEdit) else _selects(text)

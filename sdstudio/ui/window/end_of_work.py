@@ -1,4 +1,4 @@
-"""When the desktop hears of work: how far it is all the time, its end as the settings say, and only who looks away."""
+"""When the desktop is notified: of progress all the time, of the end as the settings ask, for users who look away."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class TellsDesktop(Protocol):
 
 
 class EndOfWork(QObject):
-    """Tells of the end of each press of Generate, or of the last one, by a sound and a notification.
+    """Announces the end of each press of Generate, or of the last one, by a sound and a notification.
 
     What the user cancelled is announced by neither.
 
     Args:
-        controller: Tells what becomes of the jobs.
+        controller: Emits what becomes of the jobs.
         settings: Returns those that hold now.
         is_looked_at: Whether a window of the studio is the active one: no notification is needed then.
         desktop: Shows notifications and progress.
@@ -76,7 +76,7 @@ class EndOfWork(QObject):
         self._made += 1
 
     def tell_now(self) -> None:
-        """Tell of an end that has not been told yet: the program ends."""
+        """Announce an end that has not been announced yet: the program ends."""
         if self._soon.isActive():
             self._soon.stop()
             self._on_settled()

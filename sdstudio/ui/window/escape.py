@@ -1,6 +1,6 @@
 """What Esc does where the focus is, one step a press: it closes, clears or deselects before it cancels a job.
 
-A job is cancelled only from the canvas and the prompts: whoever is anywhere else means something there.
+A job is cancelled only from the canvas and the prompts: anywhere else Esc acts on what is there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sdstudio.ui.window.parts import Parts
 
 Step = Callable[["Parts", QWidget], bool]
-"""Does one thing where a widget has the focus, and says whether there was anything to do."""
+"""Does one thing where a widget has the focus, and returns whether there was anything to do."""
 
 
 def escape(window: QWidget, parts: Parts) -> None:

@@ -1,6 +1,6 @@
 """Keys that no menu prints, one row each: in the prompt, on the canvas, in the grid of the history, when comparing.
 
-The list of shortcuts is built from these tables and from `MENUS`. Whoever gives a place a key of its own adds its row
+The list of shortcuts is built from these tables and from `MENUS`. A place with a key of its own adds its row
 to the table of that place, or a table to `KEY_TABLES`.
 """
 
@@ -21,7 +21,7 @@ class KeyRow:
 
     Attributes:
         keys: Each as Qt's portable text: "Ctrl+Up", "Space".
-        title: What they do, as a menu would say it.
+        title: What they do, as in a menu.
     """
 
     keys: tuple[str, ...]

@@ -39,8 +39,8 @@ class LoupeController(QObject):
 
     Args:
         shown: What shows pictures.
-        actions: Where wishes go.
-        marking: Tells in the loupe what was done to pictures.
+        actions: Does what is chosen.
+        marking: Shows in the loupe what was done to pictures.
         history: Where marks are read.
         tasks: Where pictures are read.
     """
@@ -148,7 +148,7 @@ class LoupeController(QObject):
         try:
             self._loupe.walk.show_marks_of(self._history.listing.entries([entry.id]))
         except HistoryError:
-            return  # the next look at it tells more than a star could
+            return  # the next look at it shows more than a star could
 
     def _on_interval_changed(self, seconds: int) -> None:
         self._interval_s = seconds

@@ -146,7 +146,7 @@ class MainWindow(QMainWindow):
             self._place_cursor()
 
     def event(self, event: QEvent) -> bool:
-        """Tell when the window has been drawn for the first time: a show event comes before that."""
+        """Emit when the window has been drawn for the first time: a show event comes before that."""
         done = super().event(event)
         if event.type() == QEvent.Type.Paint and not self._was_shown:
             self._was_shown = True

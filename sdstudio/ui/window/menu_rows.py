@@ -45,7 +45,7 @@ class MenuRow:
 
     @property
     def text(self) -> str:
-        """What else it is known by: its name in the tables, and what its row tells of it."""
+        """What else it is found by: its name in the tables, and the text of its row."""
         key = self.action.objectName().removeprefix("action_").removeprefix("entry_")
         row = ENTRY_ACTION_BY_KEY.get(key)
         return f"{key.replace('_', ' ')} {row.about if row is not None else ''}"

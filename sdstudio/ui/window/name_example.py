@@ -36,7 +36,7 @@ class NameExample(ElidedLabel):
         pattern = self._pattern.value()
         try:
             check_pattern(pattern)
-        except InvalidRequest:  # half of it is typed, or its field says what is wrong
+        except InvalidRequest:  # half of it is typed, or its field shows what is wrong
             self.say("")
             return
         self.say(f"Example: {example_name(pattern)}{FORMAT_BY_KEY[self._format.value()].suffix}")

@@ -1,4 +1,4 @@
-"""Says that pictures do not go where the settings say, once for each reason: at the start, a change or a picture."""
+"""Shows that pictures do not go to the folder of the settings, once for each reason: at the start or later."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sdstudio.ui.widgets.message_bar import MessageBar
 
 
 class OutputNotice(QObject):
-    """Tells it in a message, with the way to the setting.
+    """Shows it in a message, with the way to the setting.
 
     Args:
         history: Where pictures go.
         worker: Saves them.
         message: Where it is shown.
-        shell: Tells when the settings change.
+        shell: Emits when the settings change.
         open_settings: Opens them at the group of files.
     """
 
@@ -37,7 +37,7 @@ class OutputNotice(QObject):
         QTimer.singleShot(0, self, self.look)
 
     def look(self) -> None:
-        """Show what is wrong, unless it was said."""
+        """Show what is wrong, unless it was shown."""
         problem = None if self._history.read_only else self._history.placing.problem
         meanwhile = "Pictures are kept in the data folder meanwhile."
         text = "" if problem is None else f"{problem.message} {meanwhile} {problem.hint}"

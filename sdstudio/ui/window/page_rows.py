@@ -1,4 +1,4 @@
-"""Which pages there are, one row each: what its button says, and what builds it when it is first opened."""
+"""Which pages there are, one row each: the title of its button, and what builds it when it is first opened."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PageSpec:
 
     Attributes:
         key: Its stable name.
-        title: What its button says.
+        title: On its button.
         icon: Name of its icon.
         about: Tooltip.
         build: Builds it of what the window has.

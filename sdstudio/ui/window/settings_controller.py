@@ -1,4 +1,4 @@
-"""The settings' window, built when it is first wished for, and told of settings that are changed elsewhere."""
+"""The settings' window, built when it is first opened, and updated when settings are changed elsewhere."""
 
 from __future__ import annotations
 

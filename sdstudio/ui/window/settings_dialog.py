@@ -111,10 +111,10 @@ class SettingsDialog(QDialog):
             for name, field in self._fields.items():
                 if values[name] != getattr(self._settings, name):  # what was good once may be so no more: a folder
                     check_bounds(field.row, values[name])
-        except InvalidRequest:  # its field says so
+        except InvalidRequest:  # its field shows it
             return
         settings = Settings(**values)
-        if settings != self._settings:  # a line of text also says that it is done when nothing was typed
+        if settings != self._settings:  # a line of text also emits that it is done when nothing was typed
             self._before_reset = None
             self._take(settings)
 

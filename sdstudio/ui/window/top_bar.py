@@ -17,7 +17,7 @@ _DEVICE_PX: Final = 200  # so that the picker stays where it is when the text ch
 
 
 class Tab(Protocol):
-    """What is said of a page on its button."""
+    """The tooltip of a page's button."""
 
     @property
     def key(self) -> str:

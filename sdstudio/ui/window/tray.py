@@ -1,4 +1,4 @@
-"""The studio without its window: the work goes on, an icon in the tray tells of it, and the end of it is noticed."""
+"""The studio without its window: the work goes on, an icon in the tray shows it, and the end of it is noticed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Background(QObject):
 
     #: Everything is done.
     over = Signal()
-    #: Whatever is left is to be stopped: the user said so in the tray.
+    #: Whatever is left is to be stopped: the user chose that in the tray.
     stop_wanted = Signal()
 
     def __init__(self, window: QWidget, works: Callable[[], Sequence[str]], parent: QObject) -> None:

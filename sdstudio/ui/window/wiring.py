@@ -1,4 +1,4 @@
-"""What the parts of the window tell one another: model, parameters, pages, and what was read of the disk."""
+"""What the parts of the window pass to one another: model, parameters, pages, and what was read of the disk."""
 
 from __future__ import annotations
 

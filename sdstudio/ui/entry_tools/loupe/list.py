@@ -1,6 +1,6 @@
 """Which pictures follow one another in the loupe: those of a history's list, be it long, or of another.
 
-A list tells of itself by ids and places. The loupe holds the id it shows, so that a picture that comes in front moves
+A list is known by ids and places. The loupe holds the id it shows, so that a picture that comes in front moves
 nothing; where that id has left the list, what stands in its place is next.
 """
 

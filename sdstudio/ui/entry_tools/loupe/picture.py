@@ -22,7 +22,7 @@ class LoupePicture(QObject):
     """Shows pictures in a `PictureView`.
 
     Args:
-        actions: Where wishes of the context menu go.
+        actions: Does what is chosen in the context menu.
         tasks: Where pictures are read.
         parent: Where the view lies.
     """

@@ -31,7 +31,7 @@ from sdstudio.ui.widgets.message_bar import MessageBar
 _BARS_SHOWN_MS: Final = 2500
 _MESSAGE_PX: Final = 520
 _SHOWN_S: Final = 8.0
-"""It lies over the picture; Ctrl+Z takes back what it said for as long as one likes."""
+"""It lies over the picture; Ctrl+Z takes back what it offered, also later."""
 _POPUPS: Final[dict[str, MarkKind]] = {"entry_tag": "tag", "entry_collect": "collection"}
 
 
@@ -39,7 +39,7 @@ class Loupe(QWidget):
     """Shows one picture of a list.
 
     Args:
-        actions: Where wishes go.
+        actions: Does what is chosen.
         tasks: Where pictures are read.
         home: The widget it lies over.
     """

@@ -98,7 +98,7 @@ class LoupeWalk(QObject):
         try:
             return [self.pictures.entry(row) for row in rows]
         except StudioError:
-            return []  # said when it is their turn
+            return []  # shown when it is their turn
 
     def others(self) -> list[tuple[str, Entry | None]]:
         """Return the pictures to compare this one with, each with what it is called."""
@@ -117,7 +117,7 @@ class LoupeWalk(QObject):
     def forget(self, ids: frozenset[int]) -> None:
         """Pictures went to the trash."""
         self._gone |= ids
-        QTimer.singleShot(0, self, self._on_changed)  # the list may not have been told yet
+        QTimer.singleShot(0, self, self._on_changed)  # the list may not have been updated yet
 
     def take_back(self, ids: frozenset[int]) -> None:
         """Pictures came back from the trash, or were made."""

@@ -1,7 +1,7 @@
 """One act on the Create page: whatever it changes of prompts, styles, parameters and folds is taken back by one undo.
 
 What was changed by hand after an act is not lost when the act is taken back: it can be done again as it then stood, and
-that is said.
+a message shows that.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Acts(QObject):
         panel: The parameters.
         editor: The prompts.
         undos: Where what takes an act back is kept.
-        message: Says what was done, and offers to take it back.
+        message: Shows what was done, and offers to take it back.
         parent: As Qt has it.
     """
 
@@ -80,7 +80,7 @@ class Acts(QObject):
         return self.keep_since(text, before)
 
     def keep(self, change: Change, text: str, more: Sequence[MessageAction] = ()) -> None:
-        """Keep what takes a change back that was made elsewhere, and say what was done."""
+        """Keep what takes a change back that was made elsewhere, and show what was done."""
         self._undos.push(change)
         self.tell(change, text, "info", more)
 

@@ -28,7 +28,7 @@ LINE_PX: Final = 20
 LEAST_WORDS_PX: Final = 48
 """Where fewer of its words fit, a hint is its button alone."""
 _LOOKED_AT: Final = ("model", "guidance_scale", "steps", "scheduler", INIT.field)
-"""A picture's looks speak of these; once one of them is another, the picture says nothing about the next."""
+"""A picture's looks speak of these; once one of them is another, the picture does not show what the next will be."""
 
 
 class AdviceNote(QWidget):
@@ -42,7 +42,7 @@ class AdviceNote(QWidget):
 
     #: The change is wanted; with the `Advice`.
     taken = TypedSignal[Advice]()
-    #: It is not to be said again; with the `Advice`.
+    #: It is not to be shown again; with the `Advice`.
     dismissed = TypedSignal[Advice]()
 
     def __init__(self, field: str) -> None:
@@ -107,7 +107,7 @@ class AdviceNote(QWidget):
 
 
 class Adviser(QObject):
-    """Looks at panel, prompts and the newest picture, and says what is likely to help.
+    """Looks at panel, prompts and the newest picture, and shows what is likely to help.
 
     Args:
         panel: The parameters.

@@ -61,7 +61,7 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
         services: What it works with.
         shell: What is around it.
         actions: Where what is wanted of pictures goes.
-        message: Says what concerns the window as a whole.
+        message: Shows what concerns the window as a whole.
     """
     widgets = _build_widgets(services, shell, actions, message)
     panel_head = PanelHead(widgets.panel)

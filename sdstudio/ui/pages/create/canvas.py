@@ -218,7 +218,7 @@ class Canvas(QWidget):
         self._place_overlays()
 
     def show_at_start(self, entry: Entry, picture: LoadedPicture) -> bool:
-        """Show the picture the user saw last, unless there is something to see already; say whether it is shown."""
+        """Show the picture the user saw last, unless there is something to see already; return whether it is shown."""
         if self._job is not None or self._stack.currentWidget() is not self.empty:
             return False
         self._show(entry, picture)
@@ -358,7 +358,7 @@ class Canvas(QWidget):
     # the hand
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """The keys that the menu prints do what they say, wherever in the canvas the focus is."""
+        """The keys that the menu shows work wherever in the canvas the focus is."""
         key = pressed_key(event)
         if self._entry is None or not key or not self._actions.press(key, [self._entry]):
             super().keyPressEvent(event)

@@ -1,4 +1,4 @@
-"""What happens when: wishes of the widgets go from here to the controller, facts from the worker to the widgets."""
+"""Turns the widgets' requests into jobs, and the worker's signals into what the widgets show."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PAUSED: Final = "The queue is paused, and the job waits in it."
 class GenerationController(QObject):
     """Connects the widgets of the Create page, the queue and the history."""
 
-    #: The window's title should say this; "" when nothing is being done.
+    #: The window's title should show this; "" when nothing is being done.
     title_changed = Signal(str)
     #: What is written was put into the queue; carries the first Job of it.
     generated = TypedSignal[Job]()
@@ -96,10 +96,10 @@ class GenerationController(QObject):
             "clear_queue": widgets.queue.clear,
         }
 
-    # wishes
+    # what the user asks for
 
     def generate(self, follow: bool = True) -> Job | None:
-        """Make what the panel and the prompts say; return its first job, ``None`` when it was refused.
+        """Draw what the panel and the prompts ask for; return its first job, ``None`` when it was refused.
 
         Args:
             follow: Show it, whatever the canvas shows now.
@@ -133,7 +133,7 @@ class GenerationController(QObject):
                 row.show_cancelling()
             self._controller.cancel_group(self._running.group_id)
             return
-        # Submitted a moment ago: the worker has begun it, or is about to, and has not yet told.
+        # Submitted a moment ago: the worker has begun it, or is about to, and its signal has not arrived.
         states = (JobState.RUNNING,) if self._controller.paused else (JobState.RUNNING, JobState.QUEUED)
         about_to_run = [job for job in self._controller.jobs() if job.state in states]
         if about_to_run:
@@ -180,7 +180,7 @@ class GenerationController(QObject):
             if follow:
                 widgets.canvas.follow()
             self._await(job)
-            if self._controller.paused:  # the queue that says so may be hidden
+            if self._controller.paused:  # the queue that shows it may be hidden
                 widgets.editor.show_message(PAUSED, "Start it with Ctrl+P.", "warning")
             return job
         return None

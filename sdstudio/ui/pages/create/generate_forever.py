@@ -26,9 +26,9 @@ class Forever(QObject):
 
     Args:
         button: Checkable; down while it is on.
-        controller: Tells what becomes of the jobs.
-        generate: Submits what is written and returns its first job; says what is wrong and returns ``None`` else. Told
-            whether the canvas should show it.
+        controller: Emits what becomes of the jobs.
+        generate: Submits what is written and returns its first job; shows what is wrong and returns ``None`` else.
+            Called with whether the canvas should show it.
         written: What the pictures follow from; ``None`` while the seed is random and no two are the same.
         say: Shows a message and a hint.
         bar: Where it asks.
@@ -51,7 +51,7 @@ class Forever(QObject):
         self._free_seed = free_seed
         self._first_job = 0
         self._last_written: object = None
-        # A job that has ended is told to everybody before the next one is submitted.
+        # The end of a job reaches every slot before the next one is submitted.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._go_on)

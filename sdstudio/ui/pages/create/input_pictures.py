@@ -123,7 +123,7 @@ class InputController(QObject):
 
         Args:
             offer: The picture.
-            is_brought: It was given elsewhere than at the field, and what became of it is to be told.
+            is_brought: It was given elsewhere than at the field, and what became of it is to be shown.
             then: Is done once it is in the field.
         """
         if offer.path is None and offer.image is None:

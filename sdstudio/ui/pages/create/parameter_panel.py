@@ -44,7 +44,7 @@ class PanelStanding:
     """Everything the panel shows at one moment.
 
     Attributes:
-        values: What every field says, the model's too.
+        values: The values of all fields, the model's too.
         file_hashes: What the names in them mean.
         open_groups: Groups that are not folded.
     """
@@ -138,7 +138,7 @@ class ParameterPanel(QScrollArea):
         return self._fields
 
     def value(self, name: str) -> Any:
-        """Return what a field says, allowed or not."""
+        """Return the value of a field, allowed or not."""
         return self._fields[name].value()
 
     def request(self, prompt: str = "", negative_prompt: str = "") -> GenerationRequest:

@@ -21,7 +21,7 @@ from sdstudio.ui.widgets.picture_drag import Offer, means_picture, pasted_pictur
 
 NAME: Final = "the pasted text"
 _SHORTEST: Final = 20
-"""No shorter text tells a prompt or steps with two more keys, in characters."""
+"""No shorter text holds a prompt or steps with two more keys, in characters."""
 
 
 class PasteController(QObject):
@@ -61,7 +61,7 @@ class PasteController(QObject):
         self._stopped = True
 
     def look_at(self, text: str) -> None:
-        """Offer to use a pasted text's parameters, if it tells any."""
+        """Offer to use a pasted text's parameters, if it has any."""
         self._number += 1
         if len(text) < _SHORTEST or self._stopped:
             return

@@ -1,6 +1,6 @@
 """What the queue asks of the window: a waiting job back in panel and prompts, its pictures, what was kept of it.
 
-While a job is edited, a line above the prompt says so, and the next press of Generate takes its place in the queue.
+While a job is edited, a line above the prompt shows it, and the next press of Generate takes its place in the queue.
 However it ends, what was written before and what was changed meanwhile can both be brought back by undo.
 """
 

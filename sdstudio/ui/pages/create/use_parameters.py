@@ -1,4 +1,4 @@
-"""Using what a picture was made with: which of it goes into prompts and panel, and what is said about the rest."""
+"""Using what a picture was made with: which of it goes into prompts and panel, and the message about the rest."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.message_bar import MessageAction, MessageBar, Tone
 
 _MADE_WITH: Final = {INIT: ("from a picture", "from no picture"), MASK: ("with a mask", "without a mask")}
-"""Role of an input picture -> how a sentence says that there was one, and that there was none."""
+"""Role of an input picture -> how a sentence reads when there was one, and when there was none."""
 _NAME_LETTERS: Final = 40
 
 
 class ParametersController(QObject):
-    """Does what the rows of "Use parameters" say, each as one act.
+    """Does what the rows of "Use parameters" name, each as one act.
 
     Args:
         services: The history, whose pictures are offered first.
@@ -42,7 +42,7 @@ class ParametersController(QObject):
         editor: The prompts.
         prompts: Knows the styles.
         acts: Does acts.
-        message: Says what went wrong.
+        message: Shows what went wrong.
         actions: Those of "Use parameters" are done here.
     """
 
@@ -87,7 +87,7 @@ class ParametersController(QObject):
         self._use(recipe, name_of(entry), "" if with_seed else " but the seed")
 
     def use_file(self, path: Path) -> None:
-        """Use what a picture file tells."""
+        """Use what a picture file records."""
         from sdstudio.history.picture_text.foreign.reading import read_picture  # noqa: PLC0415 (brings in every program's reader)
 
         try:
@@ -101,11 +101,11 @@ class ParametersController(QObject):
         self.use_reading(reading, shown(path.name))
 
     def use_reading(self, reading: Reading, name: str) -> None:
-        """Use what was read, and say what could not be used."""
+        """Use what was read, and show what could not be used."""
         self._use(reading.recipe, name, "", reading)
 
     def use_pasted(self, reading: Reading, name: str) -> None:
-        """Use what a text tells; what it does not tell stays as it is."""
+        """Use what a text holds; what it does not hold stays as it is."""
         names = {row.title: row.name for row in parameters(GenerationRequest)}
         now = {"prompt": self._editor.prompt, "negative_prompt": self._editor.negative_prompt}
         now |= {name: field.value() for name, field in self._panel.fields.items()}
@@ -147,7 +147,7 @@ class ParametersController(QObject):
         unused = dict(reading.not_mapped) if reading is not None else {}
         for role in INPUT_ROLES.values():
             if role.picture_in(request):
-                unused.pop(role.title, None)  # said already
+                unused.pop(role.title, None)  # shown already
         if unused:
             from sdstudio.history.picture_text.foreign.unused import unused_settings  # noqa: PLC0415 (not needed to show the window)
 

@@ -1,4 +1,4 @@
-"""The widgets of the Create page that its controllers tell what happens."""
+"""The widgets of the Create page that its controllers update."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sdstudio.ui.widgets.status_line import StatusLine
 
 @dataclass(frozen=True, slots=True)
 class CreateWidgets:
-    """What the page consists of, and what of the window tells of its work."""
+    """What the page consists of, and what of the window shows its work."""
 
     editor: PromptEditor
     prompt_controller: PromptController

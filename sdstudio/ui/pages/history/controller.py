@@ -1,7 +1,7 @@
 """What is done to pictures of the history: stars, favourites, tags, collections, the trash; and how it is taken back.
 
 Marks are written in the background, one after the other, so that a locked database never holds up the window. Every
-change can be undone: where the pictures are, a line says what was done and offers it.
+change can be undone: where the pictures are, a line shows what was done and offers it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AT_ONCE: Final = 20
 
 
 class Teller(Protocol):
-    """Where pictures are seen: says what was done to them, and offers to take it back."""
+    """Where pictures are seen: shows what was done to them, and offers to take it back."""
 
     bar: MessageBar
 
@@ -79,7 +79,7 @@ class HistoryController(QObject):
 
     Args:
         services: The history, and where it is written.
-        shell: Keeps what takes a change back, and says what went wrong.
+        shell: Keeps what takes a change back, and shows what went wrong.
         model: What the browsers show.
         canvas: Where a picture is looked at.
         actions: Those that mark, compare and delete are done here.
@@ -110,7 +110,7 @@ class HistoryController(QObject):
         actions.handle("delete", self.delete)
 
     def add_browser(self, browser: Teller) -> None:
-        """Let another view of the history tell what was done."""
+        """Let another view of the history show what was done."""
         self._browsers.append(browser)
 
     def add_page(self, page: HistoryPage) -> None:
@@ -321,7 +321,7 @@ class HistoryController(QObject):
         self._model.reload()
         self._shell.say(str(error), "error")
 
-    # what is told
+    # messages
 
     def tell(self, change: Change) -> None:
         """Keep what takes a change back, and offer it where the pictures are."""
@@ -330,7 +330,7 @@ class HistoryController(QObject):
             browser.offer_undo(change.text, lambda: self.undo(change))
 
     def undo(self, change: Change | None = None) -> None:
-        """Take a change back, the last one unless told otherwise."""
+        """Take a change back, the last one unless another is given."""
         for browser in self._browsers:
             browser.bar.dismiss()
         self._shell.undos.undo(change)

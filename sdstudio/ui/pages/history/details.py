@@ -50,7 +50,7 @@ class EntryDetails(QFrame):
     """One picture and its recipe.
 
     Args:
-        actions: Where wishes go.
+        actions: Does what is chosen.
         history: Knows its tags and collections.
         tasks: Where the picture is read.
         parent: As Qt has it.
@@ -175,7 +175,7 @@ class EntryDetails(QFrame):
             try:
                 names = sorted(self._history.marks.held(kind, [entry.id]), key=str.casefold)
             except HistoryError:
-                names = []  # the next look at it tells more than a chip could
+                names = []  # the next look at it shows more than a chip could
             flow = self._marks[kind]
             while flow.count() > 1:
                 gone = flow.takeAt(0)

@@ -29,7 +29,7 @@ class HistoryPage(QWidget):
 
     Args:
         model: Shared with the browser in the dock.
-        actions: Where wishes go.
+        actions: Does what is chosen.
         history: Knows tags, collections and what there is to filter by.
         tasks: Where that is read.
         parent: As Qt has it.
@@ -100,7 +100,7 @@ class HistoryPage(QWidget):
         slider.setValue(slider.value() + steps * slider.singleStep())
 
     def _follow_selection(self, *_: object) -> None:
-        """Show the selected picture beside the grid, or what can be said of several."""
+        """Show the selected picture beside the grid, or a summary of several."""
         rows = self.browser.view.selected_rows()
         if len(rows) > 1:
             self._count_soon.start()

@@ -28,7 +28,7 @@ _NOT_SHARED: Final = frozenset({"Made", "Took"})
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What can be said of several pictures.
+    """The summary of several pictures.
 
     Attributes:
         count: How many are there.
@@ -46,7 +46,7 @@ class Summary:
 
 
 def summary_of(entries: Sequence[Entry], stop: threading.Event | None = None) -> Summary:
-    """Read what can be said of pictures. On any thread. Raises: HistoryError; Cancelled when it is to stop."""
+    """Read the summary of pictures. On any thread. Raises: HistoryError; Cancelled when it is to stop."""
     count = size_bytes = gone = 0
     facts: dict[str, set[str]] = {}
     for entry in entries:
@@ -58,7 +58,7 @@ def summary_of(entries: Sequence[Entry], stop: threading.Event | None = None) ->
             gone += 1
         of_entry = {name: value for name, value in recipe_rows(entry) if name not in _NOT_SHARED}
         for name in of_entry.keys() - facts.keys():
-            facts[name] = {""} if count else set()  # those before did not tell it
+            facts[name] = {""} if count else set()  # those before did not record it
         for name, values in facts.items():
             if len(values) < 2:
                 values.add(of_entry.get(name, ""))
@@ -73,7 +73,7 @@ class SelectionSummary(QFrame):
     """Stands where the details of one picture are, while several are selected.
 
     Args:
-        actions: Where wishes go.
+        actions: Does what is chosen.
         tasks: Where the pictures are read.
         parent: As Qt has it.
     """
@@ -114,7 +114,7 @@ class SelectionSummary(QFrame):
         column.addWidget(self._offers())
 
     def show_entries(self, entries: Entries) -> None:
-        """Tell of these pictures: their number at once, the rest as soon as it is read."""
+        """Summarise these pictures: their number at once, the rest as soon as it is read."""
         self._entries = entries
         self.title.setText(f"{len(entries):,} pictures selected")
         self.file_size.setText("Reading…")

@@ -62,7 +62,7 @@ class ExplainController(QObject):
         self._explainer.explain(entries[0])
 
     def explain_newest(self) -> None:
-        """Explain the newest picture of the history, or say that there is none."""
+        """Explain the newest picture of the history, or show that there is none."""
         try:
             newest = self._history.entries(limit=1)
         except StudioError as error:

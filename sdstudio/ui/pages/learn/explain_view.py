@@ -1,6 +1,6 @@
 """One picture of the user's own, explained part by part: text encoder, UNet, guidance, scheduler, VAE.
 
-Before a picture is chosen it says how to choose one; while it is drawn again it says how far that is.
+Before a picture is chosen it shows how to choose one; while it is drawn again it shows how far that is.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class ExplainView(QFrame):
             mark(self._message, "role", "")
 
     def settle(self) -> None:
-        """Nothing is being drawn any more: buttons as at rest, what was said stays."""
+        """Nothing is being drawn any more: buttons as at rest, the message stays."""
         failed = self._message.text() if self._message.property("role") == "error" else ""
         self.rest()
         if failed:

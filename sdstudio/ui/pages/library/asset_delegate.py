@@ -100,7 +100,7 @@ def _draw_words(painter: QPainter, where: QRectF, row: ShownAsset) -> None:
         font.setWeight(QFont.Weight.DemiBold if at == 0 else QFont.Weight.Normal)
         painter.setFont(font)
         painter.setPen(QColor(getattr(tokens(), colour)))
-        # The end of a name or path tells more than its middle, the beginning of a problem more than its end.
+        # The end of a name or path is more useful than its middle, the beginning of a problem more than its end.
         is_name = at == 0 or (at == 2 and not problem)
         mode = Qt.TextElideMode.ElideMiddle if is_name else Qt.TextElideMode.ElideRight
         room = where.width() - (pill if at == 1 else 0.0)  # beside the line in the middle

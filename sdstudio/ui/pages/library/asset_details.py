@@ -1,4 +1,4 @@
-"""The chosen thing of the library: what it says of itself, what the history and the user say, and what can be done."""
+"""The chosen thing of the library: what it records, what history and user add, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _TITLES: Final = {row.name: row.title for row in parameters(GenerationRequest)}
 
 
 class NotesEdit(QPlainTextEdit):
-    """Notes that tell when they were written and left alone for a moment, or left."""
+    """Notes that emit when they were written and left alone for a moment, or left."""
 
     #: What is written is to be kept.
     written = Signal()
@@ -74,13 +74,13 @@ class NotesEdit(QPlainTextEdit):
             self.written.emit()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
-        """Whoever leaves is done."""
+        """Leaving the field saves the note."""
         super().focusOutEvent(event)
         self.finish()
 
 
 class AssetDetails(QFrame):
-    """One thing of the library and its buttons; wishes are handed on."""
+    """One thing of the library and its buttons, which emit signals."""
 
     #: A checkpoint is to be drawn with; carries its key.
     use_pressed = Signal(str)
@@ -117,7 +117,7 @@ class AssetDetails(QFrame):
         self.show_asset(None, Remark())
 
     def show_asset(self, row: ShownAsset | None, remark: Remark) -> None:
-        """Show one thing and what the user said about it, or that nothing is chosen."""
+        """Show one thing and the user's remark about it, or that nothing is chosen."""
         self.notes_edit.finish()
         self.shown = row
         self._empty.setVisible(row is None)
@@ -160,7 +160,7 @@ class AssetDetails(QFrame):
         self.trash_button.setAccessibleDescription(stays)
 
     def show_remark(self, remark: Remark) -> None:
-        """Show what was said about the chosen thing anew."""
+        """Show the remark about the chosen thing again."""
         self.notes_edit.take(remark.notes)
         self._show_values(remark.defaults)
 

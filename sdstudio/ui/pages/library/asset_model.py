@@ -27,7 +27,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True, slots=True)
 class ShownAsset:
-    """One thing of the library with all that is said about it.
+    """One thing of the library with all that is known about it.
 
     Attributes:
         asset: What it is.

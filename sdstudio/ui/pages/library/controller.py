@@ -45,7 +45,7 @@ _HASH_DELAY_MS: Final = 2000
 
 
 class LibraryController(QObject):
-    """Does it and tells the page, once there is one."""
+    """Does the work, and updates the page once there is one."""
 
     def __init__(self, services: Services, shell: Shell) -> None:
         super().__init__(shell.over)
@@ -197,7 +197,7 @@ class LibraryController(QObject):
         if self.page is not None:
             self.page.show_hashing(text)
 
-    # what the user says
+    # remarks of the user
 
     def _on_notes_written(self, asset: Asset, text: str) -> None:
         before = self._remark_of(asset)
@@ -262,7 +262,7 @@ class LibraryController(QObject):
         if before is not None:
             self._done(text, lambda: self._keep(asset, before, "", None))
 
-    # saying
+    # messages
 
     def _row_of(self, path: Path) -> ShownAsset | None:
         if self.page is None:

@@ -210,7 +210,7 @@ class LibraryView(QWidget):
     def _on_trash_pressed(self) -> None:
         row = self.current
         if row is not None:
-            self.details.trash_pressed.emit(row.asset)  # whoever does it says why one of them stays
+            self.details.trash_pressed.emit(row.asset)  # the code that does it reports why one of them stays
 
     def _on_use_pressed(self) -> None:
         row = self.current

@@ -1,4 +1,4 @@
-"""The Library page: its views (models, space, and what others bring), its buttons, and what it says above them."""
+"""The Library page: its views (models, space, and what others bring), its buttons, and the messages above them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ROOM_FOR_TITLES_PX: Final = 1240
 
 
 class ModelManager(QWidget):
-    """Shows what the library holds and hands wishes on; who scans, hashes and keeps is not its concern."""
+    """Shows what the library holds and emits what is asked for; others scan, hash and keep."""
 
     #: A folder is to be looked for models in from now on; carries its path.
     folder_added = TypedSignal[Path]()

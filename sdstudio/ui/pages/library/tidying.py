@@ -31,9 +31,9 @@ class LibraryTidying(QObject):
 
     #: The disk has changed: models are to be looked for again.
     changed = Signal()
-    #: Something was done; carries what is to be said and a callable that takes it back.
+    #: Something was done; carries the message and a callable that takes it back.
     done = TypedSignal[str, Callable[[], object]]()
-    #: Something is to be said.
+    #: A message is to be shown.
     message_wanted = Signal(str)
     #: Something failed; carries the StudioError.
     failed = TypedSignal[StudioError]()

@@ -187,7 +187,7 @@ class ModelController(QObject):
 def free_bytes(status: EngineStatus | None, loaded: ModelInfo | None, settings: Settings) -> int:
     """Return how much of the engine's memory is free for a model, 0 when unknown.
 
-    The engine tells of its own share of main memory alone; what other programs leave is asked of the system. The model
+    The engine returns its own share of main memory alone; what other programs leave is asked of the system. The model
     that is there now goes before another comes.
     """
     if status is None or not status.total_bytes:

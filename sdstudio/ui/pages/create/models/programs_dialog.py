@@ -34,7 +34,7 @@ _SIZE_PX: Final = (560, 400)
 
 
 class ProgramsDialog(QDialog):
-    """Non-modal; shows what `show_found` is told."""
+    """Non-modal; shows what `show_found` is given."""
 
     #: A folder is to be looked for models in from now on; carries its path.
     folder_chosen = TypedSignal[Path]()

@@ -1,4 +1,4 @@
-"""What the list of models says: groups in their order, and what each model needs of the memory that is free."""
+"""What the list of models shows: groups in their order, and what each model needs of the memory that is free."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RECENT_TITLE: Final = "Recent"
 UNUSABLE_TITLE: Final = "Cannot be used"
 
 _PARTS_SEARCHED: Final = 3
-"""Of a path: its folder tells a model, the home folder tells none."""
+"""Of a path: its folder distinguishes models, the home folder does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ModelRow:
     Attributes:
         title: The heading, or what the model is called.
         model: The model.
-        facts: Variant and size, and the family where the heading does not say it.
+        facts: Variant and size, and the family where the heading does not show it.
         need: What it takes of the memory that is free, "" when that is not known.
         need_in_parts: What that is made of, in sentences.
         is_tight: It takes more than is free.
@@ -98,7 +98,7 @@ class Room:
     """The memory that models are drawn in, and how.
 
     Attributes:
-        status: What the engine runs on, ``None`` until it has told.
+        status: What the engine runs on, ``None`` until it is known.
         free_bytes: Memory that is free there, 0 when unknown; with what the model takes that is there now, which goes.
         settings: Their memory switches.
         values: The parameters as they are set, for the chosen model.

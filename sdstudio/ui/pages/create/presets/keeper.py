@@ -73,7 +73,7 @@ class PresetKeeper(QObject):
         styles: The styles there are.
         acts: Uses a preset as one act.
         undos: What is done to the book can be taken back.
-        message: Says what was done.
+        message: Shows what was done.
         parent: The window.
     """
 
@@ -98,7 +98,7 @@ class PresetKeeper(QObject):
     # what there is
 
     def presets(self) -> tuple[Preset, ...]:
-        """Return all presets by their names; a file that cannot be read is said."""
+        """Return all presets by their names; a file that cannot be read is reported."""
         try:
             return self._book.presets
         except StudioError as error:
@@ -131,7 +131,7 @@ class PresetKeeper(QObject):
     # using
 
     def use(self, preset: Preset) -> None:
-        """Put its values into prompts and panel, and say which cannot be used."""
+        """Put its values into prompts and panel, and show which cannot be used."""
         left: list[str] = []
         change = self.acts.do(f"Use preset “{preset.name}”", lambda: left.extend(self._put(preset.values)))
         message = f"Using preset “{preset.name}”." if change is not None else f"Preset “{preset.name}” changes nothing."

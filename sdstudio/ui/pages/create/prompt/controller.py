@@ -1,6 +1,6 @@
 """What lies around the prompts: styles, presets and wildcards of the data folder; what they make of a submission.
 
-It also tells the editor what a prompt may name, what was written before, and how many tokens the model counts; all of
+It also passes the editor what a prompt may name, what was written before, and how many tokens the model counts; all of
 that is looked up in the background.
 """
 
@@ -68,7 +68,7 @@ class PromptController(QObject):
         window: Dialogs belong to it.
     """
 
-    #: A prompt was kept as a style: the `Change`, what is said, and what else can be done about it.
+    #: A prompt was kept as a style: the `Change`, the message, and what else can be done about it.
     style_kept = TypedSignal[Change, str, Sequence[tuple[str, Callable[[], object]]]]()
     #: The window closes: nothing is begun in the background any more.
     stopped = Signal()
@@ -374,4 +374,4 @@ def _added(menu: QMenu, title: str, act: Callable[[], object], icon_name: str = 
 
 
 def _ignore(_error: StudioError) -> None:
-    """A history that cannot be read says so where it is shown; prompts go on without what it knows."""
+    """A history that cannot be read is reported where it is shown; prompts go on without what it knows."""

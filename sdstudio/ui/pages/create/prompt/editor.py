@@ -108,7 +108,7 @@ class PromptEditor(QWidget):
         self.prompt_edit.replace_text(text)
 
     def set_negative_prompt(self, text: str) -> None:
-        """Put a negative prompt in place of the one there, and unfold it when it says something."""
+        """Put a negative prompt in place of the one there, and unfold it when it is not empty."""
         self.negative_edit.replace_text(text)
         if text:
             self.set_negative_open(True)
@@ -163,7 +163,7 @@ class PromptEditor(QWidget):
         self.chips.set_examples(examples)
 
     def set_guidance(self, guidance_scale: float) -> None:
-        """Show which guidance scale holds: at 1 the negative prompt does nothing, and a line says so."""
+        """Show which guidance scale holds: at 1 the negative prompt does nothing, and a line shows it."""
         self._guidance_scale = guidance_scale
         self._show_negative()
 

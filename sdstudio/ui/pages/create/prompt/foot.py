@@ -16,7 +16,7 @@ class PromptFoot(QWidget):
 
     Args:
         first: At the left.
-        hints: Takes what is left of the line, whether it says something or not.
+        hints: Takes what is left of the line, whether it is empty or not.
         last: At the right; below the first where there is little room.
     """
 

@@ -17,7 +17,7 @@ SHORTCUT: Final = QKeySequence(Qt.Modifier.CTRL | Qt.Key.Key_Return)
 
 TITLE: Final = "Generate"
 MANY: Final = 999
-"""From here on it is said that there are more."""
+"""From here on the text is that there are more."""
 
 
 def waiting_words(count: int) -> str:

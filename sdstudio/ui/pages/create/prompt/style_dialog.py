@@ -118,7 +118,7 @@ class StyleDialog(QDialog):
         self._message.say(f"{len(found)} from {path.name}. Save keeps them.")
 
     def save(self) -> None:
-        """Keep everything and close; a message says what stands in the way."""
+        """Keep everything and close; a message shows what stands in the way."""
         wrong = self._problem()
         if wrong:
             self._message.say(wrong, "error")

@@ -1,4 +1,4 @@
-"""What is said of jobs that came together: their name, how they ended, and what is left of them."""
+"""The words for jobs that came together: their name, how they ended, and what is left of them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class QueueAction:
         title: In the menu.
         icon: Its picture.
         states: In which it is offered.
-        keys: What does it by keyboard, for the menu to say.
+        keys: What does it by keyboard, for the menu to show.
     """
 
     key: str

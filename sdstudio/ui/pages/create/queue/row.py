@@ -94,12 +94,12 @@ class QueueRow(QFrame):
 
     @property
     def group(self) -> Group:
-        """What it shows, as it was last told."""
+        """What it shows, as it was last set."""
         return self._group
 
     @property
     def job(self) -> Job:
-        """The job of the group that says most about it: the one that runs, waits first, or went wrong."""
+        """The job of the group that matters most: the one that runs, waits first, or went wrong."""
         return next(job for job in self._group.jobs if job.state is self._group.state)
 
     def update_group(self, group: Group, place: int, kept_job: int) -> None:

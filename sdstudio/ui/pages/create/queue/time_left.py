@@ -18,7 +18,7 @@ _Like = tuple[str, int, int]
 
 
 class QueueTime:
-    """Sums up what is known, and says where something is not."""
+    """Sums up what is known, and marks where something is not."""
 
     def __init__(self) -> None:
         #: Returns how long a step of such a request took lately, per picture; ``None`` where nobody knows.
@@ -39,7 +39,7 @@ class QueueTime:
         self._expected = {group.id: self._expected_of(group, known) for group in groups}
 
     def take(self, event: EngineEvent) -> bool:
-        """Take what the running job tells; return whether `words` may say something else now."""
+        """Take an event of the running job; return whether `words` may be different now."""
         if not isinstance(event, StepDone) or self._running is None or event.seconds_per_step <= 0:
             return False
         self._running_s = seconds_left(event)

@@ -32,7 +32,7 @@ class DownloadController(QObject):
 
     Args:
         services: What the window works with.
-        shell: What is around the page; says what happens.
+        shell: What is around the page; shows what happens.
     """
 
     def __init__(self, services: Services, shell: Shell) -> None:
@@ -90,7 +90,7 @@ class DownloadController(QObject):
         return self._downloads is None or self._downloads.close(patience_s)
 
     def _offer_leftovers(self) -> None:
-        """Tell of downloads that an earlier run left, if there are any; looking costs one listing of a folder."""
+        """Show downloads that an earlier run left, if there are any; looking costs one listing of a folder."""
         if not self._services.paths.has_downloads:
             return
         count = self.downloads.take_up_leftovers()

@@ -16,7 +16,7 @@ from sdstudio.library.getting.plan import Plan
 from sdstudio.ui.theme import GRID, current_theme, mark, pixmap, set_icon
 from sdstudio.ui.widgets.progress_line import ProgressLine
 
-_LOOKS: Final[dict[DownloadState, tuple[str, str, str]]] = {  # icon, field of `Tokens`, what the button says
+_LOOKS: Final[dict[DownloadState, tuple[str, str, str]]] = {  # icon, field of `Tokens`, the button's title
     DownloadState.ASKING: ("clock", "muted", ""),
     DownloadState.READY: ("info", "accent_text", "Download"),
     DownloadState.WAITING: ("clock", "muted", "Pause"),
@@ -73,7 +73,7 @@ class DownloadRow(QFrame):
 
     @property
     def download(self) -> Download:
-        """As it was last told."""
+        """As it was last shown."""
         return self._download
 
     def show_download(self, download: Download) -> bool:
@@ -144,7 +144,7 @@ def _detail(download: Download) -> str:
 
 
 def described(plan: Plan) -> str:
-    """Return what is told before a download: size, files, licence, place."""
+    """Return what is shown before a download: size, files, licence, place."""
     files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
     licence = f"licence {plan.licence}" if plan.licence else "no licence named"
     return f"{readable_size(plan.size_bytes)} in {files}  ·  {licence}  ·  into {plan.target}"

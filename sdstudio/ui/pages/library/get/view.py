@@ -47,13 +47,13 @@ _WORTH: Final = "Recommended models"
 
 
 class GetModels(QWidget):
-    """Offers models and hands wishes to `Downloads`.
+    """Offers models and hands orders to `Downloads`.
 
     Args:
         downloads: Runs them.
         hub: Is searched.
         tokens: Keeps the access token.
-        services: The background lane, and the models folder to tell what is there already.
+        services: The background lane, and the models folder, to see what is there already.
         wants_checker: Whether the model's own filter is to be got, by the settings now.
         parent: As Qt has it.
     """

@@ -13,7 +13,7 @@ from sdstudio.ui.widgets.bring_forward import bring_forward
 
 
 class ModelWorksController(QObject):
-    """Two buttons on the Library page and the window behind each, built when it is first wished for.
+    """Two buttons on the Library page and the window behind each, built when it is first opened.
 
     Args:
         services: Who does the work, the library whose checkpoints are offered, and where results go.

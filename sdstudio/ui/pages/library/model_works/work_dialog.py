@@ -26,7 +26,7 @@ from sdstudio.ui.widgets.message_bar import MessageBar, Tone
 WIDTH: Final = 520
 _BAR_PARTS: Final = 1000
 _ESTIMATE_AFTER: Final = 0.02
-"""Share of the work after which its time left is told: before it would jump about."""
+"""Share of the work after which its time left is shown: before, it would jump about."""
 
 
 class WorkDialog(QDialog):
@@ -91,13 +91,13 @@ class WorkDialog(QDialog):
             first.editor.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def event(self, event: QEvent) -> bool:
-        """Grow with what is said in it: words that wrap would be made room for by cutting the fields."""
+        """Grow with the message in it: words that wrap would be made room for by cutting the fields."""
         done = super().event(event)
         if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
             self._grow()
         return done
 
-    # what a kind of work says
+    # what a kind of work adds
 
     def order(self) -> tuple[MergeOrder | ConvertOrder, Sequence[Asset]]:
         """Return what is to be done, with the models that go in. Raises: InvalidRequest."""
@@ -123,7 +123,7 @@ class WorkDialog(QDialog):
             self.name_field.clear_error()
 
     def start(self) -> None:
-        """Begin, or say what is missing."""
+        """Begin, or show what is missing."""
         if self._task is not None:
             return
         self.message.dismiss()
@@ -234,5 +234,5 @@ def model_field(name: str, title: str, about: str) -> Field:
 
 
 def where_and_how_large(asset: Asset) -> str:
-    """Return what is told about a model that is pointed at."""
+    """Return the tooltip of a model that is pointed at."""
     return ", ".join(text for text in (str(asset.path), readable_size(asset.size_bytes)) if text)
