@@ -126,12 +126,12 @@ class Downloads(QObject):
     def take_up_leftovers(self) -> int:
         """List what an earlier run left, paused; return how many."""
         known = {staged.folder for staged in self._staged.values()}
-        found = [staged for staged in unfinished(self._models) if staged.folder not in known]
-        for staged in found:
+        leftovers = [staged for staged in unfinished(self._models) if staged.folder not in known]
+        for staged in leftovers:
             row = self._new(None, DownloadState.PAUSED, staged.plan, is_leftover=True)
             self._staged[row.id] = staged
             self._set(row, progress=DownloadProgress(staged.done_bytes, staged.plan.size_bytes))
-        return len(found)
+        return len(leftovers)
 
     def ask(self, wish: Wish, at_once: bool = False) -> int:
         """Find out what is to be fetched for a wish; then wait for `start`, or start ``at_once``. Return its id."""

@@ -71,9 +71,9 @@ def _looked(library: Library, files: int) -> float:
     began = time.perf_counter()
     library.rescan()
     seconds = time.perf_counter() - began
-    found = sum(asset.root.name == "files" for asset in library.assets())
-    if found != files:
-        raise RuntimeError(f"{found} of {files} files were found")
+    count = sum(asset.root.name == "files" for asset in library.assets())
+    if count != files:
+        raise RuntimeError(f"{count} of {files} files were found")
     return seconds
 
 

@@ -86,10 +86,10 @@ def from_a1111(sampler: str, schedule_type: str = "", version: tuple[int, int] =
         schedule_type: "" when the text has none, as before 1.9; then the sampler's name may hold it.
         version: Of A1111, zeros when it is not known.
     """
-    found = _by_a1111(sampler, schedule_type)
-    if found is None or version < _A1111_TIMESTEPS or found.scheduler not in _A1111_STOPS_EARLY:
-        return found
-    return replace(found, near=_A1111_NEAR) if found.same_sampler else found
+    sampling = _by_a1111(sampler, schedule_type)
+    if sampling is None or version < _A1111_TIMESTEPS or sampling.scheduler not in _A1111_STOPS_EARLY:
+        return sampling
+    return replace(sampling, near=_A1111_NEAR) if sampling.same_sampler else sampling
 
 
 def _by_a1111(sampler: str, schedule_type: str) -> Sampling | None:
@@ -123,10 +123,10 @@ def from_comfyui(sampler_name: str, scheduler: str = "normal", whole_levels: boo
     key = _COMFYUI_SAMPLERS.get(base)
     if key is None:
         return _meant(sampler_name, scheduler, _COMFYUI_SCHEDULES)
-    found = _with_schedule(SCHEDULER_BY_KEY[key], "", scheduler, _COMFYUI_SCHEDULES)
+    sampling = _with_schedule(SCHEDULER_BY_KEY[key], "", scheduler, _COMFYUI_SCHEDULES)
     near = f"ComfyUI: {_ON_THE_CARD}" if base != plain else _COMFYUI_NOISE if base in _COMFYUI_FRESH else ""
     leaves_out = (base in COMFYUI_LEAVES_OUT and not whole_levels) or folded(scheduler) == _COMFYUI_TO_ZERO
-    return replace(found, last_level=_last_level(found, leaves_out), near=near)
+    return replace(sampling, last_level=_last_level(sampling, leaves_out), near=near)
 
 
 def split_comfyui(name: str) -> tuple[str, str] | None:
@@ -154,8 +154,8 @@ def from_invokeai(scheduler: str) -> Sampling | None:
     near = _INVOKEAI_SPACING if not karras else "" if key in _INVOKEAI_FULL else _INVOKEAI_KARRAS
     if spec.seeded_noise:
         near = f"{near}; {_INVOKEAI_NOISE}" if near else _INVOKEAI_NOISE
-    found = Sampling(key, "karras" if karras else "uniform", near=f"InvokeAI: {near}" if near else "")
-    return replace(found, last_level=_last_level(found, leaves_out=False))
+    sampling = Sampling(key, "karras" if karras else "uniform", near=f"InvokeAI: {near}" if near else "")
+    return replace(sampling, last_level=_last_level(sampling, leaves_out=False))
 
 
 def to_a1111(scheduler: str, schedule: str) -> tuple[str, str]:
@@ -167,8 +167,8 @@ def to_a1111(scheduler: str, schedule: str) -> tuple[str, str]:
     return spec.sampler if spec else scheduler, levels.schedule_type if levels else schedule
 
 
-def _last_level(found: Sampling, leaves_out: bool) -> str:
-    spec = SCHEDULER_BY_KEY[found.scheduler]
+def _last_level(sampling: Sampling, leaves_out: bool) -> str:
+    spec = SCHEDULER_BY_KEY[sampling.scheduler]
     if not spec.automatic or spec.leaves_out_last == leaves_out:
         return AUTOMATIC
     return "left_out" if leaves_out else "kept"
@@ -176,14 +176,14 @@ def _last_level(found: Sampling, leaves_out: bool) -> str:
 
 def _meant(sampler: str, schedule: str, schedules: Mapping[str, str]) -> Sampling | None:
     base, own_schedule = _split(sampler, schedules)
-    found = find_sampling(sampler) or find_sampling(base)
+    sampling = find_sampling(sampler) or find_sampling(base)
     near = NEAREST.get(sampler.strip().lower()) or NEAREST.get(base.strip().lower())
-    if found is None and near is None:
+    if sampling is None and near is None:
         return None
-    spec, held = found or (SCHEDULER_BY_KEY[near or ""], "")
-    other = _OTHER_ELSEWHERE.get(spec.key, "") if found is not None else ""
-    meant = _with_schedule(spec, held or own_schedule, schedule, schedules)
-    return replace(meant, same_sampler=found is not None, near=other)
+    spec, held = sampling or (SCHEDULER_BY_KEY[near or ""], "")
+    other = _OTHER_ELSEWHERE.get(spec.key, "") if sampling is not None else ""
+    result = _with_schedule(spec, held or own_schedule, schedule, schedules)
+    return replace(result, same_sampler=sampling is not None, near=other)
 
 
 def _with_schedule(spec: SchedulerSpec, held: str, schedule: str, schedules: Mapping[str, str]) -> Sampling:

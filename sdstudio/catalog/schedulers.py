@@ -241,8 +241,8 @@ TAKEN_BY_SOME: frozenset[str] = frozenset(name for spec in SCHEDULERS for name i
 
 def find_scheduler(name: str) -> SchedulerSpec | None:
     """Return the sampler that goes by ``name``, also where a schedule is part of it; see `find_sampling`."""
-    found = find_sampling(name)
-    return found[0] if found is not None else None
+    sampling = find_sampling(name)
+    return sampling[0] if sampling is not None else None
 
 
 def find_sampling(name: str) -> tuple[SchedulerSpec, str] | None:
@@ -268,11 +268,11 @@ def schedule_of(spec: SchedulerSpec, schedule: str) -> str:
 def nearest_schedulers(name: str, count: int = 3) -> tuple[SchedulerSpec, ...]:
     """Return up to ``count`` samplers whose key or title resembles ``name``, best first, for "did you mean"."""
     names = {folded(other): spec for spec in SCHEDULERS for other in (spec.key, spec.title)}
-    found: list[SchedulerSpec] = []
+    specs: list[SchedulerSpec] = []
     for match in get_close_matches(folded(name), list(names), n=count * 2, cutoff=0.5):
-        if names[match] not in found:
-            found.append(names[match])
-    return tuple(found[:count])
+        if names[match] not in specs:
+            specs.append(names[match])
+    return tuple(specs[:count])
 
 
 def folded(name: str) -> str:

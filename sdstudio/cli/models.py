@@ -234,9 +234,9 @@ def _space(args: argparse.Namespace, console: Console) -> int:
 def _duplicates(args: argparse.Namespace, console: Console, studio: Studio) -> int:
     cancel = threading.Event()
     with interrupt_sets(cancel, lambda: console.note("Stopping…")), share_bar(console, "Reading") as show:
-        found = studio.library.duplicates(show, cancel)
+        duplicates = studio.library.duplicates(show, cancel)
     code = 0
-    for group in found:
+    for group in duplicates:
         linked: list[str] = []
         for copy in group.assets[1:] if args.link else ():
             try:
@@ -253,7 +253,7 @@ def _duplicates(args: argparse.Namespace, console: Console, studio: Studio) -> i
             console.result(f"{group.wasted_bytes / 1e6:,.1f} MB {'were' if linked else 'are'} there more than once:")
             for path in paths:
                 console.result(f"  {path}{'  (now a hard link)' if path in linked else ''}")
-    if not found:
+    if not duplicates:
         console.note("No two files hold the same bytes.")
     return code
 

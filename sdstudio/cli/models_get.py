@@ -179,18 +179,18 @@ def _search(args: argparse.Namespace, console: Console) -> int:
         raise InvalidRequest("limit", f"--limit = {args.limit}: allowed is 1 to 200.", "Give another number.")
     cancel = threading.Event()
     with interrupt_sets(cancel, lambda: console.note("Stopping…")):
-        found = Hub(TokenStore()).search(args.text, args.limit, cancel)
+        models = Hub(TokenStore()).search(args.text, args.limit, cancel)
     if args.json:
-        for model in found:
+        for model in models:
             console.record({
                 "repo": model.repo, "downloads": model.downloads, "likes": model.likes, "licence": model.licence,
                 "gated": model.gated, "tags": list(model.tags),
             })  # fmt: skip
         return 0
-    if not found:
+    if not models:
         console.note("Nothing was found.")
     console.table(
-        [(model.repo, model.licence or "-", f"{model.downloads:,}", "gated" if model.gated else "") for model in found]
+        [(model.repo, model.licence or "-", f"{model.downloads:,}", "gated" if model.gated else "") for model in models]
     )
     return 0
 
@@ -206,28 +206,28 @@ def _catalogue(args: argparse.Namespace, console: Console) -> int:
 
 
 def _downloads(args: argparse.Namespace, console: Console) -> int:
-    found = unfinished(Studio.open(console, args).paths.models)
+    leftovers = unfinished(Studio.open(console, args).paths.models)
     if args.discard is not None:
-        chosen = [staged for staged in found if staged.plan.title.casefold() == args.discard.casefold()]
+        chosen = [staged for staged in leftovers if staged.plan.title.casefold() == args.discard.casefold()]
         if not chosen:
-            titles = ", ".join(staged.plan.title for staged in found) or "none"
+            titles = ", ".join(staged.plan.title for staged in leftovers) or "none"
             raise InvalidRequest("discard", f"--discard = {args.discard[:80]!r}: allowed are {titles}.", "Check it.")
         for staged in chosen:
             discard(staged)
             console.note(f"What had arrived of {staged.plan.title} was deleted.")
         return 0
     if args.json:
-        for staged in found:
+        for staged in leftovers:
             console.record({
                 "title": staged.plan.title, "source": staged.plan.source, "target": str(staged.target),
                 "done_bytes": staged.done_bytes, "size_bytes": staged.plan.size_bytes,
             })  # fmt: skip
         return 0
-    if not found:
+    if not leftovers:
         console.note("No download was interrupted.")
     console.table([
         (staged.plan.title, f"{staged.done_bytes / 1e6:,.0f} of {staged.plan.size_bytes / 1e6:,.0f} MB",
-         staged.plan.source) for staged in found
+         staged.plan.source) for staged in leftovers
     ])  # fmt: skip
     return 0
 

@@ -140,13 +140,13 @@ class Advice:
 
 def advice_for(situation: ShownPicture) -> tuple[Advice, ...]:
     """Return everything that applies, one for each parameter at most: the first row of the table counts."""
-    found: dict[str, Advice] = {}
+    by_field: dict[str, Advice] = {}
     for row in ADVICE if situation.strength else ():  # at 0 nothing is drawn: no advice on drawing
-        if row.field not in found and row.applies(situation):
+        if row.field not in by_field and row.applies(situation):
             change = dict(row.change(situation))
             if any(situation.values.get(name) != value for name, value in change.items()):
-                found[row.field] = Advice(row.key, row.field, row.text, MappingProxyType(change))
-    return tuple(found.values())
+                by_field[row.field] = Advice(row.key, row.field, row.text, MappingProxyType(change))
+    return tuple(by_field.values())
 
 
 def _working_guidance(now: ShownPicture) -> dict[str, float]:
@@ -178,7 +178,7 @@ def _last_first(now: ShownPicture) -> dict[str, str]:
 
 def _last_comma(text: str) -> int:
     """Return where the last comma outside of brackets stands; -1 for none, and where a part cannot go alone."""
-    opened, found = 0, -1
+    opened, last = 0, -1
     for match in _APART.finditer(text):
         sign = match.group()
         if sign in "([{":
@@ -186,10 +186,10 @@ def _last_comma(text: str) -> int:
         elif sign in ")]}":
             opened -= 1
         elif sign == "," and not opened:
-            found = match.start()
+            last = match.start()
         if opened < 0 or sign in ("#", "AND"):
             return -1
-    return -1 if opened else found
+    return -1 if opened else last
 
 
 ADVICE: Final[tuple[AdviceRow, ...]] = (

@@ -30,10 +30,10 @@ def nameable(path: str) -> str:
 
 def free_path(path: Path, is_known: Callable[[Path], bool] = lambda _path: False) -> Path:
     """Return a path that no file has, of a lost database's pictures for one, and that is not known otherwise."""
-    found, number = path, 2
-    while os.path.exists(found) or is_known(found):  # a name that is too long is reported when it is written
-        found, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
-    return found
+    free, number = path, 2
+    while os.path.exists(free) or is_known(free):  # a name that is too long is reported when it is written
+        free, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
+    return free
 
 
 def check_out(out: Path | None) -> None:

@@ -137,10 +137,10 @@ _WORST_FIRST: Final = (
 
 def groups_of(jobs: Sequence[Job]) -> list[Group]:
     """Return jobs by their groups, each where its first job stands."""
-    found: dict[int, list[Job]] = {}
+    by_group: dict[int, list[Job]] = {}
     for job in jobs:
-        found.setdefault(job.group_id, []).append(job)
-    return [Group(tuple(members)) for members in found.values()]
+        by_group.setdefault(job.group_id, []).append(job)
+    return [Group(tuple(members)) for members in by_group.values()]
 
 
 # The whole list is emitted at each change, on the UI thread; what a job asks for never changes, and reading it is most

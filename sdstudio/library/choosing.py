@@ -64,33 +64,33 @@ class Chooser:
         wanted = _wanted_hash(name, request)
         remarks: tuple[str, ...] = ()
         try:
-            found: Sequence[Asset] = self._library.find_assets(kind, name)
+            candidates: Sequence[Asset] = self._library.find_assets(kind, name)
         except ModelNotFound as error:
-            found, remarks = self._elsewhere(kind, name, wanted)
-            if not found:
+            candidates, remarks = self._elsewhere(kind, name, wanted)
+            if not candidates:
                 raise InvalidRequest(field, error.message, error.hint) from error
         except ModelError as error:
             raise InvalidRequest(field, error.message, error.hint) from error
-        if len(found) == 1:
-            return Chosen(found[0], remarks)
-        decided = self._by_bytes(found, wanted)
+        if len(candidates) == 1:
+            return Chosen(candidates[0], remarks)
+        decided = self._by_bytes(candidates, wanted)
         if decided is not None:
             return Chosen(decided, remarks)
-        return Chosen(*_by_family(kind, name, field, found, request, model, remarks))
+        return Chosen(*_by_family(kind, name, field, candidates, request, model, remarks))
 
-    def _by_bytes(self, found: Sequence[Asset], wanted: str) -> Asset | None:
+    def _by_bytes(self, candidates: Sequence[Asset], wanted: str) -> Asset | None:
         """Return the one that has a hash, or the first when all are copies; the files are read where that is allowed.
 
         Where it is not, the first stands for what will be decided when it is.
         """
-        alike = len({asset.size_bytes for asset in found}) == 1
+        alike = len({asset.size_bytes for asset in candidates}) == 1
         if not (alike or wanted):
             return None
         if not self._reads:
-            if wanted and all(asset.sha256 for asset in found):
-                return next((asset for asset in found if has_hash(asset, wanted)), None)
-            return found[0]
-        known = [self._library.hash_asset(asset, cancel=self._cancel) for asset in found]
+            if wanted and all(asset.sha256 for asset in candidates):
+                return next((asset for asset in candidates if has_hash(asset, wanted)), None)
+            return candidates[0]
+        known = [self._library.hash_asset(asset, cancel=self._cancel) for asset in candidates]
         if wanted:
             decided = next((asset for asset in known if has_hash(asset, wanted)), None)
             if decided is not None:
@@ -108,10 +108,11 @@ class Chooser:
         if bare in ("", name):
             return (), ()
         try:
-            found = self._library.find_assets(kind, bare)
+            candidates = self._library.find_assets(kind, bare)
         except ModelError:
             return (), ()
-        return found, (f"{title} {name}: there is no such folder, {found[0].key} is used",) if len(found) == 1 else ()
+        remark = f"{title} {name}: there is no such folder, {candidates[0].key} is used"
+        return candidates, (remark,) if len(candidates) == 1 else ()
 
 
 def has_hash(asset: Asset, wanted: str) -> bool:
@@ -126,18 +127,19 @@ def fits(asset: Asset, model: ModelInfo) -> bool:
 
 
 def _by_family(
-    kind: str, name: str, field: str, found: Sequence[Asset], request: GenerationRequest, model: ModelInfo,
+    kind: str, name: str, field: str, candidates: Sequence[Asset], request: GenerationRequest, model: ModelInfo,
     remarks: tuple[str, ...],
 ) -> tuple[Asset, tuple[str, ...]]:  # fmt: skip
     title = KIND_BY_KEY[kind].title
-    fitting = [asset for asset in found if fits(asset, model) and (not asset.problem or asset.pickled)]
+    fitting = [asset for asset in candidates if fits(asset, model) and (not asset.problem or asset.pickled)]
     if len(fitting) == 1:
-        others = [f"{asset.key} ({_why_not(asset)})" for asset in found if asset is not fitting[0]]
+        others = [f"{asset.key} ({_why_not(asset)})" for asset in candidates if asset is not fitting[0]]
         return fitting[0], (*remarks, f"{title} {name}: {fitting[0].key} is used, and not {listed(others)}")
-    keys = [asset.key for asset in (fitting or found)]
+    keys = [asset.key for asset in (fitting or candidates)]
     if request.compatibility == FIRST_COMPATIBILITY:
-        message = f"{title} {name}: {found[0].key} is used as version 0.1 did, though {len(found)} files have this name"
-        return found[0], (*remarks, message)
+        count = len(candidates)
+        message = f"{title} {name}: {candidates[0].key} is used as version 0.1 did, though {count} files have this name"
+        return candidates[0], (*remarks, message)
     example = {LORA: f"<lora:{keys[0]}:1>", EMBEDDING: f"embedding:{keys[0]}"}.get(kind, keys[0])
     hint = f"Write {example}, say." if field in ("prompt", "negative_prompt") else f"Choose one of them, {keys[0]} say."
     message = f"{title} = {name[:200]}: several files have this name: {listed(keys)}."

@@ -70,9 +70,9 @@ class HashCache:
                 value = self.known(path)
                 if not value or (bodies and not self.known(path, body=True)):
                     stamp = _stamp(path)
-                    found = _read_through(path, bodies, cancel, _part_of(on_progress, done, whole))
-                    value = found["sha256"]
-                    self._keep(path, {**stamp, **found})
+                    hashes = _read_through(path, bodies, cancel, _part_of(on_progress, done, whole))
+                    value = hashes["sha256"]
+                    self._keep(path, {**stamp, **hashes})
                 done += size
                 if on_progress is not None:
                     on_progress(done / whole)

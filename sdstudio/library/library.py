@@ -62,8 +62,8 @@ class Library:
 
     def assets(self, kind: str | None = None) -> tuple[Asset, ...]:
         """Return everything there is, or all of one kind, by name and with the hashes that are known."""
-        found = self._scan().assets
-        return tuple(self._with_hashes(asset) for asset in found if kind is None or asset.kind == kind)
+        assets = self._scan().assets
+        return tuple(self._with_hashes(asset) for asset in assets if kind is None or asset.kind == kind)
 
     def find_asset(self, kind: str, name: str) -> Asset:
         """Return the asset of this kind with this key, name, file name, alias (in any case) or path.
@@ -103,9 +103,9 @@ class Library:
         with self._scanning:
             with self._lock:
                 folders, with_pickles = self._folders, self._open_pickles
-            found = self._scanner.scan(resources() / STARTER_KEY, self.paths.models, folders)
-            found = with_pickles_opened(found) if with_pickles else found
-            return self._take(found)
+            scan = self._scanner.scan(resources() / STARTER_KEY, self.paths.models, folders)
+            scan = with_pickles_opened(scan) if with_pickles else scan
+            return self._take(scan)
 
     def keep_remark(self, asset: Asset, remark: Remark) -> None:
         """Keep the user's notes about an asset; its own values count from now on. Raises: SaveFailed."""
@@ -114,7 +114,7 @@ class Library:
             if self._bare is not None:
                 self._take(self._bare)
 
-    def _take(self, found: Scan) -> tuple[ModelInfo, ...]:
+    def _take(self, scan: Scan) -> tuple[ModelInfo, ...]:
         """Let this be what was found, each model with the values the user gave it."""
         by_hash, by_path = self.remarks.everything()
 
@@ -124,9 +124,9 @@ class Library:
                 return {}
             return self.remarks.of(info.path, known).defaults  # which knows other bytes at the same place
 
-        valued = with_own_values(found, own_values) if by_path else found
+        valued = with_own_values(scan, own_values) if by_path else scan
         with self._lock:
-            self._bare, self._found = found, valued
+            self._bare, self._found = scan, valued
         return tuple(finding.info for finding in valued.findings)
 
     def set_folders(self, folders: Sequence[Path]) -> None:
@@ -266,13 +266,13 @@ class Library:
 
     def _scan(self) -> Scan:
         with self._lock:
-            found = self._found
-        if found is None:
+            scan = self._found
+        if scan is None:
             self.rescan()
             with self._lock:
-                found = self._found
-        assert found is not None
-        return found
+                scan = self._found
+        assert scan is not None
+        return scan
 
 
 def _files(asset: Asset) -> tuple[Path, ...]:

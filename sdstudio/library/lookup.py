@@ -57,12 +57,12 @@ def asset_named(assets: Sequence[Asset], kind: str, wanted: str) -> Asset:
         ModelAmbiguous: Several are called so.
         ModelUnsupported: What is at the path is of another kind.
     """
-    found = assets_named(assets, kind, wanted)
-    if len(found) > 1:
-        keys = [asset.key for asset in found]
+    candidates = assets_named(assets, kind, wanted)
+    if len(candidates) > 1:
+        keys = [asset.key for asset in candidates]
         message = f"{KIND_BY_KEY[kind].title} = {wanted[:200]}: several files have this name: {listed(keys)}."
         raise ModelAmbiguous(message, f"Name one of them, {keys[0]} say.")
-    return found[0]
+    return candidates[0]
 
 
 def assets_named(assets: Sequence[Asset], kind: str, wanted: str) -> tuple[Asset, ...]:

@@ -139,8 +139,8 @@ class Remarks:
 
     def _remark(self, row: sqlite3.Row) -> Remark:
         cover = self._paths.covers / Path(row["cover"]).name if row["cover"] else None
-        found = cover if cover is not None and cover.is_file() else None
-        return Remark(row["notes"], found, _checked(row["defaults"]), bool(row["favourite"]))
+        path = cover if cover is not None and cover.is_file() else None
+        return Remark(row["notes"], path, _checked(row["defaults"]), bool(row["favourite"]))
 
     @contextmanager
     def _connected(self, create: bool = False) -> Iterator[sqlite3.Connection | None]:

@@ -74,8 +74,8 @@ def of_one_size(assets: Iterable[Asset]) -> list[list[Asset]]:
         mark = _inode(asset.path)
         if asset.size_bytes > 0 and mark is not None:
             groups.setdefault(asset.size_bytes, {}).setdefault(mark, asset)
-    found = [list(group.values()) for group in groups.values() if len(group) > 1]
-    return sorted(found, key=lambda group: -group[0].size_bytes)
+    copies = [list(group.values()) for group in groups.values() if len(group) > 1]
+    return sorted(copies, key=lambda group: -group[0].size_bytes)
 
 
 def duplicates(hashed: Sequence[Asset]) -> tuple[Duplicates, ...]:
@@ -84,12 +84,12 @@ def duplicates(hashed: Sequence[Asset]) -> tuple[Duplicates, ...]:
     for group in of_one_size(asset for asset in hashed if asset.sha256):
         for asset in group:
             groups.setdefault(asset.sha256, []).append(asset)
-    found = [
+    duplicates = [
         Duplicates(sha256, tuple(sorted(group, key=lambda asset: (asset.modified_s, str(asset.path)))))
         for sha256, group in groups.items()
         if len(group) > 1
     ]
-    return tuple(sorted(found, key=lambda row: (-row.wasted_bytes, row.sha256)))
+    return tuple(sorted(duplicates, key=lambda row: (-row.wasted_bytes, row.sha256)))
 
 
 def goes_with(asset: Asset) -> Path:

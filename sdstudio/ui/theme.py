@@ -334,8 +334,8 @@ def _with_room(sheet: str) -> str:
 
 
 def _theme_of(app: QApplication) -> Theme | None:
-    found = app.findChild(QObject, "studioTheme", Qt.FindChildOption.FindDirectChildrenOnly)
-    return found if isinstance(found, Theme) else None
+    theme = app.findChild(QObject, "studioTheme", Qt.FindChildOption.FindDirectChildrenOnly)
+    return theme if isinstance(theme, Theme) else None
 
 
 def _tokens_for(choice: ThemeChoice, scheme: Qt.ColorScheme) -> Tokens:

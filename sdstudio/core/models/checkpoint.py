@@ -179,7 +179,7 @@ def prediction_in_yaml(path: Path) -> str:
             text = file.read(_YAML_MAXIMUM_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
-    found = re.search(r"^\s*parameterization:\s*[\"']?(\w+)", text, re.MULTILINE)
-    if found:
-        return V_PREDICTION if found[1] == "v" else EPSILON
+    match = re.search(r"^\s*parameterization:\s*[\"']?(\w+)", text, re.MULTILINE)
+    if match:
+        return V_PREDICTION if match[1] == "v" else EPSILON
     return EPSILON if "model:" in text and "unet_config" in text else ""

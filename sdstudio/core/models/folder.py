@@ -78,8 +78,8 @@ def weights_entry(names: Collection[str]) -> str:
 
 def variant_of(name: str) -> str:
     """Return the variant in a name of `WEIGHTS`: "fp16" for "model.fp16.safetensors"."""
-    found = _VARIANT.search(name)
-    return found[1] if found else ""
+    match = _VARIANT.search(name)
+    return match[1] if match else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,13 +69,13 @@ class _Patterns:
         """Return the value for a layer, ``None`` when none is noted."""
         name = _short(stem)
         ends = [name, *(name[place + 1 :] for place, letter in enumerate(name) if letter == ".")]
-        found = [self._literal[end] for end in ends if end in self._literal]
-        found += [
+        values = [self._literal[end] for end in ends if end in self._literal]
+        values += [
             (place, number) for place, pattern, number in self._wild
             if any(_matches(pattern.removeprefix("^").split(".*"), end)
                    for end in (ends[:1] if pattern.startswith("^") else ends))
         ]  # fmt: skip
-        return min(found)[1] if found else None
+        return min(values)[1] if values else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +215,8 @@ def _matches(pieces: list[str], text: str) -> bool:
         return text == first
     place = len(first)
     for piece in others[:-1]:
-        found = text.find(piece, place)
-        if found < 0:
+        start = text.find(piece, place)
+        if start < 0:
             return False
-        place = found + len(piece)
+        place = start + len(piece)
     return text.endswith(others[-1]) and len(text) - len(others[-1]) >= place

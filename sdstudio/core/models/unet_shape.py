@@ -51,15 +51,15 @@ def unet_shape(names: Iterable[str]) -> UnetShape | None:
     """Return how the UNet of a single file is built, ``None`` when the names do not show a whole one."""
     inner: dict[str, dict[int, list[str]]] = {"input": {}, "output": {}, "middle": {}}
     for name in names:
-        found = _PART.fullmatch(name)
-        if found is not None:
-            inner[found[1]].setdefault(int(found[2]), []).append(found[3])
+        match = _PART.fullmatch(name)
+        if match is not None:
+            inner[match[1]].setdefault(int(match[2]), []).append(match[3])
     down = _side(inner["input"], range(1, len(inner["input"])), ("0.op.",))
     up = _side(inner["output"], range(len(inner["output"])), ("1.conv.", "2.conv."))
     if not down or not up:
         return None
     middle = inner["middle"]
-    depth = len({found[1] for rest in middle.get(1, ()) if (found := re.match(r"transformer_blocks\.(\d+)\.", rest))})
+    depth = len({match[1] for rest in middle.get(1, ()) if (match := re.match(r"transformer_blocks\.(\d+)\.", rest))})
     return UnetShape(down, up, (depth if 1 in middle else 0) if middle else None)
 
 
@@ -126,7 +126,7 @@ def _side(blocks: Mapping[int, Sequence[str]], order: Iterable[int], ends: tuple
             return ()
         closes = any(rest.startswith(ends) for rest in rests)
         if any(rest.startswith("0.in_layers.") for rest in rests):
-            depths.append(len({found[1] for rest in rests if (found := _TRANSFORMER.match(rest))}))
+            depths.append(len({match[1] for rest in rests if (match := _TRANSFORMER.match(rest))}))
         if closes:
             side.append(tuple(depths))
             depths = []

@@ -139,9 +139,9 @@ def _prefix(names: Iterable[str]) -> str:
     """Return what training code has put before every name, "" for nothing; wrappings may lie within each other."""
     rest = list(names)
     whole = ""
-    while rest and (found := _WRAPPING.match(rest[0])) and all(name.startswith(found[0]) for name in rest):
-        whole += found[0]
-        rest = [name.removeprefix(found[0]) for name in rest]
+    while rest and (match := _WRAPPING.match(rest[0])) and all(name.startswith(match[0]) for name in rest):
+        whole += match[0]
+        rest = [name.removeprefix(match[0]) for name in rest]
     return whole
 
 
@@ -153,15 +153,15 @@ def _unwrapped(shapes: Shapes) -> Shapes:
 
 def _dense_names(shapes: Shapes) -> dict[str, str]:
     """Return our names of an RRDBNet's weights; what has none is left out."""
-    tail = sorted({int(found[1]) for found in map(_NUMBERED.fullmatch, shapes) if found} - {0})
+    tail = sorted({int(match[1]) for match in map(_NUMBERED.fullmatch, shapes) if match} - {0})
     numbered = {0: "first"} | {number: f"up.{place}" for place, number in enumerate(tail[:-2])}
     numbered |= dict(zip(tail[-2:], ("fine", "last"), strict=False))
     names = {}
     for theirs in shapes:
-        if found := _NUMBERED.fullmatch(theirs):
-            names[f"{numbered.get(int(found[1]), 'odd')}.{found[2]}"] = theirs
-        elif found := _AFTER_BLOCKS.fullmatch(theirs):
-            names[f"after.{found[1]}"] = theirs
+        if match := _NUMBERED.fullmatch(theirs):
+            names[f"{numbered.get(int(match[1]), 'odd')}.{match[2]}"] = theirs
+        elif match := _AFTER_BLOCKS.fullmatch(theirs):
+            names[f"after.{match[1]}"] = theirs
         else:
             ours = _spelled(theirs)
             if ours:
@@ -171,10 +171,10 @@ def _dense_names(shapes: Shapes) -> dict[str, str]:
 
 def _spelled(theirs: str) -> str:
     for pattern, ours in _SPELLINGS:
-        found = pattern.fullmatch(theirs)
-        if found is None:
+        match = pattern.fullmatch(theirs)
+        if match is None:
             continue
-        *numbers, what = found.groups()
+        *numbers, what = match.groups()
         if ours == "block":
             numbers = [str(int(numbers[0])), *(str(int(number) - 1) for number in numbers[1:])]
         elif ours == "up":
@@ -185,10 +185,10 @@ def _spelled(theirs: str) -> str:
 
 def _dense(shapes: Shapes, names: Mapping[str, str], title: str, name: str) -> UpscalerLayout:
     def shape(ours: str) -> tuple[int, ...]:
-        found = shapes.get(names.get(ours, ""), ())
-        if len(found) != 4:
+        shape = shapes.get(names.get(ours, ""), ())
+        if len(shape) != 4:
             raise _unsupported(name, f"an ESRGAN network without its layer {ours.removesuffix('.weight')}")
-        return found
+        return shape
 
     features, channels = shape("first.weight")[:2]
     growth = shape("block.0.0.0.weight")[0]
@@ -209,13 +209,13 @@ def _is_compact(shapes: Shapes) -> bool:
 
 def _of_row(shapes: Shapes, name: str) -> UpscalerLayout:
     """Return a compact network: convolution, slopes, convolution, slopes .. and a last convolution."""
-    layers = {theirs: found for theirs in shapes if (found := _COMPACT.fullmatch(theirs))}
-    last = max(int(found[1]) for found in layers.values())
+    layers = {theirs: match for theirs in shapes if (match := _COMPACT.fullmatch(theirs))}
+    last = max(int(match[1]) for match in layers.values())
     out = shapes.get(f"body.{last}.weight", (0,))[0]
     scale = isqrt(out // CHANNELS)
     if scale**2 * CHANNELS != out:
         raise _unsupported(name, f"a network that ends in {out} channels: squares of RGB pixels")
-    names = {_in_row(int(found[1]), last, found[2]): theirs for theirs, found in layers.items()}
+    names = {_in_row(int(match[1]), last, match[2]): theirs for theirs, match in layers.items()}
     return UpscalerLayout("Compact Real-ESRGAN", True, scale, shapes["body.0.weight"][0], last // 2 - 1, 0, 0, 1, names)
 
 

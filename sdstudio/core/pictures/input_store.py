@@ -99,8 +99,8 @@ class InputPictures:
             return None
         names = [f"{key}{ending}" for ending in dict.fromkeys(_ENDINGS.values())]
         places = (folder / name for folder in self._folders for name in names)
-        found = next((place for place in places if place.is_file()), None)
-        return None if found is None else self._kept(key, found)
+        path = next((place for place in places if place.is_file()), None)
+        return None if path is None else self._kept(key, path)
 
     def path_of(self, key: str, role: InputRole = INIT) -> Path:
         """Return where a picture lies.
@@ -112,9 +112,9 @@ class InputPictures:
         Raises:
             InvalidRequest: It is gone.
         """
-        found = self.find(key)
-        if found is not None:
-            return found.path
+        picture = self.find(key)
+        if picture is not None:
+            return picture.path
         name = self._noted(key).get("name") if _ID.fullmatch(key) else None
         message = f"{role.title} = {name or key[:12]}: it is gone from {self._folder}."
         raise InvalidRequest(role.field, message, "Choose the picture again, restore a backup, or do without it.")
@@ -126,8 +126,8 @@ class InputPictures:
 
     def parent_of(self, key: str) -> int | None:
         """Return the entry of the history that a picture is, ``None`` when it is none or that is not known."""
-        found = self._noted(key).get("entry") if _ID.fullmatch(key) else None
-        return found if isinstance(found, int) and not isinstance(found, bool) else None
+        entry_id = self._noted(key).get("entry") if _ID.fullmatch(key) else None
+        return entry_id if isinstance(entry_id, int) and not isinstance(entry_id, bool) else None
 
     def all(self) -> Iterator[KeptPicture]:
         """Yield every picture that is kept."""
@@ -144,16 +144,16 @@ class InputPictures:
 
     def is_whole(self, key: str) -> bool:
         """Return whether a picture's file is there and still what it was."""
-        found = self.find(key)
+        picture = self.find(key)
         try:
-            return found is not None and _hash(found.path) == key
+            return picture is not None and _hash(picture.path) == key
         except PictureUnreadable:
             return False
 
     def files_of(self, key: str) -> tuple[Path, ...]:
         """Return the files of a picture that are there: itself and its note."""
-        found = self.find(key)
-        places = (found.path, self._note(key)) if found is not None else ()
+        picture = self.find(key)
+        places = (picture.path, self._note(key)) if picture is not None else ()
         return tuple(place for place in places if place.is_file())
 
     def _kept(self, key: str, path: Path) -> KeptPicture:

@@ -226,11 +226,11 @@ def _check_sums(path: Path) -> None:
     with path.open("rb") as file:
         file.seek(len(PNG_SIGNATURE))
         for kind, length in _chunks(file):
-            begin, found, left = file.tell(), zlib.crc32(kind), length
+            begin, checksum, left = file.tell(), zlib.crc32(kind), length
             while left and (piece := file.read(min(left, _PIECE_BYTES))):
-                found, left = zlib.crc32(piece, found), left - len(piece)
+                checksum, left = zlib.crc32(piece, checksum), left - len(piece)
             stored = file.read(4)
             if left or len(stored) < 4:
                 raise _Refused(f"it is cut off in the part {kind.decode('ascii', 'replace')}.")
-            if found != int.from_bytes(stored, "big"):
+            if checksum != int.from_bytes(stored, "big"):
                 raise _Refused(f"wrong checksum of the part {kind.decode('ascii', 'replace')} at byte {begin:,}.")

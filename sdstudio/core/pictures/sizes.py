@@ -27,13 +27,13 @@ def size_of(ratio: Size, pixels: int, multiple: int, least: int, most: int) -> S
     """
     shape = ratio[0] / ratio[1]
     exact = round(sqrt(pixels * shape) / multiple)
-    found: list[tuple[float, Size]] = []
+    sizes: list[tuple[float, Size]] = []
     for count in range(exact - _AROUND, exact + _AROUND + 1):
         width = _within(count * multiple, multiple, least, most)
         height = _within(round(width / shape / multiple) * multiple, multiple, least, most)
         wrong = _SHAPE_WEIGHS * abs(log(width / height / shape)) + abs(log(width * height / pixels))
-        found.append((wrong, (width, height)))
-    return min(found)[1]
+        sizes.append((wrong, (width, height)))
+    return min(sizes)[1]
 
 
 def side_for(side: int, shape: float, multiple: int, least: int, most: int) -> int:

@@ -75,9 +75,9 @@ def sentence_places(tokens: Sequence[str], length: int) -> Iterator[tuple[int, i
     start = 0
     while len(tokens) - start > length:
         window = range(start + length - 1, start - 1, -1)
-        found = [next((place for place in window if tokens[place] in ends), None) for ends in _ENDS]
-        found.append(next((place for place in window if tokens[place].endswith(_WORD_END)), None))
-        end = next((place + 1 for place in found if place is not None), start + length)
+        places = [next((place for place in window if tokens[place] in ends), None) for ends in _ENDS]
+        places.append(next((place for place in window if tokens[place].endswith(_WORD_END)), None))
+        end = next((place + 1 for place in places if place is not None), start + length)
         yield start, end
         start = end
     yield start, len(tokens)

@@ -174,28 +174,28 @@ class _Reader:
 
     def prompt(self, place: int) -> _Found:
         """Read a whole prompt: what is no stretch is a word, whatever is in it."""
-        found: _Parts = []
+        parts: _Parts = []
         while (place := self._skip(place)) < len(self.text):
             part = self._lora(place) or self._stretch(place, 0, free=True)
             if part is None:
                 word = _FREE_WORD.match(self.text, place)
                 assert word is not None  # blanks were skipped, and the text goes on
                 part = [_Fragment(_plain(word.group()))], word.end()
-            found += part[0]
+            parts += part[0]
             place = part[1]
-        return found, place
+        return parts, place
 
     def _inside(self, place: int, depth: int, commas: bool = True) -> _Found:
         """Read what may stand in brackets or quotes, as far as it goes."""
-        found: _Parts = []
+        parts: _Parts = []
         while True:
             at = self._skip(place)
             part = self._lora(at) or self._stretch(at, depth, free=False)
             if part is None and commas and self.text[at : at + 1] in (",", "."):
                 part = [_Fragment(self.text[at])], at + 1
             if part is None:
-                return found, place
-            found += part[0]
+                return parts, place
+            parts += part[0]
             place = part[1]
 
     def _stretch(self, place: int, depth: int, free: bool) -> _Found | None:
@@ -228,9 +228,9 @@ class _Reader:
     def _bracketed(self, place: int, depth: int) -> _Found | None:
         if depth >= DEEPEST:
             return None
-        found, end = self._inside(place + 1, depth + 1)
+        parts, end = self._inside(place + 1, depth + 1)
         close = self._sign(end, ")")
-        return (found, close) if close is not None else None
+        return (parts, close) if close is not None else None
 
     def _quoted(self, place: int, whole: bool = False) -> _Found | None:
         """Read quotes; ``whole``: with all that a prompt may hold, not only what can stand in brackets."""
@@ -241,10 +241,10 @@ class _Reader:
         if not text.strip():
             return [_Fragment("")], match.end()
         inner = _Reader(text)
-        found, end = inner.prompt(0) if whole else inner._inside(0, 0)
+        parts, end = inner.prompt(0) if whole else inner._inside(0, 0)
         if inner._skip(end) < len(text):
             return None
-        return found, match.end()
+        return parts, match.end()
 
     def _attended(self, place: int) -> tuple[float, int] | None:
         """Read ``.attend(1.2)`` or ``.attend(++)``."""
@@ -302,11 +302,11 @@ class _Reader:
 
     def loras(self, place: int) -> _Found:
         """Read ``withLora(..)``, however many, where there are any."""
-        found: _Parts = []
+        parts: _Parts = []
         while (lora := self._lora(self._skip(place))) is not None:
-            found += lora[0]
+            parts += lora[0]
             place = lora[1]
-        return found, place
+        return parts, place
 
     def listed(self, place: int, operators: tuple[str, ...]) -> tuple[list[_Parts], list[str], int] | None:
         """Read ``("a", "b").operator(1, 0.5)``: the prompts, the options, the place behind."""

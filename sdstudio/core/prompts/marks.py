@@ -91,17 +91,17 @@ def marks(text: str, known: Known) -> tuple[Mark, ...]:
     """
     dialect = dialect_of(known.syntax, known.compatibility)
     bare, places = _without_cuts(text, dialect.has_comments)
-    found = [*_grammar(bare)] if known.syntax == A1111 else []
-    found += _embeddings(bare, known, dialect.naming)
+    marks = [*_grammar(bare)] if known.syntax == A1111 else []
+    marks += _embeddings(bare, known, dialect.naming)
     if known.templates:
-        found += _choices(bare)
-    found = [replace(mark, start=places[mark.start], end=places[mark.end - 1] + 1) for mark in found]
+        marks += _choices(bare)
+    marks = [replace(mark, start=places[mark.start], end=places[mark.end - 1] + 1) for mark in marks]
     if dialect.has_comments:
-        found += [Mark(start, end, MarkKind.COMMENT) for start, end in comments(text)]
-    found += _networks(text, known, dialect.has_comments)
+        marks += [Mark(start, end, MarkKind.COMMENT) for start, end in comments(text)]
+    marks += _networks(text, known, dialect.has_comments)
     if known.templates:
-        found += _wildcards(text, known, dialect.has_comments)
-    return tuple(found)
+        marks += _wildcards(text, known, dialect.has_comments)
+    return tuple(marks)
 
 
 def mend(text: str, wrong: Mark, known: Known) -> tuple[int, int, str] | None:
@@ -273,9 +273,9 @@ def _embeddings(text: str, known: Known, naming: Naming) -> Iterator[Mark]:
 
 
 def _end_of_embedding(text: str, at: int, name: str) -> int:
-    found = _SPELLED.match(text, at)
-    end = (found.end() if found is not None else at) + len(name)
-    ending = _ENDING.match(text, end) if found is not None else None
+    match = _SPELLED.match(text, at)
+    end = (match.end() if match is not None else at) + len(name)
+    ending = _ENDING.match(text, end) if match is not None else None
     return ending.end() if ending is not None else end
 
 

@@ -61,14 +61,14 @@ def lora_uses(prompt: str, listed: Iterable[tuple[str, float]] = (), has_comment
     Raises:
         InvalidRequest: A tag whose weight is no number, or is too large.
     """
-    found: dict[str, LoraUse] = {}
+    uses: dict[str, LoraUse] = {}
     for use in (*(LoraUse(name, weight, weight, "loras") for name, weight in listed), *_tagged(prompt, has_comments)):
-        before = found.get(use.name)
+        before = uses.get(use.name)
         if before is not None:
             text, unet = before.text_weight + use.text_weight, before.unet_weight + use.unet_weight
             use = LoraUse(use.name, text, unet, use.field)
-        found[use.name] = use
-    return tuple(found.values())
+        uses[use.name] = use
+    return tuple(uses.values())
 
 
 def tag(name: str, weight: float) -> str:
@@ -88,8 +88,8 @@ def explicit_embeddings(text: str, naming: Naming = Naming.WORD) -> tuple[str, .
     """
     if naming is Naming.ANGLED:
         return ()
-    found = (_ENDING.sub("", match[1]).replace("\\", "/") for match in _EXPLICIT.finditer(text))
-    return tuple(dict.fromkeys(found))
+    named = (_ENDING.sub("", match[1]).replace("\\", "/") for match in _EXPLICIT.finditer(text))
+    return tuple(dict.fromkeys(named))
 
 
 def angled_names(text: str) -> tuple[str, ...]:

@@ -91,14 +91,14 @@ class StyleBook:
             InvalidRequest: There is no style of a name.
         """
         known = {style.name: style for style in self.styles}
-        found: list[Style] = []
+        kept: list[Style] = []
         for name in names:
             if name not in known:
                 near = get_close_matches(name, known, n=1, cutoff=0.4)
                 hint = f"Did you mean {near[0]!r}?" if near else "See the names with `sdstudio styles list`."
                 raise InvalidRequest("prompt", f"Style = {name[:60]!r}: there is no style of this name.", hint)
-            found.append(known[name])
-        return tuple(found)
+            kept.append(known[name])
+        return tuple(kept)
 
     def replace(self, styles: Sequence[Style]) -> None:
         """Keep these styles in place of all that were there, whole or not at all.
@@ -132,9 +132,9 @@ class StyleBook:
         Raises:
             StudioError: The file cannot be read, or the book not be written.
         """
-        found = read_styles(path)
-        self.replace(merged(self.styles, found))
-        return len(found)
+        styles = read_styles(path)
+        self.replace(merged(self.styles, styles))
+        return len(styles)
 
 
 def merged(styles: Sequence[Style], others: Sequence[Style]) -> tuple[Style, ...]:
@@ -193,14 +193,14 @@ def read_styles(path: Path) -> tuple[Style, ...]:
     places = [columns.get(words.get(column, column)) for column in _COLUMNS]
     if places[0] is None or places[1:] == [None, None]:
         raise _refused(path, "its first line does not name the columns name and prompt")
-    found = (
+    styles = (
         Style(" ".join(name.split())[:NAME_MAXIMUM], prompt, negative_prompt)
         for name, prompt, negative_prompt in (
             ("" if place is None or place >= len(row) else row[place] for place in places)
             for row in rows[:STYLES_MAXIMUM]
         )
     )
-    return merged((), [style for style in found if style.name and (style.prompt or style.negative_prompt)])
+    return merged((), [style for style in styles if style.name and (style.prompt or style.negative_prompt)])
 
 
 def _table(text: str) -> tuple[dict[str, int], list[list[str]]]:

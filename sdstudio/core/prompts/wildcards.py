@@ -41,9 +41,9 @@ class Wildcards:
     @classmethod
     def read(cls, paths: StudioPaths) -> Wildcards:
         """Look at both folders; a folder that is not there holds none. Files are opened when they are asked for."""
-        found = dict(_files(resources() / "wildcards"))
-        found.update(_files(paths.wildcards))
-        return cls(paths.wildcards, MappingProxyType(dict(sorted(found.items()))))
+        files = dict(_files(resources() / "wildcards"))
+        files.update(_files(paths.wildcards))
+        return cls(paths.wildcards, MappingProxyType(dict(sorted(files.items()))))
 
     def has(self, name: str) -> bool:
         """Whether a name in a prompt finds a file: its own, one of the name in some folder, or all of a pattern."""

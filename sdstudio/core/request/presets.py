@@ -64,10 +64,10 @@ class PresetBook:
 
     def named(self, name: str) -> Preset:
         """Return a preset. Raises: StudioError when there is none of this name, or the file cannot be read."""
-        found = next((preset for preset in self.presets if preset.name == name), None)
-        if found is None:
+        match = next((preset for preset in self.presets if preset.name == name), None)
+        if match is None:
             raise StudioError(f"Preset = {name[:60]!r}: there is no preset of this name.", "Choose one from the list.")
-        return found
+        return match
 
     def keep(self, presets: Iterable[Preset]) -> None:
         """Keep these in place of all that were there. Raises: StudioError when the file is damaged or not writable."""

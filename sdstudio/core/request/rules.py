@@ -49,9 +49,9 @@ def modern(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     values = dict(values)
     if "schedule" not in values and isinstance(values.get("scheduler"), str):
-        found = find_sampling(values["scheduler"])
-        if found is not None:
-            spec, schedule = found
+        sampling = find_sampling(values["scheduler"])
+        if sampling is not None:
+            spec, schedule = sampling
             values["scheduler"] = spec.key
             values["schedule"] = schedule or ("uniform" if spec.automatic else AUTOMATIC)
     return values
@@ -140,9 +140,9 @@ def _check_blending(request: Any, given: Mapping[str, Any]) -> None:
 
 
 def _sampling(name: str) -> tuple[SchedulerSpec, str]:
-    found = find_sampling(name)
-    if found is not None:
-        return found
+    sampling = find_sampling(name)
+    if sampling is not None:
+        return sampling
     near = nearest_schedulers(name)
     hint = "See them all with `sdstudio schedulers`."
     if near:

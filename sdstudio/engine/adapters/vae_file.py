@@ -115,9 +115,9 @@ def _check_fit(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Ten
 
 def _renamed(key: str) -> str:
     """Return today's name of a weight."""
-    before, found, after = key.partition(_ATTENTION)
+    before, separator, after = key.partition(_ATTENTION)
     part, dot, kind = after.rpartition(".")
-    return f"{before}{found}{_OLD_NAMES.get(part, part)}{dot}{kind}" if found else key
+    return f"{before}{separator}{_OLD_NAMES.get(part, part)}{dot}{kind}" if separator else key
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:

@@ -152,8 +152,8 @@ class SingleFileReader:
     def _read(self) -> dict[str, torch.Tensor]:
         if self._weights is None:
             path = self._files.folder
-            found = read_pickled(path) if self._single.pickled else load_file(path)
-            self._weights = {_complete(name): value for name, value in found.items()}
+            weights = read_pickled(path) if self._single.pickled else load_file(path)
+            self._weights = {_complete(name): value for name, value in weights.items()}
         return self._weights
 
     def _scheduler(self, cls: Any, name: str) -> Any:

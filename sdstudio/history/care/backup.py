@@ -77,8 +77,8 @@ def back_up(
     """
     target = expanded(target).absolute()
     _check_target(target, paths)
-    found = str(database.read("PRAGMA quick_check(1)")[0][0])
-    if found != "ok":
+    verdict = str(database.read("PRAGMA quick_check(1)")[0][0])
+    if verdict != "ok":
         raise HistoryDamaged(f"History = {database.path}: the file is damaged, nothing was backed up.", DAMAGED_HINT)
     report = BackupReport(target)
     with _work_folder(target) as folder:

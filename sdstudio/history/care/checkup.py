@@ -173,8 +173,8 @@ class Checkup:
         orphans = self._orphans(noted)
         around = [*orphans, *self._beside_lost(set(orphans))]
         recipes = {file: recipe for file in around if (recipe := recipe_of(file)) is not None}
-        found = self._look_at_rows(around, recipes)
-        left = [file for file in orphans if file not in found and _is_named_so(file)]
+        seen = self._look_at_rows(around, recipes)
+        left = [file for file in orphans if file not in seen and _is_named_so(file)]
         self._look_at_orphans(left, recipes, noted)
         self._look_at_words()
         self._look_at_thumbnails()

@@ -38,8 +38,8 @@ def copies(folder: Path, today: date) -> list[Path]:
     A clock that went wrong for a day must not let its copies go before all that are made afterwards.
     """
     newest = _name(today)
-    found = (file for file in folder.glob("marks-*.db") if _NAME.fullmatch(file.name))
-    return sorted(found, key=lambda file: (file.name <= newest, file.name), reverse=True)
+    copies = (file for file in folder.glob("marks-*.db") if _NAME.fullmatch(file.name))
+    return sorted(copies, key=lambda file: (file.name <= newest, file.name), reverse=True)
 
 
 def keep_marks(database: Database, today: date) -> bool:

@@ -134,27 +134,27 @@ def is_there(file: Path) -> bool:
 
 def _settled(pairs: list[_Pair], paths: StudioPaths) -> dict[int, Path]:
     """Give each row the picture that is its own most surely; pixels are read only where nothing else decides."""
-    found: dict[int, Path] = {}
+    by_number: dict[int, Path] = {}
     taken: set[Path] = set()
 
     def take(sure: Iterable[_Pair]) -> None:
         for pair in sure:
-            if pair.id not in found and pair.file not in taken:
-                found[pair.id] = pair.file
+            if pair.id not in by_number and pair.file not in taken:
+                by_number[pair.id] = pair.file
                 taken.add(pair.file)
 
     exact = [pair for pair in pairs if pair.same_recipe]
     take(pair for pair in exact if pair.file.name == pair.lost.name)
     take(pair for pair in exact if number_of(pair.file) == number_of(pair.lost) is not None)
-    left = [pair for pair in pairs if pair.id not in found and pair.file not in taken]
+    left = [pair for pair in pairs if pair.id not in by_number and pair.file not in taken]
     files, rows = Counter(pair.file for pair in left), Counter(pair.id for pair in left)
     take(pair for pair in left if pair.same_recipe and files[pair.file] == rows[pair.id] == 1)
-    left = [pair for pair in left if pair.id not in found and pair.file not in taken]
+    left = [pair for pair in left if pair.id not in by_number and pair.file not in taken]
     small = {file: _small(file) for file in {pair.file for pair in left}}
     measured = [(_difference(small[pair.file], paths, pair.id), pair) for pair in left]
     likely = [(off, pair) for off, pair in measured if pair.same_recipe or off <= ALIKE]
     take(pair for _, pair in sorted(likely, key=lambda each: (not each[1].same_recipe, each[0], each[1].id)))
-    return found
+    return by_number
 
 
 def _small(file: Path) -> Image.Image | None:

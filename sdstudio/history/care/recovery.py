@@ -132,16 +132,16 @@ def _finish_pending(database: Database, paths: StudioPaths) -> tuple[int, int]:
     noted = noted_names(paths)
     for row in database.read("SELECT id, path, recipe FROM entries WHERE state = 'pending' ORDER BY id"):
         file = paths.home / row["path"]
-        found = _recipe_of(file) if row["path"] else None
+        recipe = _recipe_of(file) if row["path"] else None
         # Outside the data folder a name is no proof: the file may be an older picture that was to be replaced.
         placed = file.is_relative_to(paths.images) or noted.get(file) == row["id"]
-        ours = found is not None and (placed or found == stored_recipe(row["recipe"]))
+        ours = recipe is not None and (placed or recipe == stored_recipe(row["recipe"]))
         with database.transaction() as db:
-            if found is not None and ours:
+            if recipe is not None and ours:
                 db.execute(
-                    "UPDATE entries SET state = 'done', recipe = ? WHERE id = ?", (found.model_dump_json(), row["id"])
+                    "UPDATE entries SET state = 'done', recipe = ? WHERE id = ?", (recipe.model_dump_json(), row["id"])
                 )
-                index_words(db, row["id"], found)
+                index_words(db, row["id"], recipe)
                 finished += 1
             else:
                 remove_row(db, row["id"])

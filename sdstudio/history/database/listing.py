@@ -49,14 +49,14 @@ class Listing:
 
     def entries(self, ids: Sequence[int]) -> list[Entry]:
         """Return these pictures in this order; those that are gone or were deleted are left out."""
-        found: dict[int, Entry] = {}
+        entries: dict[int, Entry] = {}
         for start in range(0, len(ids), _AT_ONCE):
             some = list(ids[start : start + _AT_ONCE])
             marks = ", ".join("?" * len(some))
             sql = f"SELECT {COLUMNS} FROM entries WHERE id IN ({marks}) AND state = 'done' AND deleted_at IS NULL"
             for row in self._database.read(sql, some):
-                found[row["id"]] = entry_of(row, self._paths)
-        return [found[entry_id] for entry_id in ids if entry_id in found]
+                entries[row["id"]] = entry_of(row, self._paths)
+        return [entries[entry_id] for entry_id in ids if entry_id in entries]
 
     def of_jobs(self, job_ids: Sequence[int]) -> list[Entry]:
         """Return the pictures that jobs made, the oldest first."""
@@ -83,7 +83,7 @@ class Listing:
 
         Of a recipe only these two are read: it takes a tenth of the time of all of it.
         """
-        found: dict[int, tuple[int, str, str]] = {}
+        measured: dict[int, tuple[int, str, str]] = {}
         for start in range(0, len(ids), _AT_ONCE):
             some = list(ids[start : start + _AT_ONCE])
             marks = ", ".join("?" * len(some))
@@ -93,8 +93,8 @@ class Listing:
                 texts = (
                     request.get(name) if isinstance(request, dict) else "" for name in ("prompt", "negative_prompt")
                 )
-                found[row["id"]] = (row["id"], *(text if isinstance(text, str) else "" for text in texts))
-        return [found[entry_id] for entry_id in ids if entry_id in found]
+                measured[row["id"]] = (row["id"], *(text if isinstance(text, str) else "" for text in texts))
+        return [measured[entry_id] for entry_id in ids if entry_id in measured]
 
     def facet(self, key: str) -> list[tuple[str, int | None]]:
         """Return the values a facet offers, each with its number of pictures, ``None`` where it is not counted."""

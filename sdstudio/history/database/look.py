@@ -156,10 +156,10 @@ def _date_name(value: str) -> str:
 
 
 def _scheduler_name(value: str) -> str:
-    found = find_sampling(value)  # rows of before schedules were apart hold both in one
-    if found is None:
+    sampling = find_sampling(value)  # rows of before schedules were apart hold both in one
+    if sampling is None:
         return value
-    spec, schedule = found
+    spec, schedule = sampling
     return f"{spec.title} {SCHEDULE_BY_KEY[schedule].title}" if schedule else spec.title
 
 
@@ -239,14 +239,14 @@ class Look:
 
     def conditions(self) -> list[Condition]:
         """Return the chosen facets as conditions on ``entries``."""
-        found: list[Condition] = []
+        conditions: list[Condition] = []
         for row in FACETS:
             values = self.values(row.key)
             if row.every:
-                found += [row.condition([value]) for value in values]
+                conditions += [row.condition([value]) for value in values]
             elif values:
-                found.append(row.condition(values))
-        return found
+                conditions.append(row.condition(values))
+        return conditions
 
 
 def ids_sql(look: Look, asked: Asked, limit: int | None = None) -> Condition:

@@ -71,13 +71,13 @@ class Marks:
             if kind == "tag"
             else "SELECT name, count(*) AS number FROM collection_entries JOIN collections ON id = collection_id"
         )
-        found: dict[str, int] = {}
+        ratings: dict[str, int] = {}
         for start in range(0, len(ids), _AT_ONCE):
             some = list(ids[start : start + _AT_ONCE])
             where = f"{sql} WHERE entry_id IN ({', '.join('?' * len(some))}) GROUP BY 1"
             for row in self._database.read(where, some):
-                found[row["name"]] = found.get(row["name"], 0) + row["number"]
-        return found
+                ratings[row["name"]] = ratings.get(row["name"], 0) + row["number"]
+        return ratings
 
     def collections(self) -> tuple[str, ...]:
         """Return the names of all collections in alphabetical order."""

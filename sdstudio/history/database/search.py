@@ -50,20 +50,20 @@ class Asked:
 def asked(query: str, terms_of: TermsOf) -> Asked:
     """Read a query; any text is one."""
     clean = folded(query[:QUERY_MAXIMUM].replace("\0", " ").encode("utf-8", "replace").decode("utf-8"))
-    found = Asked()
+    condition = Asked()
     matches: list[str] = []
     for word in clean.split()[:WORDS_MAXIMUM]:
         match, scan = _word(word, terms_of)
         if word.isascii() and word.isdigit():
-            found.ids.append(_number(word, match, scan))
+            condition.ids.append(_number(word, match, scan))
         elif scan is not None:
-            found.texts.append(scan)
+            condition.texts.append(scan)
         elif match:
             matches.append(match)
         else:
-            found.is_vain = True
-    found.match = " AND ".join(matches)
-    return found
+            condition.is_vain = True
+    condition.match = " AND ".join(matches)
+    return condition
 
 
 def _word(word: str, terms_of: TermsOf) -> tuple[str, Condition | None]:

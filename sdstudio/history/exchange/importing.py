@@ -79,11 +79,11 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
 
     Links to folders are not followed, hidden folders are left out, and each file comes once.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for path in paths:
         for file in _below(path) if os.path.isdir(path) else (path,):
-            found.setdefault(file)
-    return list(found)
+            files.setdefault(file)
+    return list(files)
 
 
 def _below(folder: Path) -> Iterator[Path]:

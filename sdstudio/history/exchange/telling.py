@@ -30,14 +30,14 @@ def told_by(file: BinaryIO) -> dict[str, str | bytes]:
         PictureUnreadable: It is no picture.
     """
     with opened_picture(file) as image:
-        found: dict[str, str | bytes] = dict(texts_of(image))
+        texts: dict[str, str | bytes] = dict(texts_of(image))
         image.load()  # text behind the pixels
-        found |= texts_of(image)
-        found |= {str(name): value for name, value in image.info.items() if isinstance(value, str | bytes) and value}
+        texts |= texts_of(image)
+        texts |= {str(name): value for name, value in image.info.items() if isinstance(value, str | bytes) and value}
         hidden = stealth_texts(image)
         if hidden or hides_text(image):
-            found[HIDDEN] = "\n".join(hidden.values())
-    return found
+            texts[HIDDEN] = "\n".join(hidden.values())
+    return texts
 
 
 def encoded(pixels: Image.Image, encode: Encoder) -> bytes:

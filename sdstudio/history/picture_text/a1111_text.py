@@ -206,8 +206,8 @@ def _as_a1111_spells(pairs: dict[str, str]) -> dict[str, str]:
         pairs["Size"] = f"{pairs.pop('Width')}x{pairs.pop('Height')}"
     _add_what_civitai_lists(pairs)
     if "Schedule type" not in pairs and _named_none(pairs.get("Version", "")):
-        found = from_a1111(pairs.get("Sampler", ""))
-        if found and found.schedule == AUTOMATIC and SCHEDULER_BY_KEY[found.scheduler].automatic not in _PLAIN:
+        sampling = from_a1111(pairs.get("Sampler", ""))
+        if sampling and sampling.schedule == AUTOMATIC and SCHEDULER_BY_KEY[sampling.scheduler].automatic not in _PLAIN:
             pairs["Schedule type"] = "Uniform"
     return pairs
 

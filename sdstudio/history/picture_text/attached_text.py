@@ -49,8 +49,8 @@ def attached_keys(recipe: Recipe) -> list[tuple[int, str, str]]:
         named = [f"{_bare(item['name'])}: {item['hash']}" for item in adapters if item["kind"] == kind and item["hash"]]
         keys.append((order, key, ", ".join(named)))
     if request.vae:
-        found = next((item["hash"] for item in adapters if item["kind"] == VAE), "")
-        keys += [(_VAE_HASH_ORDER, "VAE hash", found), (_VAE_ORDER, "VAE", request.vae)]
+        digits = next((item["hash"] for item in adapters if item["kind"] == VAE), "")
+        keys += [(_VAE_HASH_ORDER, "VAE hash", digits), (_VAE_ORDER, "VAE", request.vae)]
     return keys
 
 

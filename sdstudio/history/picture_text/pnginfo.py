@@ -260,18 +260,18 @@ def _take_sampler(values: dict[str, Any], leftovers: dict[str, str]) -> None:
     """Take sampler and schedule; what was not the same stays left over, beside the nearest there is."""
     sampler, schedule = leftovers["Sampler"], leftovers.get("Schedule type", "")
     if _by_studio_0_1(leftovers):
-        found = from_studio_0_1(sampler, schedule)
+        sampling = from_studio_0_1(sampler, schedule)
     else:
-        found = from_a1111(sampler, schedule, a1111_version(leftovers.get("Version", "")))
-    if found is None:
+        sampling = from_a1111(sampler, schedule, a1111_version(leftovers.get("Version", "")))
+    if sampling is None:
         return
-    values |= {"scheduler": found.scheduler, "schedule": found.schedule}
-    if found.same_sampler:
+    values |= {"scheduler": sampling.scheduler, "schedule": sampling.schedule}
+    if sampling.same_sampler:
         del leftovers["Sampler"]
-    if found.same_schedule:
+    if sampling.same_schedule:
         leftovers.pop("Schedule type", None)
-    if found.near:
-        leftovers.setdefault(NOT_THE_SAME, found.near)
+    if sampling.near:
+        leftovers.setdefault(NOT_THE_SAME, sampling.near)
     for name in idle_fields(values) & TAKEN_BY_SOME & values.keys():
         row = _ROWS[name]
         if values[name] != row.default and row.infotext is not None:  # it did nothing there either

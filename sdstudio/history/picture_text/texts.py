@@ -29,29 +29,29 @@ def read_texts(path: Path | BinaryIO) -> dict[str, str]:
         PictureUnreadable: See `opened_picture`.
     """
     with opened_picture(path) as image:
-        found = texts_of(image)
-        if not found:
+        texts = texts_of(image)
+        if not texts:
             image.load()  # text behind the pixels
-            found = texts_of(image)
-        return found
+            texts = texts_of(image)
+        return texts
 
 
 def texts_of(image: Image.Image) -> dict[str, str]:
     """Return the texts of an opened picture: PNG text by its key, EXIF by its tag's name, XMP under ``xmp``."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for key, value in image.info.items():
         if isinstance(key, str) and isinstance(value, str):
-            found[key] = str(value) if isinstance(value, PngImagePlugin.iTXt) else _as_meant(value)
+            texts[key] = str(value) if isinstance(value, PngImagePlugin.iTXt) else _as_meant(value)
     if isinstance(image.info.get(COMMENT), bytes):
-        found[COMMENT] = image.info[COMMENT].decode("utf-8", "replace").strip("\0 ")
-    if "XML:com.adobe.xmp" in found:
-        found["xmp"] = found.pop("XML:com.adobe.xmp")
+        texts[COMMENT] = image.info[COMMENT].decode("utf-8", "replace").strip("\0 ")
+    if "XML:com.adobe.xmp" in texts:
+        texts["xmp"] = texts.pop("XML:com.adobe.xmp")
     elif isinstance(image.info.get("xmp"), bytes):
-        found["xmp"] = image.info["xmp"].decode("utf-8", "replace")
+        texts["xmp"] = image.info["xmp"].decode("utf-8", "replace")
     for key, value in _exif_texts(image).items():
-        found.setdefault(key, value)
+        texts.setdefault(key, value)
     # A lone surrogate breaks SQLite and JSON's UTF-8.
-    return {shown(key): shown(value) for key, value in found.items() if value and len(value) <= TEXT_MAXIMUM}
+    return {shown(key): shown(value) for key, value in texts.items() if value and len(value) <= TEXT_MAXIMUM}
 
 
 def _as_meant(text: str) -> str:
@@ -70,13 +70,13 @@ def _exif_texts(image: Image.Image) -> dict[str, str]:
     inner = exif.get_ifd(ExifTags.IFD.Exif)
     values[USER_COMMENT] = _user_comment(inner.get(ExifTags.Base.UserComment))
     values[MAKER_NOTE] = inner.get(ExifTags.Base.MakerNote)
-    found = {}
+    texts = {}
     for key, value in values.items():
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         if isinstance(value, str) and value.strip("\0 "):
-            found[key] = value.strip("\0 ")
-    return found
+            texts[key] = value.strip("\0 ")
+    return texts
 
 
 def _user_comment(raw: object) -> str:

@@ -107,7 +107,7 @@ def stage(models: Path, plan: Plan) -> Staged:
 
 def unfinished(models: Path) -> list[Staged]:
     """Return the downloads that an earlier run left, by name; what cannot be gone on with is swept away."""
-    found: list[Staged] = []
+    leftovers: list[Staged] = []
     try:
         folders = sorted((models / STAGING).iterdir())
     except OSError:
@@ -121,8 +121,8 @@ def unfinished(models: Path) -> list[Staged]:
         if staged.target.exists() and not (folder / _FILES).exists():  # it was whole, and the sweeping was interrupted
             _sweep(folder)
         else:
-            found.append(staged)
-    return found
+            leftovers.append(staged)
+    return leftovers
 
 
 def verified_hashes(plan: Plan, path: Path) -> dict[Path, str]:

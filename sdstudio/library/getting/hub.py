@@ -82,10 +82,10 @@ class Hub:
 
         def ask() -> list[HubModel]:
             self._probe()
-            found = self._api().list_models(
+            models = self._api().list_models(
                 search=text.strip()[:200], pipeline_tag="text-to-image", sort="downloads", limit=limit
             )
-            return [_found(info) for info in islice(found, limit)]
+            return [_found(info) for info in islice(models, limit)]
 
         return self._asked(ask, f"Search for {text[:60]!r}", cancel)
 

@@ -108,7 +108,7 @@ def _looked_at(source: Path, models: Path) -> tuple[str, Path, dict[str, Path]]:
 def _files_of(folder: Path) -> dict[str, Path]:
     """Return what of a model's folder is brought along, links resolved: Hugging Face's cache consists of them."""
     allowed = [folder.resolve(), (folder.parent.parent / "blobs").resolve()]
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in sorted([*folder.glob("*"), *folder.glob("*/*")]):
         name = path.relative_to(folder).as_posix()
         if not path.is_file() or not (path.suffix in _SUFFIXES or path.name.startswith("LICEN")):
@@ -120,12 +120,12 @@ def _files_of(folder: Path) -> dict[str, Path]:
         real = path.resolve()
         if not any(real.is_relative_to(root) for root in allowed):
             raise ModelUnsupported(f"{path} is a link to {real}, outside the model.", "Put the file itself there.")
-        found[name] = real
-    if len(found) > _FILES_MAXIMUM:
+        files[name] = real
+    if len(files) > _FILES_MAXIMUM:
         raise ModelUnsupported(
-            f"{folder} holds {len(found):,} files: allowed are {_FILES_MAXIMUM:,}.", "Choose another."
+            f"{folder} holds {len(files):,} files: allowed are {_FILES_MAXIMUM:,}.", "Choose another."
         )
-    return found
+    return files
 
 
 def _can_link(path: Path, staging: Path) -> bool:

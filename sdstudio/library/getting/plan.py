@@ -207,8 +207,8 @@ def _without_weights(repo: str, part: str, inside: Collection[str]) -> ModelUnsu
             f"{repo}: the weights of its {part} are there only as pickled Python objects.",
             "Choose a repository with .safetensors files: pickles can hold code.",
         )
-    found = ", ".join(sorted(short for short in inside if not _is_small(short)))[:120] or "none"
-    message = f"{repo}: its {part} has no weights in .safetensors files; its large files: {found}."
+    names = ", ".join(sorted(short for short in inside if not _is_small(short)))[:120] or "none"
+    message = f"{repo}: its {part} has no weights in .safetensors files; its large files: {names}."
     return ModelUnsupported(message, "Choose another repository.")
 
 
@@ -218,23 +218,23 @@ def choose_file(listing: Listing, wanted: str = "") -> RemoteFile:
     Raises:
         NotOffered: There is none, no such one, or several to choose from.
     """
-    found = [file for file in listing.files if file.path.lower().endswith(".safetensors")]
+    weights = [file for file in listing.files if file.path.lower().endswith(".safetensors")]
     if wanted:
-        for file in found:
+        for file in weights:
             if file.path == wanted:
                 return file
-        near = ", ".join(file.path for file in found[:6]) or "none"
+        near = ", ".join(file.path for file in weights[:6]) or "none"
         raise NotOffered(f"{listing.repo}: it has no file {wanted[:80]!r}.", f"Its .safetensors files: {near}.")
-    if not found:
+    if not weights:
         raise NotOffered(
             f"{listing.repo}: it holds no model in the diffusers layout and no .safetensors file.",
             "Choose another repository: pickles (.ckpt, .bin) can hold code.",
         )
-    if len(found) > 1:
-        names = ", ".join(file.path for file in found[:12]) + (", …" if len(found) > 12 else "")
-        message = f"{listing.repo}: it holds {len(found)} .safetensors files."
+    if len(weights) > 1:
+        names = ", ".join(file.path for file in weights[:12]) + (", …" if len(weights) > 12 else "")
+        message = f"{listing.repo}: it holds {len(weights)} .safetensors files."
         raise NotOffered(message, f"Ask for one, as {listing.repo}/FILE: {names}.")
-    return found[0]
+    return weights[0]
 
 
 def file_name(text: str, ending: str = ".safetensors") -> str:

@@ -239,14 +239,14 @@ def _repo_in(path: str) -> str:
 
 def kind_of(header: Header, name: str = "") -> tuple[Any, str]:
     """Return the kind of the single file with this header and name, and what to know about it, "" for nothing."""
-    found = classify(header, name)
-    if found.not_a_model:
-        return found.kind, f"It is {found.not_a_model}: the studio cannot draw with it."
-    if found.kind == OTHER:
+    file = classify(header, name)
+    if file.not_a_model:
+        return file.kind, f"It is {file.not_a_model}: the studio cannot draw with it."
+    if file.kind == OTHER:
         return OTHER, "It is nothing that the studio knows."
-    family = FAMILY_BY_KEY[found.family].title if found.family not in ("", "other") else ""
-    title = KIND_BY_KEY[found.kind].title
-    return found.kind, f"{title} for {family}." if family else ""
+    family = FAMILY_BY_KEY[file.family].title if file.family not in ("", "other") else ""
+    title = KIND_BY_KEY[file.kind].title
+    return file.kind, f"{title} for {family}." if family else ""
 
 
 def placed(kind: str, name: str) -> str:
@@ -256,8 +256,8 @@ def placed(kind: str, name: str) -> str:
 
 def _named(response: httpx2.Response) -> str:
     """Return the name a server gives a file, as it came: hostile until `file_name` has been at it."""
-    found = re.search(r"filename\*?=(?:UTF-8'')?\"?([^\";]+)", response.headers.get("Content-Disposition", ""))
-    return unquote(found[1])[:300] if found else ""
+    match = re.search(r"filename\*?=(?:UTF-8'')?\"?([^\";]+)", response.headers.get("Content-Disposition", ""))
+    return unquote(match[1])[:300] if match else ""
 
 
 def _shortened(url: str) -> str:

@@ -95,8 +95,8 @@ def weight_files(model: ModelInfo) -> tuple[Path, ...]:
     """Return the files that hold the model's weights, sorted by their path inside the model."""
     if model.layout is ModelLayout.SINGLE_FILE:
         return (model.path,)
-    found = (path for path in model.path.glob("*/[!.]*") if path.suffix in WEIGHT_SUFFIXES and path.is_file())
-    return tuple(sorted(found, key=lambda path: path.relative_to(model.path).as_posix()))
+    files = (path for path in model.path.glob("*/[!.]*") if path.suffix in WEIGHT_SUFFIXES and path.is_file())
+    return tuple(sorted(files, key=lambda path: path.relative_to(model.path).as_posix()))
 
 
 def _near(path: Path) -> str:
@@ -257,8 +257,8 @@ def _check_weights(folder: Path) -> int:
     entry = _weights_of(folder)
     if not entry:
         others = sorted(name for name in _file_names(folder) if name.endswith(_OTHER_WEIGHTS))
-        found = f" that can be read, only {', '.join(others)[:120]}" if others else ""
-        raise ModelDamaged(f"{folder} holds no weights (.safetensors){found}.", _FETCH_AGAIN)
+        only = f" that can be read, only {', '.join(others)[:120]}" if others else ""
+        raise ModelDamaged(f"{folder} holds no weights (.safetensors){only}.", _FETCH_AGAIN)
     names = [entry]
     if entry.endswith(".json"):
         shards = _json(folder / entry).get("weight_map")

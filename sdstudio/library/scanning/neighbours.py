@@ -73,14 +73,14 @@ def neighbours(
     def is_over() -> bool:
         return time.monotonic() > until or (cancel is not None and cancel.is_set())
 
-    found: list[Neighbour] = []
+    neighbours: list[Neighbour] = []
     seen: set[tuple[int, int]] = set()
     for nearby in usual_places() if places is None else (places,):
         for folder in _programs(nearby, seen, is_over):
             program = program_of(folder)
             if program is not None:
-                found.append(_counted(program.title, folder, is_over))
-    whole = (one for one in found if one.checkpoints or one.others)
+                neighbours.append(_counted(program.title, folder, is_over))
+    whole = (one for one in neighbours if one.checkpoints or one.others)
     return tuple(sorted(whole, key=lambda one: (-one.checkpoints, -one.others, str(one.folder))))
 
 

@@ -71,16 +71,16 @@ def places_of(root: Path) -> tuple[list[Place], list[Trouble]]:
     program = program_of(root)
     if program is None:
         return [Place(root, hint_of(root.name))], troubles
-    found: list[Place] = []
+    places: list[Place] = []
     for name, kind in program.folders.items():
         folder = _inside(root, name)
         if folder is not None and folder.is_dir():
-            found.append(Place(folder, kind))
+            places.append(Place(folder, kind))
     for name, kind in program.lists:
         path = _inside(root, name)
         if path is not None and path.is_file():
-            found += _listed(path, kind, troubles)
-    return found, troubles
+            places += _listed(path, kind, troubles)
+    return places, troubles
 
 
 def hint_of(folder_name: str) -> str:
@@ -90,19 +90,19 @@ def hint_of(folder_name: str) -> str:
 
 def _inside(root: Path, name: str) -> Path | None:
     """Return what lies at ``name`` inside ``root``, in any spelling of its case; ``None`` when nothing does."""
-    found = root
+    top = root
     for part in name.split("/"):
-        exact = found / part
+        exact = top / part
         try:
             if not exact.exists():
-                names = [child for child in os.listdir(found) if child.lower() == part.lower()]
+                names = [child for child in os.listdir(top) if child.lower() == part.lower()]
                 if not names:
                     return None
-                exact = found / names[0]
+                exact = top / names[0]
         except OSError:
             return None
-        found = exact
-    return found
+        top = exact
+    return top
 
 
 def _listed(path: Path, kind: str, troubles: list[Trouble]) -> list[Place]:

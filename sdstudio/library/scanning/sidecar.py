@@ -31,7 +31,7 @@ _WORDS_MAXIMUM: Final = 24
 def pictures_beside(files: Iterable[Path]) -> dict[Path, Path]:
     """Return the files of models that have a picture beside them, each with it; every folder is read once."""
     folders: dict[Path, dict[str, str]] = {}
-    found: dict[Path, Path] = {}
+    covers: dict[Path, Path] = {}
     for file in files:
         folder = file.parent
         if folder not in folders:
@@ -40,9 +40,9 @@ def pictures_beside(files: Iterable[Path]) -> dict[Path, Path]:
             names = (f"{file.stem}{middle}{suffix}".lower() for suffix in _SUFFIXES)
             name = next((folders[folder][name] for name in names if name in folders[folder]), "")
             if name:
-                found[file] = folder / name
+                covers[file] = folder / name
                 break
-    return found
+    return covers
 
 
 def _pictures_in(folder: Path) -> dict[str, str]:
@@ -60,17 +60,17 @@ def _pictures_in(folder: Path) -> dict[str, str]:
 
 def words_beside(file: Path) -> tuple[str, ...]:
     """Return the words that files beside a LoRA or an embedding give it; none when there are no such files."""
-    found: list[str] = []
+    words: list[str] = []
     activation = _json(file.with_suffix(".json")).get("activation text")
     if isinstance(activation, str):
-        found += activation.split(",")
+        words += activation.split(",")
     for ending, names in _WORD_LISTS:
         value: Any = _json(file.with_suffix(ending))
         for name in names:
             value = value.get(name) if isinstance(value, dict) else None
         if isinstance(value, list):
-            found += [word for word in value if isinstance(word, str)]
-    lines = (one_line(word) for word in found)
+            words += [word for word in value if isinstance(word, str)]
+    lines = (one_line(word) for word in words)
     return tuple(dict.fromkeys(line for line in lines if line))[:_WORDS_MAXIMUM]
 
 

@@ -101,10 +101,10 @@ class MarkPopup(QFrame):
             self.close()
             return
         items = [self.list.item(row) for row in range(self.list.count())]
-        found = [item for item in items if folded(item.text()) == folded(name)]
+        same = [item for item in items if folded(item.text()) == folded(name)]
         self.edit.clear()
-        if found:
-            found[0].setCheckState(Qt.CheckState.Checked)
+        if same:
+            same[0].setCheckState(Qt.CheckState.Checked)
             return
         self.list.blockSignals(True)
         self._add(name, Qt.CheckState.Checked)

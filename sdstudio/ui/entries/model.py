@@ -177,11 +177,11 @@ class HistoryModel(QAbstractListModel):
     def entry(self, index: Index) -> Entry:
         """Return the entry of a valid index, read now when it has to be. Raises: HistoryError."""
         entry_id = self._ids[index.row()]
-        found = self._entries.get(entry_id)
-        if found is None:
-            found = self._history.get(entry_id)
-            self._keep([found])
-        return found
+        entry = self._entries.get(entry_id)
+        if entry is None:
+            entry = self._history.get(entry_id)
+            self._keep([entry])
+        return entry
 
     def chosen(self, rows: Iterable[int]) -> Entries:
         """Return the entries of several rows, in the order they are shown, each read when it is asked for."""

@@ -62,10 +62,10 @@ class Thumbnails(QObject):
             ratio: The screen's pixels per logical one.
         """
         key = (entry.id, round(side_px * ratio))
-        found = self._squares.get(key)
-        if found is not None:
+        square = self._squares.get(key)
+        if square is not None:
             self._squares.move_to_end(key)
-            return found
+            return square
         if entry.id not in self._impossible:
             self._wanted.pop(key, None)
             self._wanted[key] = (entry, ratio)

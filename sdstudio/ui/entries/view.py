@@ -92,12 +92,12 @@ class HistoryView(QAbstractItemView):
 
     def selected_rows(self) -> list[int]:
         """Return the selected rows in ascending order; thousands are no list of indexes."""
-        found: set[int] = set()
+        rows: set[int] = set()
         selection = self.selectionModel().selection()
         for at in range(selection.count()):
             part = selection.at(at)
-            found.update(range(part.top(), part.bottom() + 1))
-        return sorted(found)
+            rows.update(range(part.top(), part.bottom() + 1))
+        return sorted(rows)
 
     @property
     def selected_count(self) -> int:

@@ -159,8 +159,8 @@ def told_rows(reading: Reading, model: ModelInfo | None) -> list[tuple[str, str]
     """Return what a picture records, as (title, value): the model first, then what differs from the default."""
     recipe = reading.recipe
     name = recipe.model_name or recipe.request.model or "(not told)"
-    found = "not in the library: the chosen model stays" if model is None else f"found as {model.name}"
-    rows = [("Model", f"{name} – {found}")]
+    where = "not in the library: the chosen model stays" if model is None else f"found as {model.name}"
+    rows = [("Model", f"{name} – {where}")]
     for row in parameters(GenerationRequest):
         value = getattr(recipe.request, row.name)
         always = row.kind is not FieldKind.MODEL and row.ui.group in ("Prompt", "Size", "Sampling")

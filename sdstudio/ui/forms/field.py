@@ -216,9 +216,9 @@ class Field(QWidget):
 
     def _check(self) -> None:
         if isinstance(self.editor, ChoiceEditor) and self.editor.is_missing:
-            found = f"{self.row.title} = {self.value()!r}: there is none of this name."
+            message = f"{self.row.title} = {self.value()!r}: there is none of this name."
             hint = "Choose another from the list." if self.editor.combo.count() else ""
-            raise InvalidRequest(self.row.name, found, hint)
+            raise InvalidRequest(self.row.name, message, hint)
         if isinstance(self.editor, PictureEditor) and self.editor.problem is not None:
             raise InvalidRequest(self.row.name, *self.editor.problem)
         check_bounds(self.row, self.value())

@@ -56,12 +56,12 @@ class AboutDialog(QDialog):
 
 def facts(paths: StudioPaths, status: EngineStatus | None) -> list[tuple[str, str]]:
     """Return versions, device and data folder."""
-    found = [
+    lines = [
         ("SD Studio", sdstudio.__version__),
         ("Python", platform.python_version()),
         ("PySide6", pyside_version),
     ]
     if status is not None:
-        found += [(name, version) for name, version in status.versions.items()]
-        found.append(("Device", f"{status.device}, {status.dtype}"))
-    return [*found, ("System", platform.platform()), ("Data folder", str(paths.home))]
+        lines += [(name, version) for name, version in status.versions.items()]
+        lines.append(("Device", f"{status.device}, {status.dtype}"))
+    return [*lines, ("System", platform.platform()), ("Data folder", str(paths.home))]

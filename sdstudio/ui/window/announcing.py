@@ -38,8 +38,8 @@ def _played(file: Path) -> bool:
         winsound.PlaySound(str(file), winsound.SND_FILENAME | winsound.SND_ASYNC)
         return True
     for program, *before in PLAYERS:
-        found = QStandardPaths.findExecutable(program)
-        if found and QProcess.startDetached(found, [*before, str(file)])[0]:
+        path = QStandardPaths.findExecutable(program)
+        if path and QProcess.startDetached(path, [*before, str(file)])[0]:
             return True
     return False
 
@@ -100,6 +100,6 @@ def _notified_by_portal(title: str, text: str) -> bool:
 
 
 def _notified_by_program(title: str, text: str) -> bool:
-    found = QStandardPaths.findExecutable("notify-send")
+    path = QStandardPaths.findExecutable("notify-send")
     arguments = ["--app-name=SD Studio", "--icon=sdstudio", "--", title, text]
-    return bool(found) and bool(QProcess.startDetached(found, arguments)[0])
+    return bool(path) and bool(QProcess.startDetached(path, arguments)[0])

@@ -116,8 +116,8 @@ class CommandPalette(QDialog):
     def _show(self, typed: str) -> None:
         """Show what fits, the best first; without letters all, what was used last first."""
         order = {key: at for at, key in enumerate(self._recent)}
-        found = [(_worth(typed, row), row) for row in self._rows]
-        fitting = [(score, row) for score, row in found if score]
+        ranked = [(_worth(typed, row), row) for row in self._rows]
+        fitting = [(score, row) for score, row in ranked if score]
         fitting.sort(key=lambda pair: (-pair[0] if typed.strip() else 0, order.get(pair[1].key, len(order))))
         self.list.clear()
         for _score, row in fitting:

@@ -19,8 +19,8 @@ def fit(typed: str, title: str) -> int:
     best = {-1: 0}  # where the last letter was found -> the best score of all ways there
     for letter in letters:
         reached: dict[int, int] = {}
-        for at, found in enumerate(words):
-            if found != letter:
+        for at, word in enumerate(words):
+            if word != letter:
                 continue
             worth = _BEGINS if at == 0 or not words[at - 1].isalnum() else _WITHIN
             ways = [score + _FOLLOWS * (0 <= last == at - 1) for last, score in best.items() if last < at]

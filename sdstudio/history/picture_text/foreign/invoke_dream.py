@@ -54,7 +54,7 @@ def read_dream(texts: Mapping[str, str]) -> Found | None:
 
 def _options(text: str) -> dict[str, str]:
     """Return the options with their values, "True" for one that has none; of one that stands twice, the last."""
-    found: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {}
     values: list[str] = []
     for word in text.split():
         if not _OPTION.match(word):
@@ -65,8 +65,8 @@ def _options(text: str) -> dict[str, str]:
             name, values = name[0], [name[1:]]
         elif not word.startswith("--") and name.startswith("A") and len(name) > 1:
             name, values = "A", [name[1:]]
-        found[name] = values
-    return {name: " ".join(words) or "True" for name, words in found.items()}
+        options[name] = values
+    return {name: " ".join(words) or "True" for name, words in options.items()}
 
 
 _NEGATIVE: Final = re.compile(r"\[([^\[\]]*)\]")

@@ -113,10 +113,10 @@ def _characters(raw: object) -> Iterator[tuple[str, str]]:
 
 
 def _place(centers: object) -> str:
-    found = []
+    places = []
     for center in centers[:CHARACTERS_MAXIMUM] if isinstance(centers, list) else ():
         if isinstance(center, Mapping):
             x, y = number_in(center.get("x")), number_in(center.get("y"))
             if x is not None and y is not None:
-                found.append(f"{short_text(x)}, {short_text(y)}")
-    return f", at {' and '.join(found)}" if found else ""
+                places.append(f"{short_text(x)}, {short_text(y)}")
+    return f", at {' and '.join(places)}" if places else ""

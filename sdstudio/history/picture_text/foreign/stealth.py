@@ -68,11 +68,11 @@ def without_stealth(image: Image.Image) -> Image.Image:
     No channel of a pixel changes by more than 1. In red, green and blue only the bits that hold the mark and the text
     are cleared, all of them where its length makes no sense; alpha becomes opaque where it was but for the hidden bit.
     """
-    found = list(_hidden(image))
-    if not found:
+    hidden = list(_hidden(image))
+    if not hidden:
         return image
     pixels = np.array(in_colour(image))
-    for hiding, channels in found:
+    for hiding, channels in hidden:
         if hiding.in_alpha:
             alpha = pixels[..., 3]
             pixels[..., 3] = np.where(alpha >= _OPAQUE, 255, alpha & 254)
@@ -94,9 +94,9 @@ def _hidden(image: Image.Image) -> Iterator[tuple[_Hiding, _Channels]]:
     """Yield each way in which text is hidden in a picture, with the channels that hold it."""
     columns = -(-_HEAD_BITS // max(1, image.height))  # those that hold a mark, whichever way
     head = np.asarray(in_colour(image.crop((0, 0, min(columns, image.width), image.height))))
-    found = [hiding for hiding in _HIDINGS if _begins(hiding, head)]
-    pixels = np.asarray(in_colour(image)) if found else head
-    for hiding in found:
+    hidings = [hiding for hiding in _HIDINGS if _begins(hiding, head)]
+    pixels = np.asarray(in_colour(image)) if hidings else head
+    for hiding in hidings:
         yield hiding, pixels[..., 3:] if hiding.in_alpha else pixels[..., :3]
 
 

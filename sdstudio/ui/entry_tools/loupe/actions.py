@@ -72,7 +72,7 @@ def wanted_by(event: QKeyEvent) -> str:
     modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
     if not event.text().isalpha():  # a plus is typed with Shift on many keyboards, a digit on some
         modifiers &= ~Qt.KeyboardModifier.ShiftModifier
-    found = _BY_COMBINATION.get(QKeySequence(QKeyCombination(modifiers, Qt.Key(event.key()))).toString(), "")
-    if not found and pressed_key(event) in _BY_GRID_KEY:
+    key = _BY_COMBINATION.get(QKeySequence(QKeyCombination(modifiers, Qt.Key(event.key()))).toString(), "")
+    if not key and pressed_key(event) in _BY_GRID_KEY:
         return f"entry_{_BY_GRID_KEY[pressed_key(event)]}"
-    return found
+    return key

@@ -106,13 +106,13 @@ class LoupeWalk(QObject):
             return []
         here = self.entry.id if self.entry is not None else 0
         chosen = [each for each in self.pictures.selected() if each.id != here]
-        found: list[tuple[str, Entry | None]] = []
-        found += [("The other selected picture", each) for each in chosen[:1]]
-        found.append(("The picture seen before", self.before))
+        kin: list[tuple[str, Entry | None]] = []
+        kin += [("The other selected picture", each) for each in chosen[:1]]
+        kin.append(("The picture seen before", self.before))
         for each in self.around():
             is_next = self.pictures.row_of(each.id) == self._row + 1
-            found.append(("Next picture" if is_next else "Previous picture", each))
-        return found
+            kin.append(("Next picture" if is_next else "Previous picture", each))
+        return kin
 
     def forget(self, ids: frozenset[int]) -> None:
         """Pictures went to the trash."""

@@ -205,7 +205,7 @@ class InputController(QObject):
         now = self._editor.value()
         what = "removed" if not now else "replaced" if before else "added"
         lost = self.left_behind()
-        self._lost = lost.said if lost is not None else ""
+        self._lost = lost.text if lost is not None else ""
 
         def undo() -> None:
             self._editor.set_value(before)
@@ -220,7 +220,7 @@ class InputController(QObject):
         self._change = change = Change(f"{self._role.title} {what}", undo, redo)
         self._undos.push(change)
         if lost is not None:
-            self._shell.say(lost.said, "info", [("Undo", lambda: self._undos.undo(change))])
+            self._shell.say(lost.text, "info", [("Undo", lambda: self._undos.undo(change))])
         self._editor.offer_undo(bool(before))
 
     # the size

@@ -135,15 +135,15 @@ def _counted(facet: Sequence[tuple[str, int | None]]) -> Counted:
 
 def tree_of(folders: Counted) -> list[tuple[str, str, int, int]]:
     """Return path, name, depth and number of pictures of each folder, each below the one it lies in."""
-    found: list[tuple[str, str, int, int]] = []
+    rows: list[tuple[str, str, int, int]] = []
     above: list[str] = []
     for path, number in sorted(folders, key=lambda each: each[0].split("/")):
         while above and not path.startswith(above[-1].rstrip("/") + "/"):
             above.pop()
         name = path[len(above[-1].rstrip("/")) + 1 :] if above else FACET_BY_KEY["folder"].name(path)
-        found.append((path, name, len(above), number))
+        rows.append((path, name, len(above), number))
         above.append(path)
-    return found
+    return rows
 
 
 def _month_name(month: str) -> str:
@@ -155,11 +155,11 @@ def _month_name(month: str) -> str:
 
 def _day_name(day: str) -> str:
     try:
-        found = date.fromisoformat(day)
+        date_of = date.fromisoformat(day)
     except ValueError:
         return day
-    if found == date.today():
+    if date_of == date.today():
         return "Today"
-    if found == date.today() - timedelta(days=1):
+    if date_of == date.today() - timedelta(days=1):
         return "Yesterday"
-    return f"{found:%A} {found.day}"
+    return f"{date_of:%A} {date_of.day}"

@@ -149,11 +149,11 @@ class SpaceView(QWidget):
         self._stack.setCurrentWidget(self.tree if rows else self._nothing)
         self.search_button.setEnabled(files > 1)
 
-    def show_duplicates(self, found: Sequence[Duplicates], searched: bool = True) -> None:
+    def show_duplicates(self, groups: Sequence[Duplicates], searched: bool = True) -> None:
         """Show which files hold the same bytes."""
-        self._found = tuple(found)
+        self._found = tuple(groups)
         self.twice.clear()
-        for group in found:
+        for group in groups:
             first = group.assets[0]
             item = QTreeWidgetItem([f"{first.name}  ({len(group.assets)} files)", readable_size(group.wasted_bytes)])
             item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -161,14 +161,14 @@ class SpaceView(QWidget):
             for asset in group.assets:
                 item.addChild(QTreeWidgetItem([str(asset.path), ""]))
             item.setExpanded(True)
-        wasted = sum(group.wasted_bytes for group in found)
+        wasted = sum(group.wasted_bytes for group in groups)
         if searched:
             self.twice_said.setText(
-                f"{readable_size(wasted)} could be free: the bytes of {len(found)} "
-                f"{'file are' if len(found) == 1 else 'files are'} there more than once."
-                if found else "No two files hold the same bytes."
+                f"{readable_size(wasted)} could be free: the bytes of {len(groups)} "
+                f"{'file are' if len(groups) == 1 else 'files are'} there more than once."
+                if groups else "No two files hold the same bytes."
             )  # fmt: skip
-        self.twice.setVisible(bool(found))
+        self.twice.setVisible(bool(groups))
         self._on_selection_changed()
 
     def set_searching(self, searching: bool) -> None:

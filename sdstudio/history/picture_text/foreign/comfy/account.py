@@ -53,12 +53,12 @@ class Account:
     @property
     def unmapped(self) -> dict[str, str]:
         """Name -> what is reported under it."""
-        found = {}
+        texts_by_name = {}
         for name, texts in self._texts.items():
             text = "; ".join(text for text in texts[:NODES_MAXIMUM] if text)
             more = f"; {len(texts) - NODES_MAXIMUM:,} more" if len(texts) > NODES_MAXIMUM else ""
-            found[name] = (text or "used there, and not here") + more
-        return found
+            texts_by_name[name] = (text or "used there, and not here") + more
+        return texts_by_name
 
     def _described(self, node: Node, without: Collection[str]) -> str:
         parts = []

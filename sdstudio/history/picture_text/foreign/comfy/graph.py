@@ -127,9 +127,9 @@ class Graph:
     def links(self, node: Node, without: Iterable[str] = ()) -> list[tuple[str, Link]]:
         """Return the linked inputs of a node by name."""
         left_out = frozenset(without)
-        found = [(name, self.linked(value)) for name, value in node.inputs.items() if name not in left_out]
-        self.visit(len(found) + 1)
-        return [(name, link) for name, link in found if link is not None]
+        links = [(name, self.linked(value)) for name, value in node.inputs.items() if name not in left_out]
+        self.visit(len(links) + 1)
+        return [(name, link) for name, link in links if link is not None]
 
     def first(self, node: Node, names: Sequence[str]) -> Link | None:
         """Return the first of the named inputs that is a link."""

@@ -38,32 +38,32 @@ class Latents:
 
 def follow_latents(graph: Graph, account: Account, values: Values, link: Link | None) -> Latents:
     """Follow latents to where they begin; what changes them on the way is reported."""
-    found = Latents()
+    latents = Latents()
     for node, _ in graph.chain(link, LATENT):
         batch = values.plain(node.inputs.get("batch_size", node.inputs.get("amount", 1)), "batch_size")
         if isinstance(batch, int) and batch > 1:
-            found.batch = batch
+            latents.batch = batch
         loads = node.kind.startswith("LoadImage")
         if loads or any(graph.linked(node.inputs.get(name)) is not None for name in _PICTURES):
-            found.from_picture = True
+            latents.from_picture = True
             if node.kind == "VAEEncode":
                 account.take(node)
             elif not loads:
                 account.report_node(node, ("vae",))
-            return found
+            return latents
         if node.passes or is_sampler(node):
             account.take(node)
             continue
         size = None if graph.brings(node, LATENT) else _size(values, node)
         if size is not None:
-            found.size = size
+            latents.size = size
             if node.kind in _HARMLESS or "ckpt_name" in node.inputs or "base_ckpt_name" in node.inputs:
                 account.take(node)
             else:
                 account.report_node(node, ("width", "height", "batch_size"))
-            return found
+            return latents
         account.report_node(node, ("samples",))
-    return found
+    return latents
 
 
 def _size(values: Values, node: Node) -> tuple[object, object] | None:

@@ -46,8 +46,10 @@ def _single(name: str, unet: str, text: str, switch: str = "") -> Reader:
 
 
 def _numbers(inputs: Mapping[str, Any], beginning: str) -> list[str]:
-    found = {match.group(): None for name in inputs if name.startswith(beginning) and (match := _NUMBERED.search(name))}
-    return list(found)[:LORAS_MAXIMUM]
+    numbers = {
+        match.group(): None for name in inputs if name.startswith(beginning) and (match := _NUMBERED.search(name))
+    }
+    return list(numbers)[:LORAS_MAXIMUM]
 
 
 def _comfyroll(inputs: Mapping[str, Any], _values: Values) -> Iterator[Raw]:
@@ -156,7 +158,7 @@ class LoraReader:
     def of(self, node: Node) -> tuple[LoraInNode, ...]:
         """Return the LoRA that a node applies; what it loads and is not understood is reported."""
         if node.key not in self._read:
-            found = list(self._own(node))
+            loras = list(self._own(node))
             seen = {node.key}
             link = self._graph.first(node, _STACKS)
             while link is not None and link[0].key not in seen and self._graph.visit(STEP):
@@ -165,9 +167,9 @@ class LoraReader:
                     self._account.take(link[0])
                 elif not link[0].passes:
                     self._account.report_node(link[0])
-                found += self._own(link[0])
+                loras += self._own(link[0])
                 link = self._graph.first(link[0], _STACKS)
-            self._read[node.key] = tuple(found)
+            self._read[node.key] = tuple(loras)
         return self._read[node.key]
 
     def known(self, key: str, place: int) -> LoraInNode:

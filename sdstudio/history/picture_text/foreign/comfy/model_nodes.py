@@ -68,26 +68,26 @@ class ModelNodes:
 
     def follow_model(self, link: Link | None) -> dict[str, Any]:
         """Return what a chain of model nodes means, by ComfyUI's names or A1111's keys; report the rest."""
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for node, _ in self._graph.chain(link, MODEL):
             if self._reads_loras(node):
                 self._take_loras(node)
             name = "" if self._graph.brings(node, MODEL) else self._name_in(node, _MODEL_KEYS)
             if name:
-                found["ckpt_name"] = name
+                values["ckpt_name"] = name
                 self._loader = node.key
                 self._take_loader(node)
                 break
             if node.kind == "ModelSamplingDiscrete":
-                self._take_sampling(node, found)
-            elif node.kind == "RescaleCFG" and "CFG rescale" not in found:
-                found["CFG rescale"] = self._values.plain(node.inputs.get("multiplier", 0.7), "multiplier")
+                self._take_sampling(node, values)
+            elif node.kind == "RescaleCFG" and "CFG rescale" not in values:
+                values["CFG rescale"] = self._values.plain(node.inputs.get("multiplier", 0.7), "multiplier")
                 self._account.take(node)
             elif node.passes or is_sampler(node):
                 self._account.take(node)
             else:
                 self._account_for(node)
-        return found
+        return values
 
     def _account_for(self, node: Node) -> None:
         """Take a node that loads LoRA as one of the table does; report every other one, and what it has beyond."""
@@ -188,18 +188,18 @@ class ModelNodes:
             if refiner:
                 self._account.report(node.kind, f"refiner {refiner[:80]}")
 
-    def _take_sampling(self, node: Node, found: dict[str, Any]) -> None:
+    def _take_sampling(self, node: Node, values: dict[str, Any]) -> None:
         self._account.take(node)
-        if "Prediction" in found or "sampling" in found:
+        if "Prediction" in values or "sampling" in values:
             return  # the nearest to the sampler wins
         way = self._values.plain(node.inputs.get("sampling"), "sampling")
-        found["sampling"] = way
+        values["sampling"] = way
         if isinstance(way, str) and way in PREDICTIONS:
-            found["Prediction"] = PREDICTIONS[way]
+            values["Prediction"] = PREDICTIONS[way]
         else:
             self._account.report(node.kind, f"sampling {str(way)[:80]}")
         if self._values.plain(node.inputs.get("zsnr"), "zsnr") is True:
-            found["Zero terminal SNR"] = True
+            values["Zero terminal SNR"] = True
 
     def _name_in(self, node: Node, names: tuple[str, ...]) -> str:
         for name in names:

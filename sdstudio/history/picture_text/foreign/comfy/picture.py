@@ -92,8 +92,8 @@ def read_graph(raw: Mapping[str, Any]) -> ComfyPicture | None:
 def _before_decoders(graph: Graph) -> list[Node]:
     """Return what makes the latents that are decoded: samplers that no input shows to be one."""
     decoders = graph.having(lambda inputs: "samples" in inputs and "vae" in inputs)
-    found = [link[0] for node in decoders if (link := graph.linked(node.inputs["samples"])) is not None]
-    return list({node.key: node for node in found if not node.passes}.values())
+    nodes = [link[0] for node in decoders if (link := graph.linked(node.inputs["samples"])) is not None]
+    return list({node.key: node for node in nodes if not node.passes}.values())
 
 
 class _Reading:
@@ -145,15 +145,15 @@ class _Reading:
 
     def _settings(self, sampler: Node) -> dict[str, Any]:
         """Return a sampler's inputs, those of its linked parts among them."""
-        found = dict(sampler.inputs)
+        settings = dict(sampler.inputs)
         for part in (
-            self._sampling.noise(found.get("noise")),
-            self._sampling.guider(found.get("guider")),
-            self._sampling.sampler(found.get("sampler")),
-            self._sampling.sigmas(found.get("sigmas")),
+            self._sampling.noise(settings.get("noise")),
+            self._sampling.guider(settings.get("guider")),
+            self._sampling.sampler(settings.get("sampler")),
+            self._sampling.sigmas(settings.get("sigmas")),
         ):
-            found |= {name: value for name, value in part.items() if found.get(name) is None or name == "levels"}
-        return found
+            settings |= {name: value for name, value in part.items() if settings.get(name) is None or name == "levels"}
+        return settings
 
     def _follow(self, first: Node, settings: Mapping[str, Any], picture: ComfyPicture) -> None:
         """Follow model, prompts and latents."""

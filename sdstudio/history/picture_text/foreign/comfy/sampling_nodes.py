@@ -87,8 +87,8 @@ SAMPLER_NODES: Final[Mapping[str, SamplerNode]] = {
 
 def _takes_eta(sampler: str) -> bool:
     """Whether the studio's sampler of that name takes eta too."""
-    found = from_comfyui(sampler)
-    return found is not None and found.same_sampler and "eta" in SCHEDULER_BY_KEY[found.scheduler].takes
+    sampling = from_comfyui(sampler)
+    return sampling is not None and sampling.same_sampler and "eta" in SCHEDULER_BY_KEY[sampling.scheduler].takes
 
 
 class SamplingNodes:
@@ -125,28 +125,28 @@ class SamplingNodes:
 
     def _of_row(self, node: Node, row: SamplerNode) -> dict[str, Any]:
         self._account.take(node)
-        found: dict[str, Any] = {"sampler_name": row.sampler}
+        settings: dict[str, Any] = {"sampler_name": row.sampler}
         for name, idle in row.idle.items():
             value = self._values.plain(node.inputs.get(name), name)
             if value is None or value == idle:
                 continue
             if name == "eta" and _takes_eta(row.sampler):
-                found["Eta"] = value
+                settings["Eta"] = value
             elif name == "solver_type" and value == "heun":
-                found["sampler_name"] += "_heun"
+                settings["sampler_name"] += "_heun"
             else:
                 self._account.report(node.kind, f"{name} {str(value)[:80]}")
         if self._values.plain(node.inputs.get("noise_device"), "noise_device") == "gpu":
-            found["sampler_name"] += "_gpu"  # as ComfyUI names these
-        return found
+            settings["sampler_name"] += "_gpu"  # as ComfyUI names these
+        return settings
 
     def sigmas(self, value: object) -> dict[str, Any]:
         """Return steps, schedule and denoise of a chain of nodes that make and change noise levels."""
-        found: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         for node, output in self._graph.chain(self._graph.linked(value), SIGMAS):
             row = SIGMA_NODES.get(node.kind)
             if row is not None or "scheduler" in node.inputs:
-                return found | self._levels(node, row)
+                return settings | self._levels(node, row)
             if node.passes:
                 self._account.take(node)
                 continue
@@ -154,24 +154,24 @@ class SamplingNodes:
                 self._account.report(node.kind, "the low part" if output == 1 else "the high part")
             self._account.report_node(node)
             if not self._graph.brings(node, SIGMAS):
-                found |= {"scheduler": node.kind}
+                settings |= {"scheduler": node.kind}
                 if "steps" in node.inputs:
-                    found["steps"] = self._values.plain(node.inputs["steps"], "steps")
-        return found
+                    settings["steps"] = self._values.plain(node.inputs["steps"], "steps")
+        return settings
 
     def _levels(self, node: Node, row: SigmaNode | None) -> dict[str, Any]:
         values = {name: self._values.plain(node.inputs.get(name), name) for name in ("steps", "denoise", "scheduler")}
-        found = {name: value for name, value in values.items() if value is not None}
+        settings = {name: value for name, value in values.items() if value is not None}
         self._account.take(node)
         if row is None:
-            return found
-        found["scheduler"] = row.scheduler
+            return settings
+        settings["scheduler"] = row.scheduler
         differing = [name for name, same in (row.same or {}).items() if not self._close(node, name, same)]
         if row.same is None or differing:
             names = differing or [name for name in node.inputs if name not in ("model", "steps", "denoise")]
             parts = [f"{name} {self._values.plain(node.inputs.get(name), name)}" for name in names]
-            found["levels"] = ", ".join([node.kind, *parts])[:200]
-        return found
+            settings["levels"] = ", ".join([node.kind, *parts])[:200]
+        return settings
 
     def _close(self, node: Node, name: str, same: float) -> bool:
         value = self._values.number(node.inputs.get(name, same), name)
@@ -204,7 +204,7 @@ class SamplingNodes:
             self._account.take(node)
         else:
             self._account.report_node(node, ("model",))
-        found = {"cfg": inputs.get("cfg", inputs.get("cfg_conds")), "model": inputs.get("model")}
-        found["positive"] = inputs.get("positive", inputs.get("cond1", inputs.get("conditioning")))
-        found["negative"] = inputs.get("negative")
-        return {name: value for name, value in found.items() if value is not None}
+        settings = {"cfg": inputs.get("cfg", inputs.get("cfg_conds")), "model": inputs.get("model")}
+        settings["positive"] = inputs.get("positive", inputs.get("cond1", inputs.get("conditioning")))
+        settings["negative"] = inputs.get("negative")
+        return {name: value for name, value in settings.items() if value is not None}

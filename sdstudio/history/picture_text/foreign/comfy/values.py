@@ -85,8 +85,8 @@ class Values:
         if node.passes and len(links) > 1:
             wanted = {name, *_SAME.get(name, ()), *PIPES}
             links = [link for link in links if link[0] in wanted or link[0].startswith("any_")]
-        found = dict.fromkeys(link for _, link in links)
-        return [link for link in found if link[0].kind in VALUE_NODES or not self._is_elsewhere(link[0])]
+        links_seen = dict.fromkeys(link for _, link in links)
+        return [link for link in links_seen if link[0].kind in VALUE_NODES or not self._is_elsewhere(link[0])]
 
     def _is_elsewhere(self, node: Node) -> bool:
         """Whether a node is on the way of models and not of values, and is met there."""

@@ -86,7 +86,7 @@ class WholeMask(QObject):
         before, revision = work.document.pixels.copy(), work.document.revision
 
         def run(task: TaskContext) -> tuple[int, Patch | None]:
-            return revision, difference(before, work.make(before, task.tell))
+            return revision, difference(before, work.make(before, task.report))
 
         self._fraction, self._since_s = 0.0, time.monotonic()
         self._says.start()

@@ -85,9 +85,9 @@ class PresetDialog(QDialog):
         """Show the presets that the search finds; the chosen one stays chosen."""
         before = self.chosen
         words = folded(self.search_edit.text()).split()
-        found = [each for each in self._keeper.presets() if all(word in folded(each.name) for word in words)]
-        self._shown = found
-        names = [preset.name for preset in found]
+        presets = [each for each in self._keeper.presets() if all(word in folded(each.name) for word in words)]
+        self._shown = presets
+        names = [preset.name for preset in presets]
         self.list.blockSignals(True)
         self.list.clear()
         self.list.addItems(names)

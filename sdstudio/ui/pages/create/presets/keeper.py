@@ -108,17 +108,17 @@ class PresetKeeper(QObject):
     def held(self) -> tuple[Held, ...]:
         """Return everything that a preset can hold, as it stands now. Pictures are none of it."""
         texts = {"prompt": self._editor.prompt, "negative_prompt": self._editor.negative_prompt}
-        found = [
+        presets = [
             Held(row.name, row.title, PROMPT_GROUP, row, texts[row.name], bool(texts[row.name])) for row in _PROMPTS
         ]
         styles = list(self._editor.styles)
-        found.append(Held(STYLES, "Styles", PROMPT_GROUP, None, styles, bool(styles)))
+        presets.append(Held(STYLES, "Styles", PROMPT_GROUP, None, styles, bool(styles)))
         changed = {field.row.name for field in self._panel.changed_fields()}
         for name, field in self._panel.fields.items():
             if field.row.kind is not FieldKind.PICTURE:
                 value = _as_json(field.value())
-                found.append(Held(name, field.row.title, field.row.ui.group, field.row, value, name in changed))
-        return tuple(found)
+                presets.append(Held(name, field.row.title, field.row.ui.group, field.row, value, name in changed))
+        return tuple(presets)
 
     def differences(self, preset: Preset) -> list[tuple[str, str, str]]:
         """Return what a preset would change: title, the value now, and its own."""
@@ -190,12 +190,12 @@ class PresetKeeper(QObject):
 
     def take_from(self, path: Path) -> int:
         """Add the presets of a file, in place of those of their names; return how many. Raises: StudioError."""
-        found = read_presets(path)
+        presets = read_presets(path)
         self._change(
-            f"{len(found)} presets imported from {path.name}",
-            lambda: self._book.keep(merged(self._book.presets, found)),
+            f"{len(presets)} presets imported from {path.name}",
+            lambda: self._book.keep(merged(self._book.presets, presets)),
         )
-        return len(found)
+        return len(presets)
 
     def export(self, presets: Iterable[Preset], path: Path) -> None:
         """Write presets to a file. Raises: StudioError."""

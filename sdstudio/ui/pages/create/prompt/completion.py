@@ -135,14 +135,14 @@ class CompletionList(QListWidget):
         cursor = self._edit.textCursor()
         block = cursor.block().text().encode("utf-16-le")[: 2 * cursor.positionInBlock()].decode("utf-16-le", "ignore")
         asked = wanted(block) if not cursor.hasSelection() else None
-        found = offers_for(asked, self._offers) if asked is not None else []
+        offers = offers_for(asked, self._offers) if asked is not None else []
         self.clear()
-        for offer, replaced in found:
+        for offer, replaced in offers:
             item = QListWidgetItem(icon(_ICONS[offer.kind], "muted"), offer.name)
             item.setData(Qt.ItemDataRole.UserRole, (offer, replaced))
             self.addItem(item)
-        self.setVisible(bool(found))
-        if found:
+        self.setVisible(bool(offers))
+        if offers:
             self.setCurrentRow(0)
             self._place()
             QTimer.singleShot(0, self, self._place)  # a field that grows with its text has moved only then

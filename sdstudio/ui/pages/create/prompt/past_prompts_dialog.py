@@ -72,8 +72,8 @@ class PastPrompts(QDialog):
     def chosen(self) -> PastPrompt | None:
         """The prompt that is marked in the list."""
         item = self.list.currentItem()
-        found: PastPrompt | None = item.data(Qt.ItemDataRole.UserRole) if item is not None else None
-        return found
+        past: PastPrompt | None = item.data(Qt.ItemDataRole.UserRole) if item is not None else None
+        return past
 
     def refresh(self) -> None:
         """Look again for what stands in the search field."""
@@ -88,17 +88,17 @@ class PastPrompts(QDialog):
         self.search.selectAll()
         self.refresh()
 
-    def _show(self, query: str, found: Sequence[PastPrompt]) -> None:
+    def _show(self, query: str, prompts: Sequence[PastPrompt]) -> None:
         if query != self._asked:
             return  # an older question's answer
         self.list.clear()
-        for past in found:
+        for past in prompts:
             self.list.addItem(_item(past))
-        if found:
+        if prompts:
             self.list.setCurrentRow(0)
         nothing = "No prompt was found." if query else "No prompts yet: what you draw is found here again."
-        self._message.setText(f"{len(found)} prompts" if len(found) != 1 else "1 prompt")
-        if not found:
+        self._message.setText(f"{len(prompts)} prompts" if len(prompts) != 1 else "1 prompt")
+        if not prompts:
             self._message.setText(nothing)
 
     def _emit_chosen(self, signal: BoundSignal[PastPrompt]) -> None:

@@ -109,13 +109,13 @@ class StyleDialog(QDialog):
     def import_from(self, path: Path) -> None:
         """Add the styles of a file, in place of those of the same names; kept with Save as all changes."""
         try:
-            found = read_styles(path)
+            styles = read_styles(path)
         except StudioError as error:
             self._message.say(str(error), "error")
             return
-        self._styles = list(merged(self._styles, found))
+        self._styles = list(merged(self._styles, styles))
         self._fill(0)
-        self._message.say(f"{len(found)} from {path.name}. Save keeps them.")
+        self._message.say(f"{len(styles)} from {path.name}. Save keeps them.")
 
     def save(self) -> None:
         """Keep everything and close; a message shows what stands in the way."""

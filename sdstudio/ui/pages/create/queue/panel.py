@@ -87,8 +87,8 @@ class QueuePanel(QWidget):
 
     def row(self, group_id: int) -> QueueRow | None:
         """Return a group's card."""
-        found = self._rows.get(group_id)
-        return found[1] if found else None
+        item_and_row = self._rows.get(group_id)
+        return item_and_row[1] if item_and_row else None
 
     def show_event(self, group_id: int, event: EngineEvent) -> None:
         """Show how the running job goes on; its pictures are counted as the group's."""
@@ -111,8 +111,8 @@ class QueuePanel(QWidget):
             self._take_card(gone)
         focused = next((group_id for group_id, (_item, row) in self._rows.items() if row.hasFocus()), None)
         for group in shown:
-            found = self._rows.get(group.id)
-            if found is not None and found[1].group.ended is not group.ended:
+            item_and_row = self._rows.get(group.id)
+            if item_and_row is not None and item_and_row[1].group.ended is not group.ended:
                 self._take_card(group.id)  # it goes elsewhere; those around it stay, also one in the hand
         waiting_before = 0
         for at, group in enumerate(shown):
@@ -146,16 +146,17 @@ class QueuePanel(QWidget):
     # one card
 
     def _place(self, group: Group, at: int, waiting_before: int) -> None:
-        found = self._rows.get(group.id)
-        if found is not None and self.view.row(found[0]) != at:  # a card's widget cannot move: make it anew
+        item_and_row = self._rows.get(group.id)
+        # A card's widget cannot move: make it anew.
+        if item_and_row is not None and self.view.row(item_and_row[0]) != at:
             self._take_card(group.id)
-            found = None
-        if found is None:
+            item_and_row = None
+        if item_and_row is None:
             row = QueueRow(group)
             self._connect_row(row)
-            found = self._rows[group.id] = (self.view.insert_card(at, row), row)
+            item_and_row = self._rows[group.id] = (self.view.insert_card(at, row), row)
         kept = next((job.id for job in group.jobs if self._controller.can_keep(job.id)), 0)
-        found[1].update_group(group, waiting_before, kept)
+        item_and_row[1].update_group(group, waiting_before, kept)
 
     def _take_card(self, group_id: int) -> None:
         item, _row = self._rows.pop(group_id)

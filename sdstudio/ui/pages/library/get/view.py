@@ -172,12 +172,12 @@ class GetModels(QWidget):
         for end in (self._search.succeeded, self._search.failed, self._search.cancelled):
             end.connect(ended)
 
-    def _on_found(self, found: list[HubModel]) -> None:
-        if not found:
+    def _on_found(self, models: list[HubModel]) -> None:
+        if not models:
             self.bar.say("The Hub has no text-to-image model of that name. Try fewer or other words.")
             return
         self.back_button.show()
-        self._show(f"{len(found)} found on the Hub", [Offer.of_found(model) for model in found])
+        self._show(f"{len(models)} found on the Hub", [Offer.of_found(model) for model in models])
 
     def _on_search_failed(self, error: StudioError) -> None:
         self.bar.say(str(error), "error", [("Try again", self._on_search_pressed)])

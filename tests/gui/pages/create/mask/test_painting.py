@@ -130,7 +130,7 @@ def test_two_hundred_strokes_are_undone_to_the_last_bit_and_done_again(painting)
         painting.key("x" if number % 7 == 6 else "b")
         painting.drag((number * 2 % 390, number * 3 % 290), ((number * 5 + 40) % 390, (number * 7 + 30) % 290))
     painted, undone = painting.pixels(), 0
-    while painting.undos.last is not None and painting.undos.last.said in ("Brush", "Eraser"):
+    while painting.undos.last is not None and painting.undos.last.text in ("Brush", "Eraser"):
         painting.key(Qt.Key.Key_Z, CTRL)
         undone += 1
     assert undone > 150, "a stroke of the eraser may change nothing"
