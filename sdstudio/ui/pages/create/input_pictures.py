@@ -158,7 +158,7 @@ class InputController(QObject):
         self._editor.show_busy(False)
         self._change, self._lost = None, ""
         self._editor.take(kept.id)
-        if is_brought:
+        if is_brought and (then is None or self._lost):  # what is done next shows it else
             self.brought.emit(self._change, seen.name, self._lost)
         if count > 1:
             self.status_changed.emit(f"{count} pictures came: the first is the {self._role.title.lower()}")

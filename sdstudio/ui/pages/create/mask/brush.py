@@ -10,6 +10,8 @@ from sdstudio.ui.pages.create.mask.rows import TOOL_BY_KEY, MaskTool
 
 SIZES_PX: Final = range(1, 1001)
 FIRST_SIZE_PX: Final = 64
+_FIRST_SHARE: Final = 12
+"""Until a size is chosen, the brush is as wide as this part of the picture's longer side."""
 _FACTOR: Final = 1.15
 HARDNESS_STEP: Final = 10
 """In percent, as everything of hardness that is shown."""
@@ -26,6 +28,13 @@ class Hand(QObject):
         self.tool: MaskTool = TOOL_BY_KEY["brush"]
         self.size_px = FIRST_SIZE_PX
         self.hardness = 100
+        self._is_chosen = False
+
+    def suit(self, side_px: int) -> None:
+        """Take a size that suits a picture with this longer side, unless one was chosen."""
+        if not self._is_chosen:
+            self.set_size(side_px // _FIRST_SHARE)
+            self._is_chosen = False
 
     def take(self, key: str) -> None:
         """Take a tool."""
@@ -38,6 +47,7 @@ class Hand(QObject):
 
     def set_size(self, size_px: int) -> None:
         """Paint as wide as this."""
+        self._is_chosen = True
         self.size_px = min(max(size_px, SIZES_PX[0]), SIZES_PX[-1])
         self.changed.emit()
 

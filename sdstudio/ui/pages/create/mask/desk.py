@@ -81,6 +81,7 @@ class MaskDesk(QObject):
 
     def begin(self, size: QSize) -> None:
         """Have a mask for a picture of this size: the one there is, or one with nothing painted."""
+        self.page.hand.suit(max(size.width(), size.height()))
         document = self.document
         if self._awaited and document is None:
             return  # it is being read

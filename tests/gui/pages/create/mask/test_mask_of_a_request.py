@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QSpinBox
 
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.ui.forms.mask_editor import NO_MASK
@@ -123,6 +123,8 @@ def test_edit_opens_any_picture_in_place(studio, qtbot, home, photo):
     QTest.keyClick(window.canvas.view, Qt.Key.Key_E)
     qtbot.waitUntil(lambda: painting.is_open, timeout=WAIT_MS)
     assert painting.store.parent_of(painting.picture.value()) == entry.id
+    assert window.message.message == "", "nothing lies over what is painted on"
+    assert window.findChild(QSpinBox, "maskSizeSpinBox").value() == 128 // 12, "a brush that suits the picture"
     qtbot.waitUntil(lambda: painting.layer.hasFocus(), timeout=WAIT_MS)
     QTest.mouseClick(window.findChild(QPushButton, "maskDoneButton"), Qt.MouseButton.LeftButton)
     assert window.canvas.isVisible()
