@@ -119,6 +119,7 @@ def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tu
         generation=create.generation,
         queue_controller=create.queue_controller,
         mask_controller=create.mask_controller,
+        staging=create.staging,
         parameters_controller=create.parameters_controller,
         paste_controller=create.paste_controller,
         model_controller=create.model_controller,

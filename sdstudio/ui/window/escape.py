@@ -43,6 +43,11 @@ def _leave_painting(parts: Parts, focused: QWidget) -> bool:
     return parts.create_page.stage.isAncestorOf(focused) and parts.mask_controller.escape()
 
 
+def _discard_candidates(parts: Parts, focused: QWidget) -> bool:
+    """Take none of what an edit has made: back to the mask."""
+    return parts.canvas.isAncestorOf(focused) and parts.staging.escape()
+
+
 def _close_message(parts: Parts, focused: QWidget) -> bool:
     """Close the message that stands where the focus is; what went wrong for the window as a whole stays."""
     if parts.editor.isAncestorOf(focused) and parts.editor.message:
@@ -105,7 +110,8 @@ def _cancel(parts: Parts, focused: QWidget) -> bool:
 
 
 STEPS: Final[tuple[Step, ...]] = (
-    _clear_field, _leave_painting, _close_message, _leave_editing, _close_question, _deselect, _clear_filters, _cancel,
+    _clear_field, _leave_painting, _discard_candidates, _close_message, _leave_editing, _close_question, _deselect,
+    _clear_filters, _cancel,
 )  # fmt: skip
 
 

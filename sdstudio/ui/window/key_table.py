@@ -13,6 +13,7 @@ from sdstudio.ui.entries.actions import ENTRY_ACTIONS
 from sdstudio.ui.entries.keys import DELETE, LOOK
 from sdstudio.ui.entry_tools.loupe.actions import LOUPE_ACTIONS
 from sdstudio.ui.pages.create.mask.rows import MASK_KEYS
+from sdstudio.ui.pages.create.mask.staging import STAGING_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,10 @@ CANVAS_KEYS: Final = KeyTable(
 
 MASK_TABLE: Final = KeyTable("While painting a mask", tuple(KeyRow(keys, title) for keys, title in MASK_KEYS))
 
+STAGING_TABLE: Final = KeyTable(
+    "Choosing what an edit has made", tuple(KeyRow((row.keys,), row.about) for row in STAGING_KEYS if row.keys)
+)
+
 _SPELLED: Final = {DELETE: ("Del", "Backspace"), LOOK: ("Space", "Return")}
 
 PICTURE_KEYS: Final = KeyTable(
@@ -96,5 +101,6 @@ LOUPE_KEYS: Final = KeyTable("In the loupe", tuple(KeyRow(row.keys, row.title) f
 MENU_KEYS: Final = KeyTable("Everywhere", (KeyRow(("Shift+F10", "Menu"), "Open the menu of what has the focus"),))
 
 KEY_TABLES: Final[tuple[KeyTable, ...]] = (
-    MENU_KEYS, PROMPT_KEYS, PICTURE_KEYS, GRID_KEYS, CANVAS_KEYS, MASK_TABLE, LOUPE_KEYS, COMPARE_KEYS,
+    MENU_KEYS, PROMPT_KEYS, PICTURE_KEYS, GRID_KEYS, CANVAS_KEYS, MASK_TABLE, STAGING_TABLE, LOUPE_KEYS,
+    COMPARE_KEYS,
 )  # fmt: skip

@@ -11,6 +11,7 @@ from sdstudio.ui.entry_tools.exchange import Exchange
 from sdstudio.ui.pages.create.canvas import Canvas
 from sdstudio.ui.pages.create.controller import GenerationController
 from sdstudio.ui.pages.create.mask.controller import MaskController
+from sdstudio.ui.pages.create.mask.staging import Staging
 from sdstudio.ui.pages.create.models.controller import ModelController
 from sdstudio.ui.pages.create.page import CreatePage
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
@@ -55,6 +56,7 @@ class Parts:
     generation: GenerationController
     queue_controller: QueueController
     mask_controller: MaskController
+    staging: Staging
     parameters_controller: ParametersController
     paste_controller: PasteController
     model_controller: ModelController

@@ -20,6 +20,7 @@ from sdstudio.ui.pages.create.generate_forever import Forever
 from sdstudio.ui.pages.create.input_pictures import InputController
 from sdstudio.ui.pages.create.last_picture import LastPicture
 from sdstudio.ui.pages.create.mask.controller import MaskController
+from sdstudio.ui.pages.create.mask.staging import Staging
 from sdstudio.ui.pages.create.models.controller import ModelController
 from sdstudio.ui.pages.create.page import CreatePage
 from sdstudio.ui.pages.create.panel_head import PanelHead
@@ -49,6 +50,7 @@ class Create:
     model_controller: ModelController
     input_controller: InputController
     mask_controller: MaskController
+    staging: Staging
     parameters_controller: ParametersController
     paste_controller: PasteController
     last_picture: LastPicture
@@ -79,6 +81,10 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
     input_controller = InputController(services, shell, widgets.panel, widgets.canvas, pictures, actions)
     input_controller.status_changed.connect(widgets.status.rest)
     mask_controller = _paint(services, shell, widgets, page, input_controller, pictures, actions)
+    staging = Staging(widgets.canvas, mask_controller.edit, generation.again, mask_controller.paint, generation.cancel)
+    generation.generated.connect(staging.begin)
+    services.controller.worker.job_started.connect(staging.take_started)
+    services.controller.worker.picture_saved.connect(staging.take_picture)
     ways = [("Edit", mask_controller.paint)]
     input_controller.brought.connect(
         lambda change, name, lost: parameters_controller.tell_input(change, name, lost, ways)
@@ -97,6 +103,7 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
         model_controller=ModelController(services, shell, widgets.panel, widgets.canvas),
         input_controller=input_controller,
         mask_controller=mask_controller,
+        staging=staging,
         parameters_controller=parameters_controller,
         paste_controller=paste_controller,
         last_picture=last_picture,

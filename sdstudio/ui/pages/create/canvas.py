@@ -117,6 +117,11 @@ class Canvas(QWidget):
         return self._entry
 
     @property
+    def job_id(self) -> int | None:
+        """The job whose picture is awaited here, ``None`` for none."""
+        return self._job.id if self._job is not None else None
+
+    @property
     def follows(self) -> bool:
         """Whether the running job, or the next one, is shown."""
         return self._followed

@@ -109,6 +109,15 @@ class GenerationController(QObject):
             self.generated.emit(job)
         return job
 
+    def again(self, job: Job) -> Job | None:
+        """Make as many pictures of a job's request once more, with other seeds; return its first job."""
+        request = job.request.model_copy(update={"seed": None})
+        options = RunOptions(count=job.count, batch_size=job.batch_size)
+        more = self._submit(lambda: self._controller.submit(request, options))
+        if more is not None:
+            self.generated.emit(more)
+        return more
+
     def _submit_written(self) -> Job:
         """Submit what the prompts stand for: a job for each text; the first runs first."""
         panel, editor = self._widgets.panel, self._widgets.editor
