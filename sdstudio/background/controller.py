@@ -12,8 +12,9 @@ from sdstudio.background.worker import Worker
 from sdstudio.core.errors import HistoryError, ModelDamaged, StudioError
 from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.params import Parameter
-from sdstudio.core.request.request import SEED_MAXIMUM, GenerationRequest, RunOptions, seeds_for
-from sdstudio.core.request.submission import Share
+from sdstudio.core.request.request import GenerationRequest, RunOptions
+from sdstudio.core.request.seed_fields import SEED_MAXIMUM
+from sdstudio.core.request.submission import Share, seeds_for, seeds_of_run
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import Entry
 from sdstudio.jobs.queue import Group, Job, JobQueue, JobState, TakenOff
@@ -80,9 +81,9 @@ class JobController(QObject):
             ModelError: The model cannot be used.
             HistoryError: The queue cannot be written.
         """
-        checked = self._checked(request)
+        checked = self._checked(request.with_base_seed())
         parent_id = parent_id if parent_id is not None else self._parent(checked)
-        job = self._queue.submit(checked, seeds_for(checked, options.count), options.batch_size, parent_id)
+        job = self._queue.submit(checked, seeds_of_run(checked, options), options.batch_size, parent_id)
         self._emit_queue()
         return job
 
@@ -118,7 +119,7 @@ class JobController(QObject):
         group = self._queue.group(group_id)
         if group is None:
             raise StudioError(f"Job = {group_id}: it is no longer there.", "Look at the queue.")
-        is_random = group.jobs[0].request.seed is None
+        is_random = group.jobs[0].request.own_seed is None
         shift = seeds_for(group.jobs[0].request, 1)[0] if is_random else 0
         work = [(job.request, [(seed + shift) % (SEED_MAXIMUM + 1) for seed in job.seeds]) for job in group.jobs]
         jobs = self._queue.submit_all(work, group.jobs[0].batch_size, group.jobs[0].parent_id)

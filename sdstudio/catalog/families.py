@@ -27,7 +27,8 @@ _TAKEN: Final = frozenset({
     "clip_skip", "emphasis", "prompt_syntax", "guidance_rescale", "guidance_start", "guidance_end", "prediction",
     "zero_snr", "init_image", "strength", "init_fit", "upscaler", "loras", "vae", "mask", "mask_mode",
     "masked_content", "mask_blur", "only_masked", "mask_blending", "mask_weight", "soft_bias", "soft_preservation",
-    "soft_contrast", "soft_influence", "soft_threshold", "soft_difference", *BESIDE_FIELDS,
+    "soft_contrast", "soft_influence", "soft_threshold", "soft_difference",
+    "variation_strength", "variation_seed", "seed_resize_from", "ensd", "seamless", *BESIDE_FIELDS,
 })  # fmt: skip
 """What Stable Diffusion 1, 2 and XL take beyond what every text-to-image pipeline has."""
 

@@ -136,7 +136,7 @@ SCHEDULERS: tuple[SchedulerSpec, ...] = (
         about="Two evaluations a step: twice the time, strong pictures from 10 steps on.",
     ),
     SchedulerSpec(
-        "dpmpp_2s_a", "DPM++ 2S a", "Ancestral2SScheduler", "DPM++ 2S a", "karras", takes=("eta",),
+        "dpmpp_2s_a", "DPM++ 2S a", "Ancestral2SScheduler", "DPM++ 2S a", "karras", takes=("eta", "ensd"),
         comfyui="dpmpp_2s_ancestral", aliases=("k_dpmpp_2s_a",),
         about="Two evaluations and fresh noise at every step: lively pictures from 10 steps on, at twice the time.",
     ),
@@ -152,7 +152,7 @@ SCHEDULERS: tuple[SchedulerSpec, ...] = (
         about="The plain first-order sampler: fast, predictable, a little soft.",
     ),
     SchedulerSpec(
-        "euler_a", "Euler a", "EulerAncestralDiscreteScheduler", "Euler a", "uniform", takes=("eta",),
+        "euler_a", "Euler a", "EulerAncestralDiscreteScheduler", "Euler a", "uniform", takes=("eta", "ensd"),
         comfyui="euler_ancestral", invokeai="euler_a", aliases=("k_euler_a",),
         about="Adds fresh noise at every step: lively, and the picture keeps changing with more steps.",
     ),
@@ -173,7 +173,7 @@ SCHEDULERS: tuple[SchedulerSpec, ...] = (
         about="Second order, two evaluations a step: accurate at few steps.",
     ),
     SchedulerSpec(
-        "dpm2_a", "DPM2 a", "KDPM2AncestralDiscreteScheduler", "DPM2 a", "karras",
+        "dpm2_a", "DPM2 a", "KDPM2AncestralDiscreteScheduler", "DPM2 a", "karras", takes=("ensd",),
         leaves_out_last=True, before=_in_0_1(leaves_out_last=False),
         comfyui="dpm_2_ancestral", invokeai="kdpm_2_a", aliases=("k_dpm_2_a",),
         about="DPM2 with fresh noise at every step.",

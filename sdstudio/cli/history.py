@@ -91,7 +91,7 @@ def _rerun(args: argparse.Namespace, console: Console) -> int:
     with opened_history(studio.paths) as history:
         entry = history.get(args.id)
     recipe = recalled(studio.library, entry.recipe)
-    seed = recipe.request.seed
+    seed = recipe.request.own_seed
     if seed is None:
         raise HistoryError(f"Picture {args.id} has no seed in its recipe.", "It cannot be drawn again.")
     model = studio.library.find(recipe.request.model)

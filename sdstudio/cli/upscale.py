@@ -19,9 +19,9 @@ from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
 from sdstudio.core.params import FieldKind, Parameter, Ui, parameters
 from sdstudio.core.pictures.input_size import SIDE_MAXIMUM, enlarging, is_allowed, larger
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
-from sdstudio.core.request.request import GenerationRequest, seeds_for
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.rules import over_defaults
-from sdstudio.core.request.submission import Share
+from sdstudio.core.request.submission import Share, seeds_for
 from sdstudio.history.store import Entry
 from sdstudio.library.library import STARTER_KEY
 

@@ -30,10 +30,12 @@ from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import MemoryPlan
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.preview import Previewer
+from sdstudio.engine.pictures.seamless import edges_joined
 from sdstudio.engine.prompting.checks import diffusers_clip_skip
 from sdstudio.engine.samplers.blending import Blending, begin_from_noise
 from sdstudio.engine.samplers.edm import Edm
-from sdstudio.engine.samplers.noise import CPU, generators, understood
+from sdstudio.engine.samplers.noise import CPU, understood
+from sdstudio.engine.samplers.picture_noise import noise_of, seeds_of
 from sdstudio.engine.samplers.schedulers import (
     SAMPLING_FIELDS,
     build_scheduler,
@@ -100,7 +102,7 @@ def sample(
         begin_from_noise(scheduler)
     elif blending is not None:
         blending.watch(scheduler)  # outermost: whoever looks at the steps sees the picture kept
-    kwargs = _pipeline_kwargs(loaded, request, batch)
+    kwargs = _pipeline_kwargs(loaded, request, batch) | {"generator": noise_of(request, batch.seeds, _scale(loaded))}
     if pipe is not loaded.pipe:
         kwargs |= _begun(request, scheduler, start.from_noise)
     kwargs |= {name: value.expand(len(batch.seeds), *value.shape[1:]) for name, value in start.kwargs.items()}
@@ -110,7 +112,8 @@ def sample(
         stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
         stack.enter_context(_autocast(plan, device))
         stack.callback(last.forget)
-        stack.enter_context(understood(request.rng, pipe, scheduler))
+        stack.enter_context(understood(kwargs["generator"], pipe, scheduler))
+        stack.enter_context(edges_joined(request.seamless, loaded.denoiser))
         if edm is not None:
             stack.enter_context(edm.before(loaded.denoiser))
         text = family.text(pipe, request, loaded.info.family_row, loaded.attached.embeddings)
@@ -144,7 +147,6 @@ def _pipeline_kwargs(loaded: LoadedModel, request: GenerationRequest, batch: Bat
         "height": request.height,
         "guidance_scale": request.guidance_scale,
         "num_images_per_prompt": len(batch.seeds),
-        "generator": generators(request.rng, batch.seeds),
         "clip_skip": diffusers_clip_skip(request.clip_skip, loaded.info.family_row),
         "num_inference_steps": request.steps,
         "eta": request.eta_ddim,
@@ -189,12 +191,17 @@ def _scheduler(loaded: LoadedModel, request: GenerationRequest, batch: Batch, de
         network: Any = loaded.denoiser
         # One for inpainting takes more than the latents, one that tells its uncertainty returns more.
         channels = min(network.config.in_channels, getattr(network.config, "out_channels", None) or 2**31)
-        scale = loaded.pipe.vae_scale_factor
+        scale = _scale(loaded)
         shape = (len(batch.seeds), channels, request.height // scale, request.width // scale)
         like = torch.empty(shape, dtype=device.dtype, device=device.torch_device)
         source = CPU if request.compatibility == FIRST_COMPATIBILITY else request.rng
-        seed_noise(scheduler, batch.seeds, like, source)
+        seed_noise(scheduler, seeds_of(request, batch.seeds), like, source)
     return scheduler
+
+
+def _scale(loaded: LoadedModel) -> int:
+    """Return the pixels on a side of a latent cell."""
+    return int(getattr(loaded.pipe, "vae_scale_factor", 8))
 
 
 def edm_of(loaded: LoadedModel, request: GenerationRequest) -> Edm | None:

@@ -131,7 +131,7 @@ class Drawing:
         looks_around = self._loaded.family.looks_around(pipe)
         for field, picture in self._over.pictures(self._request, looks_around).items():
             while field not in self._inputs:
-                vae = Vae(self._loaded, self.plan, self._device)
+                vae = Vae(self._loaded, self.plan, self._device, self._request.seamless)
                 latents = self._within_memory("encoding", 1, functools.partial(vae.encode, picture))
                 self._retried |= vae.retried
                 if latents is not None:
@@ -161,7 +161,7 @@ class Drawing:
             size = 1 if self.plan.vae_slicing else count - done
             part = replace(drawn, latents=drawn.latents[done : done + size])
             self._on_event(Decoding(batch.first + done, batch.image_count))
-            decoder = Vae(self._loaded, self.plan, self._device)
+            decoder = Vae(self._loaded, self.plan, self._device, self._request.seamless)
             try:
                 pictures = self._within_memory("decoding", size, functools.partial(decoder.decode, part))
             except Cancelled:

@@ -16,17 +16,25 @@ from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import MemoryPlan
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.masked import Pixels
+from sdstudio.engine.pictures.seamless import edges_joined, with_margin, without_margin
 from sdstudio.engine.unfinished import Drawn
 
 
 class Vae:
     """Turns a batch's latents into pictures, and a picture into latents; again in float32 when the VAE overflows.
 
+    Args:
+        loaded: Whose VAE.
+        plan: Memory switches in force.
+        device: Where it works.
+        seamless: Which edges of a picture meet (`GenerationRequest.seamless`).
+
     Attributes:
         retried: The VAE overflowed and worked again in float32.
     """
 
-    def __init__(self, loaded: LoadedModel, plan: MemoryPlan, device: Device) -> None:
+    def __init__(self, loaded: LoadedModel, plan: MemoryPlan, device: Device, seamless: str = "off") -> None:
+        self._seamless = seamless
         self._pipe = loaded.pipe
         self._plan = plan
         self._device = device
@@ -81,14 +89,23 @@ class Vae:
         with self._in_format(vae.dtype, dtype):
             z = latents.to(dtype)
             std, shift = self._spread(z)
-            return vae.decode(z * std / vae.config.scaling_factor + shift, return_dict=False)[0]  # type: ignore[no-any-return]
+            return self._decoded_seamless(z * std / vae.config.scaling_factor + shift)
+
+    def _decoded_seamless(self, z: torch.Tensor) -> torch.Tensor:
+        """Return pixels of latents as the VAE takes them; where it works in tiles, each tile's edges are not joined."""
+        vae = self._pipe.vae
+        if self._seamless != "off" and self._plan.vae_tiling:
+            return without_margin(vae.decode(with_margin(z, self._seamless), return_dict=False)[0], z, self._seamless)
+        with edges_joined(self._seamless, vae):
+            return vae.decode(z, return_dict=False)[0]  # type: ignore[no-any-return]
 
     def _encoded(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Return latents (1, C, h, w) of pixels (1, 3, H, W) in -1..1, computed in ``dtype``."""
         vae = self._pipe.vae
         own = vae.dtype
         with self._in_format(own, dtype):
-            z = retrieve_latents(vae.encode(pixels.to(self._device.torch_device, dtype)), sample_mode="argmax")
+            with edges_joined("off" if self._plan.vae_tiling else self._seamless, vae):
+                z = retrieve_latents(vae.encode(pixels.to(self._device.torch_device, dtype)), sample_mode="argmax")
             std, shift = self._spread(z)
             return ((z - shift) * vae.config.scaling_factor / std).to(own)  # type: ignore[no-any-return]
 

@@ -162,11 +162,11 @@ class JobQueue:
 
     def remaining(self, job_id: int) -> tuple[int, ...]:
         """Return the seeds of a job whose pictures have not been saved, in order."""
-        rows = self._database.read(
-            "SELECT request_seed FROM entries WHERE job_id = ? AND entries.state = 'done'", (job_id,)
-        )
+        job = self.get(job_id)
+        seed = f"recipe -> '$.request.{job.request.counted}'"  # -> keeps the digits of numbers above 2^63-1
+        rows = self._database.read(f"SELECT {seed} FROM entries WHERE job_id = ? AND state = 'done'", (job_id,))
         saved = {row[0] for row in rows}
-        return tuple(seed for seed in self.get(job_id).seeds if str(seed) not in saved)
+        return tuple(seed for seed in job.seeds if str(seed) not in saved)
 
     def jobs(self, limit: int = 40) -> list[Job]:
         """Return the running job, then those waiting, first to run first, then the ended ones, newest first.

@@ -63,7 +63,7 @@ class Redrawer:
             StudioError: It cannot be drawn: its model is gone, for example.
             Cancelled: ``cancel`` was set.
         """
-        seed = recipe.request.seed
+        seed = recipe.request.own_seed
         if seed is None:
             raise HistoryError("The picture has no seed in its recipe.", "It cannot be drawn again.")
         model = self._find_model(recipe.request.model)

@@ -42,6 +42,7 @@ class RequestResolver:
     def check(self, request: GenerationRequest, model: ModelInfo) -> None:
         """Raise `InvalidRequest` for what cannot be read, is not there, or is nothing that the model takes."""
         check_prompts(request)
+        _check_variations(request, model)
         self._pictures(request, model)
         for _ in self._adapters(request, model, Chooser(self._library)):
             pass
@@ -56,6 +57,7 @@ class RequestResolver:
             ModelNotFound: A file is gone.
             Cancelled: ``cancel`` was set by another thread.
         """
+        _check_variations(request, model)
         adapters = []
         chooser = Chooser(self._library, reads=True, cancel=cancel)
         for adapter, asset in self._adapters(request, model, chooser):
@@ -145,6 +147,14 @@ class RequestResolver:
                 _check_family(asset, model, field)
                 by_name[name] = adapter, asset
         yield from by_name.values()
+
+
+def _check_variations(request: GenerationRequest, model: ModelInfo) -> None:
+    """Raise `InvalidRequest` where pictures would all be the same: they count a seed on that does not act."""
+    if request.variation_strength and "variation_strength" in model.idle_fields:
+        message = f"Variation strength = {request.variation_strength:g}: {model.name} takes none."
+        hint = f"Choose a model of {titles_that_take('variation_strength')}, or leave it at 0."
+        raise InvalidRequest("variation_strength", message, hint)
 
 
 def _usable(asset: Asset, name: str, field: str) -> Asset:

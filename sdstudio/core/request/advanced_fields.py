@@ -8,6 +8,28 @@ from pydantic import Field
 
 from sdstudio.core.params import Infotext, Ui
 
+Noise = Annotated[
+    Literal["cpu", "nvidia"],
+    Field(
+        title="Noise",
+        description="Where the noise of a seed comes from: the CPU's numbers, as ComfyUI and InvokeAI take them, "
+        "or an NVIDIA card's, as A1111 does unless told otherwise. Both are the same on every device.",
+    ),
+    Ui(group="Advanced", titles=("CPU", "NVIDIA")),
+]
+
+ClipSkip = Annotated[
+    int,
+    Field(
+        title="Clip skip",
+        description="Take the text encoder's output this many layers before its end; 1 uses all. "
+        "Some anime fine-tunes want 2.",
+        ge=1, le=12,
+    ),
+    Ui(group="Advanced"),
+    Infotext("Clip skip", 60, optional=True),
+]  # fmt: skip
+
 Emphasis = Annotated[
     Literal["original", "no_norm"],
     Field(

@@ -24,6 +24,7 @@ from sdstudio.core.params import Choice, FieldKind, Infotext, Parameter, Searcha
 from sdstudio.core.request import mask_fields
 from sdstudio.core.request.advanced_fields import (
     Churn,
+    ClipSkip,
     Compatibility,
     Emphasis,
     Eta,
@@ -32,17 +33,24 @@ from sdstudio.core.request.advanced_fields import (
     GuidanceRescale,
     GuidanceStart,
     LastLevel,
+    Noise,
     Prediction,
     PromptSyntax,
     ZeroSnr,
 )
 from sdstudio.core.request.input_fields import INIT, InitFit, InitImage, Strength, Upscaler
 from sdstudio.core.request.rules import check_together, modern, named, schedule_choices
+from sdstudio.core.request.seed_fields import (
+    SEED_MAXIMUM,
+    Ensd,
+    Seamless,
+    SeedResizeFrom,
+    Seeds,
+    VariationSeed,
+    VariationStrength,
+)
 
 log = logging.getLogger(__name__)
-
-SEED_MAXIMUM: Final = 2**64 - 1
-"""Largest seed: ComfyUI and SDXL tools write up to 2^64-1, more than QSpinBox and SQLite integers hold."""
 
 UNFINISHED: Final = "unfinished"
 """Key in a recipe's ``made_with`` under which a cancelled picture's ``step`` stands, and ``of`` how many."""
@@ -207,26 +215,12 @@ class GenerationRequest(BaseModel):
         ),
         Ui(kind=FieldKind.VAE, group="LoRA and VAE"),
     ] = ""
-    rng: Annotated[
-        Literal["cpu", "nvidia"],
-        Field(
-            title="Noise",
-            description="Where the noise of a seed comes from: the CPU's numbers, as ComfyUI and InvokeAI take them, "
-            "or an NVIDIA card's, as A1111 does unless told otherwise. Both are the same on every device.",
-        ),
-        Ui(group="Advanced", titles=("CPU", "NVIDIA")),
-    ] = "cpu"
-    clip_skip: Annotated[
-        int,
-        Field(
-            title="Clip skip",
-            description="Take the text encoder's output this many layers before its end; 1 uses all. "
-            "Some anime fine-tunes want 2.",
-            ge=1, le=12,
-        ),
-        Ui(group="Advanced"),
-        Infotext("Clip skip", 60, optional=True),
-    ] = 1  # fmt: skip
+    variation_strength: VariationStrength = 0.0
+    variation_seed: VariationSeed = None
+    seed_resize_from: SeedResizeFrom = ""
+    seamless: Seamless = "off"
+    rng: Noise = "cpu"
+    clip_skip: ClipSkip = 1
     emphasis: Emphasis = "original"
     prompt_syntax: PromptSyntax = "a1111"
     guidance_rescale: GuidanceRescale = 0.0
@@ -234,6 +228,7 @@ class GenerationRequest(BaseModel):
     guidance_end: GuidanceEnd = 1.0
     eta: Eta = 1.0
     eta_ddim: EtaDdim = 0.0
+    ensd: Ensd = 0
     s_churn: Churn = 0.0
     last_level: LastLevel = "automatic"
     prediction: Prediction = "automatic"
@@ -283,9 +278,25 @@ class GenerationRequest(BaseModel):
         """How many steps are run: all, or over an input picture what its strength leaves, as diffusers counts."""
         return int(self.steps * self.strength) if INIT.picture_in(self) else self.steps
 
+    @property
+    def counted(self) -> str:
+        """The field that counts on from picture to picture: the seed, or of variations the variation seed."""
+        return "variation_seed" if self.variation_strength else "seed"
+
+    @property
+    def own_seed(self) -> int | None:
+        """The value of the field that counts on from picture to picture; ``None`` for a random one."""
+        return self.variation_seed if self.variation_strength else self.seed
+
     def with_seed(self, seed: int) -> GenerationRequest:
-        """Return this request with a recorded seed."""
-        return self.model_copy(update={"seed": seed})
+        """Return this request with a recorded seed, in the field that counts on."""
+        return self.model_copy(update={self.counted: seed})
+
+    def with_base_seed(self) -> GenerationRequest:
+        """Return this request, of variations with the seed that they all share, a random one where it has none."""
+        if not self.variation_strength or self.seed is not None:
+            return self
+        return self.model_copy(update={"seed": secrets.randbelow(RANDOM_SEED_MAXIMUM + 1)})
 
 
 class RunOptions(BaseModel):
@@ -317,6 +328,8 @@ class RunOptions(BaseModel):
         ),
         Ui(group="Advanced", titles=("A pick for each picture", "Every combination", "Off")),
     ] = "random"
+
+    seeds: Seeds = ""
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> RunOptions:
@@ -384,12 +397,3 @@ class Recipe(BaseModel):
             log.warning("a stored recipe holds what this version does not allow: %s", sorted(bad))
             right = {name: value for name, value in values.items() if name not in bad}
             return cls(**({"app": ""} if "app" in values else {}) | right)
-
-
-def seeds_for(request: GenerationRequest, count: int) -> tuple[int, ...]:
-    """Return the seeds of ``count`` pictures: the request's seed and those after it, or random ones.
-
-    Picture i has seed + i as in A1111; past 2^64-1 they start again at 0.
-    """
-    first = secrets.randbelow(RANDOM_SEED_MAXIMUM + 1) if request.seed is None else request.seed
-    return tuple((first + i) % (SEED_MAXIMUM + 1) for i in range(count))

@@ -23,6 +23,7 @@ from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import Choice
 from sdstudio.core.request.input_fields import NEED_PICTURE, idle_without_picture
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING, idle_beside_blending
+from sdstudio.core.request.seed_fields import NEED_STRENGTH, idle_without_strength
 
 
 def named(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,13 +75,13 @@ def over_defaults(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict
 OF_SCHEDULES: Final = frozenset({"schedule", "last_level"})
 """Fields of a request that act on every sampler but those with noise levels of their own."""
 
-DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | OF_SCHEDULES | {"emphasis"}
+DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | NEED_STRENGTH | OF_SCHEDULES | {"emphasis"}
 """Fields of a request that act only beside certain values of others."""
 
 
 def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields of a request that do not act beside these values of it: sampler, by its key, input picture."""
-    idle = idle_without_picture(values) | idle_beside_blending(values)
+    idle = idle_without_picture(values) | idle_beside_blending(values) | idle_without_strength(values)
     spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
     if spec is None:
         return idle

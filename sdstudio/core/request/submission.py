@@ -6,6 +6,7 @@ what the user wrote.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -18,7 +19,8 @@ from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.prompts.styles import Style, styled
 from sdstudio.core.prompts.templates import Picker, combinations, is_template
 from sdstudio.core.prompts.wildcards import Wildcards
-from sdstudio.core.request.request import GenerationRequest, RunOptions, Written, seeds_for
+from sdstudio.core.request.request import RANDOM_SEED_MAXIMUM, GenerationRequest, RunOptions, Written
+from sdstudio.core.request.seed_fields import SEED_MAXIMUM, seed_list
 
 PICTURES_MAXIMUM: Final = 1000
 """Most pictures of one submission, as many as `RunOptions.count` allows."""
@@ -47,7 +49,8 @@ def shares_of(
     Raises:
         InvalidRequest: A template cannot be resolved, or stands for too many pictures.
     """
-    seeds = seeds_for(request, options.count)
+    request = request.with_base_seed()
+    seeds = seeds_of_run(request, options)
     has_comments = dialect_of(request.prompt_syntax, request.compatibility).has_comments
     prompt, negative = styled(styles, request.prompt, request.negative_prompt, has_comments)
     is_open = options.wildcards != "off" and any(is_template(text, has_comments) for text in (prompt, negative))
@@ -93,3 +96,18 @@ def _with_words(
         for name, text in words.items():
             check_bounds(rows[name], text)
         yield base.model_copy(update=words)
+
+
+def seeds_of_run(request: GenerationRequest, options: RunOptions) -> tuple[int, ...]:
+    """Return the seeds of the pictures of one press of Generate: those it lists, else as `seeds_for`."""
+    return seed_list(options.seeds) or seeds_for(request, options.count)
+
+
+def seeds_for(request: GenerationRequest, count: int) -> tuple[int, ...]:
+    """Return the seeds of ``count`` pictures: the request's `own_seed` and those after it, or random ones.
+
+    Picture i has seed + i as in A1111; past 2^64-1 they start again at 0.
+    """
+    own = request.own_seed
+    first = secrets.randbelow(RANDOM_SEED_MAXIMUM + 1) if own is None else own
+    return tuple((first + i) % (SEED_MAXIMUM + 1) for i in range(count))

@@ -210,7 +210,8 @@ def _product(weight: torch.Tensor, down: torch.Tensor, up: torch.Tensor, mid: to
 
 
 def _convolved(x: torch.Tensor, weight: torch.Tensor, layer: nn.Conv2d) -> torch.Tensor:
-    return functional.conv2d(x, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)
+    """Convolve as the layer does, also where `engine.pictures.seamless` joins its edges."""
+    return layer._conv_forward(x, weight, None)  # type: ignore[no-any-return]
 
 
 # DoRA

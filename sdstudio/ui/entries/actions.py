@@ -95,6 +95,10 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
         shortcut="Ctrl+Shift+R", group=1,
     ),
     EntryAction(
+        "alike", "More like this", "images", "Four pictures that differ a little: the same seed, slightly varied",
+        shortcut="Ctrl+Alt+R", group=1,
+    ),
+    EntryAction(
         "use_as_input", "Use as input", "image", "Use as input (img2img)", bar=True,
         shortcut="Ctrl+Shift+I", group=1,
     ),

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from sdstudio.core.params import Choice, Parameter
 from sdstudio.core.paths import expanded
-from sdstudio.core.request.request import SEED_MAXIMUM
+from sdstudio.core.request.seed_fields import SEED_MAXIMUM
 from sdstudio.ui.forms.editor import Editor, camel, in_a_row
 from sdstudio.ui.theme import GRID, mark, set_icon
 from sdstudio.ui.widgets.buttons import small_button

@@ -27,7 +27,8 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.core.params import Choice, FieldKind, Parameter, Ui, parameters
-from sdstudio.core.request.request import SEED_MAXIMUM, GenerationRequest, RunOptions
+from sdstudio.core.request.request import GenerationRequest, RunOptions
+from sdstudio.core.request.seed_fields import SEED_MAXIMUM
 from sdstudio.core.settings import Settings
 from sdstudio.ui.forms.editor import camel
 from sdstudio.ui.forms.editors import ChoiceEditor, FoldersEditor, SeedEditor

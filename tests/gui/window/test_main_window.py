@@ -365,6 +365,12 @@ class TestHistory:
         other = studio.history.entries(limit=1)[0].recipe.request
         assert other.seed != 5
         assert other.with_seed(5) == original.recipe.request
+        trigger(studio, "entry_alike")
+        qtbot.waitUntil(lambda: pictures(studio) == 7, timeout=WAIT_MS)
+        alike = [entry.recipe.request for entry in studio.history.entries(limit=4)]
+        assert {request.seed for request in alike} == {other.seed}
+        assert len({request.variation_seed for request in alike}) == 4
+        assert {request.variation_strength for request in alike} == {0.15}
 
     def test_deleted_pictures_go_to_the_trash_and_undo_brings_them_back(self, studio, qtbot):
         make_picture(studio, qtbot, "first", seed="1")

@@ -187,6 +187,15 @@ def test_another_kind_of_model_is_refused_unless_nothing_is_drawn_over_the_pictu
     resolver.check(GenerationRequest(init_image=kept.id, strength=0), other)
 
 
+def test_variations_are_refused_where_nothing_would_vary(shelf):
+    _, resolver, model = shelf
+    resolver.check(GenerationRequest(variation_strength=0.1), model)
+    with pytest.raises(InvalidRequest, match=r"Variation strength = 0.1: .* takes none") as raised:
+        resolver.check(GenerationRequest(variation_strength=0.1), replace(model, family="other"))
+    assert raised.value.field == "variation_strength"
+    assert "Stable Diffusion XL" in raised.value.hint
+
+
 def test_each_syntax_names_embeddings_in_its_own_way_and_a_hash_hides_nothing(shelf):
     text = "bad-hands # embedding:bad-hands <bad-hands> <lora:ink:1>"
     both = ["lora", "embedding"]

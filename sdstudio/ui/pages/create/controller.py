@@ -30,6 +30,9 @@ from sdstudio.ui.widgets.status_line import STARTING
 IN_MEMORY: Final = "kept in memory."
 PAUSED: Final = "The queue is paused, and the job waits in it."
 
+LITTLE: Final = 0.15
+"""Variation strength of pictures that are asked to be like another: the same subject, other details."""
+
 
 class GenerationController(QObject):
     """Connects the widgets of the Create page, the queue and the history."""
@@ -61,6 +64,7 @@ class GenerationController(QObject):
         handle = actions.handle
         handle("rerun", lambda entries: self._submit(lambda: controller.rerun(shell.recall(entries[0]))))
         handle("variations", lambda entries: self._submit(lambda: self._vary(shell.recall(entries[0]))))
+        handle("alike", lambda entries: self._submit(lambda: self._alike(shell.recall(entries[0]))))
         handle("copy_prompt", lambda entries: QApplication.clipboard().setText(entries[0].recipe.request.prompt))
         handle("reveal", lambda entries: reveal(entries[0].path))
         actions.failed.connect(lambda error: widgets.message.say(str(error), "error"))
@@ -217,6 +221,13 @@ class GenerationController(QObject):
         request = entry.recipe.request.model_copy(update={"seed": None})
         return self._controller.submit(request, RunOptions(), parent_id=entry.id)
 
+    def _alike(self, entry: Entry) -> Job:
+        """Draw pictures that share a picture's seed and begin from noise that is turned a little away from its own."""
+        request = entry.recipe.request
+        strength = request.variation_strength or LITTLE
+        varied = request.model_copy(update={"variation_strength": strength, "variation_seed": None})
+        return self._controller.submit(varied, RunOptions(count=4, batch_size=4), parent_id=entry.id)
+
     def _on_example_chosen(self, prompt: str) -> None:
         self._widgets.editor.set_prompt(prompt)
         self._widgets.editor.prompt_edit.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -259,8 +270,11 @@ class GenerationController(QObject):
         self._widgets.model.insert([entry])
         self._widgets.canvas.add_picture(entry)
         self.offer_examples()
-        if entry.recipe.request.seed is not None:
-            self._widgets.panel.set_last_seed(entry.recipe.request.seed)
+        request = entry.recipe.request
+        for name in {"seed", request.counted}:
+            seed = getattr(request, name)
+            if seed is not None:
+                self._widgets.panel.set_last_seed(seed, name)
 
     def _on_job_finished(self, job: Job) -> None:
         if self._running is not None and self._running.id == job.id:

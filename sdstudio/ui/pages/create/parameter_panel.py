@@ -23,6 +23,7 @@ from sdstudio.core.params import Choice, Parameter, parameters
 from sdstudio.core.request.input_fields import INPUT_ROLES
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields, idle_prompt_fields, named, schedule_choices
+from sdstudio.core.request.seed_fields import VARIATION_GROUP
 from sdstudio.ui.forms.asset_editors import LoraEditor, offer
 from sdstudio.ui.forms.editors import ChoiceEditor, SeedEditor
 from sdstudio.ui.forms.field import Field, fits
@@ -31,11 +32,11 @@ from sdstudio.ui.forms.size_field import SizeField
 from sdstudio.ui.theme import GRID, mark
 
 PROMPT_GROUP: Final = "Prompt"
-FOLDED_GROUPS: Final = frozenset({"Advanced"})
+FOLDED_GROUPS: Final = frozenset({"Advanced", VARIATION_GROUP})
 SIZE_FIELDS: Final = ("width", "height")
 MIN_WIDTH: Final = 280
 
-_DECIDING = ("scheduler", *INPUT_ROLES, "mask_blending", "prompt_syntax", "compatibility")
+_DECIDING = ("scheduler", *INPUT_ROLES, "mask_blending", "variation_strength", "prompt_syntax", "compatibility")
 """Fields whose values decide which others act."""
 
 
@@ -230,18 +231,19 @@ class ParameterPanel(QScrollArea):
         for name, fold in self._folds.items():
             fold.set_open(name in standing.open_groups)
 
-    def set_last_seed(self, seed: int) -> None:
-        """Show which seed the last picture had, for the recall button."""
-        for field in self._fields.values():
-            if isinstance(field.editor, SeedEditor):
-                field.editor.set_last_seed(seed)
+    def set_last_seed(self, seed: int, name: str = "seed") -> None:
+        """Show which seed, or variation seed, the last picture had, for the recall button."""
+        field = self._fields.get(name)
+        if field is not None and isinstance(field.editor, SeedEditor):
+            field.editor.set_last_seed(seed)
 
     # last session
 
     def state(self) -> dict[str, Any]:
         """Return what to keep for the next start, as JSON: the model, what differs from its defaults, the folds."""
         changed = {name: field.value() for name, field in self._fields.items() if name != "model" and field.is_changed}
-        last = next((f.editor.last_seed for f in self._fields.values() if isinstance(f.editor, SeedEditor)), None)
+        seed = self._fields["seed"].editor if "seed" in self._fields else None
+        last = seed.last_seed if isinstance(seed, SeedEditor) else None
         open_groups = [name for name, fold in self._folds.items() if fold.is_open]
         locked = self._size is not None and self._size.lock.isChecked()
         state = {"model": self._model_key, "values": changed, "last_seed": last, "open": open_groups}

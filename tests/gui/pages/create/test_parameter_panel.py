@@ -22,6 +22,7 @@ from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, NEED_PIC
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields
+from sdstudio.core.request.seed_fields import NEED_STRENGTH
 from sdstudio.ui.forms.size_field import aspect_name
 from sdstudio.ui.pages.create.parameter_panel import PROMPT_GROUP, ParameterPanel
 from sdstudio.ui.theme import apply_theme
@@ -105,7 +106,8 @@ def test_a_fresh_panel_asks_for_the_models_default_request(model: ModelInfo, pan
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
 def test_a_family_shows_only_what_its_row_leaves_visible(family, panel: ParameterPanel) -> None:
     panel.set_model(family.key)
-    press(panel, "advancedFoldButton")
+    for fold in ("advancedFoldButton", "variationFoldButton"):
+        press(panel, fold)
     for name, row in parameters_of(OF_FAMILY[family.key]).items():
         if name in panel.fields:
             idle = name in idle_fields({"scheduler": panel.value("scheduler")})
@@ -166,6 +168,7 @@ def test_every_value_reaches_the_request_or_the_options(row, panel: ParameterPan
         FieldKind.CHOICE: next((choice.value for choice in row.choices if choice.value != row.default), None),
         FieldKind.LORAS: (("ink", 0.8),), FieldKind.VAE: "soft", FieldKind.PICTURE: "5a" * 32,
         FieldKind.UPSCALER: "4x-sharp", FieldKind.OPTIONAL: 16,
+        FieldKind.TEXT: {"seeds": "7-9", "seed_resize_from": "512x768"}.get(row.name),
     }  # fmt: skip
     wanted = row.default + (row.multiple_of or 1) if row.kind is FieldKind.INTEGER else by_kind[row.kind]
     spec = next((spec for spec in SCHEDULERS if row.name in spec.takes), None)
@@ -181,6 +184,8 @@ def test_every_value_reaches_the_request_or_the_options(row, panel: ParameterPan
             panel.field(name).set_value("6b" * 32)
     if row.name in OF_SOFT_INPAINTING:
         panel.field("mask_blending").set_value(SOFT_INPAINTING)
+    if row.name in NEED_STRENGTH:
+        panel.field("variation_strength").set_value(0.2)
     panel.field(row.name).set_value(wanted)
     said = panel.options() if row.name in RunOptions.model_fields else panel.request()
     assert getattr(said, row.name) == wanted

@@ -15,12 +15,12 @@ from sdstudio.core.params import FieldKind, parameters
 from sdstudio.core.request.request import (
     PROMPT_MAXIMUM,
     RANDOM_SEED_MAXIMUM,
-    SEED_MAXIMUM,
     GenerationRequest,
     Recipe,
     RunOptions,
-    seeds_for,
 )
+from sdstudio.core.request.seed_fields import SEED_MAXIMUM
+from sdstudio.core.request.submission import seeds_for
 
 NUMBERS = [
     row for row in parameters(GenerationRequest) if row.kind in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.SEED)

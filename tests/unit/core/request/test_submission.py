@@ -119,3 +119,25 @@ def test_a_hash_is_a_letter_in_comfyuis_and_compels_prompts(wildcards):
         for options in (RunOptions(), RunOptions(wildcards="all")):
             (share,) = shares_of(GenerationRequest(**values), options, [style], wildcards)
             assert share.request.prompt == ("a #1 {red}\n, ink" if is_comment else "a #1 red, ink")
+
+
+def test_variations_share_a_seed_and_count_their_variation_seeds(wildcards):
+    request = GenerationRequest(prompt="a {red|blue} heart", seed=5, variation_strength=0.2, variation_seed=8)
+    (share, *others) = shares_of(request, RunOptions(count=3), (), wildcards)
+    assert sorted(seed for one in (share, *others) for seed in one.seeds) == [8, 9, 10]
+    assert share.request.with_seed(9).model_dump(include={"seed", "variation_seed"}) == {"seed": 5, "variation_seed": 9}
+    (free,) = shares_of(GenerationRequest(variation_strength=0.2), RunOptions(count=2), (), wildcards)
+    assert free.request.seed is not None
+    assert len(set(free.seeds)) == 2
+
+
+def test_a_list_of_seeds_takes_the_place_of_seed_and_count(wildcards):
+    (share,) = shares_of(_request("heart"), RunOptions(count=3, seeds="1, 2,7-9, 2"), (), wildcards)
+    assert share.seeds == (1, 2, 7, 8, 9)
+
+
+@pytest.mark.parametrize("text", ["1-", "x", "9-7", "-1", str(2**64), "0-1000", "1.5", "1-500,600-1200"])
+def test_a_list_of_seeds_that_is_none_is_refused(text):
+    with pytest.raises(InvalidRequest, match=r"Seeds = ") as caught:
+        RunOptions.checked({"seeds": text})
+    assert caught.value.field == "seeds"

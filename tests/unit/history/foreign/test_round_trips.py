@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from sdstudio.catalog.names import to_a1111
 from sdstudio.catalog.schedulers import SCHEDULERS, schedule_of
-from sdstudio.core.request.request import SEED_MAXIMUM, GenerationRequest
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.seed_fields import SEED_MAXIMUM
 from sdstudio.history.picture_text.foreign.reading import read_picture
 from sdstudio.history.picture_text.pnginfo import infotext
 from tests.unit.history.conftest import recipe

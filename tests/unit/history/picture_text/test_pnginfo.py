@@ -15,7 +15,8 @@ import sdstudio
 from sdstudio.catalog.schedulers import SCHEDULERS, schedule_of
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.params import parameters
-from sdstudio.core.request.request import SEED_MAXIMUM, GenerationRequest, Recipe
+from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.seed_fields import SEED_MAXIMUM
 from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.picture_text.pnginfo import infotext, split_infotext, write_png
 from tests.unit.history.conftest import noise, picture, recipe
@@ -246,13 +247,19 @@ requests = st.builds(
     guidance_rescale=st.floats(0, 1),
     guidance_start=st.floats(0, 1),
     guidance_end=st.floats(0, 1),
+    variation_strength=st.floats(0, 1),
+    variation_seed=st.none() | st.integers(0, SEED_MAXIMUM),
+    seed_resize_from=st.sampled_from(["", "512x768"]),
+    seamless=st.sampled_from(["off", "x", "y", "both"]),
 )
 beginnings = st.fixed_dictionaries({
     "init_image": st.text("0123456789abcdef", min_size=64, max_size=64),
     "strength": st.floats(0, 1),
     "init_fit": st.sampled_from(["crop", "pad", "stretch"]),
 })  # fmt: skip
-numbers = {"eta": st.floats(0, 1), "eta_ddim": st.floats(0, 1), "s_churn": st.floats(0, 100)}
+numbers = {
+    "eta": st.floats(0, 1), "eta_ddim": st.floats(0, 1), "s_churn": st.floats(0, 100), "ensd": st.integers(-9, 40_000),
+}  # fmt: skip
 
 
 @st.composite

@@ -9,7 +9,7 @@ from sdstudio.history.picture_text.foreign.unused import unused_settings
     ("not_mapped", "said"),
     [
         ({"G": "1", "cf": "2", "U": "3"}, "unknown keys G, cf, U"),
-        ({"ENSD": "31337"}, "unknown key ENSD"),
+        ({"Face restoration": "CodeFormer"}, "unknown key Face restoration"),
         ({"Sampler": "Nobody's"}, "Sampler Nobody's"),
         ({"G": "1", "CFG scale": "9000"}, "CFG scale 9000; unknown key G"),
         ({"Sampler (not the same)": "Euler " * 20}, f"Sampler (not the same) {('Euler ' * 20)[:39]}…"),
