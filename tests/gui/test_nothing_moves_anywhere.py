@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QPoint, QRect, Qt
@@ -202,3 +203,55 @@ def test_nothing_moves_in_the_library_while_hashes_are_computed_and_models_come(
         library.bar.say("Something was done.", "info")
         assert still.moved() == {}, "a message comes"
         library.bar.dismiss()
+
+
+def test_a_model_of_another_family_moves_nothing_that_the_hand_is_at(
+    build: Any, home: Any, tiny_models: Any, qtbot: Any
+) -> None:
+    (home.models / "sd3").symlink_to(tiny_models["sd3"], target_is_directory=True)
+    studio = build()
+    window, panel = studio.window, studio.window.panel
+    for size in ((900, 540), (1600, 1000)):
+        window.resize(*size)
+        qtbot.waitUntil(lambda size=size: window.size().toTuple() == size, timeout=WAIT_MS)
+        qtbot.wait(100)
+        still = Stillness(window)
+        around = {part: rect for part, rect in still.at_rest.items() if not panel.isAncestorOf(part)}
+        still.at_rest = around
+        for key in ("sd3", "starter"):
+            QTest.mouseClick(window.findChild(QComboBox, "modelComboBox"), LEFT)
+            picker = window.model_controller.picker
+            index = picker.model.row_of(key)
+            picker.list.scrollTo(index)
+            QTest.mouseClick(picker.list.viewport(), LEFT, pos=picker.list.visualRect(index).center())
+            assert panel.model.key == key
+            assert still.moved() == {}, f"{key} is chosen"
+
+
+def test_the_field_that_one_is_at_stays_while_others_come_and_go(
+    build: Any, home: Any, tiny_models: Any, qtbot: Any
+) -> None:
+    (home.models / "sd3").symlink_to(tiny_models["sd3"], target_is_directory=True)
+    studio = build()
+    window, panel = studio.window, studio.window.panel
+    window.resize(1200, 600)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=WAIT_MS)
+    panel.show_standing(replace(panel.standing(), open_groups=("Advanced",)))
+    qtbot.wait(100)
+    for name in ("steps", "scheduler"):
+        field = panel.field(name)
+        [first, *_] = [part for part in field.findChildren(QWidget) if isinstance(part, PRESSED) and part.isVisible()]
+        first.setFocus()
+        assert field.isAncestorOf(QApplication.focusWidget())
+        panel.verticalScrollBar().setValue(panel.verticalScrollBar().value() + field.mapTo(panel, QPoint()).y() - 90)
+        QApplication.processEvents()
+        before = field.mapTo(window, QPoint())
+        shown = [each for each in panel.fields.values() if each.isVisible()]
+        for key in ("sd3", "starter"):
+            panel.set_model(key)
+            assert field.mapTo(window, QPoint()) == before, (name, key)
+            QApplication.processEvents()
+            assert field.mapTo(window, QPoint()) == before, (name, key)
+            if key == "sd3":
+                assert len([each for each in panel.fields.values() if each.isVisible()]) < len(shown)

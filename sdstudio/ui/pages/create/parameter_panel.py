@@ -29,6 +29,7 @@ from sdstudio.ui.forms.editors import ChoiceEditor, SeedEditor
 from sdstudio.ui.forms.field import Field, fits
 from sdstudio.ui.forms.fold import Fold
 from sdstudio.ui.forms.size_field import SizeField
+from sdstudio.ui.forms.steady import steady
 from sdstudio.ui.theme import GRID, mark
 
 PROMPT_GROUP: Final = "Prompt"
@@ -322,19 +323,20 @@ class ParameterPanel(QScrollArea):
         self._take_model(str(self._model_editor().value() or ""))
 
     def _take_model(self, key: str) -> None:
-        rows = parameters_of(self._models.get(key))
-        for name, field in self._fields.items():
-            if name in rows and name != "model":
-                field.set_row(rows[name])
-                field.setVisible(self._acts(rows[name]))
         model = self._models.get(key)
-        if self._size is not None:
-            self._size.set_sizes(model.size_presets if model is not None else ())
-        if key != self._model_key:
-            self._model_key = key
-            self.set_assets(self._assets)
-            self.model_chosen.emit(key)
-        self._mark_groups()
+        rows = parameters_of(model)
+        with steady(self, self._fields.values()):
+            for name, field in self._fields.items():
+                if name in rows and name != "model":
+                    field.set_row(rows[name])
+                    field.setVisible(self._acts(rows[name]))
+            if self._size is not None:
+                self._size.set_sizes(model.size_presets if model is not None else ())
+            if key != self._model_key:
+                self._model_key = key
+                self.set_assets(self._assets)
+                self.model_chosen.emit(key)
+            self._mark_groups()
 
     def _acts(self, row: Parameter) -> bool:
         """Whether a parameter means something to the chosen model and beside what decides that of others."""
@@ -344,8 +346,9 @@ class ParameterPanel(QScrollArea):
     def _show_acting(self) -> None:
         """Show what acts beside the chosen sampler, input picture and syntax, and what the automatic schedule is."""
         rows = parameters_of(self.model)
-        for name in DEPENDENT:
-            self._fields[name].setVisible(self._acts(rows[name]))
+        with steady(self, self._fields.values()):
+            for name in DEPENDENT:
+                self._fields[name].setVisible(self._acts(rows[name]))
         editor = self._fields["schedule"].editor
         assert isinstance(editor, ChoiceEditor)
         editor.set_choices(schedule_choices(str(self.value("scheduler"))))

@@ -23,6 +23,7 @@ from sdstudio.library.getting.planner import Planner, Wish
 from sdstudio.ui.pages.library.get.download_row import DownloadRow, going
 from sdstudio.ui.pages.library.get.model_card import GOT, GetCard
 from sdstudio.ui.pages.library.get.view import GetModels
+from tests.gui.test_nothing_moves_anywhere import places
 from tests.loopback_hub import GOOD_TOKEN, LoopbackHub, files_of
 from tests.unit.library.getting.test_planner import LORA
 
@@ -105,6 +106,23 @@ def test_nothing_is_contacted_before_somebody_asks(view, server):
     assert len(cards(view)) > 10
     QTest.keyClicks(view.search_edit, "turbo")
     assert server.asked == []
+
+
+def test_a_download_that_comes_moves_no_card_and_no_field(view, server, studio, qtbot):
+    for size in ((900, 540), (1600, 1000)):
+        studio.window.resize(*size)
+        qtbot.waitUntil(lambda size=size: studio.window.size().toTuple() == size, timeout=LONG_MS)
+        qtbot.wait(20)
+        lists = (view.view, view.downloads_view)
+        fields = {part: rect for part, rect in places(view).items() if part not in lists}
+        stood = {text: card.mapTo(studio.window, QPoint()) for text, card in cards(view).items()}
+        look_at(view, "org/style")
+        wait_for(qtbot, view, DownloadState.READY)
+        now = places(view)
+        assert {part: now.get(part) for part in fields} == fields, size
+        assert {text: card.mapTo(studio.window, QPoint()) for text, card in cards(view).items()} == stood, size
+        row(view).close_button.click()
+        qtbot.waitUntil(lambda: not view.downloads_view.isVisible(), timeout=LONG_MS)
 
 
 def test_a_model_of_the_catalogue_arrives_and_can_be_used_at_once(view, server, studio, qtbot):
