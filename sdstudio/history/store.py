@@ -22,7 +22,6 @@ from PIL import Image
 from sdstudio.core.errors import HistoryDamaged, HistoryError, SaveFailed, StudioError
 from sdstudio.core.files import copy_whole, is_utf8, same_bytes
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.pictures.opening import shown
 from sdstudio.core.request.request import Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history.bulk_work import SAVING_LOCK, saving_lock
@@ -37,6 +36,7 @@ from sdstudio.history.database.rows import (
     COLUMNS,
     Entry,
     entry_of,
+    folder_of,
     insert_entry,
     remove_row,
     stored_path,
@@ -152,9 +152,8 @@ class History:
         """
         created, suffix = made_at(recipe, source), source.suffix.lower()
         place = self.placing.plain(recipe, created, suffix)
-        folder = shown(source.absolute().parent.as_posix())
         return self._keep(
-            recipe, created, lambda path: copy_whole(source, path), small, place, settle=False, folder=folder
+            recipe, created, lambda path: copy_whole(source, path), small, place, settle=False, folder=folder_of(source)
         )
 
     def copy_of(self, source: Path, recipe: Recipe) -> int | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from sdstudio.core.errors import HistoryError
+from sdstudio.core.request.request import IMPORTED
 from sdstudio.history.database.look import RATING_MAXIMUM
 from sdstudio.history.database.schema import Database
 
@@ -39,6 +40,16 @@ class Marks:
     def set_favourite(self, ids: Iterable[int], favourite: bool) -> Undo:
         """Make pictures favourites, or no longer."""
         return self._set("favourite", ids, int(favourite))
+
+    def note_folder(self, entry_id: int, folder: str) -> bool:
+        """Note where an imported picture comes from, if nothing is noted; True when it is noted now."""
+        with self._database.transaction() as db:
+            done = db.execute(
+                "UPDATE entries SET folder = ? WHERE id = ? AND folder IS NULL"
+                f" AND json_extract(recipe, '$.made_with.{IMPORTED}') IS NOT NULL",
+                (folder, entry_id),
+            )
+            return done.rowcount > 0
 
     def tags(self, entry_id: int) -> tuple[str, ...]:
         """Return a picture's tags in alphabetical order."""

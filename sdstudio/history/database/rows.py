@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sdstudio.core.folding import folded
 from sdstudio.core.paths import StudioPaths
+from sdstudio.core.pictures.opening import shown
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.history.picture_text.attached_text import attached_names
 from sdstudio.history.thumbnails import SUFFIX
@@ -77,6 +78,11 @@ def stored_recipe(text: str) -> Recipe:
 def thumbnail_path(paths: StudioPaths, entry_id: int) -> Path:
     """Return where an entry's thumbnail lies; a thousand to a folder."""
     return paths.thumbnails / f"{entry_id // 1000:03d}" / f"{entry_id}{SUFFIX}"
+
+
+def folder_of(source: Path) -> str:
+    """Return the folder of a picture from elsewhere as the table holds it, with ``/`` on every system."""
+    return shown(source.absolute().parent.as_posix())
 
 
 def stored_path(paths: StudioPaths, path: Path) -> str:

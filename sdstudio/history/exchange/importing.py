@@ -17,6 +17,7 @@ from typing import Final
 from sdstudio.core.errors import HistoryError, PictureUnreadable, SaveFailed
 from sdstudio.core.pictures.opening import ENDINGS, shown
 from sdstudio.history.bulk_work import Failure, OnProgress, never, unheard
+from sdstudio.history.database.rows import folder_of
 from sdstudio.history.picture_text.foreign.origin import Reading
 from sdstudio.history.picture_text.foreign.reading import examine_picture
 from sdstudio.history.store import Entry, History
@@ -42,6 +43,7 @@ class ImportReport:
         total: Files that were looked at or would have been.
         taken: Those that are entries now, in order.
         known: (file, id of the entry that holds it already).
+        placed: How many of these had no folder noted, and have one now.
         failed: The others, each with its reason.
         stopped: Why the rest was not looked at: cancelled, disk full; "" when everything was.
     """
@@ -49,6 +51,7 @@ class ImportReport:
     total: int = 0
     taken: list[Taken] = field(default_factory=list)
     known: list[tuple[Path, int]] = field(default_factory=list)
+    placed: int = 0
     failed: list[Failure] = field(default_factory=list)
     stopped: str = ""
 
@@ -66,7 +69,8 @@ class ImportReport:
         """Return one line for the user."""
         parts = [_pictures(len(self.taken)) + " imported"]
         if self.known:
-            parts.append(f"{len(self.known):,} already there")
+            placed = f" ({self.placed:,} now with their folder)" if self.placed else ""
+            parts.append(f"{len(self.known):,} already there{placed}")
         if self.failed:
             parts.append(f"{len(self.failed):,} failed")
         if self.stopped:
@@ -143,6 +147,7 @@ def _take(history: History, file: Path, report: ImportReport) -> None:
     known = history.copy_of(file, reading.recipe)
     if known is not None:
         report.known.append((file, known))
+        report.placed += history.marks.note_folder(known, folder_of(file))
         return
     report.taken.append(Taken(file, history.add_copy(file, reading.recipe, small), reading))
 

@@ -159,6 +159,7 @@ def _search_edit(name: str, parent: QWidget) -> QLineEdit:
     edit.setObjectName(name)
     edit.setAccessibleName("Search the history")
     edit.setPlaceholderText("Search prompts, models, seeds…")
+    edit.setToolTip("Words of prompts, names of models, seeds; folder:name finds what was imported from such a folder")
     edit.setClearButtonEnabled(True)
     leading_icon(edit, "search")
     return edit

@@ -24,7 +24,7 @@ THUMBNAIL_PX: Final = (96, 384)
 _NONE: Final = {
     "tag": "No tags yet: press T on a picture",
     "collection": "No collections yet: press C on a picture",
-    "folder": "No pictures imported from a folder yet",
+    "folder": "No folders yet: import one, again where an older version did",
 }
 
 

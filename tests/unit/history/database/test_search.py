@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdstudio.history.database.look import Look
-from tests.unit.history.conftest import picture, recipe
+from tests.unit.history.conftest import picture, recipe, written
 
 
 @pytest.fixture
@@ -67,6 +67,20 @@ def filled(history):
 def test_what_a_query_finds(filled, query, ids):
     assert [entry.id for entry in filled.entries(query)] == ids
     assert filled.count(query) == len(ids)
+
+
+def test_imported_pictures_are_found_by_their_folder(filled, home):
+    with written(home) as db:
+        db.execute("UPDATE entries SET folder = '/disk/Old pictures/a1111' WHERE id = 1")
+        db.execute("UPDATE entries SET folder = '/disk/100%/a1111/grids' WHERE id = 2")
+    for query, ids in (
+        ("folder:a1111", [2, 1]), ("folder:A1111/grids", [2]), ("folder:a1111\\grids", [2]),
+        ('folder:"old pictures"', [1]), ('folder:"old pic', [1]), ("folder:old pictures", []), ("folder:", [2, 1]),
+        ("folder:a1111 heart", [1]), ("heart folder:grids", []), ("folder:disk folder:100%", [2]), ("folder:1000", []),
+        ("myfolder:a1111", []),
+    ):  # fmt: skip
+        assert [entry.id for entry in filled.entries(query)] == ids, query
+        assert filled.count(query) == len(ids)
 
 
 SPELLINGS = {

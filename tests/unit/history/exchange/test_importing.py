@@ -110,6 +110,20 @@ def test_the_same_picture_is_not_taken_twice_and_an_own_one_not_at_all(history, 
     assert history.count() == 7
 
 
+def test_what_an_older_version_imported_gets_its_folder_when_it_is_imported_again(history, home, others):
+    made = history.save(picture(), recipe("made here"))
+    import_pictures(history, [others])
+    with written(home) as db:
+        db.execute("UPDATE entries SET folder = NULL")
+    again = import_pictures(history, [others, made.path])
+    assert str(again).startswith("0 pictures imported, 7 already there (5 now with their folder)")
+    assert history.get(made.id).folder == "", "it was made here"
+    assert {
+        history.get(number).folder for path, number in again.known if path.parent == others and path.name != "f.png"
+    } == {others.as_posix()}
+    assert "with their folder" not in str(import_pictures(history, [others]))
+
+
 def test_a_picture_that_an_older_version_read_less_of_is_not_taken_twice(history, home, others):
     import_pictures(history, [others])
     with written(home) as db:
