@@ -389,6 +389,6 @@ def _real_engine(settings: Settings) -> Backend:
 
 
 def _real_works() -> ModelWorks:
-    from sdstudio.engine.model_files.works import Works  # noqa: PLC0415 (imports torch: on a thread of the background lane)
+    from sdstudio.engine.model_files.works import Works  # noqa: PLC0415 (imports torch: on a thread of the task runner)
 
     return Works()

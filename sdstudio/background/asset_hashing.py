@@ -1,6 +1,6 @@
 """The hashes of the library, computed one file after the other on a thread of their own, the smallest file first.
 
-Reading gigabytes must hold up neither a picture nor a thumbnail, so the background lane is not used: this thread may
+Reading gigabytes must hold up neither a picture nor a thumbnail, so the task runner is not used: this thread may
 run for an hour, rests while a picture is drawn, and stops within a few megabytes.
 """
 

@@ -21,7 +21,7 @@ from sdstudio.library.getting.fetch import Patience
 from sdstudio.library.getting.hub import Hub
 from sdstudio.library.getting.meter import DownloadProgress
 from sdstudio.library.getting.plan import Plan
-from sdstudio.library.getting.planner import Planner, Wish
+from sdstudio.library.getting.planner import DownloadOrder, Planner
 
 UNDO_MS: Final = 15_000
 """How long a cancelled download can be taken back before what has arrived is deleted."""
@@ -48,7 +48,7 @@ class Download:
 
     Attributes:
         id: Its number in this window.
-        wish: What was asked for; ``None`` for one that an earlier run left.
+        order: What was asked for; ``None`` for one that an earlier run left.
         state: Where it stands.
         plan: What is fetched, ``None`` while nobody knows.
         progress: How far it is, ``None`` before the first byte.
@@ -58,7 +58,7 @@ class Download:
     """
 
     id: int
-    wish: Wish | None
+    order: DownloadOrder | None
     state: DownloadState
     plan: Plan | None = None
     progress: DownloadProgress | None = None
@@ -76,7 +76,7 @@ class Download:
         """What the user reads."""
         if self.plan is not None:
             return self.plan.title
-        return self.wish.text if self.wish is not None else ""
+        return self.order.text if self.order is not None else ""
 
 
 class Downloads(QObject):
@@ -133,9 +133,9 @@ class Downloads(QObject):
             self._set(row, progress=DownloadProgress(staged.done_bytes, staged.plan.size_bytes))
         return len(leftovers)
 
-    def ask(self, wish: Wish, at_once: bool = False) -> int:
-        """Find out what is to be fetched for a wish; then wait for `start`, or start ``at_once``. Return its id."""
-        row = self._new(wish, DownloadState.ASKING)
+    def ask(self, order: DownloadOrder, at_once: bool = False) -> int:
+        """Find out what is to be fetched for an order; then wait for `start`, or start ``at_once``. Return its id."""
+        row = self._new(order, DownloadState.ASKING)
         self._ask(row, at_once)
         return row.id
 
@@ -145,7 +145,7 @@ class Downloads(QObject):
         if row is None or row.state not in (DownloadState.READY, DownloadState.PAUSED, DownloadState.FAILED):
             return
         # Something else came than was planned: the file may be another one by now.
-        is_other = row.plan is not None and row.wish is not None and isinstance(row.error, DownloadDamaged)
+        is_other = row.plan is not None and row.order is not None and isinstance(row.error, DownloadDamaged)
         if row.plan is None or is_other:
             self._ask(self._set(row, state=DownloadState.ASKING, error=None), at_once=is_other)
             return
@@ -207,9 +207,9 @@ class Downloads(QObject):
         return ended
 
     def _new(
-        self, wish: Wish | None, state: DownloadState, plan: Plan | None = None, is_leftover: bool = False
+        self, order: DownloadOrder | None, state: DownloadState, plan: Plan | None = None, is_leftover: bool = False
     ) -> Download:
-        row = Download(self._next_id, wish, state, plan, is_leftover=is_leftover)
+        row = Download(self._next_id, order, state, plan, is_leftover=is_leftover)
         self._next_id += 1
         return self._set(row)
 
@@ -255,11 +255,11 @@ class Downloads(QObject):
         self._tasks[row.id] = task
 
     def _ask(self, row: Download, at_once: bool) -> None:
-        wish = row.wish
-        assert wish is not None
+        order = row.order
+        assert order is not None
 
         def work(task: TaskContext) -> Plan:
-            plan = Planner(self._hub).plan(wish, task.cancelled_event)
+            plan = Planner(self._hub).plan(order, task.cancelled_event)
             self._hub.check_access(plan.files[0].url, plan.source, task.cancelled_event)
             return plan
 

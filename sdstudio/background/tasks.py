@@ -1,4 +1,4 @@
-"""The background lane: short work that must not hold up the window (hashing, thumbnails, scans), back on its thread."""
+"""Short work that must not hold up the window (thumbnails, scans): run on a few threads, its result on the main one."""
 
 from __future__ import annotations
 

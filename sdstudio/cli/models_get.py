@@ -26,7 +26,7 @@ from sdstudio.library.getting.hub import Hub
 from sdstudio.library.getting.importing import import_model
 from sdstudio.library.getting.meter import DownloadProgress
 from sdstudio.library.getting.plan import Plan
-from sdstudio.library.getting.planner import Planner, Wish
+from sdstudio.library.getting.planner import DownloadOrder, Planner
 from sdstudio.library.getting.tokens import TokenStore
 from sdstudio.library.scanning.identify import examine
 
@@ -88,13 +88,13 @@ def add_getting(actions: Any) -> None:
 def _download(args: argparse.Namespace, console: Console) -> int:
     studio = Studio.open(console, args)
     checker = studio.settings.safety_checker if args.safety_checker is None else args.safety_checker
-    wish = Wish(args.what, "full" if args.full else "fp16", checker, args.sha256)
+    order = DownloadOrder(args.what, "full" if args.full else "fp16", checker, args.sha256)
     tokens = TokenStore()
     hub = Hub(tokens)
     cancel = threading.Event()
     created(studio.paths)
     with interrupt_sets(cancel, lambda: console.note("Stopping…")):
-        plan = _planned(wish, hub, tokens, console, cancel)
+        plan = _planned(order, hub, tokens, console, cancel)
         console.note(_announced(plan, studio.paths.models))
         if args.dry_run:
             _report(args, console, plan, studio.paths.models / plan.target)
@@ -112,20 +112,20 @@ def _download(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _planned(wish: Wish, hub: Hub, tokens: TokenStore, console: Console, cancel: threading.Event) -> Plan:
+def _planned(order: DownloadOrder, hub: Hub, tokens: TokenStore, console: Console, cancel: threading.Event) -> Plan:
     try:
-        return _with_access(wish, hub, cancel)
+        return _with_access(order, hub, cancel)
     except AccessRefused as error:
         if not (console.interactive and sys.stdin is not None and sys.stdin.isatty()):
             raise
         console.note(str(error))
         _enter(tokens, getpass.getpass("Access token (huggingface.co/settings/tokens): "), console)
-        return _with_access(wish, hub, cancel)
+        return _with_access(order, hub, cancel)
 
 
-def _with_access(wish: Wish, hub: Hub, cancel: threading.Event) -> Plan:
+def _with_access(order: DownloadOrder, hub: Hub, cancel: threading.Event) -> Plan:
     """Plan, and find out that a repository is gated before anything is written. Raises: AccessRefused."""
-    plan = Planner(hub).plan(wish, cancel)
+    plan = Planner(hub).plan(order, cancel)
     hub.check_access(plan.files[0].url, plan.source, cancel)
     return plan
 

@@ -1,1 +1,1 @@
-"""When an image is made: the persistent queue, the worker thread and the background lane."""
+"""When an image is made: the persistent queue, and the runner that draws and saves."""

@@ -1,6 +1,6 @@
 """What the studio looks like: every colour, size and radius once, and how they reach widgets, palette and icons.
 
-`apply_theme` dresses the application and follows the desktop when asked to; `set_icon` gives a widget an icon that
+`apply_theme` styles the application and follows the desktop when asked to; `set_icon` gives a widget an icon that
 changes with the theme. Rules of the look that need words (roles and button classes) stand in
 ``resources/themes/studio.qss``, a template over the fields of `Tokens`.
 
@@ -228,7 +228,7 @@ class Theme(QObject):
 
 
 def apply_theme(app: QApplication, choice: ThemeChoice, font_pt: int = FONT_PT, bare: bool = False) -> Theme:
-    """Dress the application: Fusion, fonts, palette, style sheet. Call it again to change the choice.
+    """Style the application: Fusion, fonts, palette, style sheet. Call it again to change the choice.
 
     Args:
         app: It.

@@ -53,8 +53,8 @@ class Undos(QObject):
     def undo(self, change: Change | None = None) -> None:
         """Take a change back, the last one unless another is given; one that was taken back already is left alone.
 
-        One that cannot be taken back gives way to the one before it, and may then be tried once more: there may be room
-        on the disk again.
+        One that cannot be taken back leaves the place to the one before it, and may then be tried once more: there may
+        be room on the disk again.
         """
         wanted = change or self.last
         if wanted is None or wanted not in self._changes:

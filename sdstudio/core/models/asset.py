@@ -31,7 +31,7 @@ class Asset:
         variant: Key in ``catalog.kinds.VARIANTS``, "" for none; "v_prediction?" when the file does not record it.
         base: The model it was made for or from, as the file records it.
         alias: Another name prompts of other programs call it by (``ss_output_name``).
-        triggers: Words that wake it, the most frequent first.
+        triggers: Its trigger words, the most frequent first.
         size_bytes: Of its file, or the sum of its folder's.
         modified_s: Time of its last change, seconds since 1970.
         sha256: Of its file, or over its folder's weight files; "" while it is not known.

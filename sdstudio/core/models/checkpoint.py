@@ -172,7 +172,8 @@ def prediction_in_name(name: str) -> str:
 def prediction_in_yaml(path: Path) -> str:
     """Return the prediction in A1111's configuration beside a file, "" for none or no such file.
 
-    Only the one line that counts is looked for: a whole YAML parser for a stranger's file would be more than is needed.
+    Only the one line that counts is looked for: a whole YAML parser for a file of unknown origin would be more than is
+    needed.
     """
     try:
         with path.open("rb") as file:

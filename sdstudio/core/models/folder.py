@@ -1,7 +1,7 @@
 """How a model in the diffusers layout is read: its ``model_index.json``, and which file of a part holds its weights.
 
 The library, a download's plan and the engine all ask here, so that what is listed, fetched and loaded is the same. An
-index comes from strangers: the classes it names must come from `LIBRARIES`.
+index may come from anywhere: the classes it names must come from `LIBRARIES`.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class ModelInfo:
 
 
 def parameters_of(model: ModelInfo | None) -> dict[str, Parameter]:
-    """Return a request's parameters as this model changes them: declared, then its family's row, then its own wish."""
+    """Return a request's parameters as this model has them: declared, then its family's, then its own values."""
     rows: dict[str, Parameter] = {}
     idle = model.idle_fields if model is not None else frozenset()
     for row in parameters(GenerationRequest):

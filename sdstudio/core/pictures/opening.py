@@ -1,4 +1,4 @@
-"""How a picture file is opened so that none from a stranger can crash, hang or fill the memory.
+"""How a picture file is opened so that none, wherever it is from, can crash, hang or fill the memory.
 
 Sizes are looked at before anything is unpacked: the file's, the pixels its header promises, the length and number of
 its text chunks.

@@ -72,7 +72,7 @@ class PresetBook:
     def keep(self, presets: Iterable[Preset]) -> None:
         """Keep these in place of all that were there. Raises: StudioError when the file is damaged or not writable."""
         if self._path.exists():
-            read_presets(self._path)  # one that is damaged may be mended by hand
+            read_presets(self._path)  # a damaged one may be repaired in an editor
         write_presets(self._path, ordered(presets))
 
     def add(self, preset: Preset) -> None:

@@ -39,10 +39,10 @@ def interruptible(cancel: threading.Event, work: Callable[[], T]) -> T:
     """
     if cancel.is_set():
         raise Cancelled
-    wished = cancel.is_set
+    is_cancelled = cancel.is_set
 
     def look(frame: FrameType, event: str, argument: Any) -> None:
-        if wished() and not _in_standard_library(frame):
+        if is_cancelled() and not _in_standard_library(frame):
             raise _Stop
 
     before = sys.getprofile()
@@ -55,6 +55,6 @@ def interruptible(cancel: threading.Event, work: Callable[[], T]) -> T:
     except _Stop:
         sys.setprofile(before)
         raise Cancelled from None
-    if wished():
+    if is_cancelled():
         raise Cancelled
     return result

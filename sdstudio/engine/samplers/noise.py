@@ -1,6 +1,6 @@
 """Where a seed's noise comes from: torch's generator on the CPU, or the numbers an NVIDIA card would draw.
 
-A1111 draws its noise on the graphics card unless set otherwise, so that most pictures of the world begin with the
+A1111 draws its noise on the graphics card unless set otherwise, so that most pictures that people share begin with the
 numbers of torch's CUDA generator. These are Philox4x32-10 (Salmon et al. 2011), turned into normal ones by Box and
 Muller's way, computed here for any device; A1111's own emulation of them (its option "NV") has the same order: one draw
 for the starting noise and one for every step that adds noise, each picture of a batch on its own.

@@ -1,4 +1,4 @@
-"""The database's tables, how an older file becomes today's, and which SQLite errors are the world's and which are bugs.
+"""The database's tables, how an older file becomes today's, and which SQLite errors are no bugs of ours.
 
 One file holds the history (``entries``) and the queue (``jobs``). Its rules:
 
@@ -305,12 +305,12 @@ KNOWN: dict[int, tuple[type[HistoryError], str, str]] = {
         HistoryDamaged, "the file is no history", DAMAGED_HINT,
     ),
 }  # fmt: skip
-"""SQLite's primary result codes that the world can cause; any other is a bug of ours (qutebrowser misc/sql.py)."""
+"""SQLite's primary result codes with outside causes (a full disk); others are our bugs (qutebrowser misc/sql.py)."""
 
 
 @contextmanager
 def known_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite errors that the world causes into `HistoryError`; errors that are bugs pass through."""
+    """Turn SQLite errors with outside causes into `HistoryError`; errors that are bugs pass through."""
     try:
         yield
     except sqlite3.Error as error:

@@ -1,8 +1,8 @@
 """Pictures from elsewhere become entries: copied as they are, one after the other, whatever is wrong with some.
 
-The copy is bit for bit the original, which stays untouched: no dead entry when the original is moved, and everything
-another program wrote into it is still there when it is exported. A picture that the history holds already is not
-taken twice.
+The copy is bit for bit the original, which stays untouched: no entry without a file when the original is moved, and
+everything another program wrote into it is still there when it is exported. A picture that the history holds already is
+not taken twice.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How this program speaks to a server: over https, never past a wish to stop, and in its own words of what went wrong.
+"""How this program speaks to a server: over https, stopped when asked to, and in its own words of what went wrong.
 
-No socket is opened by anything but an explicit wish of the user; nothing here runs at start-up.
+No socket is opened unless the user asks for it; nothing here runs at start-up.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ FOLDERS: Final[Mapping[str, str]] = {LORA: "loras", VAE: "vae", EMBEDDING: "embe
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DownloadOrder:
     """What is asked for, and how.
 
     Attributes:
@@ -75,8 +75,8 @@ class Planner:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    def plan(self, wish: Wish, cancel: threading.Event | None = None) -> Plan:
-        """Return the plan for a wish.
+    def plan(self, order: DownloadOrder, cancel: threading.Event | None = None) -> Plan:
+        """Return the plan for an order.
 
         Raises:
             InvalidRequest: The text is none of what may be asked for.
@@ -86,32 +86,38 @@ class Planner:
             Cancelled: ``cancel`` was set.
         """
         cancel = cancel or threading.Event()
-        text = wish.text.strip()
+        text = order.text.strip()
         row = row_of(text)
         if row is not None:
-            return self._of_repo(wish, row.repo, row.file, "", row, cancel)
+            return self._of_repo(order, row.repo, row.file, "", row, cancel)
         if "://" in text:
             host = urlsplit(text).hostname or ""
             if host not in (*WEB_HOSTS, urlsplit(self._hub.endpoint).hostname) or not _repo_in(urlsplit(text).path):
-                return abandonable(lambda: self._of_address(wish, text), cancel)
+                return abandonable(lambda: self._of_address(order, text), cancel)
             text = _repo_in(urlsplit(text).path)
         repo, file, revision = _parsed(text)
-        return self._of_repo(wish, repo, file, revision, None, cancel)
+        return self._of_repo(order, repo, file, revision, None, cancel)
 
     def _of_repo(
-        self, wish: Wish, repo: str, file: str, revision: str, row: CatalogueRow | None, cancel: threading.Event
+        self,
+        order: DownloadOrder,
+        repo: str,
+        file: str,
+        revision: str,
+        row: CatalogueRow | None,
+        cancel: threading.Event,
     ) -> Plan:
         listing = self._hub.listing(repo, revision, cancel)
         if not file and any(entry.path == INDEX_FILE for entry in listing.files):
             index = index_of(self._hub.read(listing, INDEX_FILE, cancel), repo)
-            return self._of_folder(wish, listing, index, row)
+            return self._of_folder(order, listing, index, row)
         entry = choose_file(listing, file)
         return abandonable(lambda: self._of_file(listing, entry, row), cancel)
 
-    def _of_folder(self, wish: Wish, listing: Listing, index: ModelIndex, row: CatalogueRow | None) -> Plan:
+    def _of_folder(self, order: DownloadOrder, listing: Listing, index: ModelIndex, row: CatalogueRow | None) -> Plan:
         # A pipeline that no family names is loaded whole by diffusers, the filter too.
         whole = not any(index.pipeline in family.pipelines for family in FAMILIES)
-        choice = choose_folder(listing, index, wish.precision, wish.safety_checker or whole)
+        choice = choose_folder(listing, index, order.precision, order.safety_checker or whole)
         title = row.title if row else listing.repo.partition("/")[2]
         return Plan(
             title=title,
@@ -151,19 +157,19 @@ class Planner:
             remark=" ".join(part for part in (row.note if row else "", remark) if part),
         )
 
-    def _of_address(self, wish: Wish, url: str) -> Plan:
+    def _of_address(self, order: DownloadOrder, url: str) -> Plan:
         check_url(url)
-        if wish.sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", wish.sha256):
+        if order.sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", order.sha256):
             raise InvalidRequest(
-                "sha256", f"sha256 = {wish.sha256[:80]!r}: allowed are 64 hex digits.", "Copy it again."
+                "sha256", f"sha256 = {order.sha256[:80]!r}: allowed are 64 hex digits.", "Copy it again."
             )
         peeked = self._peek(url, _shortened(url), {})
         name = file_name(peeked.name or unquote(urlsplit(url).path))
         kind, remark = kind_of(peeked.header, name.removesuffix(".safetensors"))
         planned = PlannedFile(
-            path=name, url=url, size_bytes=peeked.size_bytes, sha256=wish.sha256.lower(), etag=peeked.etag
+            path=name, url=url, size_bytes=peeked.size_bytes, sha256=order.sha256.lower(), etag=peeked.etag
         )
-        unknown = "" if wish.sha256 else "Nobody names its hash: only its form is checked."
+        unknown = "" if order.sha256 else "Nobody names its hash: only its form is checked."
         return Plan(
             title=name.removesuffix(".safetensors"),
             source=url,

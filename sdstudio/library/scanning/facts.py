@@ -52,7 +52,7 @@ class FileFacts:
         file: Its kind, family and variant.
         base: The model it was made for or from, as it records it.
         alias: Another name it is called by in prompts.
-        triggers: Words that wake it, the most frequent first.
+        triggers: Its trigger words, the most frequent first.
         carried: It carries the configuration of the folder that it was made from.
         network: What an upscaler or LoRA is, "Real-ESRGAN, 4x", "LoKr"; "" for a plain LoRA, and for a pickle, which is
             not opened to look.
@@ -181,7 +181,7 @@ class FactsCache:
         with self._lock:
             row = self._rows.get(key)
         if isinstance(row, dict) and row.get("stamp") == stamp:
-            with suppress(LookupError, TypeError, ValueError):  # written by a hand or another version
+            with suppress(LookupError, TypeError, ValueError):  # written by a person or another version
                 return _restored(row["facts"])
         facts = read_facts(path, hint)
         with self._lock:
@@ -264,5 +264,5 @@ def _restored(row: Mapping[str, Any]) -> FileFacts:
 
 
 def one_line(text: str) -> str:
-    """Return a stranger's text as one printable line of bounded length."""
+    """Return a text of unknown origin as one printable line of bounded length."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:_WORDS_MAXIMUM]

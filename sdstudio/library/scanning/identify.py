@@ -1,7 +1,7 @@
 """What a path holds: a diffusers folder, a single checkpoint or neither; whether it is whole, and of which family.
 
 Nothing is loaded and no code of a model is run: JSON files and safetensors headers are all that is read. A model folder
-is data from strangers: `core.models.folder` says what its index may name.
+is data of unknown origin: `core.models.folder` checks what its index names.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What other programs put beside a model: a picture (``name.preview.png``), and the words that wake a LoRA.
+"""What other programs put beside a model: a picture (``name.preview.png``), and the trigger words of a LoRA.
 
 Words stand in A1111's ``name.json`` ("activation text"), in ``name.civitai.info`` ("trainedWords") as its helpers write
 it, in Stability Matrix' ``name.cm-info.json`` ("TrainedWords") and in the ``name.metadata.json`` of ComfyUI's LoRA
-manager ("civitai": {"trainedWords"}). All come from strangers: they are read as JSON, up to a size, and give words and
-nothing else.
+manager ("civitai": {"trainedWords"}). All are of unknown origin: they are read as JSON, up to a size, and give words
+and nothing else.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class EntryAction:
     """One thing to do with one or more pictures.
 
     Attributes:
-        key: Stable name in `EntryWish`.
+        key: Stable name in `ActionRequest`.
         title: In menus.
         icon: Name of its icon.
         about: Tooltip.
@@ -156,7 +156,7 @@ ENTRY_ACTION_BY_KEY = {row.key: row for row in ENTRY_ACTIONS}
 
 
 @dataclass(frozen=True, slots=True)
-class EntryWish:
+class ActionRequest:
     """Something to be done: a key of `ENTRY_ACTIONS` and the pictures to do it with."""
 
     key: str
@@ -172,8 +172,8 @@ class EntryActions(QObject):
 
     keys: Final = tuple(ENTRY_ACTION_BY_KEY)
 
-    #: A button or menu item was used on at least one picture; carries an `EntryWish`.
-    wished = TypedSignal[EntryWish]()
+    #: A button or menu item was used on at least one picture; carries an `ActionRequest`.
+    requested = TypedSignal[ActionRequest]()
     #: What was asked for could not be done; carries the StudioError.
     failed = TypedSignal[StudioError]()
 
@@ -209,7 +209,7 @@ class EntryActions(QObject):
         if row.takes(len(entries)):
             some = entries if isinstance(entries, Entries) else tuple(entries)
             meant = some if row.many or row.pair else (entries[0],)
-            self.wished.emit(EntryWish(key, meant))
+            self.requested.emit(ActionRequest(key, meant))
             self._do(key, meant)
 
     def _do(self, key: str, entries: Sequence[Entry]) -> None:

@@ -17,7 +17,7 @@ CHIP_CHARACTERS = 40
 
 
 class ChosenChips(QWidget):
-    """Those that do not fit are behind the last; the line stays where pictures could move under the hand.
+    """Those that do not fit are behind the last; the line stays where pictures could move under the pointer.
 
     Args:
         model: What is narrowed.

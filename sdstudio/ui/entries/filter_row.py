@@ -41,7 +41,7 @@ class FilterRow(QWidget):
     #: A collection is to be removed; carries its name.
     collection_unwanted = Signal(str)
     #: A collection is to get another name; carries the one it has.
-    new_name_wished = Signal(str)
+    new_name_wanted = Signal(str)
     #: Thumbnails of another size are wanted; carries their least side in pixels.
     size_chosen = Signal(int)
 
@@ -153,11 +153,11 @@ class FilterRow(QWidget):
             menu.addAction(_NONE.get(facet.key, "Nothing to choose from")).setEnabled(False)
         elif facet.key == "collection":
             menu.addSeparator()
-            for title, wish in (("Rename", self.new_name_wished), ("Remove", self.collection_unwanted)):
+            for title, signal in (("Rename", self.new_name_wanted), ("Remove", self.collection_unwanted)):
                 submenu = menu.addMenu(title)
                 for value, _ in values:
                     submenu.addAction(short(value).replace("&", "&&")).triggered.connect(
-                        lambda _checked=False, value=value, wish=wish: wish.emit(value)
+                        lambda _checked=False, value=value, signal=signal: signal.emit(value)
                     )
         self._popup(menu, self._buttons[facet.key])
 

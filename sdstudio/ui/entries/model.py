@@ -233,7 +233,8 @@ class HistoryModel(QAbstractListModel):
         """Show entries as they are now: rated, tagged.
 
         Where the look is narrowed by marks it is read again, so that who no longer belongs leaves and who does comes
-        back. In other looks all keep their places: sorted by rating, none runs away from the hand that rates it.
+        back. In other looks all keep their places: sorted by rating, none moves away from the pointer while it is
+        rated.
         """
         known = [entry_id for entry_id in ids if entry_id in self._entries]
         self._keep(self._history.listing.entries(known))

@@ -282,7 +282,7 @@ class HistoryView(QAbstractItemView):
             self.viewport().update(self.visualRect(self._rows.index(changed)))
         self._hovered = row
 
-    # the hand
+    # mouse and keyboard
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Show prompt and seed under the pointer."""

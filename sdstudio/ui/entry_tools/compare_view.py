@@ -169,7 +169,7 @@ class CompareView(QWidget):
         seen = place.intersected(QRectF(self.rect()))
         return seen.left() + self.divider * seen.width()
 
-    # the hand
+    # mouse and keyboard
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Take the divider, or the pictures when they are zoomed in."""

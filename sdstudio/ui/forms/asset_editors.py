@@ -39,7 +39,7 @@ WEIGHT: Final = Parameter(
 class LoraEditor(Editor):
     """A list of LoRA with weights. A name that the library lacks is kept, and shown as missing."""
 
-    #: Words that wake a LoRA are to go into the prompt.
+    #: Trigger words of a LoRA are to go into the prompt.
     words_wanted = Signal(str)
 
     def __init__(self, row: Parameter) -> None:

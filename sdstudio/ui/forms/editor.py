@@ -24,7 +24,7 @@ from sdstudio.ui.widgets.tooltips import wrapped
 class Editor(QWidget):
     """Holds one value of one parameter."""
 
-    #: After every change of the value, by hand or by program.
+    #: After every change of the value, by the user or by the program.
     edited = Signal()
     #: When the user is done with the field: Enter, focus gone, a click.
     finished = Signal()

@@ -110,7 +110,7 @@ class Field(QWidget):
         stacked: Put a number under its title, as wide as the field, and not beside it.
     """
 
-    #: After every change of the value, by hand or by program.
+    #: After every change of the value, by the user or by the program.
     changed = Signal()
     #: The mark was clicked and the default is back; carries the value before.
     was_reset = TypedSignal[object]()

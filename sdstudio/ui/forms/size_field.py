@@ -138,7 +138,7 @@ class SizeField(QWidget):
             self._shape = width / height
 
     def _follow(self, field: Field, other: Field, side: int) -> None:
-        """Make the other side follow one that is changed by hand."""
+        """Make the other side follow one that the user changes."""
         if not self.lock.isChecked() or side <= 0:
             return
         row = other.row

@@ -1,6 +1,6 @@
 """The foot of every dialog: its buttons in the order of the platform, one of them the one that Enter presses.
 
-Which stands where follows from what each is for (`Role`), as the desktop has it; nobody lays buttons out by hand.
+Which stands where follows from what each is for (`Role`), as the desktop has it; no dialog lays out buttons itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What comes and goes lies over its neighbours and moves none of them: messages, errors at a field.
 
-A layout gives whatever appears a place by pushing the rest aside, under the hand that was about to press it.
+A layout gives whatever appears a place by pushing the rest aside, just when the user is about to press it.
 """
 
 from __future__ import annotations

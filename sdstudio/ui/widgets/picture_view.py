@@ -313,7 +313,7 @@ class PictureView(QWidget):
             area = where.adjusted(16, 16, -16, -16)
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._caption)
 
-    # the hand
+    # mouse and keyboard
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
         """Draw the ring that shows the focus."""

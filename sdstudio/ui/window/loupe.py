@@ -130,7 +130,7 @@ class LoupeController(QObject):
 
             loupe = self._loupe = Loupe(self._actions, self._tasks, self._shown.pages)
             loupe.picture.mime_of = self._shown.canvas.mime_of
-            loupe.popup_wished.connect(self._marking.open_popup)
+            loupe.popup_requested.connect(self._marking.open_popup)
             loupe.undo_wished.connect(self._marking.undo)
             loupe.toggled.connect(self.toggled)
             loupe.interval_changed.connect(self._on_interval_changed)

@@ -310,9 +310,9 @@ class TestBrowser:
         with qtbot.waitSignal(browser.entry_chosen) as chosen:
             QTest.mouseClick(browser.view.viewport(), Qt.MouseButton.LeftButton, pos=middle(browser, 0))
         assert chosen.args[0].id == entry.id
-        with qtbot.waitSignal(actions.wished) as wished:
+        with qtbot.waitSignal(actions.requested) as requested:
             QTest.mouseDClick(browser.view.viewport(), Qt.MouseButton.LeftButton, pos=middle(browser, 0))
-        assert (wished.args[0].key, wished.args[0].entries[0].id) == ("look", entry.id)
+        assert (requested.args[0].key, requested.args[0].entries[0].id) == ("look", entry.id)
 
     def test_the_arrow_keys_choose(self, show, model, save, qtbot):
         for number in range(3):
@@ -334,10 +334,10 @@ class TestBrowser:
         QTest.mouseClick(viewport, Qt.MouseButton.LeftButton, pos=middle(browser, 0))
         shift = Qt.KeyboardModifier.ShiftModifier
         QTest.mouseClick(viewport, Qt.MouseButton.LeftButton, shift, middle(browser, 1))
-        with qtbot.waitSignal(actions.wished) as wished:
+        with qtbot.waitSignal(actions.requested) as requested:
             QTest.keyClick(browser.view, Qt.Key.Key_Delete)
-        assert wished.args[0].key == "delete"
-        assert [entry.recipe.request.prompt for entry in wished.args[0].entries] == ["2", "1"]
+        assert requested.args[0].key == "delete"
+        assert [entry.recipe.request.prompt for entry in requested.args[0].entries] == ["2", "1"]
 
     def test_undo_stands_beside_the_pictures(self, show):
         browser = show()
@@ -378,9 +378,9 @@ class TestMenu:
         entries = (save(),) if spec.suits(1) else (save(), save())
         menu = actions.menu(entries, show())
         [action] = [action for action in actions_of(menu) if action.objectName() == f"entry_{spec.key}"]
-        with qtbot.waitSignal(actions.wished) as wished:
+        with qtbot.waitSignal(actions.requested) as requested:
             action.trigger()
-        assert (wished.args[0].key, wished.args[0].entries) == (spec.key, entries)
+        assert (requested.args[0].key, requested.args[0].entries) == (spec.key, entries)
 
     @pytest.mark.parametrize("spec", [row for row in ENTRY_ACTIONS if row.grid_key], ids=lambda row: row.key)
     def test_keys_of_the_grid_ask_for_their_rows(self, actions, save, show, model, qtbot, spec):
@@ -389,10 +389,10 @@ class TestMenu:
         model.reload()
         browser = show()
         browser.view.selectAll()
-        with qtbot.waitSignal(actions.wished) as wished:
+        with qtbot.waitSignal(actions.requested) as requested:
             QTest.keySequence(browser.view, QKeySequence(spec.grid_key))
-        assert wished.args[0].key == spec.key
-        assert len(wished.args[0].entries) == 2 if spec.many or spec.pair else 1
+        assert requested.args[0].key == spec.key
+        assert len(requested.args[0].entries) == 2 if spec.many or spec.pair else 1
 
     def test_no_key_of_the_grid_is_given_twice(self):
         keys = [row.grid_key for row in ENTRY_ACTIONS if row.grid_key]

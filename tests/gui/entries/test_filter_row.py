@@ -147,15 +147,15 @@ def test_a_facet_without_values_says_how_to_make_some(page, qtbot):
     menu.close()
 
 
-@pytest.mark.parametrize(("title", "signal"), [("Rename", "new_name_wished"), ("Remove", "collection_unwanted")])
+@pytest.mark.parametrize(("title", "signal"), [("Rename", "new_name_wanted"), ("Remove", "collection_unwanted")])
 def test_collections_can_be_renamed_and_removed(page, history, qtbot, title, signal):
     history.marks.collect([1, 2], "Best")
     menu = menu_of(page, qtbot, "filter_collection")
     [submenu] = [action.menu() for action in menu.actions() if action.text() == title]
     [wish] = [action for action in submenu.actions() if isinstance(action, QAction)]
-    with qtbot.waitSignal(getattr(page.filters, signal)) as wished:
+    with qtbot.waitSignal(getattr(page.filters, signal)) as requested:
         wish.trigger()
-    assert wished.args == ["Best"]
+    assert requested.args == ["Best"]
     menu.close()
 
 

@@ -1,4 +1,4 @@
-"""Downloads in the background: how many at a time, what a pause and a second wish do, what a close leaves."""
+"""Downloads in the background: how many at a time, what a pause and a second order do, what a close leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdstudio.core.errors import LockedByOther
 from sdstudio.library.getting.download import stage, unfinished
 from sdstudio.library.getting.fetch import Patience
 from sdstudio.library.getting.hub import Hub
-from sdstudio.library.getting.planner import Planner, Wish
+from sdstudio.library.getting.planner import DownloadOrder, Planner
 from tests.unit.library.getting.test_planner import LORA, safetensors
 
 LONG_MS = 60_000
@@ -38,7 +38,7 @@ def states(downloads: Downloads) -> list[DownloadState]:
 
 
 def test_a_wish_is_looked_at_and_waits_for_a_word(downloads, home, hub_server, qtbot):
-    number = downloads.ask(Wish("org/one"))
+    number = downloads.ask(DownloadOrder("org/one"))
     qtbot.waitUntil(lambda: states(downloads) == [DownloadState.READY], timeout=LONG_MS)
     [row] = downloads.downloads()
     assert (row.id, row.title, row.plan.size_bytes) == (number, "one", len(LORA))
@@ -51,7 +51,7 @@ def test_a_wish_is_looked_at_and_waits_for_a_word(downloads, home, hub_server, q
 
 def test_two_run_at_a_time_and_the_third_waits(downloads, hub_server, qtbot):
     hub_server.fault("safetensors", "stall", after=100)
-    numbers = [downloads.ask(Wish(f"org/{name}"), at_once=True) for name in ("one", "two", "three")]
+    numbers = [downloads.ask(DownloadOrder(f"org/{name}"), at_once=True) for name in ("one", "two", "three")]
     wanted = [DownloadState.RUNNING, DownloadState.RUNNING, DownloadState.WAITING]
     qtbot.waitUntil(lambda: sorted(states(downloads), key=str) == sorted(wanted, key=str), timeout=LONG_MS)
     hub_server.heal()
@@ -64,7 +64,7 @@ def test_two_run_at_a_time_and_the_third_waits(downloads, hub_server, qtbot):
 
 def test_a_resume_right_after_a_pause_waits_for_the_old_run_to_end(downloads, hub_server, qtbot):
     hub_server.fault("safetensors", "stall", after=100, times=1)
-    number = downloads.ask(Wish("org/one"), at_once=True)
+    number = downloads.ask(DownloadOrder("org/one"), at_once=True)
     qtbot.waitUntil(hub_server.stalled.is_set, timeout=LONG_MS)
     downloads.pause(number)
     downloads.start(number)
@@ -74,23 +74,23 @@ def test_a_resume_right_after_a_pause_waits_for_the_old_run_to_end(downloads, hu
 
 def test_the_same_thing_twice_fails_once_and_says_why(downloads, hub_server, qtbot):
     hub_server.fault("safetensors", "stall", after=100, times=1)
-    downloads.ask(Wish("org/one"), at_once=True)
+    downloads.ask(DownloadOrder("org/one"), at_once=True)
     qtbot.waitUntil(hub_server.stalled.is_set, timeout=LONG_MS)
-    second = downloads.ask(Wish("org/one"), at_once=True)
+    second = downloads.ask(DownloadOrder("org/one"), at_once=True)
     qtbot.waitUntil(lambda: row_of(downloads, second).state is DownloadState.FAILED, timeout=LONG_MS)
     assert isinstance(row_of(downloads, second).error, LockedByOther)
 
 
 def test_what_an_earlier_run_left_is_taken_up_once(downloads, home, hub_server, qtbot):
     hub_server.fault("safetensors", "stall", after=100, times=1)
-    downloads.ask(Wish("org/one"), at_once=True)
+    downloads.ask(DownloadOrder("org/one"), at_once=True)
     qtbot.waitUntil(lambda: states(downloads) == [DownloadState.RUNNING], timeout=LONG_MS)
     downloads.close()
     later = Downloads(home.models, Hub())
     assert later.take_up_leftovers() == 1
     assert later.take_up_leftovers() == 0
     [row] = later.downloads()
-    assert (row.title, row.state, row.is_leftover, row.wish) == ("one", DownloadState.PAUSED, True, None)
+    assert (row.title, row.state, row.is_leftover, row.order) == ("one", DownloadState.PAUSED, True, None)
     later.start(row.id)
     qtbot.waitUntil(lambda: states(later) == [DownloadState.DONE], timeout=LONG_MS)
     later.close()
@@ -98,7 +98,7 @@ def test_what_an_earlier_run_left_is_taken_up_once(downloads, home, hub_server, 
 
 def test_a_cancelled_wish_is_forgotten_whenever_it_comes(downloads, home, hub_server, qtbot):
     hub_server.fault("/api/models", "stall")
-    number = downloads.ask(Wish("org/one"), at_once=True)
+    number = downloads.ask(DownloadOrder("org/one"), at_once=True)
     qtbot.waitUntil(hub_server.stalled.is_set, timeout=LONG_MS)
     with qtbot.waitSignal(downloads.removed, timeout=LONG_MS):
         downloads.cancel(number)
@@ -108,7 +108,7 @@ def test_a_cancelled_wish_is_forgotten_whenever_it_comes(downloads, home, hub_se
 
 def test_a_file_that_became_another_one_is_fetched_when_tried_again(downloads, home, hub_server, qtbot):
     hub_server.plain["/files/mine.safetensors"] = LORA
-    number = downloads.ask(Wish(f"{hub_server.url}/files/mine.safetensors"))
+    number = downloads.ask(DownloadOrder(f"{hub_server.url}/files/mine.safetensors"))
     qtbot.waitUntil(lambda: states(downloads) == [DownloadState.READY], timeout=LONG_MS)
     hub_server.plain["/files/mine.safetensors"] = longer = safetensors("lora_unet_a.lora_down.weight", size=5000)
     downloads.start(number)
@@ -119,7 +119,7 @@ def test_a_file_that_became_another_one_is_fetched_when_tried_again(downloads, h
 
 
 def test_each_cancel_can_be_taken_back_for_the_whole_time(downloads, home, qtbot, monkeypatch):
-    stage(home.models, Planner(Hub()).plan(Wish("org/one")))
+    stage(home.models, Planner(Hub()).plan(DownloadOrder("org/one")))
     downloads.take_up_leftovers()
     [row] = downloads.downloads()
     monkeypatch.setattr(jobs_downloads, "UNDO_MS", 1)
@@ -134,7 +134,7 @@ def test_each_cancel_can_be_taken_back_for_the_whole_time(downloads, home, qtbot
 
 def test_closing_deletes_what_was_cancelled_and_keeps_what_was_not(downloads, home, hub_server, qtbot):
     hub_server.fault("safetensors", "stall", after=100)
-    kept, dropped = (downloads.ask(Wish(f"org/{name}"), at_once=True) for name in ("one", "two"))
+    kept, dropped = (downloads.ask(DownloadOrder(f"org/{name}"), at_once=True) for name in ("one", "two"))
     qtbot.waitUntil(lambda: states(downloads) == [DownloadState.RUNNING] * 2, timeout=LONG_MS)
     downloads.cancel(dropped)
     downloads.close()

@@ -14,7 +14,7 @@ from sdstudio.cli import main
 from sdstudio.library.getting.catalogue import catalogue
 from sdstudio.library.getting.download import stage
 from sdstudio.library.getting.hub import Hub
-from sdstudio.library.getting.planner import Planner, Wish
+from sdstudio.library.getting.planner import DownloadOrder, Planner
 from sdstudio.library.library import Library
 from tests.loopback_hub import GOOD_TOKEN, files_of
 from tests.unit.library.getting.test_planner import LORA
@@ -134,7 +134,7 @@ def test_a_token_is_kept_in_the_keyring_and_nowhere_else(run, home, monkeypatch)
 def test_interrupted_downloads_are_listed_and_discarded(run, home, hub_server):
     hub_server.add("org/style", {"style.safetensors": LORA})
     assert "No download was interrupted" in run("models", "downloads")[1]
-    stage(home.models, Planner(Hub()).plan(Wish("org/style")))
+    stage(home.models, Planner(Hub()).plan(DownloadOrder("org/style")))
     [row] = rows(run("models", "downloads", "--json")[0])
     assert (row["title"], row["source"], row["done_bytes"]) == ("style", "org/style/style.safetensors", 0)
     assert "org/style" in run("models", "downloads")[0]

@@ -46,7 +46,7 @@ def read_pasted(text: str) -> Reading | None:
 def _told(reading: Reading | None, request: Mapping[str, Any]) -> Reading | None:
     """Return what the studio's own JSON tells: no word of it becomes a default in silence, as a stored one's may.
 
-    It may have been written by a hand or a script. What it does not tell, or tells wrong, stays as it is in the window.
+    It may have been written by a person or a script. What it lacks, or has wrong, stays as it is in the window.
     """
     if reading is None:
         return None

@@ -45,7 +45,7 @@ class Loupe(QWidget):
     """
 
     #: A tag or collection is to be chosen: kind, the entries, where on the screen.
-    popup_wished = TypedSignal[MarkKind, Sequence[Entry], QPoint]()
+    popup_requested = TypedSignal[MarkKind, Sequence[Entry], QPoint]()
     #: What was done last is to be taken back.
     undo_wished = Signal()
     #: It was opened, or left.
@@ -178,7 +178,7 @@ class Loupe(QWidget):
         if key not in ("next", "previous"):
             self._show_bars()
         if key in _POPUPS:
-            self.popup_wished.emit(_POPUPS[key], [self.entry], self._at("tag"))
+            self.popup_requested.emit(_POPUPS[key], [self.entry], self._at("tag"))
         elif key.startswith("entry_"):
             self._actions.ask(key.removeprefix("entry_"), [self.entry])
         else:

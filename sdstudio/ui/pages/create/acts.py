@@ -1,6 +1,6 @@
 """One act on the Create page: whatever it changes of prompts, styles, parameters and folds is taken back by one undo.
 
-What was changed by hand after an act is not lost when the act is taken back: it can be done again as it then stood, and
+What the user changed after an act is not lost when the act is taken back: it can be done again as it then stood, and
 a message shows that.
 """
 

@@ -59,11 +59,11 @@ class PanelStanding:
 class ParameterPanel(QScrollArea):
     """All parameters but the prompts, one field each."""
 
-    #: After every change of any value, by hand or by program.
+    #: After every change of any value, by the user or by the program.
     changed = Signal()
     #: Words are to go into the prompt: the trigger words of a LoRA.
     words_wanted = Signal(str)
-    #: Whenever another model becomes the chosen one, by hand or by program; with its key.
+    #: Whenever another model becomes the chosen one, by the user or by the program; with its key.
     model_chosen = Signal(str)
     #: One of the fields should be seen now; the panel may be hidden.
     wanted = Signal()

@@ -117,9 +117,9 @@ class HistoryController(QObject):
         """Serve the History page."""
         self.add_browser(page.browser)
         page.filters.collection_unwanted.connect(self.remove_collection)
-        page.filters.new_name_wished.connect(self.ask_new_name)
-        page.details.mark_wished.connect(self.set_mark)
-        page.details.popup_wished.connect(self.open_popup)
+        page.filters.new_name_wanted.connect(self.ask_new_name)
+        page.details.mark_requested.connect(self.set_mark)
+        page.details.popup_requested.connect(self.open_popup)
         self.marked.connect(page.details.show_marks_of)
 
     # marks

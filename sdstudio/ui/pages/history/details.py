@@ -59,9 +59,9 @@ class EntryDetails(QFrame):
     #: Another picture is shown; carries the `Entry`, or None.
     shown = TypedSignal[Entry | None]()
     #: A tag or collection is to be given or taken: kind, the entries, name, whether it is given.
-    mark_wished = TypedSignal[MarkKind, Sequence[Entry], str, bool]()
+    mark_requested = TypedSignal[MarkKind, Sequence[Entry], str, bool]()
     #: Tags or collections are to be chosen: kind, the entries, where on the screen.
-    popup_wished = TypedSignal[MarkKind, Sequence[Entry], QPoint]()
+    popup_requested = TypedSignal[MarkKind, Sequence[Entry], QPoint]()
 
     def __init__(
         self, actions: EntryActions, history: History, tasks: TaskRunner, parent: QWidget | None = None
@@ -201,7 +201,7 @@ class EntryDetails(QFrame):
 
     def _take_away(self, kind: MarkKind, name: str) -> None:
         if self.entry is not None:
-            self.mark_wished.emit(kind, (self.entry,), name, False)
+            self.mark_requested.emit(kind, (self.entry,), name, False)
 
     def _marks_row(self) -> QVBoxLayout:
         line = QHBoxLayout()
@@ -229,7 +229,7 @@ class EntryDetails(QFrame):
 
     def _open_popup(self, kind: MarkKind, below: QWidget) -> None:
         if self.entry is not None:
-            self.popup_wished.emit(kind, (self.entry,), below.mapToGlobal(QPoint(0, below.height() + 2)))
+            self.popup_requested.emit(kind, (self.entry,), below.mapToGlobal(QPoint(0, below.height() + 2)))
 
     def _words(self) -> QScrollArea:
         inside = QWidget()

@@ -227,7 +227,7 @@ class TestPictures:
         assert button.isVisible()
         assert button.accessibleName()
         assert button.toolTip()
-        with qtbot.waitSignal(actions.wished) as told:
+        with qtbot.waitSignal(actions.requested) as told:
             QTest.mouseClick(button, Qt.MouseButton.LeftButton)
         assert (told.args[0].key, told.args[0].entries) == (spec.key, (entry,))
 

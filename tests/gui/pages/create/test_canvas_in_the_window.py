@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMenu, QPushButton, QSpinBox
 
 from sdstudio.app import Studio
-from sdstudio.ui.entries.actions import EntryActions, EntryWish
+from sdstudio.ui.entries.actions import ActionRequest, EntryActions
 from sdstudio.ui.theme import apply_theme
 from tests.unit.background.fakes import until_cancelled
 
@@ -63,7 +63,7 @@ def child(studio: Studio, name: str) -> QAbstractButton:
 
 
 def test_every_key_that_the_canvas_menu_prints_works_on_the_canvas(build, draw, qtbot, monkeypatch):
-    handle = EntryActions.handle  # what is wished for is written down, and not done
+    handle = EntryActions.handle  # what is asked for is written down, and not done
     monkeypatch.setattr(EntryActions, "handle", lambda self, key, _handler: handle(self, key, lambda _entries: None))
     studio = build()
     draw(studio, "frog")
@@ -78,8 +78,8 @@ def test_every_key_that_the_canvas_menu_prints_works_on_the_canvas(build, draw, 
             printed[action.objectName().removeprefix("entry_")] = (title, key)
     menu.close()
     assert {"favourite", "rate_3", "tag", "collect", "delete", "copy", "rerun"} <= printed.keys()
-    wishes: list[EntryWish] = []
-    window.actions_on_entries.wished.connect(wishes.append)
+    wishes: list[ActionRequest] = []
+    window.actions_on_entries.requested.connect(wishes.append)
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow, timeout=WAIT_MS)
     QTest.mouseClick(window.canvas.view, LEFT)

@@ -93,18 +93,18 @@ def test_stars_and_heart_show_and_ask(details, history, save, actions, qtbot):
     assert details.heart.accessibleDescription() == "yes"
     width = details.stars.width() // 5
     for star, asked in ((4, "rate_4"), (2, "rate_0")):  # the rating it has is taken away
-        with qtbot.waitSignal(actions.wished) as wished:
+        with qtbot.waitSignal(actions.requested) as requested:
             place = details.stars.rect().center()
             place.setX(width * star - width // 2)
             QTest.mouseClick(details.stars, Qt.MouseButton.LeftButton, pos=place)
-        assert wished.args[0].key == asked
+        assert requested.args[0].key == asked
     for key, asked in ((Qt.Key.Key_5, "rate_5"), (Qt.Key.Key_Right, "rate_3"), (Qt.Key.Key_Left, "rate_1")):
-        with qtbot.waitSignal(actions.wished) as wished:
+        with qtbot.waitSignal(actions.requested) as requested:
             QTest.keyClick(details.stars, key)
-        assert wished.args[0].key == asked
-    with qtbot.waitSignal(actions.wished) as wished:
+        assert requested.args[0].key == asked
+    with qtbot.waitSignal(actions.requested) as requested:
         QTest.mouseClick(details.heart, Qt.MouseButton.LeftButton)
-    assert wished.args[0].key == "favourite"
+    assert requested.args[0].key == "favourite"
 
 
 def test_tags_and_collections_stand_as_chips_that_take_them_away(details, history, save, qtbot):
@@ -119,15 +119,15 @@ def test_tags_and_collections_stand_as_chips_that_take_them_away(details, histor
 
     qtbot.waitUntil(lambda: chips("tag") == ["a  ×", "b  ×"], timeout=WAIT_MS)
     assert chips("collection") == ["Best  ×"]
-    with qtbot.waitSignal(details.mark_wished) as wished:
+    with qtbot.waitSignal(details.mark_requested) as requested:
         QTest.mouseClick(details.findChildren(QPushButton, "tagChip")[0], Qt.MouseButton.LeftButton)
-    assert (wished.args[0], wished.args[2], wished.args[3]) == ("tag", "a", False)
+    assert (requested.args[0], requested.args[2], requested.args[3]) == ("tag", "a", False)
     history.marks.remove_tag([entry.id], "a")
     details.show_marks_of([entry.id])
     qtbot.waitUntil(lambda: chips("tag") == ["b  ×"], timeout=WAIT_MS)
-    with qtbot.waitSignal(details.popup_wished) as wished:
+    with qtbot.waitSignal(details.popup_requested) as requested:
         QTest.mouseClick(details.findChild(QPushButton, "collectionAddButton"), Qt.MouseButton.LeftButton)
-    assert wished.args[0] == "collection"
+    assert requested.args[0] == "collection"
 
 
 def test_changed_marks_are_read_again_for_the_picture_that_is_shown_alone(details, history, save):
@@ -155,6 +155,6 @@ def test_buttons_ask_for_their_actions(details, save, actions, qtbot):
     entry = save()
     details.show_entry(entry)
     for key in ("restore", "rerun"):
-        with qtbot.waitSignal(actions.wished) as wished:
+        with qtbot.waitSignal(actions.requested) as requested:
             QTest.mouseClick(details.findChild(QPushButton, f"details_{key}"), Qt.MouseButton.LeftButton)
-        assert (wished.args[0].key, wished.args[0].entries) == (key, (entry,))
+        assert (requested.args[0].key, requested.args[0].entries) == (key, (entry,))

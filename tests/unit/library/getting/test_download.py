@@ -29,7 +29,7 @@ from sdstudio.library.getting.fetch import Patience
 from sdstudio.library.getting.hub import Hub
 from sdstudio.library.getting.meter import DownloadProgress
 from sdstudio.library.getting.plan import Plan
-from sdstudio.library.getting.planner import Planner, Wish
+from sdstudio.library.getting.planner import DownloadOrder, Planner
 from sdstudio.library.library import Library
 from tests.loopback_hub import GOOD_TOKEN, LoopbackHub, files_of
 
@@ -57,14 +57,14 @@ def get(server: LoopbackHub, home: StudioPaths) -> Callable[..., Path]:
 
     def do(text: str = "org/lora", token: str = "", **more: object) -> Path:
         hub = Hub(lambda: token)
-        staged = stage(home.models, Planner(hub).plan(Wish(text)))
+        staged = stage(home.models, Planner(hub).plan(DownloadOrder(text)))
         return run(staged, hub, threading.Event(), lambda _progress: None, QUICK, **more)  # type: ignore[arg-type]
 
     return do
 
 
 def staged_of(home: StudioPaths, text: str = "org/lora") -> Staged:
-    return stage(home.models, Planner(Hub()).plan(Wish(text)))
+    return stage(home.models, Planner(Hub()).plan(DownloadOrder(text)))
 
 
 def finish(staged: Staged) -> Path:
@@ -344,7 +344,7 @@ class TestStopping:
 
 class TestDisk:
     def test_a_disk_without_room_is_said_before_anything_comes(self, server, home, monkeypatch):
-        plan = Planner(Hub()).plan(Wish("org/lora"))
+        plan = Planner(Hub()).plan(DownloadOrder("org/lora"))
         server.asked.clear()
         free = round(plan.size_bytes * 1.04)
         monkeypatch.setattr(download.shutil, "disk_usage", lambda _path: SimpleNamespace(free=free))
@@ -398,13 +398,13 @@ class TestAddresses:
 
     def test_a_known_hash_is_checked(self, server, home):
         server.plain["/a.safetensors"] = lora_bytes()
-        plan = Planner(Hub()).plan(Wish(f"{server.url}/a.safetensors", sha256="0" * 64))
+        plan = Planner(Hub()).plan(DownloadOrder(f"{server.url}/a.safetensors", sha256="0" * 64))
         with pytest.raises(DownloadDamaged, match="sha256"):
             finish(stage(home.models, plan))
 
     def test_a_file_that_changes_between_two_runs_is_fetched_from_the_start(self, server, home):
         server.plain["/a.safetensors"] = lora_bytes(fill=1)
-        staged = stage(home.models, Planner(Hub()).plan(Wish(f"{server.url}/a.safetensors")))
+        staged = stage(home.models, Planner(Hub()).plan(DownloadOrder(f"{server.url}/a.safetensors")))
         server.fault("/a.safetensors", "truncate", after=100_000, times=1)
         server.fault("/a.safetensors", "status", status=404)
         with pytest.raises(NotOffered):

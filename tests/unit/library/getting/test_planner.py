@@ -9,7 +9,7 @@ import pytest
 
 from sdstudio.core.errors import DownloadDamaged, DownloadError, InvalidRequest, ModelUnsupported, NotOffered
 from sdstudio.library.getting.hub import Hub
-from sdstudio.library.getting.planner import Planner, Wish
+from sdstudio.library.getting.planner import DownloadOrder, Planner
 from tests.loopback_hub import files_of
 
 
@@ -27,7 +27,7 @@ VAE = safetensors("decoder.conv_in.weight")
 
 
 def plan(text: str, **more: object):
-    return Planner(Hub()).plan(Wish(text, **more))
+    return Planner(Hub()).plan(DownloadOrder(text, **more))
 
 
 def test_a_catalogue_row_brings_its_name_licence_and_defaults(hub_server, tiny_models):

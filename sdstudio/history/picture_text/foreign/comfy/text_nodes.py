@@ -111,7 +111,7 @@ def _join_multi(values: Values, _output: int) -> str:
 
 
 def _string_function(values: Values, _output: int) -> str:
-    """Join or replace; a replacement by a pattern is not run, for patterns of strangers may take for ever."""
+    """Join or replace; a replacement by a pattern is not run, because an unknown pattern may take for ever."""
     tidy = values.get("tidy_tags") == "yes"
     first, second, third = (words(values.get(name)) for name in ("text_a", "text_b", "text_c"))
     if values.get("action") == "replace":

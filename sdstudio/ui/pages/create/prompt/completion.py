@@ -163,10 +163,10 @@ class CompletionList(QListWidget):
         return False
 
     def _asked_for(self, event: QKeyEvent) -> bool:
-        wish = event.key() == Qt.Key.Key_Space and event.modifiers() == Qt.KeyboardModifier.ControlModifier
-        if wish:
+        is_asked = event.key() == Qt.Key.Key_Space and event.modifiers() == Qt.KeyboardModifier.ControlModifier
+        if is_asked:
             self.offer()
-        return wish
+        return is_asked
 
     def _on_key(self, event: QKeyEvent) -> bool:
         self._typed = bool(event.text().strip()) or event.key() == Qt.Key.Key_Backspace

@@ -64,7 +64,7 @@ class PromptController(QObject):
         paths: The data folder.
         library: Its LoRA and embeddings are named in prompts.
         history: Past prompts.
-        tasks: The background lane.
+        tasks: Runs work in the background.
         window: Dialogs belong to it.
     """
 

@@ -45,7 +45,7 @@ class PromptGrip(QWidget):
         self._from = event.globalPosition().y(), self._edit.lines
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 (Qt's name)
-        """Follow the hand, in whole lines."""
+        """Follow the pointer, in whole lines."""
         if self._from is not None:
             y, lines = self._from
             moved_px = y - event.globalPosition().y()

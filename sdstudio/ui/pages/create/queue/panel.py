@@ -113,7 +113,7 @@ class QueuePanel(QWidget):
         for group in shown:
             item_and_row = self._rows.get(group.id)
             if item_and_row is not None and item_and_row[1].group.ended is not group.ended:
-                self._take_card(group.id)  # it goes elsewhere; those around it stay, also one in the hand
+                self._take_card(group.id)  # it goes elsewhere; those around it stay, also one that is being dragged
         waiting_before = 0
         for at, group in enumerate(shown):
             self._place(group, at, waiting_before)
@@ -122,7 +122,7 @@ class QueuePanel(QWidget):
             self._rows[focused][1].setFocus(Qt.FocusReason.OtherFocusReason)
         self.view.fit()
         if self._dragged not in {group.id for group in self._waiting}:
-            self._line.hide()  # it began in the hand
+            self._line.hide()  # its job began while it was dragged
         self._cards_waiting = waiting_before
         self.time.expect(active)
         self._show_count()

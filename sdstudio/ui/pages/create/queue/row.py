@@ -157,7 +157,7 @@ class QueueRow(QFrame):
         self._doing.setText("cancelling…")
         self._close.setEnabled(False)
 
-    # the hand
+    # mouse and keyboard
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Alt with up and down moves it, Delete takes it off, Enter shows its pictures, the menu key its menu."""

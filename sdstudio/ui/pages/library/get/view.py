@@ -28,7 +28,7 @@ from sdstudio.background.tasks import Task, TaskContext
 from sdstudio.core.errors import StudioError
 from sdstudio.library.getting.catalogue import catalogue
 from sdstudio.library.getting.hub import Hub, HubModel
-from sdstudio.library.getting.planner import Wish
+from sdstudio.library.getting.planner import DownloadOrder
 from sdstudio.library.getting.tokens import TokenStore
 from sdstudio.ui.pages.library.get.download_row import DownloadRow
 from sdstudio.ui.pages.library.get.model_card import GetCard, Offer
@@ -53,7 +53,7 @@ class GetModels(QWidget):
         downloads: Runs them.
         hub: Is searched.
         tokens: Keeps the access token.
-        services: The background lane, and the models folder, to see what is there already.
+        services: Background tasks, and the models folder, to see what is there already.
         wants_checker: Whether the model's own filter is to be got, by the settings now.
         parent: As Qt has it.
     """
@@ -122,7 +122,7 @@ class GetModels(QWidget):
         self._show_states()
 
     def _show_states(self) -> None:
-        states = {row.wish.text: row.state for row in self._downloads.downloads() if row.wish is not None}
+        states = {row.order.text: row.state for row in self._downloads.downloads() if row.order is not None}
         files = {row.key: row for row in catalogue()}
         for _item, card in self._cards:
             text = card.offer.text
@@ -140,18 +140,18 @@ class GetModels(QWidget):
 
     def _on_get_pressed(self, offer: Offer) -> None:
         self.bar.dismiss()
-        self._downloads.ask(self._wish(offer.text), at_once=offer.is_told)
+        self._downloads.ask(self._order(offer.text), at_once=offer.is_told)
         self._show_states()
 
     def _on_address_pressed(self) -> None:
         text = self.address_edit.text().strip()
         if text:
             self.bar.dismiss()
-            self._downloads.ask(self._wish(text))
+            self._downloads.ask(self._order(text))
             self.address_edit.clear()
 
-    def _wish(self, text: str) -> Wish:
-        return Wish(text, self.precision.currentData(), self._wants_checker())
+    def _order(self, text: str) -> DownloadOrder:
+        return DownloadOrder(text, self.precision.currentData(), self._wants_checker())
 
     def _on_search_pressed(self) -> None:
         if self._search is not None:

@@ -19,7 +19,7 @@ from sdstudio.background.downloads import DownloadState
 from sdstudio.library.getting.download import stage, unfinished
 from sdstudio.library.getting.hub import Hub
 from sdstudio.library.getting.meter import DownloadProgress
-from sdstudio.library.getting.planner import Planner, Wish
+from sdstudio.library.getting.planner import DownloadOrder, Planner
 from sdstudio.ui.pages.library.get.download_row import DownloadRow, going
 from sdstudio.ui.pages.library.get.model_card import GOT, GetCard
 from sdstudio.ui.pages.library.get.view import GetModels
@@ -287,7 +287,7 @@ def test_a_failing_server_is_waited_for_and_retried_by_hand(view, server, qtbot)
 
 
 def test_a_download_of_an_earlier_run_is_offered_at_the_start(server, build, home, qtbot):
-    plan = Planner(Hub()).plan(Wish("org/style"))
+    plan = Planner(Hub()).plan(DownloadOrder("org/style"))
     stage(home.models, plan)
     window = build().window
     qtbot.waitUntil(lambda: "interrupted" in window.message.message, timeout=LONG_MS)
@@ -302,7 +302,7 @@ def test_closing_the_studio_stops_a_download_and_keeps_what_has_arrived(server, 
     server.add("org/big", {"big.safetensors": lora_of(400_000)})
     server.fault("big.safetensors", "stall", after=200_000)
     studio = build()
-    number = studio.window.download_controller.downloads.ask(Wish("org/big"), at_once=True)
+    number = studio.window.download_controller.downloads.ask(DownloadOrder("org/big"), at_once=True)
     qtbot.waitUntil(server.stalled.is_set, timeout=LONG_MS)
     assert studio.close()
     [left] = unfinished(home.models)
