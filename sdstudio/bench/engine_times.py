@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import diffusers
@@ -19,10 +21,11 @@ from PIL import Image
 
 from sdstudio.bench.report import alternate
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, schedule_of
-from sdstudio.core.events import EngineEvent, ImageMade
+from sdstudio.core.events import EngineEvent, ImageMade, StepDone
 from sdstudio.core.models.model import ModelInfo, default_request
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.paths import studio_paths
+from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
@@ -93,8 +96,51 @@ class _Bare:
         return time.perf_counter() - start
 
 
+class _OverPicture:
+    """The studio's engine over a picture of its own, of which a mask leaves a circle."""
+
+    def __init__(self, model: ModelInfo, folder: Path) -> None:
+        request = bench_request(model)
+        height, width = np.mgrid[: request.height, : request.width]
+        ramps = np.stack([255 * width / request.width, 255 * height / request.height, 0.0 * width + 128], axis=-1)
+        Image.fromarray(ramps.astype(np.uint8)).save(folder / "picture.png")
+        far = np.hypot(width - request.width / 2, height - request.height / 2)
+        Image.fromarray(((far < request.width / 4) * 255).astype(np.uint8)).save(folder / "mask.png")
+        kept = "0" * 64
+        over = request.model_copy(update={INIT.field: kept, "strength": 1.0})
+        pictures = {INIT: folder / "picture.png", MASK: folder / "mask.png"}
+        self._whole = ResolvedRequest(over, model, pictures={INIT: pictures[INIT]})
+        self._masked = ResolvedRequest(over.model_copy(update={MASK.field: kept}), model, pictures=pictures)
+        self._engine = Engine(Settings(device="cpu", precision="float32", safety_checker=False, previews=False))
+        self._step_s = 0.0
+        self.edits: list[float] = []
+
+    def whole(self) -> float:
+        """Draw over all of the picture and return how long a step took."""
+        return self._step(self._whole)
+
+    def masked(self) -> float:
+        """Draw under the mask and return how long a step took."""
+        start = time.perf_counter()
+        step_s = self._step(self._masked)
+        self.edits.append(time.perf_counter() - start)
+        return step_s
+
+    def _step(self, resolved: ResolvedRequest) -> float:
+        self._engine.generate(resolved, (SEED,), 1, self._on_event, threading.Event())
+        return self._step_s
+
+    def _on_event(self, event: EngineEvent) -> None:
+        if isinstance(event, StepDone):
+            self._step_s = event.seconds_per_step
+
+    def close(self) -> None:
+        """Free the model."""
+        self._engine.close()
+
+
 def measure(model: ModelInfo, pairs: int) -> dict[str, Any]:
-    """Return pairs of seconds for the engine and for previews, and by how many grey levels the pictures differ."""
+    """Return pairs of seconds for the engine, previews and masks, and by how many grey levels the pictures differ."""
     ours, bare = _Ours(model), _Bare(model)
 
     def plain() -> float:
@@ -110,7 +156,15 @@ def measure(model: ModelInfo, pairs: int) -> dict[str, Any]:
     previews = alternate(pairs, with_previews, plain)
     ours.close()
     left, right = (np.asarray(picture, dtype=np.int16) for picture in (ours.picture, bare.picture))
-    return {"engine": engine, "previews": previews, "difference": int(np.abs(left - right).max())}
+    difference = int(np.abs(left - right).max())
+    with tempfile.TemporaryDirectory(prefix="sdstudio-bench-") as folder:
+        over = _OverPicture(model, Path(folder))
+        over.masked()
+        over.edits.clear()
+        inpainting = alternate(pairs, over.masked, over.whole)
+        over.close()
+    figures = {"engine": engine, "previews": previews, "inpainting": inpainting}
+    return {**figures, "edits": over.edits, "difference": difference}
 
 
 if __name__ == "__main__":

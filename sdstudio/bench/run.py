@@ -23,6 +23,7 @@ from sdstudio.bench.library_run import measured_library
 from sdstudio.bench.report import (
     ENGINE,
     FRAME_LIMIT_MS,
+    INPAINTING,
     MASK,
     PREVIEWS,
     TICK_LIMIT_MS,
@@ -75,6 +76,8 @@ def _measured(children: Children, quick: bool, console: Console) -> Iterator[Fig
     pixels = "same pixels" if off == 0 else f"pixels differ by up to {off} grey levels"
     yield ratio(ENGINE, result["engine"], f"{median(ours for ours, _ in result['engine']):.2f} s, {pixels}")
     yield ratio(PREVIEWS, result["previews"])
+    edit_s = median(result["edits"])
+    yield ratio(INPAINTING, result["inpainting"], f"a masked edit takes {edit_s:.2f} s")
     console.note("Measuring: the event loop while drawing ...")
     yield share(TICKS, children.result("event_loop", 4 if quick else 16), TICK_LIMIT_MS)
     console.note("Measuring: a mask that is painted ...")
