@@ -264,3 +264,22 @@ def test_a_past_prompt_in_place_of_what_was_written_gives_it_back_with_its_style
     studio.window.canvas.view.setFocus()
     menu_action(studio, "undo").trigger()
     assert standing(studio) == before
+
+
+def test_a_mask_stays_where_the_picture_was_drawn_with_one_it_does_not_hold_and_goes_where_with_none(
+    studio, tmp_path, input_id
+):
+    panel = studio.window.panel
+    prepare(studio, input_id)
+    panel.field("mask").set_value(input_id)
+    path = tmp_path / "theirs.png"
+    told = "red heart\nSteps: 9, Sampler: Euler, CFG scale: 5, Seed: 4, Size: 64x64, Denoising strength: 0.4"
+    write_foreign(path, f"{told}, Mask blur: 7, Inpaint area: Only masked")
+    studio.window.parameters_controller.use_file(path)
+    assert "It was made with a mask that it does not hold: your mask stays." in studio.window.message.message
+    assert (panel.value("mask"), panel.value("mask_blur"), panel.value("only_masked")) == (input_id, 7, 32)
+    choose(studio, saved(studio, init_image=input_id), "restore")
+    assert "It was made without a mask: the mask is removed." in studio.window.message.message
+    assert (panel.value("init_image"), panel.value("mask")) == (input_id, "")
+    press_in_message(studio, "Keep the mask")
+    assert panel.value("mask") == input_id
