@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from sdstudio.ui.pages.create.mask.desk import MaskDesk
 
 NO_PICTURE: Final = "There is no picture to paint on."
+STILL_READ: Final = "The input picture is still being read. Try again in a moment."
+SIZE_NOTE: Final = "{drawn} is drawn, and the picture is {own}: use its size, or draw only what is masked."
 NO_PICTURE_HINT: Final = "Choose an input picture, or use Edit on one of the history."
 
 
@@ -78,6 +80,7 @@ class MaskController(QObject):
         picture.paint_wanted.connect(self.paint)
         inputs.left_behind = self._on_picture_left
         canvas.looked.connect(self.leave)
+        panel.changed.connect(self._note_size)
 
     def stop(self) -> None:
         """Begin nothing more in the background: the window closes."""
@@ -121,7 +124,8 @@ class MaskController(QObject):
             except StudioError as error:
                 self._shell.say(str(error), "error")
         else:
-            self._shell.say(f"{NO_PICTURE} {NO_PICTURE_HINT}", "warning")
+            is_held = self._picture.value() and not self._picture.is_gone
+            self._shell.say(STILL_READ if is_held else f"{NO_PICTURE} {NO_PICTURE_HINT}", "warning")
 
     def _open(self, seen: Seen) -> None:
         desk = self._desk
@@ -130,7 +134,18 @@ class MaskController(QObject):
             self._stage.addWidget(desk.page)
         desk.show_picture(str(self._picture.value()), seen)
         self._stage.setCurrentWidget(desk.page)
+        self._note_size()
         desk.page.layer.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _note_size(self) -> None:
+        """Say on the page where another size is drawn than that of the picture."""
+        seen = self._picture.seen
+        if not self.is_painting or seen is None:
+            return
+        size = (self._panel.value("width"), self._panel.value("height"))
+        is_other = size != (seen.width, seen.height) and self._panel.value("only_masked") is None
+        drawn, own = f"{size[0]} × {size[1]}", f"{seen.width} × {seen.height}"
+        self._desk.page.note(SIZE_NOTE.format(drawn=drawn, own=own) if is_other else "")
 
     def leave(self) -> None:
         """Show the canvas again; the mask stays."""

@@ -39,6 +39,8 @@ from sdstudio.ui.widgets.picture_view import PictureView
 _SMALLEST_RING_PX: Final = 6
 """A brush that is drawn smaller than this is pointed with by a cross."""
 _NONE: Final = Qt.KeyboardModifier.NoModifier
+_TAKES_AWAY: Final = Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ControlModifier
+"""Many desktops keep a drag with Alt for themselves."""
 
 
 class MaskLayer(QWidget):
@@ -210,7 +212,7 @@ class MaskLayer(QWidget):
             self._panned_from = at
             self._show_cursor()
         elif button == Qt.MouseButton.LeftButton and self._document is not None and not self.is_locked:
-            self._begin(at, bool(keys & Qt.KeyboardModifier.AltModifier), pressure, is_eraser)
+            self._begin(at, bool(keys & _TAKES_AWAY), pressure, is_eraser)
 
     def _begin(self, at: QPointF, inverts: bool, pressure: float, is_eraser: bool) -> None:
         document, tool = self._document, self._hand.tool

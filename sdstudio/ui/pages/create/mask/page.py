@@ -42,7 +42,7 @@ class MaskPage(QWidget):
         column.setSpacing(GRID // 2)
         column.addWidget(self.view, 1)
         column.addWidget(self.bar)
-        self._words = ""
+        self._words = self._note = ""
         self._said = _pill(self, "maskSaid")
         self._zoom = _pill(self, "maskZoom")
         self.view.zoom_changed.connect(self._on_zoom_changed)
@@ -66,7 +66,15 @@ class MaskPage(QWidget):
     def tell(self, words: str) -> None:
         """Say how far work is at the top of the picture; "" when it has ended."""
         self._words = words
-        said = words or (HIDDEN if self.layer.is_hidden else "")
+        self._show_words()
+
+    def note(self, words: str) -> None:
+        """Say something about the picture that is painted on, while there is nothing else to say; "" for nothing."""
+        self._note = words
+        self._show_words()
+
+    def _show_words(self) -> None:
+        said = self._words or (HIDDEN if self.layer.is_hidden else self._note)
         self._said.setText(said)
         self._said.setVisible(bool(said))
         self._place()
@@ -84,9 +92,13 @@ class MaskPage(QWidget):
 
     def _place(self) -> None:
         area = self.view.geometry()
+        room = area.width() - 2 * GRID
         for pill in (self._said, self._zoom):
-            pill.setMaximumWidth(area.width() - 2 * GRID)
+            pill.setWordWrap(False)
             pill.adjustSize()
+            if pill.width() > room:
+                pill.setWordWrap(True)
+                pill.resize(room, pill.heightForWidth(room))
             pill.raise_()
         self._said.move(area.center().x() - self._said.width() // 2, area.top() + GRID)
         corner = QPoint(self._zoom.width() + GRID, self._zoom.height() + GRID)

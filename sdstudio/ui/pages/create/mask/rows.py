@@ -17,7 +17,7 @@ class MaskTool:
         letter: The key that takes it.
         about: Tooltip.
         is_brush: Whether it has a size, and draws where the hand goes.
-        erases: Whether it takes away; with Alt, shapes do.
+        erases: Whether it takes away; with Ctrl or Alt, shapes do.
     """
 
     key: str
@@ -32,11 +32,15 @@ class MaskTool:
 TOOLS: Final = (
     MaskTool("brush", "Brush", "brush", "B", "Paint what is to be drawn anew", is_brush=True),
     MaskTool("eraser", "Eraser", "eraser", "E", "Take away what is painted", is_brush=True, erases=True),
-    MaskTool("rectangle", "Rectangle", "square", "R", "Drag from corner to corner; with Alt it takes away"),
-    MaskTool("ellipse", "Ellipse", "circle", "O", "Drag from corner to corner; with Alt it takes away"),
-    MaskTool("lasso", "Lasso", "lasso", "L", "Drag around what is meant; with Alt it takes away"),
+    MaskTool("rectangle", "Rectangle", "square", "R", "Drag from corner to corner; with Ctrl or Alt it takes away"),
+    MaskTool("ellipse", "Ellipse", "circle", "O", "Drag from corner to corner; with Ctrl or Alt it takes away"),
+    MaskTool("lasso", "Lasso", "lasso", "L", "Drag around what is meant; with Ctrl or Alt it takes away"),
     MaskTool(
-        "fill", "Fill", "paint-bucket", "G", "Fill what is painted around; with Alt, take away what is in one piece"
+        "fill",
+        "Fill",
+        "paint-bucket",
+        "G",
+        "Fill what is painted around; with Ctrl or Alt, take away what is in one piece",
     ),
 )
 TOOL_BY_KEY: Final = {row.key: row for row in TOOLS}

@@ -14,7 +14,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
-from sdstudio.core.request.input_fields import MASK
+from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.history.store import Entry
 from sdstudio.jobs.job import Job
 from sdstudio.ui.pages.create.canvas import Canvas
@@ -140,7 +140,6 @@ class Staging(QObject):
         self._jobs: set[int] = set()
         self._groups: set[int] = set()
         self._made: list[Entry] = []
-        self._is_again = False
         self.bar = StagingBar(canvas.caption)
         self.bar.wanted.connect(self._do)
         self._acts: dict[str, Callable[[], object]] = {
@@ -157,11 +156,11 @@ class Staging(QObject):
         return not self.bar.isHidden()
 
     def begin(self, job: Job) -> None:
-        """Generate was pressed: collect what it makes, where it is an edit; else this is over."""
+        """Generate was pressed: collect what it makes, beside what the same edit has made; without a mask end this."""
         if not MASK.picture_in(job.request):
             self._end()
             return
-        if not self._is_again:
+        if self._job is None or _edit_of(job) != _edit_of(self._job):
             self._end()
         self._job = job
         self._groups.add(job.group_id)
@@ -219,9 +218,7 @@ class Staging(QObject):
 
     def _again(self, again: Callable[[Job], object]) -> None:
         if self._job is not None:
-            self._is_again = True
             again(self._job)
-            self._is_again = False
 
     def _discard(self, stop: Callable[[], object], back: Callable[[], object]) -> None:
         if self._canvas.entry is None:
@@ -243,3 +240,8 @@ class Staging(QObject):
         self.bar.setVisible(self._job is not None and (at >= 0 or is_drawn))
         self.bar.show_state(at + 1, len(self._made))
         self.bar.raise_()
+
+
+def _edit_of(job: Job) -> tuple[str, str, str]:
+    """Return what makes two presses of Generate the same edit: picture, mask and what to draw there."""
+    return INIT.picture_in(job.request), MASK.picture_in(job.request), job.request.prompt

@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QSpinBox
+from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QSpinBox, QToolButton
 
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.ui.forms.mask_editor import NO_MASK
@@ -108,6 +108,11 @@ def test_a_new_picture_of_another_size_drops_the_mask_and_says_so(painting, qtbo
     painting.window.actions_on_entries.ask("use_as_input", [same])
     qtbot.waitUntil(lambda: painting.picture.seen.name == same.path.name, timeout=WAIT_MS)
     assert (painting.pixels() == painted).all(), "on one of its size it stays"
+    painting.window.findChild(QToolButton, "resetAllButton").click()
+    assert painting.window.panel.request().mask == ""
+    undo(painting)
+    assert (painting.pixels() == painted).all(), "a reset is taken back with the mask"
+    qtbot.waitUntil(lambda: painting.picture.seen is not None, timeout=WAIT_MS)
     painting.picture.remove()
     assert painting.window.panel.request().mask == ""
     assert "went with the input picture" in message.message

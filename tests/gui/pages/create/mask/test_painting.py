@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QInputDevice, QPointingDevice, QTabletEvent
-from PySide6.QtWidgets import QApplication, QSpinBox
+from PySide6.QtWidgets import QApplication, QLabel, QSpinBox
 
 from tests.gui.pages.create.mask.conftest import SIZE, WAIT_MS
 
@@ -72,7 +72,7 @@ def test_rectangle_ellipse_and_lasso_cover_what_they_enclose(painting):
     painting.key("r")
     painting.drag((100, 100), (200, 160), (300, 200))
     assert area(painting.pixels()) == pytest.approx(200 * 100, rel=0.02)
-    painting.drag((150, 120), (250, 180), keys=ALT)
+    painting.drag((150, 120), (250, 180), keys=CTRL)
     assert area(painting.pixels()) == pytest.approx(200 * 100 - 100 * 60, rel=0.03)
     painting.key(Qt.Key.Key_Delete)
     painting.settled()
@@ -196,9 +196,25 @@ def test_size_view_and_hiding_have_keys_and_the_wheel(painting, qtbot):
     painting.drag((200, 150))
     assert painting.mask_id, "it is painted all the same, and acts"
     painting.key("h")
-    assert not painting.window.findChild(object, "maskSaid").isVisible()
+    assert "hidden" not in painting.window.findChild(object, "maskSaid").text()
     painting.key("5")
     assert painting.is_open, "other plain keys mean nothing, and nothing behind either"
+
+
+def test_another_size_than_the_pictures_is_told_until_it_is_taken(painting):
+    said, panel = painting.window.findChild(QLabel, "maskSaid"), painting.window.panel
+    assert f"the picture is {SIZE[0]} × {SIZE[1]}" in said.text()
+    panel.field("only_masked").set_value(32)
+    assert not said.isVisible()
+    panel.field("only_masked").set_value(None)
+    assert said.isVisible()
+    painting.press(painting.picture, "initImageUseSizeButton")
+    assert not said.isVisible()
+    panel.field("width").set_value(64)
+    painting.window.resize(900, 540)
+    view = painting.layer.parentWidget()
+    painting.qtbot.waitUntil(lambda: said.width() <= view.width(), timeout=WAIT_MS)
+    assert said.height() >= said.heightForWidth(said.width()), "its words are whole"
 
 
 def space(kind):
