@@ -46,7 +46,7 @@ from sdstudio.engine.samplers.schedulers import (
     seed_noise,
 )
 from sdstudio.engine.samplers.soft_inpainting import blending_of
-from sdstudio.engine.unfinished import Drawn, LastStep, Stopped
+from sdstudio.engine.unfinished import CancelledBatch, LastStep, SampledBatch
 
 NOTHING: Final[Mapping[str, torch.Tensor]] = MappingProxyType({})
 """What a batch is drawn over that begins from noise."""
@@ -73,12 +73,12 @@ class Batch:
 def sample(
     loaded: LoadedModel, request: GenerationRequest, batch: Batch, plan: MemoryPlan, device: Device,
     preview_every_s: float | None, on_event: EventSink, inputs: Mapping[str, torch.Tensor] = NOTHING,
-) -> Drawn:  # fmt: skip
+) -> SampledBatch:  # fmt: skip
     """Draw a batch's latents with the stock pipeline; over what `Family.begin` is given, where there is something.
 
     Raises:
-        InvalidNumbers: NaN or infinity in the latents, told with the step it appeared at.
-        Cancelled: By the checks of the model; `Stopped` from the first step on, where the latents are known.
+        InvalidNumbers: NaN or infinity in the latents, with the step it appeared at.
+        Cancelled: By the checks of the model; `CancelledBatch` from the first step on, where the latents are known.
         RuntimeError: Also when memory ran out.
     """
     family = loaded.family
@@ -130,7 +130,7 @@ def sample(
             if blending is not None:
                 clean = blending.end(clean)
             clean = clean if edm is None else clean * edm.sigma_data
-            raise Stopped(_drawn(clean, own_decode, scheduler, request), last.step, last.total) from None
+            raise CancelledBatch(_drawn(clean, own_decode, scheduler, request), last.step, last.total) from None
         if pipe is not loaded.pipe:
             loaded.pipe.maybe_free_model_hooks()  # the other pipeline knows nothing of them
     if edm is not None:
@@ -153,11 +153,11 @@ def _pipeline_kwargs(loaded: LoadedModel, request: GenerationRequest, batch: Bat
     }
 
 
-def _drawn(latents: torch.Tensor, decoded: bool, scheduler: Any, request: GenerationRequest) -> Drawn:
+def _drawn(latents: torch.Tensor, decoded: bool, scheduler: Any, request: GenerationRequest) -> SampledBatch:
     config = {"class": type(scheduler).__name__, "config": _plain(scheduler.config)}
     row = row_of(request)
     schedule = schedule_of(row, request.schedule) or row.levels
-    return Drawn(latents, decoded, config, schedule or str(scheduler.config.get("timestep_spacing", "")))
+    return SampledBatch(latents, decoded, config, schedule or str(scheduler.config.get("timestep_spacing", "")))
 
 
 def _begun(request: GenerationRequest, scheduler: Any, from_noise: bool) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _scheduler(loaded: LoadedModel, request: GenerationRequest, batch: Batch, de
         edm.keep_exact(scheduler)
     if draws_own_noise(scheduler):
         network: Any = loaded.denoiser
-        # One for inpainting takes more than the latents, one that tells its uncertainty returns more.
+        # One for inpainting takes more than the latents, one that returns its uncertainty returns more.
         channels = min(network.config.in_channels, getattr(network.config, "out_channels", None) or 2**31)
         scale = _scale(loaded)
         shape = (len(batch.seeds), channels, request.height // scale, request.width // scale)
@@ -230,7 +230,7 @@ def _previewer(loaded: LoadedModel, device: Device, every_s: float) -> Previewer
 
 
 class _Steps:
-    """Tells every step, stops at the first one whose latents are no numbers, and has a picture kept under its mask."""
+    """Emits every step, stops at the first one whose latents are no numbers, and has a picture kept under its mask."""
 
     def __init__(
         self, batch: Batch, previewer: Previewer | None, device: Device, on_event: EventSink, last: LastStep,

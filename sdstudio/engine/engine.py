@@ -1,4 +1,4 @@
-"""The engine: takes a request, a model and seeds, and tells events until every picture is made. One job at a time."""
+"""The engine: takes a request, a model and seeds, and emits events until every picture is made. One job at a time."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Engine:
         self, resolved: ResolvedRequest, seeds: Sequence[int], batch_size: int, on_event: EventSink,
         cancel: threading.Event,
     ) -> None:  # fmt: skip
-        """Make one picture for each seed, in their order, and tell everything on the way.
+        """Make one picture for each seed, in their order, and emit an event for everything on the way.
 
         Seeds go up to 2^64-1. Torch's generator on the CPU reads their lower 32 bits, in every program that draws its
         noise there (ComfyUI does), so seeds that differ by a multiple of 2^32 start from the same noise.
@@ -117,7 +117,7 @@ class Engine:
         return unfinished
 
     def keep(self, unfinished: Unfinished, on_event: EventSink, cancel: threading.Event) -> None:
-        """Decode what a cancelled call left, and tell its pictures; their recipes say the step. Raises as `generate`.
+        """Decode what a cancelled call left, and emit its pictures; recipes record the step. Raises as `generate`.
 
         It may be called again with the same.
         """
@@ -158,7 +158,7 @@ class Engine:
         return over
 
     def record(self, on: bool) -> None:
-        """Tell a `GuidanceStep` at every step from the next `generate` on, or no longer."""
+        """Emit a `GuidanceStep` at every step from the next `generate` on, or no longer."""
         self._recording = on
 
     def _recorder(
@@ -279,7 +279,7 @@ class Engine:
         return True
 
     def _check_and_warn(self, resolved: ResolvedRequest, loaded: LoadedModel, on_event: EventSink) -> None:
-        """Check what depends on the model's own parts, and tell what of the request it cannot follow."""
+        """Check what depends on the model's own parts, and emit a notice of what of the request it cannot follow."""
         request = resolved.request
         unread = loaded.family.check(loaded.pipe, request, loaded.info.family_row)
         if not is_diffusion(loaded.scheduler) and edm_of(loaded, request) is None:

@@ -34,17 +34,17 @@ from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver
 from sdstudio.engine.pictures.safety import Safety
 from sdstudio.engine.pictures.soft_mask import changed_share
 from sdstudio.engine.prompting.checks import clip_skip_facts
-from sdstudio.engine.unfinished import Drawn, Stopped
+from sdstudio.engine.unfinished import CancelledBatch, SampledBatch
 from sdstudio.engine.vae import Vae
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Left:
-    """What `Unfinished.drawn` holds: latents in main memory, and what their pictures' recipes say beside the step."""
+class _KeptBatch:
+    """What `Unfinished.drawn` holds: latents in main memory, and what recipes record beside the step."""
 
-    drawn: Drawn
+    drawn: SampledBatch
     sampled_s: float
     retried: bool
     batch_size: int
@@ -95,7 +95,7 @@ class Drawing:
             batch = Batch(self._seeds[done : done + self.plan.batch_size], done, len(self._seeds))
             try:
                 drawn = self._within_memory("sampling", len(batch.seeds), functools.partial(self._drawn, batch))
-            except Stopped as stopped:
+            except CancelledBatch as stopped:
                 sampled_s = (time.monotonic() - begun) / len(batch.seeds)
                 self._leave(batch, stopped.drawn, sampled_s, stopped.step, stopped.total)
                 raise
@@ -105,9 +105,9 @@ class Drawing:
             done += len(batch.seeds)
 
     def keep(self, unfinished: Unfinished) -> None:
-        """Decode what a cancelled call left, and tell its pictures, marked with the step they came to."""
+        """Decode what a cancelled call left, and emit its pictures, marked with the step they came to."""
         left = unfinished.drawn
-        assert isinstance(left, _Left)
+        assert isinstance(left, _KeptBatch)
         if unfinished.step < unfinished.total:
             self._stopped = unfinished.step, unfinished.total
         self._retried = left.retried
@@ -118,11 +118,11 @@ class Drawing:
             self._encode()
         self._finish(batch, drawn, left.sampled_s)
 
-    def _leave(self, batch: Batch, drawn: Drawn, sampled_s: float, step: int, total: int, done: int = 0) -> None:
+    def _leave(self, batch: Batch, drawn: SampledBatch, sampled_s: float, step: int, total: int, done: int = 0) -> None:
         """Note the pictures of a batch from ``done`` on as unfinished."""
         count = len(batch.seeds)
         kept = replace(drawn, latents=drawn.latents[done:].to("cpu", copy=True))
-        left = _Left(kept, sampled_s, self._retried, count, done)
+        left = _KeptBatch(kept, sampled_s, self._retried, count, done)
         self.unfinished = Unfinished(self._resolved, batch.seeds[done:], step, total, left)
 
     def _encode(self) -> None:
@@ -140,7 +140,7 @@ class Drawing:
             mask = torch.from_numpy(self._over.cells(self._request, pipe.vae_scale_factor))[None, None]
             self._inputs[MASK.field] = mask.to(self._device.torch_device)
 
-    def _drawn(self, batch: Batch) -> Drawn:
+    def _drawn(self, batch: Batch) -> SampledBatch:
         return sample(
             self._loaded,
             self._request,
@@ -152,8 +152,8 @@ class Drawing:
             self._inputs,
         )
 
-    def _finish(self, batch: Batch, drawn: Drawn, sampled_s: float) -> None:
-        """Decode a batch, all at once or one by one, and tell its pictures; the sampling took so long for each."""
+    def _finish(self, batch: Batch, drawn: SampledBatch, sampled_s: float) -> None:
+        """Decode a batch, all at once or one by one, and emit its pictures; the sampling took so long for each."""
         count = len(batch.seeds)
         done = 0
         while done < count:
@@ -222,7 +222,9 @@ class Drawing:
             f"Size = {width} x {height}: the memory of {self._device.kind.title()} does not suffice.", hint
         )
 
-    def _recipe(self, batch: Batch, place: int, drawn: Drawn, retried: bool, duration_s: float, reason: str) -> Recipe:
+    def _recipe(
+        self, batch: Batch, place: int, drawn: SampledBatch, retried: bool, duration_s: float, reason: str
+    ) -> Recipe:
         single = self._loaded.files.single
         batch_size, first = self._whole_batch or (len(batch.seeds), 0)
         made_with: dict[str, Any] = {
@@ -268,7 +270,7 @@ def emit_upscaled_only(
     picture: Image.Image, resolved: ResolvedRequest, seeds: Sequence[int], device: Device, safety: Safety,
     duration_s: float, on_event: EventSink,
 ) -> None:  # fmt: skip
-    """Tell an input picture that no step is run over: once for each seed, as it was fitted to the size."""
+    """Emit an input picture that no step is run over: once for each seed, as it was fitted to the size."""
     request = resolved.request
     if request.strength:
         message = f"Denoising strength = {request.strength:g}: of {request.steps} steps it leaves none to draw over it."
@@ -280,7 +282,7 @@ def emit_upscaled_only(
 
 
 def lower_plan(plan: MemoryPlan, stage: str, device: Device, count: int, on_event: EventSink) -> MemoryPlan | None:
-    """Free what is free to be had, and return the next plan down the ladder, told; ``None`` at its foot."""
+    """Free what is free to be had, and return the next plan down the ladder, with a notice; ``None`` at its foot."""
     give_back(device)
     lower = thriftier(plan, stage, device, count)
     if lower is None:

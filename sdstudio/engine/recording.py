@@ -1,7 +1,7 @@
-"""What the UNet says at every step, with the prompt and without it, as small pictures: for explaining a picture.
+"""What the UNet predicts at every step, with the prompt and without it, as small pictures: for explaining a picture.
 
-A hook behind the UNet keeps what it says of both halves of a batch; the scheduler's step then shows how the sampler
-uses it. Copies of the scheduler are asked what clean latents they foresee from each half, so that this holds for every
+A hook behind the UNet keeps its output for both halves of a batch; the scheduler's step then shows how the sampler
+uses it. Copies of the scheduler are asked what clean latents they predict from each half, so that this holds for every
 sampler. The run itself stays what it is, bit by bit.
 """
 
@@ -22,21 +22,21 @@ from sdstudio.core.events import EventSink, GuidanceStep
 from sdstudio.engine.pictures.preview import Previewer, predicted_clean
 
 RECORDED_MAXIMUM: Final = 32
-"""Steps that are told: evenly spread, the last one among them."""
+"""Steps that are emitted: evenly spread, the last one among them."""
 
 
 @contextlib.contextmanager
 def recorded(
     pipe: Any, network: nn.Module, guidance_scale: float, previewer: Previewer, on_event: EventSink
 ) -> Iterator[None]:
-    """Tell a `GuidanceStep` for the first picture of what the pipeline draws within the block.
+    """Emit a `GuidanceStep` for the first picture of what the pipeline draws within the block.
 
     Args:
         pipe: Its scheduler may be put in within the block.
         network: What it calls at every step.
         guidance_scale: As it is drawn with.
         previewer: Turns latents into pictures.
-        on_event: Where the steps are told.
+        on_event: Called with the steps.
     """
     recorder = _Recorder(pipe, guidance_scale, previewer, on_event)
     hook = network.register_forward_hook(recorder.keep)
@@ -57,7 +57,7 @@ class _Recorder:
         self._step = 0
 
     def keep(self, _unet: Any, _arguments: Any, output: Any) -> None:
-        """Keep the first thing the UNet says before a step, and watch the scheduler that will take it."""
+        """Keep the first output of the UNet before a step, and watch the scheduler that will take it."""
         if self._pipe.scheduler is not self._watched:
             self._watch(self._pipe.scheduler)
         if self._output is None:
@@ -87,7 +87,7 @@ class _Recorder:
         self, scheduler: Any, step: Callable[..., Any], guided: torch.Tensor, timestep: Any, sample: torch.Tensor,
         kwargs: dict[str, Any],
     ) -> None:  # fmt: skip
-        """Tell what the UNet said, as clean latents foreseen by copies of the scheduler before it steps."""
+        """Emit the UNet's output, as clean latents predicted by copies of the scheduler before it steps."""
         output_rows, count = self._output, guided.shape[0]
         outputs: dict[str, torch.Tensor | None] = {"guided": guided, "uncond": None, "cond": guided}
         if output_rows is not None and output_rows.shape[0] > count and self._guidance_scale > 1:
@@ -112,7 +112,7 @@ def _foreseen(
     scheduler: Any, step: Callable[..., Any], output: torch.Tensor, timestep: Any, sample: torch.Tensor,
     kwargs: dict[str, Any],
 ) -> torch.Tensor | None:  # fmt: skip
-    """Return the clean latents (B, C, h, w) that the scheduler would foresee from this output."""
+    """Return the clean latents (B, C, h, w) that the scheduler would predict from this output."""
     twin = copy.copy(scheduler)
     for name, value in vars(scheduler).items():
         if isinstance(value, list):  # what multistep solvers remember; the tensors in it are never written to

@@ -1,4 +1,4 @@
-"""What a batch had come to when it was cancelled: the clean latents that its last step foresaw.
+"""What a batch had come to when it was cancelled: the clean latents that its last step predicted.
 
 The latents of a step in the middle are mostly noise, and so is what a VAE makes of them. What the live view shows, and
 what A1111 keeps of an interrupted picture (``last_latent`` of ``modules/sd_samplers_common.py``), is the scheduler's
@@ -18,7 +18,7 @@ from sdstudio.engine.pictures.preview import predicted_clean
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class SampledBatch:
     """What the sampling of a batch ended with.
 
     Attributes:
@@ -34,7 +34,7 @@ class Drawn:
     schedule: str
 
 
-class Stopped(Cancelled):
+class CancelledBatch(Cancelled):
     """Cancelled between two steps of a batch, with what it had come to, in main memory.
 
     Attributes:
@@ -43,7 +43,7 @@ class Stopped(Cancelled):
         total: Steps there would have been.
     """
 
-    def __init__(self, drawn: Drawn, step: int, total: int) -> None:
+    def __init__(self, drawn: SampledBatch, step: int, total: int) -> None:
         super().__init__()
         self.drawn = drawn
         self.step = step
@@ -51,7 +51,7 @@ class Stopped(Cancelled):
 
 
 class LastStep:
-    """Watches one scheduler and knows what its last step foresaw.
+    """Watches one scheduler and knows what its last step predicted.
 
     Attributes:
         step: The last step that was done; 0 before the first.

@@ -17,7 +17,7 @@ from sdstudio.engine.device.memory import MemoryPlan
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.masked import Pixels
 from sdstudio.engine.pictures.seamless import edges_joined, with_margin, without_margin
-from sdstudio.engine.unfinished import Drawn
+from sdstudio.engine.unfinished import SampledBatch
 
 
 class Vae:
@@ -41,7 +41,7 @@ class Vae:
         self.retried = False
 
     @torch.no_grad()
-    def decode(self, drawn: Drawn) -> list[Image.Image]:
+    def decode(self, drawn: SampledBatch) -> list[Image.Image]:
         """Return the pictures of the given latents.
 
         Raises:
@@ -75,7 +75,7 @@ class Vae:
     def _in_time(self, work: Callable[[torch.dtype], torch.Tensor]) -> torch.Tensor:
         """Return what the VAE makes in its own number format, or in float32 where that overflows."""
         vae = self._pipe.vae
-        # As StableDiffusionXLPipeline does and StableDiffusionPipeline does not, whatever their VAE's config says.
+        # As StableDiffusionXLPipeline does and StableDiffusionPipeline does not, whatever their VAE's config holds.
         upcast = vae.dtype == torch.float16 and bool(vae.config.force_upcast) and hasattr(self._pipe, "upcast_vae")
         result = work(torch.float32 if upcast else vae.dtype)
         if not result.isfinite().all() and vae.dtype != torch.float32 and not upcast:
@@ -110,7 +110,7 @@ class Vae:
             return ((z - shift) * vae.config.scaling_factor / std).to(own)  # type: ignore[no-any-return]
 
     def _spread(self, like: torch.Tensor) -> tuple[Any, Any]:
-        """Return the deviation and the mean of the VAE's latents, where its config tells them."""
+        """Return the deviation and the mean of the VAE's latents, where its config holds them."""
         config = self._pipe.vae.config
         mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
         if mean is None or std is None:

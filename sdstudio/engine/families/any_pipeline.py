@@ -1,6 +1,6 @@
 """Any text-to-image pipeline of diffusers, driven by what all of them have; it reads prompts and decodes by itself.
 
-A family of its own begins as a class that inherits from `AnyPipeline` and says what it can do besides.
+A family of its own begins as a class that inherits from `AnyPipeline` and adds what it can do besides.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sdstudio.engine.device.memory import SWITCHES, MemorySwitch
 from sdstudio.engine.families.base import Begin, TextInputs
 from sdstudio.engine.prompting.checks import check_clip_skip_of, too_long
 
-# Both libraries log to stderr what the studio tells as events or checks itself, and draw bars over the CLI's.
+# Both libraries log to stderr what the studio emits as events or checks itself, and draw bars over the CLI's.
 # Here, because a pipeline warns while it is imported, and families import theirs.
 diffusers.utils.logging.set_verbosity_error()
 diffusers.utils.logging.disable_progress_bar()
@@ -85,7 +85,7 @@ class AnyPipeline:
         try:
             return pipe(**kwargs, output_type="pt").images  # type: ignore[no-any-return]
         except ValueError as error:
-            # Such pipelines have rules of their own, about sizes mostly, and say them as ValueError.
+            # Such pipelines have rules of their own, about sizes mostly, and raise ValueError for them.
             hint = "Try the size the model was made for."
             raise ModelUnsupported(f"{model_name} cannot draw this: {error}", hint) from error
 

@@ -22,7 +22,7 @@ CODE: Final[Mapping[str, Family]] = {
 
 
 class FamilyWithoutCode(Exception):
-    """A row of the table that nothing can draw with; a mistake of whoever added it, told at start."""
+    """A row of the table that nothing can draw with; a mistake in the table, reported at the start."""
 
 
 def validate() -> None:
