@@ -263,14 +263,12 @@ def test_an_import_that_is_cut_off_is_finished_at_the_next_start(history, home, 
     after.close()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_ten_thousand_dropped_files_with_one_in_a_hundred_broken(history, quick_folder):
+def test_a_thousand_dropped_files_with_one_in_a_hundred_broken(history, quick_folder):
     folder = quick_folder / "many"
     folder.mkdir()
     pixels = Image.effect_noise((16, 16), 60)
-    broken = {at: kind for at, kind in zip(range(0, 10_000, 100), ["empty", "cut", "text", "sum"] * 25, strict=True)}
-    for at in range(10_000):
+    broken = {at: kind for at, kind in zip(range(0, 1200, 100), ["empty", "cut", "text", "sum"] * 3, strict=True)}
+    for at in range(1200):
         file = folder / f"{at:05d}.png"
         write_png_quickly(file, pixels, at)
         if at in broken:
@@ -281,12 +279,12 @@ def test_ten_thousand_dropped_files_with_one_in_a_hundred_broken(history, quick_
             }[broken[at]])  # fmt: skip
     shares: list[float] = []
     report = import_pictures(history, [folder], lambda done, total, _name: shares.append(done / total))
-    assert str(report) == "9,900 pictures imported, 100 failed."
+    assert str(report) == "1,188 pictures imported, 12 failed."
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert {int(failure.source.stem) for failure in report.failed} == set(broken)
     assert len({failure.reason.split("(")[0] for failure in report.failed}) >= 3
-    assert history.count() == 9_900
+    assert history.count() == 1188
 
 
 def write_png_quickly(file: Path, pixels: Image.Image, number: int) -> None:
