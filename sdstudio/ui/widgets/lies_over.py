@@ -45,7 +45,7 @@ class LiesOver(QObject):
         self._watched: list[QWidget] = []
         self._is_placing = False
         widget.installEventFilter(self)
-        self._settle()
+        self._settle()  # what it lies beside is watched from when it is shown: most messages never are
 
     def stay_beside(self, anchor: QWidget) -> None:
         """Stay beside something else from now on."""
@@ -69,13 +69,13 @@ class LiesOver(QObject):
 
     def _settle(self) -> None:
         """Take the widget into what it may lie over: what scrolls or is turned with its anchor, or the window."""
+        is_hidden = self._widget.isHidden()
         ground = _ground_of(self._anchor)
         if self._widget.parentWidget() is not ground:
-            is_hidden = self._widget.isHidden()
             self._widget.setParent(ground)
             self._widget.setHidden(is_hidden)
         step: QWidget | None = self._anchor
-        while step is not None:
+        while step is not None and not is_hidden:
             if step not in self._watched:
                 step.installEventFilter(self)
                 self._watched.append(step)

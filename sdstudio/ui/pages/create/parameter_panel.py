@@ -103,8 +103,11 @@ class ParameterPanel(QScrollArea):
 
     def set_model(self, key: str) -> None:
         """Choose a model by its key. A key that is not offered is shown as missing and refused by `request`."""
-        self._model_editor().set_value(key)
-        self._take_model(key)
+        editor = self._model_editor()
+        before = editor.value()
+        editor.set_value(key)
+        if editor.value() == before:  # or the change has told
+            self._take_model(key)
 
     def set_assets(self, assets: Sequence[Asset]) -> None:
         """Offer these LoRA and VAEs; those that do not fit the model are shown and cannot be chosen."""
