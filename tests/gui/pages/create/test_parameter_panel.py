@@ -17,12 +17,13 @@ from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
-from sdstudio.core.params import FieldKind, parameters
+from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, NEED_PICTURE
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields
 from sdstudio.core.request.seed_fields import NEED_STRENGTH
+from sdstudio.ui.first_paint import without_style_sheet
 from sdstudio.ui.forms.size_field import aspect_name
 from sdstudio.ui.pages.create.parameter_panel import PROMPT_GROUP, ParameterPanel
 from sdstudio.ui.theme import apply_theme
@@ -40,9 +41,10 @@ SHOWN = [row for row in parameters(GenerationRequest) if row.ui.group != PROMPT_
 @pytest.fixture
 def panel(qapp: QApplication, qtbot) -> ParameterPanel:
     apply_theme(qapp, "dark")
-    made = ParameterPanel()
-    qtbot.addWidget(made)
-    made.set_models(MODELS)
+    with without_style_sheet(qapp):
+        made = ParameterPanel()
+        qtbot.addWidget(made)
+        made.set_models(MODELS)
     made.resize(300, 900)
     made.show()
     with qtbot.waitActive(made):
@@ -76,16 +78,15 @@ def test_every_declared_parameter_but_the_prompts_has_a_field(panel: ParameterPa
     assert set(panel.fields) == {row.name for row in SHOWN}
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["modelComboBox", "schedulerComboBox", "stepsSpinBox", "guidanceScaleSpinBox", "widthSpinBox", "heightSpinBox",
-     "seedEdit", "countSpinBox"],
-)  # fmt: skip
-def test_public_names_are_there_once_and_reachable(name: str, panel: ParameterPanel) -> None:
-    found = panel.findChildren(QWidget, name)
-    assert len(found) == 1
-    assert found[0].accessibleName()
-    assert found[0].isVisible()
+def test_public_names_are_there_once_and_reachable(panel: ParameterPanel) -> None:
+    names = (
+        "modelComboBox", "schedulerComboBox", "stepsSpinBox", "guidanceScaleSpinBox", "widthSpinBox", "heightSpinBox",
+        "seedEdit", "countSpinBox",
+    )  # fmt: skip
+    found = {name: panel.findChildren(QWidget, name) for name in names}
+    assert {name: len(widgets) for name, widgets in found.items()} == dict.fromkeys(names, 1)
+    assert [name for name, (widget,) in found.items() if not widget.accessibleName()] == []
+    assert [name for name, (widget,) in found.items() if not widget.isVisible()] == []
 
 
 def test_every_widget_one_can_use_has_an_accessible_name(panel: ParameterPanel) -> None:
@@ -96,35 +97,47 @@ def test_every_widget_one_can_use_has_an_accessible_name(panel: ParameterPanel) 
     assert [w.objectName() for w in usable if not w.accessibleName() and not w.objectName().startswith("qt_")] == []
 
 
-@pytest.mark.parametrize("model", [STARTER, *OF_FAMILY.values()], ids=lambda model: model.key)
-def test_a_fresh_panel_asks_for_the_models_default_request(model: ModelInfo, panel: ParameterPanel) -> None:
-    panel.set_model(model.key)
-    assert panel.request() == default_request(model)
-    assert panel.options() == RunOptions()
+def test_a_fresh_panel_asks_for_the_models_default_request(panel: ParameterPanel) -> None:
+    asked, wanted = {}, {}
+    for model in (STARTER, *OF_FAMILY.values()):
+        panel.set_model(model.key)
+        asked[model.key] = panel.request(), panel.options()
+        wanted[model.key] = default_request(model), RunOptions()
+    assert asked == wanted
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
-def test_a_family_shows_only_what_its_row_leaves_visible(family, panel: ParameterPanel) -> None:
-    panel.set_model(family.key)
+def test_a_family_shows_only_what_its_row_leaves_visible(panel: ParameterPanel) -> None:
     for fold in ("advancedFoldButton", "variationFoldButton"):
         press(panel, fold)
-    for name, row in parameters_of(OF_FAMILY[family.key]).items():
-        if name in panel.fields:
-            idle = name in idle_fields({"scheduler": panel.value("scheduler")})
-            assert panel.field(name).isVisible() is not (row.hidden or idle)
+    shown, wanted = {}, {}
+    for family in FAMILIES:
+        panel.set_model(family.key)
+        for name, row in parameters_of(OF_FAMILY[family.key]).items():
+            if name in panel.fields:
+                idle = name in idle_fields({"scheduler": panel.value("scheduler")})
+                shown[family.key, name] = panel.field(name).isVisible()
+                wanted[family.key, name] = not (row.hidden or idle)
+    assert shown == wanted
 
 
-@pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
-def test_a_sampler_shows_only_what_acts_on_it(spec, panel: ParameterPanel) -> None:
+def test_a_sampler_shows_only_what_acts_on_it(panel: ParameterPanel) -> None:
     press(panel, "advancedFoldButton")
-    panel.field("schedule").set_value("beta")
-    panel.field("eta").set_value(0.25)
-    choose(panel, "schedulerComboBox", spec.title)
-    for name in DEPENDENT:
-        assert panel.field(name).isVisible() is (name not in idle_fields({"scheduler": spec.key}))
-    request = panel.request()
-    assert request.schedule == ("beta" if spec.automatic else "automatic")
-    assert request.eta == (0.25 if "eta" in spec.takes else 1.0)
+    first = panel.standing()
+    found, wanted = {}, {}
+    for spec in SCHEDULERS:
+        panel.show_standing(first)
+        panel.field("schedule").set_value("beta")
+        panel.field("eta").set_value(0.25)
+        choose(panel, "schedulerComboBox", spec.title)
+        shown = {name: panel.field(name).isVisible() for name in DEPENDENT}
+        request = panel.request()
+        found[spec.key] = shown, request.schedule, request.eta
+        idle = idle_fields({"scheduler": spec.key})
+        wanted[spec.key] = (
+            {name: name not in idle for name in DEPENDENT},
+            "beta" if spec.automatic else "automatic", 0.25 if "eta" in spec.takes else 1.0,
+        )  # fmt: skip
+    assert found == wanted
 
 
 def test_what_needs_an_input_picture_is_shown_beside_one_alone(panel: ParameterPanel) -> None:
@@ -160,8 +173,21 @@ def test_a_state_of_before_schedules_were_apart_is_read(panel: ParameterPanel) -
     assert (panel.value("scheduler"), panel.value("schedule")) == ("euler", "karras")
 
 
-@pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.name)
-def test_every_value_reaches_the_request_or_the_options(row, panel: ParameterPanel) -> None:
+def test_every_value_reaches_the_request_or_the_options(panel: ParameterPanel) -> None:
+    panel.set_model("sd1")
+    named = (("vae", "soft"), ("upscaler", "4x-sharp"))
+    panel.set_assets([Asset(kind, key, key, Path(f"/models/{key}"), Path("/models")) for kind, key in named])
+    first = panel.standing()
+    said, wanted = {}, {}
+    for row in SHOWN:
+        panel.show_standing(first)
+        wanted[row.name] = another_value(row)
+        said[row.name] = said_of(panel, row, wanted[row.name])
+    assert said == wanted
+
+
+def another_value(row: Parameter) -> object:
+    """Return an allowed value that is not the default."""
     by_kind = {
         FieldKind.NUMBER: row.minimum if row.default != row.minimum else row.maximum,
         FieldKind.SEED: 2**64 - 1, FieldKind.MODEL: "sd1", FieldKind.TOGGLE: not row.default,
@@ -170,13 +196,15 @@ def test_every_value_reaches_the_request_or_the_options(row, panel: ParameterPan
         FieldKind.UPSCALER: "4x-sharp", FieldKind.OPTIONAL: 16,
         FieldKind.TEXT: {"seeds": "7-9", "seed_resize_from": "512x768"}.get(row.name),
     }  # fmt: skip
-    wanted = row.default + (row.multiple_of or 1) if row.kind is FieldKind.INTEGER else by_kind[row.kind]
+    return row.default + (row.multiple_of or 1) if row.kind is FieldKind.INTEGER else by_kind[row.kind]
+
+
+def said_of(panel: ParameterPanel, row: Parameter, value: object) -> object:
+    """Show a value, beside what lets it act; return what the request or the options say then."""
     spec = next((spec for spec in SCHEDULERS if row.name in spec.takes), None)
-    if row.name == "mask_weight":
-        panel.set_models([replace(OF_FAMILY["sd1"], variant="inpaint")])
+    models = [replace(OF_FAMILY["sd1"], variant="inpaint")] if row.name == "mask_weight" else MODELS
+    panel.set_models(models)
     panel.set_model("sd1")
-    named = (("vae", "soft"), ("upscaler", "4x-sharp"))
-    panel.set_assets([Asset(kind, key, key, Path(f"/models/{key}"), Path("/models")) for kind, key in named])
     if spec is not None:
         panel.field("scheduler").set_value(spec.key)
     if row.name in NEED_PICTURE:
@@ -186,9 +214,8 @@ def test_every_value_reaches_the_request_or_the_options(row, panel: ParameterPan
         panel.field("mask_blending").set_value(SOFT_INPAINTING)
     if row.name in NEED_STRENGTH:
         panel.field("variation_strength").set_value(0.2)
-    panel.field(row.name).set_value(wanted)
-    said = panel.options() if row.name in RunOptions.model_fields else panel.request()
-    assert getattr(said, row.name) == wanted
+    panel.field(row.name).set_value(value)
+    return getattr(panel.options() if row.name in RunOptions.model_fields else panel.request(), row.name)
 
 
 def test_prompts_are_handed_through(panel: ParameterPanel) -> None:
@@ -270,25 +297,22 @@ def test_aspects_have_the_names_people_know(size: tuple[int, int], name: str) ->
     assert aspect_name(*size) == name
 
 
-@pytest.mark.parametrize(
-    ("widget", "field", "typed", "said"),
-    [
+def test_a_value_that_is_not_allowed_is_told_at_its_widget(panel: ParameterPanel) -> None:
+    for widget, field, typed, said in (
         ("widthSpinBox", "width", "500", "Width = 500: allowed is 64 to 4096 in multiples of 8. Nearest: 496 or 504."),
         ("stepsSpinBox", "steps", "0", "Steps = 0: allowed is 1 to 150. Use 1."),
         ("countSpinBox", "count", "1001", "Count = 1001: allowed is 1 to 1000. Use 1000."),
-    ],
-)
-def test_a_value_that_is_not_allowed_is_told_at_its_widget(
-    widget: str, field: str, typed: str, said: str, panel: ParameterPanel
-) -> None:
-    type_number(panel, widget, typed)
-    with pytest.raises(InvalidRequest) as caught:
-        panel.options() if field == "count" else panel.request()
-    assert caught.value.field == field
-    assert str(caught.value) == said
-    assert panel.field(field).error == said
-    assert panel.field(field).message.isVisible()
-    assert panel.value(field) == int(typed)
+    ):
+        type_number(panel, widget, typed)
+        with pytest.raises(InvalidRequest) as caught:
+            panel.options() if field == "count" else panel.request()
+        assert caught.value.field == field
+        assert str(caught.value) == said
+        assert panel.field(field).error == said
+        assert panel.field(field).message.isVisible()
+        assert panel.value(field) == int(typed)
+        panel.reset()
+        assert not panel.field(field).error
 
 
 def test_every_wrong_field_shows_its_own_message(panel: ParameterPanel) -> None:
@@ -350,15 +374,15 @@ def test_the_session_comes_back(panel: ParameterPanel, qtbot) -> None:
     assert "width" not in state["values"]  # untouched: the model's default of tomorrow holds
 
 
-@pytest.mark.parametrize(
-    "state",
-    [{}, {"model": 3, "values": [], "open": "x"}, {"model": "gone", "values": {"steps": "many", "flux": 1, "seed": -3}},
-     {"values": {"scheduler": "none of these", "guidance_scale": True}, "last_seed": "x"}],
-)  # fmt: skip
-def test_a_state_that_cannot_be_shown_leaves_the_defaults(state: dict, panel: ParameterPanel) -> None:
+def test_a_state_that_cannot_be_shown_leaves_the_defaults(panel: ParameterPanel) -> None:
     before = panel.request()
-    panel.restore_state(state)
-    assert panel.request() == before
+    for state in (
+        {}, {"model": 3, "values": [], "open": "x"},
+        {"model": "gone", "values": {"steps": "many", "flux": 1, "seed": -3}},
+        {"values": {"scheduler": "none of these", "guidance_scale": True}, "last_seed": "x"},
+    ):  # fmt: skip
+        panel.restore_state(state)
+        assert panel.request() == before, state
 
 
 def test_resetting_goes_back_to_the_models_defaults(panel: ParameterPanel) -> None:
@@ -378,12 +402,12 @@ def test_the_recall_button_brings_the_last_seed(panel: ParameterPanel) -> None:
     assert panel.request().seed is None
 
 
-@pytest.mark.parametrize("width", [280, 300, 360])
-def test_nothing_is_cut_off_at_any_sensible_width(width: int, panel: ParameterPanel, qtbot) -> None:
+def test_nothing_is_cut_off_at_any_sensible_width(panel: ParameterPanel, qtbot) -> None:
     press(panel, "advancedFoldButton")
-    panel.resize(width, 400)
-    qtbot.waitUntil(lambda: panel.widget().width() == panel.viewport().width())
-    assert panel.widget().minimumSizeHint().width() <= panel.viewport().width()
+    for width in (280, 300, 360):
+        panel.resize(width, 400)
+        qtbot.waitUntil(lambda width=width: panel.widget().width() == panel.viewport().width() <= width)
+        assert panel.widget().minimumSizeHint().width() <= panel.viewport().width(), width
 
 
 def test_changes_are_told(panel: ParameterPanel, qtbot) -> None:
