@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from sdstudio.history.store import Entry, History
 from sdstudio.ui.entries import model as history_model
 from sdstudio.ui.first_paint import all_widgets_alive
 from tests.conftest import MEMORY
+from tests.gui.shared_window import SharedWindow
 from tests.unit.background.fakes import ScriptedEngine
 
 MODEL_KEY = "tiny"
@@ -23,17 +25,25 @@ COUNT = 230
 """Pictures of `full_studio`."""
 FIRST = 100
 """Rows that it reads at once."""
+FULL_SIZE = (1200, 800)
+OWN = {"monkeypatch", "build", "home"}
+"""Who asks for one of these gets no shared window: it is about another data folder, or something is patched."""
 
 
 @pytest.fixture
 def build(qtbot: Any, qapp: Any, home: StudioPaths, tiny_models: Any) -> Iterator[Callable[..., Studio]]:
     """A function that opens the studio on ``home`` with a scripted engine; close it and call again for a restart."""
-    with all_widgets_alive():
-        qapp.setStyleSheet("")  # as at the start of the program: a window is built four times as fast
+    SharedWindow.close_open()
     (home.models / MODEL_KEY).symlink_to(tiny_models["sd1"], target_is_directory=True)
     built: list[Studio] = []
 
     def make(scripts: dict[str, Any] | None = None, make_engine: Any = None) -> Studio:
+        if built and not built[-1].window.isVisible():  # a restart
+            before = built.pop()
+            assert before.close()
+            before.delete()
+        with all_widgets_alive():
+            qapp.setStyleSheet("")  # as at the start of the program: a window is built four times as fast
         studio = build_studio(home.home, make_engine or (lambda settings: ScriptedEngine(settings, scripts)))
         built.append(studio)
         with qtbot.waitExposed(studio.window):
@@ -49,6 +59,36 @@ def build(qtbot: Any, qapp: Any, home: StudioPaths, tiny_models: Any) -> Iterato
 @pytest.fixture
 def studio(build: Callable[..., Studio]) -> Studio:
     return build()
+
+
+@pytest.fixture(scope="module")
+def lent(qapp: Any, tiny_models: Any) -> Iterator[SharedWindow]:
+    """The window that `shared_build` lends."""
+
+    def prepare(home: StudioPaths) -> None:
+        (home.models / MODEL_KEY).symlink_to(tiny_models["sd1"], target_is_directory=True)
+
+    window = SharedWindow(prepare)
+    yield window
+    window.close()
+
+
+@pytest.fixture
+def shared_build(lent: SharedWindow, request: pytest.FixtureRequest) -> Iterator[Callable[..., Studio]]:
+    """As `build`, but a window that other tests have used and left, or had put back, as it was at its start.
+
+    A test that looks into its own data folder, opens another window or patches something gets windows of its own.
+    """
+    if set(inspect.signature(request.function).parameters) & OWN:
+        yield request.getfixturevalue("build")
+        return
+    yield lent.lend
+    lent.take_back(request.node.nodeid)
+
+
+@pytest.fixture
+def shared_studio(shared_build: Callable[..., Studio]) -> Studio:
+    return shared_build()
 
 
 @pytest.fixture
@@ -95,16 +135,47 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+def fill(home: StudioPaths, filled: Path) -> None:
+    """Put the pictures of `filled` into a data folder."""
+    shutil.rmtree(home.images)
+    shutil.copytree(filled / home.images.relative_to(home.home), home.images)
+    for file in filled.glob(f"{home.database.name}*"):
+        shutil.copy2(file, home.home / file.name)
+
+
 @pytest.fixture
 def full_studio(
     build: Callable[..., Studio], filled: Path, home: StudioPaths, monkeypatch: pytest.MonkeyPatch
 ) -> Studio:
     """The window on a data folder with many pictures, as large as it is on most screens."""
-    shutil.rmtree(home.images)
-    shutil.copytree(filled / home.images.relative_to(home.home), home.images)
-    for file in filled.glob(f"{home.database.name}*"):
-        shutil.copy2(file, home.home / file.name)
+    fill(home, filled)
     monkeypatch.setattr(history_model, "FIRST", FIRST)
     made = build()
-    made.window.resize(1200, 800)
+    made.window.resize(*FULL_SIZE)
     return made
+
+
+@pytest.fixture(scope="module")
+def lent_full(qapp: Any, tiny_models: Any, filled: Path) -> Iterator[SharedWindow]:
+    """The window that `shared_full_studio` lends."""
+
+    def prepare(home: StudioPaths) -> None:
+        (home.models / MODEL_KEY).symlink_to(tiny_models["sd1"], target_is_directory=True)
+        fill(home, filled)
+
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(history_model, "FIRST", FIRST)
+        window = SharedWindow(prepare, ("Create", "History"), FULL_SIZE)
+        yield window
+        window.close()
+
+
+@pytest.fixture
+def shared_full_studio(request: pytest.FixtureRequest) -> Iterator[Studio]:
+    """As `full_studio`, but shared as `shared_build` tells."""
+    if set(inspect.signature(request.function).parameters) & OWN:
+        yield request.getfixturevalue("full_studio")
+        return
+    lent = request.getfixturevalue("lent_full")
+    yield lent.lend()
+    lent.take_back(request.node.nodeid)

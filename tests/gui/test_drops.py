@@ -19,6 +19,11 @@ BOTH = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
 MOVING = Qt.KeyboardModifier.ShiftModifier  # as a file manager proposes a move
 
 
+@pytest.fixture
+def studio(shared_studio):
+    return shared_studio
+
+
 def file_mime(file: Path) -> QMimeData:
     """What a file manager hands over: the address, and its name as text."""
     mime = QMimeData()

@@ -29,6 +29,11 @@ from sdstudio.ui.window.page_rows import PAGE_KEYS
 WAIT_MS = 20_000
 
 
+@pytest.fixture
+def studio(shared_studio):
+    return shared_studio
+
+
 def words(text: str) -> str:
     """Letters and digits of a text, without markup, in one case."""
     plain = html.unescape(re.sub(r"<[^>]+>", " ", text))

@@ -33,6 +33,11 @@ from tests.unit.history.conftest import picture, recipe
 SMALL = (900, 540)
 
 
+@pytest.fixture
+def studio(shared_studio: Studio) -> Studio:
+    return shared_studio
+
+
 def cut_words(root: QWidget) -> list[str]:
     """Return the words that cannot be read whole where they stand, nor in a tooltip, or that touch an icon."""
     return [said for said in map(_cut, root.findChildren(QWidget)) if said]

@@ -17,6 +17,11 @@ from tests.gui.window.test_edit_menu import WAIT_MS, is_active, save, select
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
 
+@pytest.fixture
+def studio(shared_studio):
+    return shared_studio
+
+
 def palette(studio, qtbot) -> tuple[QLineEdit, QListWidget]:
     """Open it with its keys."""
     is_active(studio, qtbot)

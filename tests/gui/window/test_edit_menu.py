@@ -17,6 +17,11 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 WAIT_MS = 20_000
 
 
+@pytest.fixture
+def studio(shared_studio):
+    return shared_studio
+
+
 def act(studio, key: str) -> QAction:
     found = studio.window.findChild(QAction, f"action_{key}")
     assert found is not None, key

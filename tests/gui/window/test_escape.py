@@ -17,6 +17,11 @@ WAIT_MS = 20_000
 
 
 @pytest.fixture
+def studio(shared_studio):
+    return shared_studio
+
+
+@pytest.fixture
 def busy(build, qtbot) -> Iterator:
     """The studio with a job that runs until it is cancelled."""
     studio = build({"slow": until_cancelled})

@@ -44,6 +44,11 @@ from tests.unit.background.fakes import ScriptedEngine, until_cancelled
 WAIT_MS = 20_000
 
 
+@pytest.fixture
+def studio(shared_studio):
+    return shared_studio
+
+
 def find(studio, kind, name):
     found = studio.window.findChild(kind, name)
     assert found is not None, name
@@ -139,8 +144,8 @@ class TestMaking:
         assert (value, visible) == (bar.maximum(), True)
         assert not bar.isVisible()
 
-    def test_cancel_stops_and_says_so_and_the_next_job_works(self, build, qtbot):
-        studio = build({"slow": until_cancelled})
+    def test_cancel_stops_and_says_so_and_the_next_job_works(self, shared_build, qtbot):
+        studio = shared_build({"slow": until_cancelled})
         write(studio, "slow")
         generate(studio)
         cancel = find(studio, QPushButton, "cancelButton")
@@ -171,8 +176,8 @@ class TestMaking:
         qtbot.waitUntil(lambda: pictures(studio) == 1, timeout=WAIT_MS)
         qtbot.waitUntil(lambda: canvas.entry is not None)
 
-    def test_escape_cancels(self, build, qtbot):
-        studio = build({"slow": until_cancelled})
+    def test_escape_cancels(self, shared_build, qtbot):
+        studio = shared_build({"slow": until_cancelled})
         write(studio, "slow")
         generate(studio)
         qtbot.waitUntil(lambda: studio.queue.jobs()[0].state is JobState.RUNNING, timeout=WAIT_MS)
@@ -189,8 +194,8 @@ class TestMaking:
         assert len(make.entries) == 3
         assert make.isVisible()
 
-    def test_jobs_submitted_while_one_runs_wait_and_are_counted(self, build, qtbot):
-        studio = build({"slow": until_cancelled})
+    def test_jobs_submitted_while_one_runs_wait_and_are_counted(self, shared_build, qtbot):
+        studio = shared_build({"slow": until_cancelled})
         for prompt in ("slow", "second"):
             write(studio, prompt)
             generate(studio)
@@ -256,11 +261,11 @@ class TestSaidWhereItIsAbout:
         assert studio.window.panel.model is not None
         assert studio.window.editor.message == ""
 
-    def test_a_failure_names_what_to_do_and_no_dialog_opens(self, build, qtbot):
+    def test_a_failure_names_what_to_do_and_no_dialog_opens(self, shared_build, qtbot):
         def fail(_engine, _cancel) -> None:
             raise OutOfMemory("Not enough memory for 512 x 512.", "Make it smaller.")
 
-        studio = build({"heart": fail})
+        studio = shared_build({"heart": fail})
         write(studio, "heart")
         generate(studio)
         qtbot.waitUntil(lambda: bool(studio.window.editor.message), timeout=WAIT_MS)
@@ -268,11 +273,11 @@ class TestSaidWhereItIsAbout:
         assert QApplication.activeModalWidget() is None
 
     @pytest.mark.logs("unexpected error")
-    def test_an_unexpected_error_offers_its_report_and_the_studio_goes_on(self, build, qtbot):
+    def test_an_unexpected_error_offers_its_report_and_the_studio_goes_on(self, shared_build, qtbot):
         def crash(_engine, _cancel) -> None:
             raise ZeroDivisionError("a bug")
 
-        studio = build({"bug": crash})
+        studio = shared_build({"bug": crash})
         write(studio, "bug")
         generate(studio)
         qtbot.waitUntil(lambda: "a bug" in studio.window.message.message, timeout=WAIT_MS)

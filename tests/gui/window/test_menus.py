@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QMenu
 
 from sdstudio.app import Studio
 from sdstudio.ui.window.menu_rows import menu_rows
 from sdstudio.ui.window.shortcut_list import ShortcutList
+
+
+@pytest.fixture
+def studio(shared_studio: Studio) -> Studio:
+    return shared_studio
 
 
 def test_a_menu_that_is_higher_than_the_screen_scrolls_in_one_column(studio: Studio, qtbot: Any) -> None:

@@ -21,8 +21,8 @@ WAIT_MS = 20_000
 
 
 @pytest.fixture
-def studio(full_studio):
-    return full_studio
+def studio(shared_full_studio):
+    return shared_full_studio
 
 
 @pytest.fixture

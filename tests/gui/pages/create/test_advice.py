@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -10,6 +11,11 @@ from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
 from sdstudio.core.request.request import GenerationRequest, Recipe
 
 WAIT_MS = 20_000
+
+
+@pytest.fixture
+def studio(shared_studio):
+    return shared_studio
 
 
 def note(studio, name: str) -> QWidget | None:

@@ -21,6 +21,11 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
+def studio(shared_studio: Studio) -> Studio:
+    return shared_studio
+
+
+@pytest.fixture
 def draw(qtbot: Any) -> Callable[..., None]:
     """A function that writes a prompt, presses Generate and waits for its pictures."""
 

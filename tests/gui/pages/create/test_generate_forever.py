@@ -20,11 +20,11 @@ WAIT_MS = 20_000
 
 
 @pytest.fixture
-def asked(build):
+def asked(shared_build):
     """A studio that draws small pictures, with the prompts that its engine was asked for."""
 
     def ready(scripts=None):
-        studio = build(scripts)
+        studio = shared_build(scripts)
         for name, value in (("width", 64), ("height", 64), ("steps", 1)):
             studio.window.panel.field(name).set_value(value)
         return studio

@@ -25,6 +25,11 @@ BUTTONS, KEYS = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
 
 @pytest.fixture
+def studio(shared_studio: Any) -> Any:
+    return shared_studio
+
+
+@pytest.fixture
 def editor(studio: Any) -> PictureEditor:
     found = studio.window.panel.field("init_image").editor
     assert isinstance(found, PictureEditor)
@@ -32,8 +37,8 @@ def editor(studio: Any) -> PictureEditor:
 
 
 @pytest.fixture
-def kept(home: Any) -> InputPictures:
-    return InputPictures(home)
+def kept(studio: Any) -> InputPictures:
+    return InputPictures(studio.paths)
 
 
 @pytest.fixture

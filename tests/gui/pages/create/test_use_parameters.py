@@ -25,6 +25,11 @@ CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftM
 
 
 @pytest.fixture
+def studio(shared_studio: Any) -> Any:
+    return shared_studio
+
+
+@pytest.fixture
 def input_id(home: Any, tmp_path: Any) -> str:
     path = tmp_path / "cat.png"
     Image.new("RGB", (40, 60), (9, 90, 9)).save(path)

@@ -17,11 +17,11 @@ WAIT_MS = 20_000
 
 
 @pytest.fixture
-def split(build):
+def split(shared_build):
     """A studio whose prompt stands for four, with every combination drawn."""
 
     def ready(scripts=None, prompt="{red|blue} {heart|frog}"):
-        studio = build(scripts)
+        studio = shared_build(scripts)
         for name, value in (("width", 64), ("height", 64), ("steps", 4), ("wildcards", "all")):
             studio.window.panel.field(name).set_value(value)
         studio.window.editor.prompt_edit.selectAll()

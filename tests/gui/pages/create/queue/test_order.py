@@ -18,9 +18,9 @@ WAIT_MS = 20_000
 
 
 @pytest.fixture
-def studio(build):
+def studio(shared_studio):
     """A paused studio in whose queue a, b and c wait, with the dock wide and high enough to see them."""
-    made = build()
+    made = shared_studio
     made.controller.pause()
     for name, value in (("width", 64), ("height", 64), ("steps", 2)):
         made.window.panel.field(name).set_value(value)

@@ -70,6 +70,11 @@ def state_of(studio, job) -> JobState:
 
 
 @pytest.fixture
+def studio(shared_studio):
+    return shared_studio
+
+
+@pytest.fixture
 def gate() -> Gate:
     return Gate()
 
@@ -79,8 +84,8 @@ def test_an_empty_queue_says_what_it_is_for(studio):
     assert not studio.window.queue_panel.view.isVisible()
 
 
-def test_the_running_job_comes_first_and_the_others_in_their_order(build, gate, qtbot):
-    studio = build({"first": gate})
+def test_the_running_job_comes_first_and_the_others_in_their_order(shared_build, gate, qtbot):
+    studio = shared_build({"first": gate})
     jobs = [submit(studio, prompt) for prompt in ("first", "second", "third")]
     qtbot.waitUntil(lambda: state_of(studio, jobs[0]) is JobState.RUNNING)
     qtbot.waitUntil(lambda: [row.job.state for row in rows(studio)][:1] == [JobState.RUNNING])
@@ -94,8 +99,8 @@ def test_the_running_job_comes_first_and_the_others_in_their_order(build, gate, 
     assert texts(rows(studio)[0])[-1].startswith("done · 1 picture · ")
 
 
-def test_a_running_job_in_a_narrow_dock_still_says_what_it_draws(build, gate, qtbot):
-    studio = build({"slice of pizza": gate})
+def test_a_running_job_in_a_narrow_dock_still_says_what_it_draws(shared_build, gate, qtbot):
+    studio = shared_build({"slice of pizza": gate})
     job = submit(studio, "slice of pizza", count=3)
     qtbot.waitUntil(gate.reached.is_set)
     qtbot.waitUntil(lambda: bool(rows(studio)) and rows(studio)[0].job.state is JobState.RUNNING)
@@ -111,8 +116,8 @@ def test_a_running_job_in_a_narrow_dock_still_says_what_it_draws(build, gate, qt
     qtbot.waitUntil(lambda: state_of(studio, job) is JobState.DONE, timeout=20_000)
 
 
-def test_a_waiting_job_can_be_taken_out(build, gate, qtbot):
-    studio = build({"first": gate})
+def test_a_waiting_job_can_be_taken_out(shared_build, gate, qtbot):
+    studio = shared_build({"first": gate})
     submit(studio, "first")
     second = submit(studio, "second")
     qtbot.waitUntil(gate.reached.is_set)
@@ -122,13 +127,13 @@ def test_a_waiting_job_can_be_taken_out(build, gate, qtbot):
     gate.open()
 
 
-def test_the_running_job_is_stopped_from_its_card_and_the_next_one_runs(build, gate, qtbot):
+def test_the_running_job_is_stopped_from_its_card_and_the_next_one_runs(shared_build, gate, qtbot):
     def stop_slowly(engine, cancel: threading.Event) -> None:
         assert cancel.wait(20)
         gate(engine, cancel)
         raise Cancelled
 
-    studio = build({"first": stop_slowly})
+    studio = shared_build({"first": stop_slowly})
     first, second = submit(studio, "first"), submit(studio, "second")
     qtbot.waitUntil(lambda: rows(studio)[0].job.state is JobState.RUNNING)
     press(rows(studio)[0], "Cancel this job")
@@ -138,9 +143,9 @@ def test_the_running_job_is_stopped_from_its_card_and_the_next_one_runs(build, g
     assert state_of(studio, first) is JobState.CANCELLED
 
 
-def test_a_failed_job_says_why_and_what_to_do_and_can_be_tried_again(build, qtbot):
+def test_a_failed_job_says_why_and_what_to_do_and_can_be_tried_again(shared_build, qtbot):
     scripts = {"heart": fail}
-    studio = build(scripts)
+    studio = shared_build(scripts)
     job = submit(studio, "heart")
     qtbot.waitUntil(lambda: bool(rows(studio)) and rows(studio)[0].job.state is JobState.FAILED)
     said = " ".join(texts(rows(studio)[0]))
@@ -157,16 +162,16 @@ def test_a_failed_job_says_why_and_what_to_do_and_can_be_tried_again(build, qtbo
     qtbot.waitUntil(lambda: rows(studio)[0].job.state is JobState.DONE, timeout=20_000)
 
 
-def test_a_failed_job_can_be_put_away(build, qtbot):
-    studio = build({"heart": fail})
+def test_a_failed_job_can_be_put_away(shared_build, qtbot):
+    studio = shared_build({"heart": fail})
     submit(studio, "heart")
     qtbot.waitUntil(lambda: bool(rows(studio)) and rows(studio)[0].job.state is JobState.FAILED)
     press(rows(studio)[0], "Remove this job")
     assert rows(studio) == []
 
 
-def test_pausing_lets_the_running_job_end_and_starting_goes_on(build, gate, qtbot):
-    studio = build({"first": gate})
+def test_pausing_lets_the_running_job_end_and_starting_goes_on(shared_build, gate, qtbot):
+    studio = shared_build({"first": gate})
     first, second = submit(studio, "first"), submit(studio, "second")
     qtbot.waitUntil(gate.reached.is_set)
     qtbot.waitUntil(lambda: studio.window.editor.cancel_button.isVisible())  # the window has heard of it too
@@ -181,8 +186,8 @@ def test_pausing_lets_the_running_job_end_and_starting_goes_on(build, gate, qtbo
     assert studio.window.queue_panel.bar.message == ""
 
 
-def test_clearing_takes_out_everything_but_the_running_job(build, gate, qtbot):
-    studio = build({"first": gate})
+def test_clearing_takes_out_everything_but_the_running_job(shared_build, gate, qtbot):
+    studio = shared_build({"first": gate})
     first, second = submit(studio, "first"), submit(studio, "second")
     qtbot.waitUntil(gate.reached.is_set)
     qtbot.waitUntil(lambda: state_of(studio, first) is JobState.RUNNING)
@@ -228,8 +233,8 @@ def test_jobs_of_the_last_run_wait_until_they_are_started(build, qtbot):
         qtbot.waitUntil(lambda job=job: state_of(again, job) is JobState.DONE, timeout=20_000)
 
 
-def test_progress_is_told_on_the_card(build, qtbot):
-    studio = build()
+def test_progress_is_told_on_the_card(shared_build, qtbot):
+    studio = shared_build()
     seen = []
     panel = studio.window.queue_panel
     studio.worker.job_event.connect(
