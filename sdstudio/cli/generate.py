@@ -31,6 +31,7 @@ else. Every PNG carries its recipe. A parameter that is not given has the value 
   sdstudio generate "a {{red|blue}} heart" --wildcards all --style Watercolour
   sdstudio generate "a fox" --preset "Fast draft" --seed 7
   sdstudio generate "a blue heart" --init-image heart.png --strength 0.6
+  sdstudio generate "a hat" --init-image cat.png --mask head.png --masked-content fill --only-masked 32
 """
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.pictures.looks import Looks
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, MASK
+from sdstudio.core.request.mask_fields import ORIGINAL
 
 FEW_STEPS_SAMPLERS: Final = frozenset({"lcm", "tcd"})
 """Made for distilled models: 4 to 8 steps, guidance 1 to 2 (diffusers ``api/schedulers/lcm``, ``tcd``)."""
@@ -22,6 +23,7 @@ SMALL: Final = 0.4
 WIDE: Final = 2.2
 HALF_DRAWN: Final = 0.5
 INPUT_LOST: Final = 0.9
+CONTENT_LOST: Final = 0.7
 INPUT_KEPT: Final = 0.1
 """Strengths over an input picture. Measured on the built-in model, a heart drawn over as a pizza in 20 steps: up to 0.1
 a pixel changes by at most 1 % of its range, at 0.5 by 16 %, from 0.8 on by 28 %, as much as without the heart."""
@@ -79,6 +81,11 @@ class ShownPicture:
     def strength(self) -> float:
         """How far the picture is drawn by the model: 1 where it begins from noise alone."""
         return float(self.values["strength"]) if self.values.get(INIT.field) else 1.0
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether only a part of a picture is drawn."""
+        return bool(self.values.get(INIT.field)) and bool(self.values.get(MASK.field))
 
     @property
     def steps_run(self) -> int:
@@ -242,9 +249,16 @@ ADVICE: Final[tuple[AdviceRow, ...]] = (
     ),
     AdviceRow(
         "input_lost", "strength",
-        lambda now: bool(now.values.get(INIT.field)) and now.strength > INPUT_LOST,
+        lambda now: bool(now.values.get(INIT.field)) and not now.is_masked and now.strength > INPUT_LOST,
         "So high a strength leaves nothing of the input picture.",
         lambda now: {"strength": HALF_DRAWN},
+    ),
+    AdviceRow(
+        "content_shows", "strength",
+        lambda now: now.is_masked and now.values.get("masked_content", ORIGINAL) != ORIGINAL
+        and now.strength < CONTENT_LOST,
+        "At so low a strength what the masked part begins from shows through.",
+        lambda now: {"strength": INPUT_LOST},
     ),
     AdviceRow(
         "input_kept", "strength",

@@ -100,6 +100,9 @@ class Engine:
         for role in resolved.pictures:
             if role.picture_in(request) and role.field not in loaded.family.begins_from(loaded.pipe):
                 raise _cannot_begin(loaded, role)
+        if over.masked is not None and over.masked.is_all:
+            message = f"{MASK.title} = all white: the whole picture is drawn anew, as without one."
+            on_event(Notice(message, "Paint less, or do without it."))
         self._check_and_warn(resolved, loaded, on_event)
         safety = self._safety(loaded, device, on_event, cancel)
         job = Drawing(loaded, resolved, tuple(seeds), device, settings.preview_every_s, safety, on_event, over)

@@ -88,7 +88,7 @@ class RequestResolver:
                 raise InvalidRequest(role.field, message, hint)
             files[role] = self._inputs.path_of(picture_id, role)
         if MASK in files:
-            check_mask(files[MASK], files[INIT], request.mask_mode)
+            check_mask(files[MASK], files[INIT], request.mask_mode, request.mask_blending)
         return files
 
     def _adapters(

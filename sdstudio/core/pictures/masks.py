@@ -7,15 +7,18 @@ is its mask, and any other's lightness.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from PIL import Image
 
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.pictures.opening import in_colour, opened_picture, upright, upright_size
 from sdstudio.core.request.input_fields import INIT, MASK
-from sdstudio.core.request.mask_fields import NOT_MASKED
+from sdstudio.core.request.mask_fields import LATENT_BLENDING, NOT_MASKED
 
-_OPAQUE = 255
+HALF: Final = 128
+"""Latent blending takes what is lighter as white, as A1111 does."""
+_OPAQUE: Final = 255
 
 
 def as_mask(image: Image.Image) -> Image.Image:
@@ -39,13 +42,14 @@ def read_mask(path: Path, mode: str = "") -> Image.Image:
     return mask.point(lambda level: _OPAQUE - level) if mode == NOT_MASKED else mask
 
 
-def check_mask(mask: Path, picture: Path, mode: str = "") -> None:
+def check_mask(mask: Path, picture: Path, mode: str = "", blending: str = "") -> None:
     """Check that a mask lies over a picture pixel by pixel, and that something of this is drawn anew.
 
     Args:
         mask: Its file.
         picture: The file of the picture that it belongs to.
         mode: The request's ``mask_mode``.
+        blending: The request's ``mask_blending``.
 
     Raises:
         InvalidRequest: It does not; ``field`` names the mask.
@@ -59,7 +63,11 @@ def check_mask(mask: Path, picture: Path, mode: str = "") -> None:
         sizes = [" x ".join(map(str, one)) for one in (size, wanted)]
         message = f"{MASK.title} = {sizes[0]} pixels: allowed is the size of the {INIT.title.lower()}, {sizes[1]}."
         raise InvalidRequest(MASK.field, message, "Paint it on that picture, or scale it to this size.")
-    if not read_mask(mask, mode).getbbox():
+    levels = read_mask(mask, mode)
+    if not levels.getbbox():
         what = "white" if mode == NOT_MASKED else "black"
         message = f"{MASK.title} = all {what}: nothing would be drawn anew."
         raise InvalidRequest(MASK.field, message, "Paint on it, or do without it.")
+    if blending == LATENT_BLENDING and not levels.point(lambda level: _OPAQUE * (level > HALF)).getbbox():
+        message = f"{MASK.title} = nowhere lighter than half: with latent blending nothing would be drawn anew."
+        raise InvalidRequest(MASK.field, message, "Paint it white, or use differential diffusion.")

@@ -16,12 +16,10 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.pictures.fit import Placement, placed
 from sdstudio.core.pictures.masked_area import Box, masked_area
-from sdstudio.core.pictures.masks import check_mask, read_mask
+from sdstudio.core.pictures.masks import HALF, check_mask, read_mask
 from sdstudio.core.pictures.opening import as_seen, opened_picture
-from sdstudio.core.request.input_fields import MASK
 from sdstudio.core.request.mask_fields import DIFFERENTIAL, LATENT_BLENDING, ORIGINAL
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.pictures.input_picture import Enlarge, fitted, lanczos
@@ -34,8 +32,6 @@ Pixels = npt.NDArray[np.float32]
 
 WHITE: Final = 255
 GREY: Final = np.float32(0.5)
-HALF: Final = 128
-"""Latent blending takes what is lighter as white, as A1111 does (``modules/processing.py``)."""
 SOFT_EDGE: Final = 8
 """With differential diffusion the new part is laid over the picture in full from an eighth of white on: what is darker
 changes in the last eighth of the steps, which hardly differs."""
@@ -63,6 +59,11 @@ class MaskedPicture:
     box: Box | None = None
     place: Placement | None = None
 
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing of the picture is kept."""
+        return bool(self.alpha.min() == WHITE)
+
     def hidden(self, weight: float) -> Pixels:
         """Return what is seen with the masked part grey, mixed in by ``weight``: what a model for inpainting gets."""
         share = np.where(self.change > 0, np.float32(weight), np.float32(0))[..., None]
@@ -87,12 +88,17 @@ class MaskedPicture:
 
     def composed(self, drawn: Image.Image, alpha: Levels) -> Image.Image:
         """Return the picture with a share of what was drawn laid over it, of the original's size."""
-        share = alpha.astype(np.uint32)[..., None]
-        old = np.asarray(self.original)
-        new = np.asarray(self.spread(drawn))
+        bounds = Image.fromarray(alpha).getbbox()
+        if bounds is None:
+            return self.original
+        left, top, right, bottom = bounds
+        whole = np.array(self.original)
+        old = whole[top:bottom, left:right]
+        new = np.asarray(self.spread(drawn))[top:bottom, left:right]
+        share = alpha[top:bottom, left:right].astype(np.uint32)[..., None]
         # Half up; there are no halves, since 255 is odd.
-        mixed = (share * new + (WHITE - share) * old + WHITE // 2) // WHITE
-        return _image(mixed.astype(np.uint8))
+        old[...] = (share * new + (WHITE - share) * old + WHITE // 2) // WHITE
+        return _image(whole)
 
     def spread(self, drawn: Image.Image) -> Image.Image:
         """Return what was drawn at the original's size; outside the part that was drawn it is the original."""
@@ -130,15 +136,12 @@ def masked_picture(picture: Path, mask: Path, request: GenerationRequest, enlarg
         InvalidRequest: The mask is of another size, or leaves nothing to draw.
         PictureUnreadable: One of them is damaged or no picture.
     """
-    check_mask(mask, picture, request.mask_mode)
+    check_mask(mask, picture, request.mask_mode, request.mask_blending)
     with opened_picture(picture) as image:
         source = as_seen(image)
     levels = np.asarray(read_mask(mask, request.mask_mode))
     if request.mask_blending == LATENT_BLENDING:
         levels = np.where(levels > HALF, WHITE, 0).astype(np.uint8)
-        if not levels.any():
-            message = f"{MASK.title} = nowhere lighter than half: with latent blending nothing would be drawn anew."
-            raise InvalidRequest(MASK.field, message, "Paint it white, or use differential diffusion.")
     levels = softened(levels, request.mask_blur)
     whole = request.only_masked is None
     masked = _whole(source, levels, request, enlarge) if whole else _part(source, levels, request, enlarge)

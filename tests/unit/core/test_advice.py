@@ -38,9 +38,21 @@ CASES = [
     ("too_small", {"width": 256, "height": 256}, {}, {"width": 512, "height": 512}),
     ("input_lost", {"init_image": INPUT, "strength": 1.0}, {}, {"strength": 0.5}),
     ("input_kept", {"init_image": INPUT, "strength": 0.05}, {}, {"strength": 0.4}),
+    (
+        "content_shows",
+        {"init_image": INPUT, "mask": INPUT, "masked_content": "latent_noise", "strength": 0.5},
+        {},
+        {"strength": 0.9},
+    ),
     ("input_kept", {"init_image": INPUT, "strength": 0.2, "steps": 4}, {}, {"strength": 0.4}),
     ("far_back", {"prompt": "a fox, in rain, at night"}, {"chunks": 3}, {"prompt": "at night, a fox, in rain"}),
 ]
+
+
+def test_under_a_mask_all_of_the_strength_is_no_mistake():
+    values = {"init_image": INPUT, "strength": 1.0}
+    assert "input_lost" in {advice.key for advice in advice_for(_situation(**values))}
+    assert "input_lost" not in {advice.key for advice in advice_for(_situation(**values, mask=INPUT))}
 
 
 @pytest.mark.parametrize(("key", "values", "known", "change"), CASES)

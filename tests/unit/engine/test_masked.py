@@ -241,6 +241,8 @@ def test_what_is_no_mask_of_the_picture_is_refused_at_its_field(studio, masked, 
     assert {raised.value.field for raised in (size, black, dark)} == {"mask"}
     (image,) = masked(np.full((64, 64), 255, np.uint8))
     assert not np.array_equal(levels(image), levels(Image.open(picture)))
+    notices = [notice.message for notice in studio("sd1").notices]
+    assert notices == ["Mask = all white: the whole picture is drawn anew, as without one."]
 
 
 def test_the_colours_around_the_mask_are_given_to_what_is_drawn(square):

@@ -13,7 +13,7 @@ from sdstudio.background.signals import BoundSignal, TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.advice import ADVICE, Advice, ShownPicture, advice_for
 from sdstudio.core.pictures.looks import Looks
-from sdstudio.core.request.input_fields import INIT
+from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.history.store import Entry
 from sdstudio.ui.forms.editor import camel
 from sdstudio.ui.pages.create.acts import Acts
@@ -172,7 +172,8 @@ class Adviser(QObject):
         values = {name: self._panel.value(name) for name in names}
         if any(value in (None, "", 0) for value in values.values()):
             return None  # something is half typed
-        values |= {name: self._panel.value(name) for name in (INIT.field, "strength")}
+        over_a_picture = (INIT.field, MASK.field, "masked_content", "strength")
+        values |= {name: self._panel.value(name) for name in over_a_picture}
         values |= {"prompt": self._editor.prompt, "negative_prompt": self._editor.negative_prompt}
         looks = None
         if self._looks is not None:

@@ -61,3 +61,8 @@ def test_a_mask_lies_over_its_picture_and_draws_something(tmp_path):
         with pytest.raises(InvalidRequest, match=said) as raised:
             check_mask(saved(tmp_path, image), picture, mode)
         assert raised.value.field == "mask"
+    dark = saved(tmp_path, Image.new("L", (2, 2), 128))
+    with pytest.raises(InvalidRequest, match="nowhere lighter than half") as raised:
+        check_mask(dark, picture, "masked", "latent")
+    assert raised.value.field == "mask"
+    check_mask(dark, picture, "masked", "differential")

@@ -515,9 +515,10 @@ def test_input_pictures_that_nothing_needs_go_to_the_trash_and_the_others_stay(h
     gone: list[Path] = []
     history = History(home, lambda path: gone.append(path) or path.unlink())
     queue = JobQueue(home)
-    used, deleted, queued = (inputs(name, WEEK_S) for name in ("used.png", "deleted.png", "queued.png"))
+    names = ("used.png", "mask.png", "deleted.png", "queued.png")
+    used, mask, deleted, queued = (inputs(name, WEEK_S) for name in names)
     fresh, spare = inputs("fresh.png"), inputs("spare.png", WEEK_S)
-    history.save(noise((64, 64)), recipe(init_image=used.id))
+    history.save(noise((64, 64)), recipe(init_image=used.id, mask=mask.id))
     in_the_trash = history.save(noise((64, 64)), recipe(init_image=deleted.id))
     history.delete([in_the_trash.id])
     gone.clear()
@@ -530,7 +531,7 @@ def test_input_pictures_that_nothing_needs_go_to_the_trash_and_the_others_stay(h
     repaired = history.care.check(repair=True)
     assert str(repaired) == "1 picture checked: 1 repaired."
     assert gone == [spare.path, spare.path.with_suffix(".json")]
-    assert all(kept.path.is_file() for kept in (used, deleted, queued, fresh))
+    assert all(kept.path.is_file() for kept in (used, mask, deleted, queued, fresh))
     assert history.care.check().findings == []
     queue.close()
     history.close()

@@ -47,6 +47,7 @@ def test_an_entry_is_found_by_its_file(history, tmp_path):
         ({"vae": "soft"}, "VAE changed"),
         ({"init_image": "5a" * 32, "seed": 9, "strength": 0.4, "width": 256}, "From a picture"),
         ({"init_image": "5a" * 32, "strength": 0.0, "width": 1024}, "Upscaled"),
+        ({"init_image": "5a" * 32, "mask": "6b" * 32, "seed": 9}, "Inpainted"),
         ({"prompt": "b", "steps": 30}, "Prompt and more changed"),
     ],
 )
