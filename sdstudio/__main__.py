@@ -21,7 +21,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             process.end_at_once(app.main(arguments))
         from sdstudio import cli  # noqa: PLC0415 (not for the window)
 
-        return cli.main(arguments, _bench)
+        code = cli.main(arguments, _bench)
+        if argv is None and "torch" in sys.modules:
+            from sdstudio import process  # noqa: PLC0415 (knows how, and only torch is slow to go)
+
+            process.end_at_once(code)
+        return code
     except KeyboardInterrupt:
         return 130
 

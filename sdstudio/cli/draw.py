@@ -6,6 +6,7 @@ import argparse
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -124,21 +125,21 @@ class Drawing:
         resolver = RequestResolver(self._studio.library)
         parts = [Part(resolver.resolve(part.request, order.model, self._cancel), part.seeds) for part in order.parts]
         # The sha256 of a large checkpoint takes seconds when it is not known yet; it is read while the model loads.
-        with ThreadPoolExecutor(1, "sdstudio-hash") as lane, interrupt_sets(self._cancel, self._on_interrupt):
+        with ThreadPoolExecutor(1, "sdstudio-hash") as lane:
             hashing = lane.submit(self._studio.library.hash_of, order.model, None, self._cancel)
-            engine = make_backend(self._studio.settings)
-            if order.settings is not None:
-                engine.configure(order.settings(engine.status().device))
             try:
-                runner = PictureRunner(self, self._progress.show, partial(_short, hashing))
-                runner.draw(engine, parts, order.batch_size, self._cancel)
-            except Cancelled:
+                engine = make_backend(self._studio.settings)  # imports torch for seconds, which Ctrl-C breaks off
+                with closing(engine), interrupt_sets(self._cancel, self._on_interrupt):
+                    if order.settings is not None:
+                        engine.configure(order.settings(engine.status().device))
+                    runner = PictureRunner(self, self._progress.show, partial(_short, hashing))
+                    runner.draw(engine, parts, order.batch_size, self._cancel)
+            except (Cancelled, KeyboardInterrupt):
                 self._progress.say(f"sdstudio: interrupted; {self._made} of {len(order.seeds)} pictures are saved.")
                 raise
             finally:
                 self._cancel.set()
                 self._progress.close()
-                engine.close()
         return 0
 
     def _on_interrupt(self) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from sdstudio.cli import main
 from sdstudio.core.paths import resources
 from sdstudio.core.request.presets import Preset, PresetBook
 from sdstudio.history.picture_text.foreign.reading import recipe_of
+from tests.forked import Forked, command
 
 STARTER = resources() / "starter" / "model_index.json"
 
@@ -46,8 +48,18 @@ def run(environment, tmp_path):
 
 
 @pytest.fixture
+def forked(environment, tmp_path):
+    """The same in a process that has imported torch before it begins."""
+
+    def call(*argv: object, work: Callable[..., int] = command) -> Forked:
+        return Forked(work, [str(arg) for arg in argv], environment, tmp_path)
+
+    return call
+
+
+@pytest.fixture
 def here(environment, home, tmp_path, monkeypatch, capsys):
-    """The same in this process, for what needs no other: importing torch takes longer than drawing."""
+    """The same in this process, for what needs no other."""
     monkeypatch.setenv("SDSTUDIO_HOME", str(home.home))
     monkeypatch.chdir(tmp_path)
 
@@ -130,26 +142,28 @@ def test_an_output_folder_that_cannot_be_written(run):
     assert time.monotonic() - began < 60  # torch has not been imported, let alone the model loaded
 
 
-@pytest.mark.slow
-def test_a_full_disk_leaves_nothing_half_written(run, tmp_path):
-    def tiny_files() -> None:  # a file cannot grow beyond 1 kB: EFBIG, the twin of ENOSPC
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+def on_a_full_disk(*argv: str) -> int:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # no file grows beyond 1 kB: EFBIG, the twin of ENOSPC
+    return command(*argv)
 
+
+def test_a_full_disk_leaves_nothing_half_written(forked, tmp_path):
     flags = ("--model", "tiny", "--steps", 1, "--quiet", "--out", "o/x.png")
-    done = run("generate", "x", *flags, code=1, preexec_fn=tiny_files)
-    assert "Disk full" in _one_line(done)
+    code, out, err = forked("generate", "x", *flags, work=on_a_full_disk).ended()
+    assert (code, out, err.count("\n")) == (1, "", 1), err
+    assert err.startswith("sdstudio: ")
+    assert "Disk full" in err
     assert not (tmp_path / "o").exists()
 
 
-@pytest.mark.slow
 def test_one_seed_gives_one_picture_in_another_process_in_a_batch_and_by_rerun_of_emoji_and_right_to_left_text(
-    run, here, tmp_path
+    forked, here, tmp_path
 ):
     prompt = "🐸 قلب أحمر"
     flags = ("--model", "tiny", "--seed", 41, "--json")
-    done = run("generate", prompt, *flags, "--out", "one.png", "--quiet")
-    assert done.stderr == ""
-    one = json.loads(done.stdout)
+    code, out, err = forked("generate", prompt, *flags, "--out", "one.png", "--quiet").ended()
+    assert (code, err) == (0, "")
+    one = json.loads(out)
     assert one["prompt"] == prompt
     assert recipe_of(tmp_path / "one.png").request.prompt == prompt
     rows = [json.loads(line) for line in here("generate", prompt, *flags, "--count", 2).stdout.splitlines()]
@@ -161,18 +175,15 @@ def test_one_seed_gives_one_picture_in_another_process_in_a_batch_and_by_rerun_o
     assert [json.loads(line)["id"] for line in listed.splitlines()] == [again["id"], rows[1]["id"], rows[0]["id"]]
 
 
-def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(environment, tmp_path):
-    argv = ["generate", "x", "--model", "tiny", "--steps", "150", "--count", "500", "--out", "o", "--json"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sdstudio", *argv],
-        env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(forked, tmp_path):
+    flags = ("--model", "tiny", "--steps", 150, "--count", 500, "--out", "o", "--json")
+    process = forked("generate", "x", *flags)
     first = process.stdout.readline()  # one picture is there, the next is being drawn
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
-    rest, err = process.communicate(timeout=60)
+    code, rest, err = process.ended()
     assert time.monotonic() - began < 20
-    assert process.returncode == 130
+    assert code == 130
     assert "Traceback" not in err
     assert "pictures are saved" in err
     paths = [json.loads(line)["path"] for line in (first + rest).splitlines()]
@@ -180,7 +191,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(environment, tmp_p
     assert all(recipe_of(path) for path in paths)
 
 
-def test_ctrl_c_before_torch_is_there_ends_with_130(environment, tmp_path):
+def test_ctrl_c_before_torch_is_there_ends_at_once_with_130(environment, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "sdstudio", "generate", "x", "--model", "tiny", "--out", "x.png"],
         env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -189,9 +200,11 @@ def test_ctrl_c_before_torch_is_there_ends_with_130(environment, tmp_path):
         if "torch" in line:
             break
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert out == ""
+    assert "interrupted; 0 of 1 pictures are saved" in err
+    assert "diffusers.models" not in err, "the import went on to its end"
     assert not (tmp_path / "x.png").exists()
 
 

@@ -182,33 +182,38 @@ def test_the_floors_are_kept(house):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize(
-    ("module", "line"),
-    [
-        ("core/errors.py", "import PySide6"),
-        ("engine/prompting/checks.py", "import PySide6.QtCore"),
-        ("history/store.py", "import PySide6"),
-        ("jobs/queue.py", "import PySide6"),
-        ("cli/flags.py", "import PySide6"),
-        ("library/library.py", "import torch"),
-        ("history/store.py", "import torch"),
-        ("core/request/request.py", "import diffusers"),
-        ("ui/__init__.py", "import torch"),
-        ("ui/__init__.py", "import sdstudio.engine.device.devices"),
-        ("jobs/queue.py", "import sdstudio.background.tasks"),
-        ("background/__init__.py", "import sdstudio.engine.device.devices"),
-        ("jobs/__init__.py", "import sdstudio.engine.device.devices"),
-        ("core/request/request.py", "import sdstudio.history.store"),
-        ("catalog/families.py", "import sdstudio.core.errors"),
-        ("library/library.py", "import sdstudio.history.store"),
-    ],
+VIOLATIONS = (
+    ("core.errors", "PySide6"),
+    ("engine.prompting.checks", "PySide6.QtCore"),
+    ("history.store", "PySide6"),
+    ("jobs.queue", "PySide6"),
+    ("cli.flags", "PySide6"),
+    ("library.library", "torch"),
+    ("history.store", "torch"),
+    ("core.request.request", "diffusers"),
+    ("ui", "torch"),
+    ("ui", "sdstudio.engine.device.devices"),
+    ("jobs.queue", "sdstudio.background.tasks"),
+    ("background", "sdstudio.engine.device.devices"),
+    ("jobs", "sdstudio.engine.device.devices"),
+    ("core.request.request", "sdstudio.history.store"),
+    ("catalog.families", "sdstudio.core.errors"),
+    ("library.library", "sdstudio.history.store"),
 )
-def test_a_planted_violation_is_found(house, module, line):
-    with (house / "sdstudio" / module).open("a") as file:
-        file.write(f"\n{line}\n")
+"""Module -> what it must not import: Qt, torch and what brings it, and modules of the floors above."""
+
+
+def test_planted_violations_of_the_floors_are_all_found_in_one_run(house):
+    for importer, imported in VIOLATIONS:
+        path = house / "sdstudio" / importer.replace(".", "/")
+        with (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).open("a") as file:
+            file.write(f"\nimport {imported}\n")
     done = _lint(house)
     assert done.returncode != 0, done.stdout
-    assert "BROKEN" in done.stdout
+    printed = re.sub(r"\s+", " ", done.stdout)
+    told = {pair: pair[1] if pair[1].startswith("sdstudio.") else pair[1].partition(".")[0] for pair in VIOLATIONS}
+    found = [pair for pair, name in told.items() if f"sdstudio.{pair[0]} -> {name} " in printed]
+    assert found == list(VIOLATIONS), done.stdout
 
 
 ENGINE_VIOLATIONS = (
@@ -290,23 +295,27 @@ def test_a_module_on_no_floor_is_found(house):
     assert _lint(house).returncode != 0
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "cli",
-        "ui.window.main_window",
-        "app",
-        "library.library",
-        "history.store",
-        "background.controller",
-        "background.worker",
-    ],
+WITHOUT_TORCH = (
+    "cli",
+    "library.library",
+    "history.store",
+    "background.controller",
+    "background.worker",
+    "ui.window.main_window",
+    "app",
 )
-def test_importing_it_leaves_torch_out(module):
-    heavy = ("torch", "diffusers", "transformers")
-    code = f"import sys, sdstudio.{module}; print([name for name in {heavy} if name in sys.modules])"
+"""Modules that leave torch out when they are imported, those that the others import first."""
+
+
+def test_importing_them_leaves_torch_out():
+    code = f"""
+import importlib, sys
+for module in {WITHOUT_TORCH}:
+    importlib.import_module(f"sdstudio.{{module}}")
+    print(module, [name for name in ("torch", "diffusers", "transformers") if name in sys.modules])
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout.splitlines() == [f"{module} []" for module in WITHOUT_TORCH]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "sdstudio").rglob("*.py")), ids=lambda path: path.name)
