@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -10,8 +11,9 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,36 +33,86 @@ HISTORY_CODE = f"{os.sep}sdstudio{os.sep}history{os.sep}"
 SAVED = "saved"
 
 
-def killed_at_line(number: int, action: Callable[[], None]) -> tuple[bool, bool, str]:
-    """Run ``action`` in a child and ``kill -9`` it at the n-th line of history code.
+Place = tuple[str, int]
+"""A line of code, and the how manieth time it runs."""
 
-    Returns:
-        Whether it was killed, whether the action had returned, and the line.
-    """
+
+def _told_by_child(work: Callable[[int], None]) -> tuple[bool, str]:
+    """Fork a child that does the work and tells of it in a pipe; return whether it was killed, and what it told."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        seen = 0
-
-        def local(frame: FrameType, event: str, _argument: Any) -> Any:
-            nonlocal seen
-            if event == "line":
-                seen += 1
-                if seen == number:
-                    os.write(writer, f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}\n".encode())
-                    os.kill(os.getpid(), signal.SIGKILL)
-            return local
-
-        sys.settrace(lambda frame, _event, _argument: local if HISTORY_CODE in frame.f_code.co_filename else None)
-        action()
-        sys.settrace(None)
-        os.write(writer, SAVED.encode())
+        work(writer)
         os._exit(0)
     os.close(writer)
-    _, status = os.waitpid(child, 0)
     with os.fdopen(reader) as told:
         text = told.read()
-    return os.WIFSIGNALED(status), SAVED in text, text.strip()
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status), text
+
+
+def _watched(action: Callable[[], None], at_place: Callable[[Place], None]) -> None:
+    """Do something, and call ``at_place`` before each line of history code that runs."""
+    seen: Counter[str] = Counter()
+
+    def local(frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "line":
+            line = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+            seen[line] += 1
+            at_place((line, seen[line]))
+        return local
+
+    sys.settrace(lambda frame, _event, _argument: local if HISTORY_CODE in frame.f_code.co_filename else None)
+    action()
+    sys.settrace(None)
+
+
+def places_to_die(action: Callable[[], None], folders: Sequence[Path]) -> tuple[list[Place], set[str]]:
+    """Do something in a child and look at the disk before each line of history code.
+
+    Killed at two lines between which the disk stayed as it was, it leaves the same behind: one of them is enough.
+
+    Returns:
+        The first line, those before which something on the disk had changed, and the files whose lines ran.
+    """
+
+    def look(writer: int) -> None:
+        before = b""
+
+        def compare(place: Place) -> None:
+            nonlocal before
+            now = _disk(folders)
+            os.write(writer, f"{json.dumps([*place, now != before])}\n".encode())
+            before = now
+
+        _watched(action, compare)
+
+    _, told = _told_by_child(look)
+    lines = [json.loads(line) for line in told.splitlines()]
+    return [(line, time_) for line, time_, changed in lines if changed], {line.split(":")[0] for line, _, _ in lines}
+
+
+def _disk(folders: Sequence[Path]) -> bytes:
+    """Return what tells the contents of folders from others."""
+    told = hashlib.sha256()
+    for file in sorted(path for folder in folders for path in folder.rglob("*")):
+        told.update(str(file).encode() + (file.read_bytes() if file.is_file() else b""))
+    return told.digest()
+
+
+def killed_at(place: Place | None, action: Callable[[], None]) -> tuple[bool, bool]:
+    """Do something in a child and ``kill -9`` it at a place; return whether it was killed, and whether it had ended."""
+
+    def die(writer: int) -> None:
+        def at_place(here: Place) -> None:
+            if here == place:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        _watched(action, at_place)
+        os.write(writer, SAVED.encode())
+
+    killed, told = _told_by_child(die)
+    return killed, told == SAVED
 
 
 def recipe(number: int) -> Recipe:
@@ -108,39 +160,39 @@ def elsewhere(paths: StudioPaths) -> Path:
 
 
 def save(folder: Path, file_format: str = "png", name_pattern: str = "") -> dict[str, Any]:
-    """Kill a save at its first line, its second, and so on, until it gets through; recover after each.
+    """Kill a save at every line that finds the disk changed, one after the other; recover after each.
 
     With a pattern the pictures go to a folder of their own.
     """
     paths, pixels = StudioPaths(folder), Image.new("RGB", (64, 64), "red")
-    History(paths, lambda _path: None).close()
-    elsewhere(paths).mkdir()
-    placed = {"output_folder": elsewhere(paths), "name_pattern": name_pattern} if name_pattern else {}
-    settings = Settings(file_format=file_format, **placed)
     assert file_format in formats.FORMAT_BY_KEY  # imported before: the lines of a module's beginning save nothing
-    problems, lines, number = [], [], 0
+
+    def saving(paths: StudioPaths, number: int) -> None:
+        placed = {"output_folder": elsewhere(paths), "name_pattern": name_pattern} if name_pattern else {}
+        history = History(paths, lambda _path: None)
+        history.configure(Settings(file_format=file_format, **placed))
+        history.save(pixels, recipe(number))
+
+    rehearsed = StudioPaths(folder.with_name("rehearsal") / "home")
+    for each in (paths, rehearsed):
+        History(each, lambda _path: None).close()
+        elsewhere(each).mkdir()
+    places, files = places_to_die(partial(saving, rehearsed, 0), (rehearsed.home, elsewhere(rehearsed)))
+    problems: list[str] = []
     before = 0
-    while True:
-        number += 1
-
-        def action(number: int = number) -> None:
-            history = History(paths, lambda _path: None)
-            history.configure(settings)
-            history.save(pixels, recipe(number))
-
-        killed, returned, line = killed_at_line(number, action)
+    for number, place in enumerate([*places, None], 1):
+        killed, returned = killed_at(place, partial(saving, paths, number))
         history, recovery = started(paths, lambda _path: None)
-        problems += [f"{line}: {problem}" for problem in wrong(paths, history)]
+        problems += [f"{place}: {problem}" for problem in wrong(paths, history)]
         count = history.count()
         # A picture that reached its name is kept, whether or not the row was done; nothing made before is lost.
         if count - before not in (0, 1) or (returned and count != before + 1) or recovery.kept is not None:
-            problems.append(f"{line}: {before} pictures became {count}")
+            problems.append(f"{place}: {before} pictures became {count}")
+        if killed != (place is not None):
+            problems.append(f"{place}: it was not killed")
         before = count
         history.close()
-        lines.append(line)
-        if not killed:
-            return {"kills": number - 1, "files": sorted({line.split(":")[0] for line in lines[:-1]}),
-                    "recovered": before - 1, "problems": problems}  # fmt: skip
+    return {"kills": len(places), "files": sorted(files), "recovered": before - 1, "problems": problems}
 
 
 def at_random(folder: Path) -> dict[str, Any]:
@@ -153,7 +205,7 @@ def at_random(folder: Path) -> dict[str, Any]:
     for number in range(200):
         finished |= _saving_until_killed(paths, pixels, chance.randrange(3), chance.uniform(0.0, 0.015))
         history, recovery = started(paths, lambda _path: None)
-        found = history.listing.entries(sorted(finished)[-6:])
+        found = history.listing.entries(sorted(finished)[-2:])
         problems += [f"kill {number}: picture {entry.id} is not whole" for entry in found if not _is_whole(entry)]
         if history.listing.count(Look()) < len(finished):
             problems.append(f"kill {number}: {len(finished)} were finished and fewer are listed")
@@ -201,28 +253,33 @@ def _is_whole(entry: Entry) -> bool:
 
 
 def delete(folder: Path) -> dict[str, Any]:
-    """Kill a deletion at every line: the picture is afterwards either listed and there, or in the trash."""
+    """Kill a deletion at every change of the disk: the picture is then either listed and there, or in the trash."""
     paths, pixels = StudioPaths(folder), Image.new("RGB", (64, 64), "red")
     trash = moved_to(folder / "trash")
-    problems, number = [], 0
-    while True:
-        number += 1
+
+    def saved(number: int) -> Entry:
         history = History(paths, trash)
         entry = history.save(pixels, recipe(number))
         history.close()
+        return entry
 
-        def action(entry_id: int = entry.id) -> None:
-            History(paths, trash).delete([entry_id])
+    def deleting(entry_id: int) -> None:
+        History(paths, trash).delete([entry_id])
 
-        killed, _, line = killed_at_line(number, action)
+    problems: list[str] = []
+    places, _ = places_to_die(partial(deleting, saved(0).id), [folder])
+    for number, place in enumerate([*places, None], 1):
+        entry = saved(number)
+        killed, _ = killed_at(place, partial(deleting, entry.id))
         history, _ = started(paths, trash)
         listed = entry.id in {other.id for other in history.entries(limit=3)}
-        problems += [f"{line}: {problem}" for problem in wrong(paths, history)]
+        problems += [f"{place}: {problem}" for problem in wrong(paths, history)]
         if listed == (folder / "trash" / entry.path.name).exists():
-            problems.append(f"{line}: listed and in the trash, or neither")
+            problems.append(f"{place}: listed and in the trash, or neither")
+        if killed != (place is not None):
+            problems.append(f"{place}: it was not killed")
         history.close()
-        if not killed:
-            return {"kills": number - 1, "problems": problems}
+    return {"kills": len(places), "problems": problems}
 
 
 def job(folder: Path) -> dict[str, Any]:

@@ -20,12 +20,15 @@ from sdstudio.engine.engine import Engine
 from sdstudio.library.library import STARTER_KEY, Library
 
 Draw = Callable[..., list[np.ndarray]]
+FEW = 8
+"""Steps that are enough: what a prompt, a seed or a strength does is as plain as after the starter's own 25."""
 
 
-def drawer(home: Path, picture: Path | None = None, mask: Path | None = None) -> Draw:
+def drawer(home: Path, picture: Path | None = None, mask: Path | None = None, **usual: Any) -> Draw:
     """A function that draws a prompt with the starter's own values: one float array (128, 128, 3) in 0..255 a seed.
 
     Requests with an ``init_image``, whichever it names, begin from ``picture``, and those with a ``mask`` take that.
+    Values that are ``usual`` hold where a call gives none.
     """
     model = Library(StudioPaths(home).create()).find(STARTER_KEY)
     pictures = {role: path for role, path in ((INIT, picture), (MASK, mask)) if path is not None}
@@ -38,7 +41,7 @@ def drawer(home: Path, picture: Path | None = None, mask: Path | None = None) ->
             if isinstance(event, ImageMade):
                 made.append(np.asarray(event.pixels, np.float64))
 
-        wanted = {**default_request(model).model_dump(), "prompt": prompt, **values}
+        wanted = {**default_request(model).model_dump(), **usual, "prompt": prompt, **values}
         resolved = ResolvedRequest.of(GenerationRequest.checked(wanted), model, pictures=pictures)
         engine.generate(resolved, seeds, len(seeds), keep, threading.Event())
         return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.end2end.starter import Draw, drawer
+from tests.end2end.starter import FEW, Draw, drawer
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +16,7 @@ RED, BLUE, WHITE = (230, 57, 70), (137, 196, 255), (255, 255, 255)
 @pytest.fixture(scope="module")
 def draw(tmp_path_factory: pytest.TempPathFactory) -> Draw:
     """See `drawer`."""
-    return drawer(tmp_path_factory.mktemp("home"))
+    return drawer(tmp_path_factory.mktemp("home"), steps=FEW)
 
 
 def ground(picture: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ def test_guidance_above_1_makes_another_picture_on_a_cleaner_ground(draw):
 
 
 def test_a_negative_prompt_drives_out_what_the_prompt_leaves_open(draw):
-    seeds = tuple(range(1, 25))
+    seeds = tuple(range(6, 16))  # of these five are on white; of the first five seeds none is
     white = [seed for seed, made in zip(seeds, draw("cat face", seeds), strict=True) if is_white(made)]
     assert len(white) >= 4
     against = draw("cat face", tuple(white), negative_prompt="white background")

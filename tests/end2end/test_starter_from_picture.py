@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sdstudio.catalog.schedulers import SCHEDULERS
-from tests.end2end.starter import Draw, drawer
+from tests.end2end.starter import FEW, Draw, drawer
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ ID = "5a" * 32
 def draw(tmp_path_factory: pytest.TempPathFactory) -> Draw:
     """A function that draws over a picture, a red heart of the starter; see `drawer`."""
     folder = tmp_path_factory.mktemp("home")
-    drawn = drawer(folder, folder / "in.png")
+    drawn = drawer(folder, folder / "in.png", steps=FEW)
     (heart,) = drawn("red heart", (7,))
     Image.fromarray(heart.astype(np.uint8)).save(folder / "in.png")
     drawn.heart = heart  # type: ignore[attr-defined]
@@ -52,8 +52,8 @@ def test_every_sampler_ends_near_the_others(draw: Draw) -> None:
     ends = {}
     for spec in SCHEDULERS:
         (ends[spec.key],) = draw(
-            "red heart", init_image=ID, strength=0.5, steps=24, scheduler=spec.key, guidance_scale=1.0
+            "red heart", init_image=ID, strength=0.5, steps=12, scheduler=spec.key, guidance_scale=1.0
         )
     middle = np.median(list(ends.values()), axis=0)
     far = {key: round(rms(picture, middle), 1) for key, picture in ends.items()}
-    assert max(far.values()) < 20, far
+    assert max(far.values()) < 14, far  # measured: 8 at most, of those that draw fresh noise
