@@ -28,6 +28,10 @@ gc.disable()  # until all tests are collected, see `pytest_collection_finish`
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so the programs that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Where no byte code is written, some hundred modules are compiled anew by each process that the tests start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Read when Qt, torch and huggingface_hub are imported, so they are set before anything else is.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -71,9 +71,8 @@ class _Bare:
     def __init__(self, model: ModelInfo) -> None:
         self._request = bench_request(model)
         spec = SCHEDULER_BY_KEY[self._request.scheduler]
-        pipe = diffusers.AutoPipelineForText2Image.from_pretrained(
-            model.path, dtype=torch.float32, local_files_only=True
-        )
+        # Not by AutoPipelineForText2Image, which imports every pipeline there is and gives the same one.
+        pipe = diffusers.DiffusionPipeline.from_pretrained(model.path, dtype=torch.float32, local_files_only=True)
         if getattr(pipe, "safety_checker", None) is not None:
             pipe.safety_checker = None
         config = dict(spec.config)

@@ -31,7 +31,7 @@ def test_bench_measures_every_promise(home, tiny_models):
 
 @pytest.mark.slow
 def test_bench_measures_the_history_on_generated_pictures(home):
-    command = [sys.executable, "-m", "sdstudio", "bench", "history", "--entries", "1500", "--quick", "--json"]
+    command = [sys.executable, "-m", "sdstudio", "bench", "history", "--entries", "300", "--quick", "--json"]
     done = subprocess.run(
         command, env={**os.environ, "SDSTUDIO_HOME": str(home.home)}, capture_output=True, text=True, timeout=600,
         check=False,
