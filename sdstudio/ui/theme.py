@@ -47,14 +47,14 @@ FONT_PT: Final = 10
 _HEIGHT: Final = re.compile(r"(\b(?:min|max)-height: )(1[89]|2\d|3[0-2])px")
 """Heights of lines of text in the style sheet."""
 _WIDTHS: Final = (
-    ("ParameterPanel", 264, 4000),
-    ("NumberEditor", 80, 88),
-    ("QListWidget#settingsGroups", 150, 150),
-    ("SettingsDialog", 520, 4000),
-    ("AssetDetails", 300, 300),
-    ("EntryDetails", 300, 300),
+    ("ParameterPanel", (264, 380), (4000, 4000)),
+    ("NumberEditor", (80, 126), (88, 132)),
+    ("QListWidget#settingsGroups", (150, 286), (150, 286)),
+    ("SettingsDialog", (520, 640), (4000, 4000)),
+    ("AssetDetails", (300, 540), (300, 540)),
+    ("EntryDetails", (300, 480), (300, 480)),
 )
-"""Widths that words need: at least, at most."""
+"""Widths that words need, at least and at most, each at 10 and 20 points: they grow less than the text, which wraps."""
 _BARS: Final = (("TopBar", 48), ("StatusLine", 36))
 FONT_FAMILIES: Final = ("Inter", "Segoe UI", "SF Pro Text", "Noto Sans")
 
@@ -328,9 +328,14 @@ def _with_room(sheet: str) -> str:
     """Give what holds a line of text room for text that is larger than usual."""
     more = round(1.4 * (scaled(TEXT_PX) - TEXT_PX))
     lines = [_HEIGHT.sub(lambda found: f"{found[1]}{int(found[2]) + more}px", sheet)]
-    lines += [f"{name} {{ min-width: {scaled(px)}px; max-width: {scaled(most)}px }}" for name, px, most in _WIDTHS]
+    lines += [f"{name} {{ min-width: {_wide(*px)}px; max-width: {_wide(*most)}px }}" for name, px, most in _WIDTHS]
     lines += [f"{name} {{ min-height: {px + more}px; max-height: {px + more}px }}" for name, px in _BARS]
     return "\n".join(lines)
+
+
+def _wide(px: int, largest_px: int) -> int:
+    """Return a width between that at the usual size of text and that at the largest one."""
+    return px + round((largest_px - px) * (scaled(100) - 100) / 100)
 
 
 def _theme_of(app: QApplication) -> Theme | None:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from itertools import pairwise
+
+import pytest
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QListWidget,
+    QPushButton,
+    QWidget,
+)
 
 from sdstudio.ui.theme import apply_theme
+
+WAIT_MS = 20_000
 
 
 def choose(studio, points: int) -> None:
@@ -42,3 +56,54 @@ def test_text_grows_at_once_and_has_room_and_comes_back_the_next_time(build, qtb
         qtbot.waitUntil(lambda: label.fontInfo().pixelSize() == before)
     finally:
         apply_theme(QApplication.instance(), "dark")
+
+
+@pytest.mark.parametrize("size", [(900, 540), (1600, 1000)])
+def test_at_the_largest_size_nothing_lies_over_its_neighbour_or_beyond_the_window(build, qtbot, size):
+    studio = build()
+    window = studio.window
+    window.resize(*size)
+    try:
+        choose(studio, 20)
+        qtbot.waitUntil(lambda: window.size().toTuple() == size, timeout=WAIT_MS)
+        for page in ("Create", "Library", "History", "Learn"):
+            window.pages.open(page)
+            QApplication.processEvents()
+            QApplication.processEvents()
+            for button in window.findChildren(QAbstractButton) + window.findChildren(QComboBox):
+                if not button.isVisible() or button.objectName().startswith("qt_") or is_scrolled(button):
+                    continue
+                right = button.mapTo(window, button.rect().bottomRight()).x()
+                assert right < window.width(), (page, button.objectName(), right)
+        for tab in ("models", "space", "get"):
+            button = window.findChild(QPushButton, f"{tab}ViewButton")
+            assert button.width() >= button.sizeHint().width()
+            assert button.text() or button.toolTip()
+        docks = [window.findChild(QWidget, name) for name in ("parametersDock", "historyDock")]
+        window.pages.open("Create")
+        QApplication.processEvents()
+        across = [place_of(part, window) for part in (docks[0], window.editor, docks[1])]
+        assert all(before.right() < after.left() for before, after in pairwise(across)), across
+        dialog = window.settings_controller.open()
+        dialog.resize(dialog.width(), 400)
+        assert dialog.width() <= 900
+        foot = dialog.findChild(QPushButton, "closeSettingsButton")
+        assert dialog.rect().contains(place_of(foot, dialog))
+        groups = dialog.findChild(QListWidget, "settingsGroups")
+        assert groups.horizontalScrollBar().maximum() == 0
+        dialog.close()
+    finally:
+        apply_theme(QApplication.instance(), "dark")
+
+
+def is_scrolled(widget: QWidget) -> bool:
+    above = widget.parentWidget()
+    while above is not None:
+        if isinstance(above, QAbstractScrollArea):
+            return True
+        above = above.parentWidget()
+    return False
+
+
+def place_of(widget: QWidget, within: QWidget) -> QRect:
+    return QRect(widget.mapTo(within, QPoint()), widget.size())

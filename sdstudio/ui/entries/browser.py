@@ -74,6 +74,7 @@ class HistoryBrowser(QWidget):
         self._stack = QStackedWidget(self)
         for page in (self.view, self._none_yet, self._no_match):
             self._stack.addWidget(page)
+        self._stack.setMinimumHeight(GRID * 8)  # in a low window with large text the filters need the room
         column = QVBoxLayout(self)
         column.setContentsMargins(0, GRID // 2, 0, 0)
         column.setSpacing(GRID)

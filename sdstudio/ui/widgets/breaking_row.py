@@ -16,9 +16,10 @@ class BreakingRow(QWidget):
     Args:
         least: Below this width the second group goes below the first, at the usual font size.
         parent: As Qt has it.
+        shares: How much of a shared row each group takes of what neither needs.
     """
 
-    def __init__(self, least: int, parent: QWidget | None = None) -> None:
+    def __init__(self, least: int, parent: QWidget | None = None, shares: tuple[int, int] = (1, 1)) -> None:
         super().__init__(parent)
         self.first = QHBoxLayout()
         self.second = QHBoxLayout()
@@ -26,8 +27,8 @@ class BreakingRow(QWidget):
         both.setContentsMargins(0, 0, 0, 0)
         for layout in (self.first, self.second, both):
             layout.setSpacing(GRID)
-        both.addLayout(self.first, 1)
-        both.addLayout(self.second, 1)
+        for layout, share in zip((self.first, self.second), shares, strict=True):
+            both.addLayout(layout, share)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """As narrow as the wider group."""

@@ -43,7 +43,7 @@ class ElidedLabel(QLabel):
         """Write what fits."""
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self.shown)
+        painter.drawText(self.rect(), self.alignment(), self.shown)
         painter.end()
 
     def _show_tip(self) -> None:

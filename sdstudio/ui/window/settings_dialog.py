@@ -158,6 +158,8 @@ class SettingsDialog(QDialog):
         self._groups.setAccessibleName("Groups of settings")
         self._groups.setFixedWidth(GROUPS_WIDTH)
         mark(self._groups, "sidebar", True)
+        self._groups.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._groups.setTextElideMode(Qt.TextElideMode.ElideRight)
         self._groups.currentRowChanged.connect(self._pages.setCurrentIndex)
         self._groups.setCurrentRow(0)
         self._reset.setObjectName("resetSettingsButton")

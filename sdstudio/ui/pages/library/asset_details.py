@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -37,10 +36,14 @@ from sdstudio.ui.pages.library.asset_delegate import cover_pixmap
 from sdstudio.ui.pages.library.asset_model import ShownAsset
 from sdstudio.ui.pages.library.tidying import BUILT_IN_STAYS, is_built_in
 from sdstudio.ui.theme import GRID, mark, set_icon
+from sdstudio.ui.widgets.breaking_row import BreakingRow
 from sdstudio.ui.widgets.empty_state import EmptyState
 
 PANE_PX: Final = 368
 _COVER_PX: Final = 96
+_BESIDE_COVER_PX: Final = 264
+"""In less, at the usual font size, the cover's buttons go below it."""
+_BESIDE_VALUES_PX: Final = 320
 _KEEP_DELAY_MS: Final = 1200
 _TO_COPY: Final = ("AutoV3", "Hash", "SHA-256", "Location", "Base model", "Also called")
 _TITLES: Final = {row.name: row.title for row in parameters(GenerationRequest)}
@@ -236,24 +239,24 @@ class AssetDetails(QFrame):
         covers.setSpacing(GRID // 2)
         for button in (self.cover_button, self.picture_cover_button, self.no_cover_button):
             covers.addWidget(button)
-        head = QHBoxLayout()
-        head.setSpacing(GRID * 2)
-        head.addWidget(self._cover)
-        head.addLayout(covers, 1)
+        head = BreakingRow(_BESIDE_COVER_PX, inside, shares=(0, 1))
+        head.first.addWidget(self._cover)
+        head.first.addStretch(1)
+        head.second.addLayout(covers)
         buttons = QGridLayout()
         buttons.setSpacing(GRID)
         buttons.addWidget(self.use_button, 0, 0, 1, 2)
         buttons.addWidget(self.prompt_button, 1, 0, 1, 2)
         buttons.addWidget(reveal, 2, 0)
         buttons.addWidget(self.trash_button, 2, 1)
-        values = QHBoxLayout()
-        values.addWidget(self.keep_values_button, 1)
-        values.addWidget(self.forget_values_button)
+        values = BreakingRow(_BESIDE_VALUES_PX, inside, shares=(1, 0))
+        values.first.addWidget(self.keep_values_button, 1)
+        values.second.addWidget(self.forget_values_button)
         values_title = _label("group", "Default parameters")
         self._value_widgets = (values_title, self._values, self.keep_values_button, self.forget_values_button)
         for widget in (self._name, self._facts, self._problem):
             column.addWidget(widget)
-        column.addLayout(head)
+        column.addWidget(head)
         column.addLayout(buttons)
         column.addWidget(_label("group", "Facts"))
         column.addLayout(self._form)
@@ -264,7 +267,7 @@ class AssetDetails(QFrame):
         column.addWidget(self.notes_edit)
         column.addWidget(values_title)
         column.addWidget(self._values)
-        column.addLayout(values)
+        column.addWidget(values)
         column.addStretch(1)
         area = QScrollArea(self._filled)
         area.setWidgetResizable(True)

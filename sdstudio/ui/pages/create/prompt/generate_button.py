@@ -6,7 +6,7 @@ from typing import Final
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeySequence, QPaintEvent
-from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionButton, QStylePainter, QToolButton
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QStyle, QStyleOptionButton, QStylePainter, QToolButton
 
 from sdstudio.ui import theme
 from sdstudio.ui.theme import GRID, SMALL_PX, TEXT_PX, mark, scaled
@@ -42,6 +42,7 @@ class GenerateButton(QPushButton):
         self._waiting = 0
         self.setObjectName("generateButton")
         self.setAccessibleName("Generate")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         mark(self, "primary", True)
         native = SHORTCUT.toString(QKeySequence.SequenceFormat.NativeText)
         self._keys = native.replace("Return", "Enter")  # what stands on most keyboards; both keys work
@@ -59,8 +60,9 @@ class GenerateButton(QPushButton):
         return QSize(words.horizontalAdvance(TITLE) + beside + 5 * GRID, super().sizeHint().height())
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
-        """Never cut."""
-        return self.sizeHint()
+        """Room for the words: the keys are left out where there is no more."""
+        words = QFontMetrics(self._fonts()[0])
+        return QSize(words.horizontalAdvance(TITLE) + 4 * GRID, super().minimumSizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
         """Let the style draw the button, then write on it."""
@@ -77,7 +79,9 @@ class GenerateButton(QPushButton):
         painter.drawText(inside, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, TITLE)
         painter.setFont(keys)
         beside = waiting_words(self._waiting) if self._waiting else self._keys
-        painter.drawText(inside, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, beside)
+        used = QFontMetrics(words).horizontalAdvance(TITLE) + QFontMetrics(keys).horizontalAdvance(beside)
+        if used <= inside.width():
+            painter.drawText(inside, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, beside)
         painter.end()
 
     def _fonts(self) -> tuple[QFont, QFont]:
