@@ -99,7 +99,7 @@ class Studio:
         take_down(self.window, self.controller, self.worker, self.tasks, self.instance)
 
     def start_worker(self) -> None:
-        """Let the worker import torch and begin; it does so once, whoever asks first."""
+        """Let the worker import torch and begin; it does so once, at the first call."""
         if not self._closed and not self.worker.isRunning():
             self.worker.start()
 
@@ -150,7 +150,7 @@ class _Visit:
         self.problem = ""
 
     def furnish(self) -> None:
-        """Build the studio; where that fails, end the event loop with `problem` said."""
+        """Build the studio; where that fails, end the event loop, with the reason in `problem`."""
         try:
             self._studio = furnished(self._entrance)
         except StudioError as error:
@@ -264,7 +264,7 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
 
 
 def _connect(studio: Studio, settings: Settings, kept: Path | None) -> None:
-    """Let the parts hear of each other, and leave for the first turn of the event loop what can wait."""
+    """Connect the parts with each other, and leave for the first turn of the event loop what can wait."""
     from PySide6.QtCore import QTimer  # noqa: PLC0415
 
     window, shell, worker = studio.window, studio.shell, studio.worker

@@ -111,7 +111,7 @@ def end_at_once(code: int) -> NoReturn:
     """End the process now that everything is on the disk.
 
     The interpreter would take down torch, Qt and all threads one by one, which took 1.6 s of two cores after the window
-    was gone and 1.3 s after a drawing command was done, and tells nobody anything.
+    was gone and 1.3 s after a drawing command was done, and has no use.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
@@ -122,7 +122,7 @@ def end_at_once(code: int) -> NoReturn:
 
 
 def tell_in_a_window(message: str) -> None:
-    """Say why there will be no window, when nobody sees stderr: the studio was started by its icon."""
+    """Show why there will be no window, when nobody sees stderr: the studio was started by its icon."""
     from PySide6.QtGui import QGuiApplication  # noqa: PLC0415
     from PySide6.QtWidgets import QMessageBox  # noqa: PLC0415
 
@@ -132,7 +132,7 @@ def tell_in_a_window(message: str) -> None:
 
 
 def failed(message: str) -> int:
-    """Say one line on stderr and return the exit code of a failure."""
+    """Print one line on stderr and return the exit code of a failure."""
     if sys.stderr is not None:
         sys.stderr.write(f"sdstudio: {' '.join(message.split())}\n")
     return 1

@@ -122,7 +122,7 @@ class AssetHasher(QObject):
 
                 try:
                     self._hashed.emit(self._library.hash_asset(asset, tell, cancel))
-                except (StudioError, OSError) as error:  # gone meanwhile, or unreadable: the list says so
+                except (StudioError, OSError) as error:  # gone meanwhile, or unreadable: the list shows it
                     log.info("no hash of %s: %s", asset.path, error)
                 done_bytes += asset.size_bytes
         except Cancelled:

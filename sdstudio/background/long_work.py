@@ -1,6 +1,6 @@
 """Work on many files in the background that can be watched and stopped, and keeps what it had done until then.
 
-A `Task` that is cancelled drops what it made; an import that is stopped half-way has imported half, and says so. So
+A `Task` that is cancelled drops what it made; an import that is stopped half-way has imported half, and reports it. So
 the work itself looks at a flag, ends early, and returns its report like any other.
 """
 
@@ -22,7 +22,7 @@ from sdstudio.history.bulk_work import OnProgress
 EMIT_EVERY_S: Final = 0.1
 
 Work = Callable[[OnProgress, Callable[[], bool]], WorkResult]
-"""Does the work; takes what to call with its progress, and what says whether it is to stop."""
+"""Does the work; takes what to call with its progress, and what returns whether it is to stop."""
 
 
 @dataclass(frozen=True, slots=True)

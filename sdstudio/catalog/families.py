@@ -58,8 +58,8 @@ class ModelFamily:
             set it on the text encoder; ``False`` leaves all layers of the negative prompt, as diffusers' pipelines do.
         align_your_steps: Noise levels (sigma) of the schedule of that name, for 11 levels (NVIDIA, "Align Your Steps",
             https://research.nvidia.com/labs/toronto-ai/AlignYourSteps/howto.html).
-        name_tells_variant: Words in the name of a model's folder say its variant and how it was distilled, as in
-            "sdxl-turbo"; ``False`` where the family says nothing of the network that such words would be about.
+        name_tells_variant: Words in the name of a model's folder show its variant and how it was distilled, as in
+            "sdxl-turbo"; ``False`` where nothing is known of the network that such words would be about.
         overrides: Request field -> what the family changes about it.
         about: One sentence for the model list.
     """
@@ -169,7 +169,7 @@ def titles_that_take(capability: str = "") -> str:
 def family_of_pipeline(class_name: str, text_width: int) -> ModelFamily:
     """Return the family of a diffusers pipeline class whose UNet has this cross-attention width.
 
-    SD 1 and SD 2 share ``StableDiffusionPipeline``; the width tells them apart. A width that belongs to none of the
+    SD 1 and SD 2 share ``StableDiffusionPipeline``; the width distinguishes them. A width that belongs to none of the
     rows (the starter's 192, a tiny test model) is the class's first family.
     """
     named = [family for family in FAMILIES if class_name in family.pipelines]

@@ -1,8 +1,8 @@
 """Distilled models, which draw in a few steps: how their names show it, and with which values each kind begins.
 
-A checkpoint does not say that it is distilled; its name does, or the title in its header. Drawn with the values of its
-family it burns, so it begins with those of the published model cards, which the user may change as all values. Guidance
-1 is none, which the cards write as 0.
+A checkpoint does not record that it is distilled; its name does, or the title in its header. Drawn with the values of
+its family it burns, so it begins with those of the published model cards, which the user may change as all values.
+Guidance 1 is none, which the cards write as 0.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def starting_values(name: str) -> Mapping[str, Any]:
 
 
 def predicts_picture(name: str) -> bool:
-    """Whether a name is that of SDXL-Lightning for one step, whose network foretells the picture itself (its card)."""
+    """Whether a name is that of SDXL-Lightning for one step, whose network predicts the picture itself (its card)."""
     row = few_steps_of(name)
     return row is not None and row.key == "lightning" and _ONE_STEP_OF_LIGHTNING.search(_spoken(name)) is not None
 

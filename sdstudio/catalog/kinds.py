@@ -19,7 +19,7 @@ class AssetKind:
         title: What the user reads, for one.
         plural: The same for many.
         about: One sentence: what it does to a picture.
-        suffixes: Endings of files that may be one, lower case; pickles only where its folder says so.
+        suffixes: Endings of files that may be one, lower case; pickles only in a folder for that kind.
         body_hash: Whether other programs name it by the sha256 of what follows the header (AutoV3).
     """
 

@@ -187,8 +187,8 @@ def _meant(sampler: str, schedule: str, schedules: Mapping[str, str]) -> Samplin
 
 
 def _with_schedule(spec: SchedulerSpec, held: str, schedule: str, schedules: Mapping[str, str]) -> Sampling:
-    """Return a sampler with the schedule that a name says, or that its own name held."""
-    if not spec.automatic:  # its levels are its own in other programs too, whatever their text says
+    """Return a sampler with the schedule in a name, or that its own name held."""
+    if not spec.automatic:  # its levels are its own in other programs too, whatever their text names
         return Sampling(spec.key)
     key = (schedules.get(folded(schedule)) or find_schedule(schedule)) if schedule else AUTOMATIC
     if key == AUTOMATIC:

@@ -41,7 +41,7 @@ class SchedulerSpec:
             divide them all, that is one more than there are steps.
         leaves_out_last: Of one level more than there are steps, the last before zero is left out, unless the request
             says otherwise.
-        end: The level at which the last step ends where the schedule says zero.
+        end: The level at which the last step ends where the schedule ends at zero.
         takes: Fields of the request that act on this sampler and not on every one.
         seeded_noise: The class draws its noise from ``noise_sampler_seed`` in its config (one seed per image) and not
             from the generators handed to the pipeline.

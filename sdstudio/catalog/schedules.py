@@ -1,6 +1,6 @@
 """Every noise schedule the studio offers, one row each: at which noise levels a sampler steps, under which names.
 
-A schedule is chosen apart from the sampler; `SchedulerSpec.schedules` says which sampler takes which. The formulae
+A schedule is chosen apart from the sampler; `SchedulerSpec.schedules` lists which sampler takes which. The formulae
 stand in ``engine/samplers/noise_levels.py`` under the same keys. "Automatic" is no formula but the sampler's own
 choice, which is A1111's (``modules/sd_samplers_kdiffusion.py``).
 """

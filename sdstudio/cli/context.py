@@ -56,7 +56,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def opened_history(paths: StudioPaths, settings: Settings | None = None) -> Iterator[History]:
-    """Open the history of this data folder, to keep pictures as the settings say, and close it again.
+    """Open the history of this data folder, to keep pictures as the settings ask, and close it again.
 
     Raises:
         HistoryError: See `History`.

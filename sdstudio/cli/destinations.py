@@ -69,7 +69,7 @@ class HistoryDestination:
         """Nothing to take back."""
 
     def _tell(self) -> None:
-        """Print once why pictures go to the data folder and not where the settings say."""
+        """Print once why pictures go to the data folder and not where the settings want them."""
         problem = self._history.placing.problem
         message = "" if problem is None else f"note: {problem.message} Pictures are kept in the data folder meanwhile."
         if message and message != self._noted:

@@ -291,7 +291,7 @@ def _metadata(asset: Asset) -> dict[str, str]:
         return {}
     try:
         notes = read_header(asset.path).metadata
-    except StudioError:  # its problem says why
+    except StudioError:  # its problem is the reason
         return {}
     return {name[:_NOTE_MAXIMUM]: value[:_NOTE_MAXIMUM] for name, value in notes.items()}
 

@@ -7,9 +7,9 @@
       ModelError
         ModelNotFound           no such model, or its folder is gone
         ModelAmbiguous          several are called so, and nobody guesses
-        ModelDamaged            a file is missing, truncated or not what its name says
+        ModelDamaged            a file is missing, truncated or not what its name shows
         ModelUnsupported        a model, but of a kind the studio cannot run
-          ModelPickled          ... a pickle, which is opened only when a setting says so
+          ModelPickled          ... a pickle, which is opened only when a setting allows it
         ModelLoadFailed         anything else that stops a whole, supported model from loading
       DownloadError             something could not be fetched
         Unreachable             no network, a server that does not answer, or a connection that breaks again and again

@@ -121,7 +121,7 @@ class ImageMade:
     Attributes:
         index: 0-based place among the job's pictures.
         pixels: RGB, 8 bits.
-        recipe: Its request with its own seed, and what it was made with. ``recipe.blocked`` says why a safety filter
+        recipe: Its request with its own seed, and what it was made with. ``recipe.blocked`` is why a safety filter
             replaced it, "" when none did.
     """
 

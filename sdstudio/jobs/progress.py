@@ -12,7 +12,7 @@ from sdstudio.core.readable import readable_duration
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What an event says about its job, for each of the places that show it.
+    """What an event means for its job, for each of the places that show it.
 
     Attributes:
         text: The whole sentence, for the status line: "step 12 of 20 · 9.8 it/s · 1 s left".
@@ -39,7 +39,7 @@ class Progress:
 
 
 def progress_of(event: EngineEvent) -> Progress | None:
-    """Return what an event says about the progress, ``None`` when it says nothing."""
+    """Return what an event means for the progress, ``None`` when it is about something else."""
     match event:
         case ModelLoading():
             return _of_loading(event)

@@ -1,4 +1,4 @@
-"""One job's way, whoever asks for it: a backend draws, each picture is saved as it comes, its end is written."""
+"""How one job is done, by window and command line: a backend draws, each picture is saved, its end is written."""
 
 from __future__ import annotations
 

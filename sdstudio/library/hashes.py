@@ -90,7 +90,7 @@ class HashCache:
             self._keep(target, row)
 
     def learn(self, path: Path, sha256: str) -> None:
-        """Take a file's sha256 from whoever has just computed it."""
+        """Take a file's sha256 that was just computed elsewhere."""
         with suppress(OSError):
             self._keep(path, {**_stamp(path), "sha256": sha256})
 

@@ -171,7 +171,7 @@ class Library:
         return _joined(model.path, files, self._hashes.compute(files, on_progress, cancel))
 
     def learn(self, hashes: Mapping[Path, str]) -> None:
-        """Take the sha256 of files from whoever has just computed them: a download is hashed while it comes."""
+        """Take the sha256 of files that was just computed elsewhere: a download is hashed while it comes."""
         for path, sha256 in hashes.items():
             self._hashes.learn(path, sha256)
 

@@ -1,1 +1,1 @@
-"""What is seen: Qt widgets that send wishes down and show events that come up."""
+"""What is seen: Qt widgets that send requests down and show events that come up."""

@@ -1,4 +1,4 @@
-"""What the header of a single-file checkpoint says about how to read it: its row, its prediction, its own parts.
+"""How to read a single-file checkpoint, by its header: its row, its prediction, its own parts.
 
 A file that this program made from a folder whose configuration is not a family's (as the built-in model) carries that
 configuration, its vocabulary and its notes in its header, under `PARTS_KEY`, and draws the same pictures anywhere.
@@ -23,7 +23,7 @@ FIRST_CONV: Final = UNET_PREFIX + "input_blocks.0.0.weight"
 PARTS_KEY: Final = "sdstudio.parts"
 VOCABULARY_FILES: Final = ("vocab.json", "merges.txt")
 
-# How a file says that it was trained at continuous noise levels: CosXL's spelling, which ComfyUI writes too, and
+# How a file records that it was trained at continuous noise levels: CosXL's spelling, which ComfyUI writes too, and
 # Playground 2.5's, whose latents have a mean and a deviation for each channel.
 EDM_SIGMA_MAX: Final = "edm_vpred.sigma_max"
 EDM_SIGMA_MIN: Final = "edm_vpred.sigma_min"
@@ -113,17 +113,17 @@ def spec_of(path: Path, header: Header) -> CheckpointSpec | None:
 
 
 def has_zero_snr(header: Header) -> bool:
-    """Whether the file says that it was trained to zero signal at the end (a tensor named so: NoobAI's convention)."""
+    """Whether the file records that it was trained to zero signal at the end (by a tensor of that name, as NoobAI)."""
     return "ztsnr" in header.tensors
 
 
 def is_edm_v(header: Header) -> bool:
-    """Whether the file says that it predicts v at continuous noise levels, as CosXL does."""
+    """Whether the file records that it predicts v at continuous noise levels, as CosXL does."""
     return EDM_SIGMA_MAX in header.tensors
 
 
 def is_edm(header: Header) -> bool:
-    """Whether the file says that it was trained at continuous noise levels, as Playground 2.5 does."""
+    """Whether the file records that it was trained at continuous noise levels, as Playground 2.5 does."""
     return EDM_MEAN in header.tensors or EDM_DEVIATION in header.tensors
 
 
@@ -134,7 +134,7 @@ def lacks_edm_part(header: Header) -> str:
 
 
 def prediction_of(path: Path, header: Header) -> str:
-    """Return what a file says that its UNet predicts, "" when nothing does; the weights do not show it.
+    """Return what a file records that its UNet predicts, "" when nothing does; the weights do not show it.
 
     Asked in this order: the header, A1111's .yaml beside the file, the file's name.
     """

@@ -1,6 +1,6 @@
 """How much memory a model needs to draw: its weights, and what its networks hold while they work; an estimate.
 
-It counts the numbers that are alive at once. Torch is not asked: a thousand models are told what each needs when their
+It counts the numbers that are alive at once. Torch is not asked: the need of a thousand models is computed when their
 list is opened.
 """
 
@@ -51,7 +51,7 @@ class MemoryNeed:
 def memory_need(
     model: ModelInfo, dtype: str, settings: Settings, values: Mapping[str, Any], is_accelerator: bool
 ) -> MemoryNeed | None:
-    """Return what drawing with a model needs, ``None`` where its files do not say how many weights it has.
+    """Return what drawing with a model needs, ``None`` where its files do not record how many weights it has.
 
     Args:
         model: Which.

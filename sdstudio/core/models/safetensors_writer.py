@@ -75,7 +75,7 @@ class SafetensorsWriter:
         return self
 
     def write(self, name: str, values: bytes | bytearray | memoryview) -> None:
-        """Write the next bytes of a tensor; tensors come in the order of `names`, each in as many pieces as wished.
+        """Write the next bytes of a tensor; tensors come in the order of `names`, each in any number of pieces.
 
         Raises:
             SaveFailed: The disk is full or gone.

@@ -80,7 +80,7 @@ def as_seen(image: Image.Image) -> Image.Image:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return an opened picture turned as a camera says that it is to be seen."""
+    """Return an opened picture turned as the camera recorded that it is to be seen."""
     try:
         return ImageOps.exif_transpose(image)
     except (struct.error, KeyError, TypeError):  # nonsense where a camera would record which side is up

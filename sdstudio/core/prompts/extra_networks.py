@@ -54,7 +54,7 @@ class ExtraNetwork:
         """How strongly it acts on the text encoder: the first number, or ``te=``; 1 when there is none.
 
         Raises:
-            ValueError: What is said is no number.
+            ValueError: What stands there is no number.
         """
         weight = dict(self.named).get("te", self.positional[0] if self.positional else "1")
         return float(weight)
@@ -64,7 +64,7 @@ class ExtraNetwork:
         """How strongly it acts on the UNet: the second number, or ``unet=``; as on the text encoder when there is none.
 
         Raises:
-            ValueError: What is said is no number.
+            ValueError: What stands there is no number.
         """
         weight = dict(self.named).get("unet", self.positional[1] if len(self.positional) > 1 else "")
         return float(weight) if weight else self.text_weight

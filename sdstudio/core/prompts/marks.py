@@ -48,7 +48,7 @@ class MarkKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One stretch; ``message`` says what is wrong with it, "" when nothing is."""
+    """One stretch; ``message`` is what is wrong with it, "" when nothing is."""
 
     start: int
     end: int

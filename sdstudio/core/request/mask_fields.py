@@ -1,4 +1,4 @@
-"""The fields of a request that say which part of its input picture is drawn anew; `GenerationRequest` names each.
+"""The fields of a request for which part of its input picture is drawn anew; `GenerationRequest` names each.
 
 Names and bounds are those of A1111 where it has the field, so that its pictures with a mask can be made again.
 """

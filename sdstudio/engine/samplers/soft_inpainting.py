@@ -51,7 +51,7 @@ class SoftInpainting(Blending):
         self._softness = softness
 
     def watch(self, scheduler: Any) -> None:
-        """Take hold of the picture, and change what the scheduler is told at every step from now on."""
+        """Take hold of the picture, and change what the scheduler is given at every step from now on."""
         super().watch(scheduler)
         step = scheduler.step
         kind = scheduler.config.prediction_type

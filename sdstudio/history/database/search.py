@@ -73,7 +73,7 @@ def asked(query: str, terms_of: TermsOf) -> Asked:
 
 
 def _within(words: str) -> Condition:
-    """Return what an imported picture's folder has in its path; any folder where nothing is said of it yet."""
+    """Return what an imported picture's folder has in its path; any folder where nothing is typed of it yet."""
     words = words.replace("\\", "/")  # they are noted with "/" on every system
     return "id IN (SELECT id FROM entries WHERE folder LIKE ? ESCAPE '\\')", [f"%{_escaped(words)}%"]
 

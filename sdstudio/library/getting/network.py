@@ -97,7 +97,7 @@ def abandonable(work: Callable[[], T], cancel: threading.Event, on_poll: Callabl
     def run() -> None:
         try:
             results.append(work())
-        except BaseException as error:  # noqa: BLE001 (handed to whoever waits)
+        except BaseException as error:  # noqa: BLE001 (handed to the caller that waits)
             errors.append(error)
         finally:
             ended.set()

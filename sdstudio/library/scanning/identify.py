@@ -151,7 +151,7 @@ def _sized(info: ModelInfo) -> ModelInfo:
 
 
 def _carried(info: ModelInfo) -> ModelInfo:
-    """Return a checkpoint with what the configuration that it carries says. Raises: ModelError."""
+    """Return a checkpoint with what the configuration that it carries holds. Raises: ModelError."""
     parts = embedded_parts(info.path, read_header(info.path))
     if parts is None:
         return info
@@ -173,7 +173,7 @@ def _single_file(path: Path) -> Finding:
 
 
 def _variant_defaults(variant: str, distilled_as: str) -> dict[str, Any]:
-    """Return what a model begins with by its variant, and by the words that say how it was distilled."""
+    """Return what a model begins with by its variant, and by the words that show how it was distilled."""
     return {**(VARIANT_BY_KEY[variant].defaults if variant else {}), **starting_values(distilled_as)}
 
 

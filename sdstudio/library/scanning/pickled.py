@@ -25,7 +25,7 @@ def lacks_vae(path: Path) -> bool:
 
 
 def family_in_pickle(path: Path) -> str:
-    """Return the family of a checkpoint, "" when the file does not tell or is none."""
+    """Return the family of a checkpoint, "" when the file does not show it or is none."""
     names = _names_in(path)
     if _UNET not in names:
         return ""

@@ -96,7 +96,7 @@ class SingleFile:
         family: Key in ``catalog.families``; "other" when it is none of them, "" when the file does not record it.
         variant: Key in ``catalog.kinds.VARIANTS``, "" for none.
         not_a_model: What it is, with its article, when nothing can be drawn with it and it adds to no model.
-        distilled_as: The words that say how a checkpoint was distilled: its name, or the title in its header; "" for
+        distilled_as: The words that show how a checkpoint was distilled: its name, or the title in its header; "" for
             none.
         lacks: Parts that a checkpoint lacks, "vae" and "text encoder".
     """
@@ -240,7 +240,7 @@ def _family(header: Header) -> str:
 
 
 def _prediction(header: Header, name: str, family: str) -> str:
-    """Return "v_prediction" where the file says so, "v_prediction?" where its family has both and it says nothing."""
+    """Return "v_prediction" where the file records it, "v_prediction?" where its family has both and it does not."""
     prediction = prediction_in(header) or prediction_in_name(name)
     if prediction == V_PREDICTION:
         return V_PREDICTION

@@ -254,7 +254,7 @@ class PictureView(QWidget):
         painter.end()
 
     def draw_focus_ring(self, painter: QPainter, where: QRectF) -> None:
-        """Draw the ring that says where the keys go, around what is seen of the picture."""
+        """Draw the ring that shows the focus, around what is seen of the picture."""
         ring = where.intersected(QRectF(self.rect()).adjusted(4, 4, -4, -4)).adjusted(-2.5, -2.5, 2.5, 2.5)
         painter.setPen(QPen(QColor(tokens().accent_text), 2))
         painter.setBrush(Qt.BrushStyle.NoBrush)

@@ -111,7 +111,7 @@ class ClosingDialog(QDialog):
         return [f"{_BACKGROUND} {_FOREVER}" if is_forever else _BACKGROUND, _STOP]
 
     def show_error(self, text: str) -> None:
-        """Say why something could not be saved."""
+        """Show why something could not be saved."""
         self._wrong.setText(text)
         self._wrong.show()
 

@@ -126,7 +126,7 @@ def _of(found: Found, size: tuple[int, int] | None) -> Reading | None:
 
 
 def shortened(left: dict[str, str]) -> dict[str, str]:
-    """Return what was not taken over, no longer than is kept; how much more there was is said."""
+    """Return what was not taken over, no longer than is kept; how much more there was is added."""
     names = list(left)
     kept = {
         name[:80]: left[name] if len(left[name]) <= VALUE_MAXIMUM else left[name][: VALUE_MAXIMUM - 1] + "…"
