@@ -16,13 +16,14 @@ from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.paths import expanded
 from sdstudio.core.pictures.input_size import size_like
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
-from sdstudio.core.request.input_fields import INIT, INPUT_ROLES
+from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK
 from sdstudio.history.name_notes import noted_names
 
 SIZE_RULE: Final = """\
 With --init-image a picture begins from another one: a file, the number of a picture in the history, or the id of one
 that was taken before. Without --width and --height it gets that picture's shape, with about as many pixels as the model
-is made for; with one of them the other follows; with --strength 0 it keeps its own size, in multiples of 8.
+is made for; with one of them the other follows; with --strength 0 it keeps its own size, in multiples of 8, and so it
+does with --mask, unless --only-masked draws a part of it alone. What is not masked stays pixel by pixel.
 """
 
 
@@ -72,7 +73,9 @@ def begun(values: Mapping[str, Any], model: ModelInfo, studio: Studio) -> dict[s
     if INIT.field not in pictures:
         return {**values, **pictures}
     shape = inputs.size_of(pictures[INIT.field])
-    width, height = size_like(shape, rows, values.get("width"), values.get("height"), keep=values.get("strength") == 0)
+    is_masked_whole = MASK.field in pictures and values.get("only_masked") is None
+    keep = is_masked_whole or values.get("strength") == 0
+    width, height = size_like(shape, rows, values.get("width"), values.get("height"), keep)
     return {**values, **pictures, "width": width, "height": height}
 
 

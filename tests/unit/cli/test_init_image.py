@@ -133,6 +133,15 @@ def test_a_masked_part_is_drawn_anew_and_can_be_made_again_and_verified_without_
     assert recipe_of(Path(row["path"])).request.mask == row["mask"]
 
 
+def test_under_a_mask_a_picture_keeps_its_own_size_and_its_pixels(run, picture, mask, tmp_path):
+    Image.effect_noise((96, 72), 90).convert("RGB").save(picture)
+    Image.open(mask).crop((0, 0, 96, 72)).save(mask)
+    ([row], _) = generate(run, "--init-image", picture, "--mask", mask, "--mask-blur", 0, "--out", tmp_path / "o.png")
+    assert (row["width"], row["height"]) == (96, 72)
+    changed = ImageChops.difference(Image.open(picture), Image.open(row["path"]).convert("RGB"))
+    assert changed.getbbox() == (40, 16, 64, 32)
+
+
 @pytest.mark.parametrize(
     ("size", "colour", "flags", "said"),
     [
