@@ -74,7 +74,7 @@ class PictureDialog(QDialog):
         inside = QWidget()
         mark(inside, "bare", True)
         rows = QVBoxLayout(inside)
-        rows.setContentsMargins(0, 0, GRID * 2, 0)
+        rows.setContentsMargins(GRID, GRID, GRID * 2, GRID)  # the frame of the focus touches no words
         rows.setSpacing(GRID * 2)
         rows.addLayout(self._form(told_rows(reading, model), "muted"))
         for heading, lines in (

@@ -23,6 +23,7 @@ from sdstudio.library.getting.planner import DownloadOrder, Planner
 from sdstudio.ui.pages.library.get.download_row import DownloadRow, going
 from sdstudio.ui.pages.library.get.model_card import GOT, GetCard
 from sdstudio.ui.pages.library.get.view import GetModels
+from sdstudio.ui.window.closing_dialog import ClosingDialog
 from tests.gui.test_nothing_moves_anywhere import places
 from tests.loopback_hub import GOOD_TOKEN, LoopbackHub, files_of
 from tests.unit.library.getting.test_planner import LORA
@@ -304,6 +305,11 @@ def test_closing_the_studio_stops_a_download_and_keeps_what_has_arrived(server, 
     studio = build()
     number = studio.window.download_controller.downloads.ask(DownloadOrder("org/big"), at_once=True)
     qtbot.waitUntil(server.stalled.is_set, timeout=LONG_MS)
+    assert not studio.window.close()
+    [question] = studio.window.findChildren(ClosingDialog)
+    assert question.findChild(QLabel, "closingWorks").text() == "•  Downloading big"
+    click(question, "stopAndKeepButton")
+    assert not studio.window.isVisible()
     assert studio.close()
     [left] = unfinished(home.models)
     assert left.plan.title == "big"
