@@ -172,7 +172,8 @@ class MaskController(QObject):
 
     def do(self, key: str) -> None:
         """Do what a row of `COMMANDS` says, where there is a picture to do it on."""
-        if self._picture.seen is None or self._panel.field(MASK.field).row.hidden:
+        is_for_page = key == "mask_hide" and not self.is_painting
+        if self._picture.seen is None or self._panel.field(MASK.field).row.hidden or is_for_page:
             self.paint()
             return
         seen = self._picture.seen

@@ -194,7 +194,7 @@ class MaskDesk(QObject):
 
     def _on_stroked(self, patch: Patch) -> None:
         assert self.document is not None
-        self._push(self.page.hand.tool.title, self.document, patch)
+        self._push(f"{self.page.hand.tool.title} on the mask", self.document, patch)
 
     def _on_worked(self, work: Work, patch: Patch | None) -> None:
         if patch is not None:

@@ -35,6 +35,7 @@ class MaskPage(QWidget):
         self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.layer = MaskLayer(self.view, self.hand)
         self.bar = MaskToolBar(self.hand, self)
+        self.bar.typed.connect(lambda: self.layer.setFocus(Qt.FocusReason.OtherFocusReason))
         self.bar.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setFocusProxy(self.layer)
         column = QVBoxLayout(self)

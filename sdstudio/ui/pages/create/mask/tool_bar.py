@@ -30,6 +30,8 @@ class MaskToolBar(QFrame):
 
     #: Something is to be done to the whole mask; carries the key of its row.
     wanted = Signal(str)
+    #: A number was typed and Enter pressed: the keys are to go to the picture again.
+    typed = Signal()
     #: Painting is over; the mask stays.
     done = Signal()
 
@@ -79,6 +81,7 @@ class MaskToolBar(QFrame):
         box.setKeyboardTracking(False)
         box.setAlignment(Qt.AlignmentFlag.AlignRight)
         box.valueChanged.connect(act)
+        box.lineEdit().returnPressed.connect(self.typed)
         guard_wheel(box)
         label.setBuddy(box)
         self._labels.append(label)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QInputDevice, QPointingDevice, QTabletEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QSpinBox
 
 from tests.gui.pages.create.mask.conftest import SIZE, WAIT_MS
@@ -130,7 +131,7 @@ def test_two_hundred_strokes_are_undone_to_the_last_bit_and_done_again(painting)
         painting.key("x" if number % 7 == 6 else "b")
         painting.drag((number * 2 % 390, number * 3 % 290), ((number * 5 + 40) % 390, (number * 7 + 30) % 290))
     painted, undone = painting.pixels(), 0
-    while painting.undos.last is not None and painting.undos.last.text in ("Brush", "Eraser"):
+    while painting.undos.last is not None and painting.undos.last.text.endswith("on the mask"):
         painting.key(Qt.Key.Key_Z, CTRL)
         undone += 1
     assert undone > 150, "a stroke of the eraser may change nothing"
@@ -180,6 +181,12 @@ def test_size_view_and_hiding_have_keys_and_the_wheel(painting, qtbot):
     assert box.value() > before
     painting.key("[")
     assert box.value() == before
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, "33")
+    QTest.keyClick(box, Qt.Key.Key_Return)
+    assert box.value() == 33
+    assert painting.layer.hasFocus(), "the next key is the picture's again"
     painting.key("1")
     assert view.zoom == 1.0
     corner = view.picture_rect().topLeft()
@@ -224,8 +231,6 @@ def space(kind):
 
 
 def test_a_stroke_that_has_begun_is_taken_back_by_esc_and_the_next_esc_leaves(painting, qtbot):
-    from PySide6.QtTest import QTest
-
     QTest.mousePress(painting.layer, Qt.MouseButton.LeftButton, pos=painting.at(100, 100))
     QTest.mouseMove(painting.layer, painting.at(300, 200))
     painting.key(Qt.Key.Key_Escape)
