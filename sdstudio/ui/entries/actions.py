@@ -95,7 +95,7 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
         shortcut="Ctrl+Shift+R", group=1,
     ),
     EntryAction(
-        "alike", "More like this", "images", "Four pictures that differ a little: the same seed, slightly varied",
+        "alike", "Subtle variations", "images", "Four pictures that differ a little: the same seed, slightly varied",
         shortcut="Ctrl+Alt+R", group=1,
     ),
     EntryAction(
