@@ -1,4 +1,4 @@
-"""The real command in a process of its own, forked from one that has imported the libraries.
+"""The real command, or another program, in a process of its own, forked from one that has imported the libraries.
 
 Importing torch, diffusers and transformers takes five seconds of a processor, which a test of what a command does need
 not wait for. What importing, starting and ending a process do is tested on real ones.

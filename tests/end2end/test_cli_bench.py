@@ -4,22 +4,44 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 
 import pytest
 
+from sdstudio.__main__ import main
 from sdstudio.bench.report import HISTORY_PROMISES, PROMISES
+from tests.forked import Forked
+
+
+def as_main(module: str, *arguments: str) -> None:
+    """Be the program that a module is."""
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+@pytest.fixture
+def forks(monkeypatch, tmp_path):
+    """Let the modules that bench runs to their end be forked from a process that has imported torch."""
+
+    def run(command, env, **_more):
+        _python, _flag, *program = command
+        code, out, err = Forked(as_main, program, env, tmp_path).ended()
+        return subprocess.CompletedProcess(command, code, out, err)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sdstudio.bench.children.subprocess.run", run)
+        yield
 
 
 @pytest.mark.slow
-def test_bench_measures_every_promise(home, tiny_models):
-    done = subprocess.run(
-        [sys.executable, "-m", "sdstudio", "bench", "--quick", "--json", "--model", tiny_models["sd1"]],
-        env={**os.environ, "SDSTUDIO_HOME": str(home.home)}, capture_output=True, text=True, timeout=900, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    rows = {row["figure"]: row for row in map(json.loads, done.stdout.splitlines())}
+def test_bench_measures_every_promise(home, tiny_models, monkeypatch, capsys, forks):
+    monkeypatch.setenv("SDSTUDIO_HOME", str(home.home))
+    code = main(["bench", "--quick", "--json", "--model", str(tiny_models["sd1"])])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    rows = {row["figure"]: row for row in map(json.loads, printed.out.splitlines())}
     assert list(rows) == [promise.key for promise in PROMISES]
     for promise in PROMISES:
         row = rows[promise.key]

@@ -32,7 +32,7 @@ def record(studio):
 
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
 def test_every_samplers_steps_fit_the_formula_and_its_picture_stays_the_same(record, spec):
-    steps, plain, again = record(scheduler=spec.key, steps=6, guidance_scale=5.0)
+    steps, plain, again = record(scheduler=spec.key, steps=4, guidance_scale=5.0)
     assert plain.pixels.tobytes() == again.pixels.tobytes()
     assert [step.step for step in steps] == list(range(1, steps[0].total + 1))
     for step in steps:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-import subprocess
-import sys
+import os
 import threading
 import weakref
 
@@ -17,8 +16,9 @@ from sdstudio.core.models.model import ModelInfo, ModelLayout
 from sdstudio.core.models.work import ConvertOrder
 from sdstudio.core.settings import Settings
 from sdstudio.engine.model_files.convert import convert
-
-from .conftest import info
+from tests.forked import Forked
+from tests.unit.engine.conftest import info
+from tests.unit.engine.switching_child import switch_and_print_memory
 
 
 @pytest.fixture(scope="module")
@@ -57,30 +57,6 @@ def test_nothing_of_a_model_stays_when_another_is_loaded(studio, two):
     assert [ref for ref in (*weights, *networks) if ref() is not None] == []
 
 
-_CHILD = """
-import json, sys, threading
-from pathlib import Path
-import psutil
-from sdstudio.core.models.model import ModelInfo, ModelLayout
-from sdstudio.core.models.resolved import ResolvedRequest
-from sdstudio.core.request.request import GenerationRequest
-from sdstudio.core.settings import Settings
-from sdstudio.engine.engine import Engine
-models = []
-for name in sys.argv[1:]:
-    path = Path(name)
-    layout = ModelLayout.FOLDER if path.is_dir() else ModelLayout.SINGLE_FILE
-    models.append(ModelInfo(path.name, path.name, path, "sd1", layout))
-engine, seen = Engine(Settings(previews=False)), []
-request = GenerationRequest(prompt="heart", width=64, height=64, steps=1, scheduler="euler", guidance_scale=1.0)
-for turn in range(22):
-    engine.generate(ResolvedRequest(request, models[turn % 2]), [1], 1, lambda event: None, threading.Event())
-    seen.append(psutil.Process().memory_info().rss)
-engine.unload()
-print(json.dumps([seen, psutil.Process().memory_info().rss]))
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_memory_is_the_same_after_twenty_switches(tiny_models, tmp_path):
@@ -97,11 +73,10 @@ def test_memory_is_the_same_after_twenty_switches(tiny_models, tmp_path):
     pipe.save_pretrained(tmp_path / "folder")
     order = ConvertOrder(tmp_path / "folder", tmp_path / "file.safetensors", ModelLayout.SINGLE_FILE)
     convert(order, lambda fraction: None, threading.Event())
-    done = subprocess.run(
-        [sys.executable, "-c", _CHILD, str(tmp_path / "folder"), str(tmp_path / "file.safetensors")],
-        capture_output=True, text=True, timeout=580, check=True,
-    )  # fmt: skip
-    seen, unloaded = json.loads(done.stdout)
+    names = [str(tmp_path / "folder"), str(tmp_path / "file.safetensors")]
+    code, printed, said = Forked(switch_and_print_memory, names, os.environ, tmp_path).ended()
+    assert code == 0, said
+    seen, unloaded = json.loads(printed)
     assert unloaded < seen[-2]
     for before, after in ((seen[0], seen[-2]), (seen[1], seen[-1])):
         assert after <= before * 1.05

@@ -53,7 +53,7 @@ def levels_of(scheduler: object) -> np.ndarray:
 
 
 def cases() -> list[tuple[str, int]]:
-    return [(spec.key, steps) for spec in SCHEDULERS for steps in sorted({spec.min_steps, 4, 20})]
+    return [(spec.key, steps) for spec in SCHEDULERS for steps in sorted({spec.min_steps, 4, 10})]
 
 
 @pytest.mark.parametrize(("key", "steps"), cases())
