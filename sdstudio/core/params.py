@@ -99,12 +99,14 @@ class Infotext:
         order: Keys are written in ascending order.
         optional: Left out at the declared default, which is what a missing key means to A1111.
         texts: What A1111 writes for the values of a choice, in its order; without them their titles.
+        blank: What it writes for a blank text.
     """
 
     key: str
     order: int
     optional: bool = False
     texts: tuple[str, ...] = ()
+    blank: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,9 @@ class Engine:
             on_event(Notice(message, "Paint less, or do without it."))
         self._check_and_warn(resolved, loaded, on_event)
         safety = self._safety(loaded, device, on_event, cancel)
-        job = Drawing(loaded, resolved, tuple(seeds), device, settings.preview_every_s, safety, on_event, over)
+        every_s = settings.preview_every_s
+        enlarge = enlarger(resolved.upscaler, device, settings.open_pickles, on_event, cancel)
+        job = Drawing(loaded, resolved, tuple(seeds), device, every_s, safety, on_event, over, enlarge)
         try:
             with loaded.checks.during(cancel), self._recorder(loaded, request, device, on_event):
                 at_once = 1 if device.kind.one_by_one else max(1, batch_size)

@@ -24,16 +24,27 @@ from sdstudio.core.events import Decoding, EventSink, ImageMade, Notice, Unfinis
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.mask_fields import SOFT_INPAINTING
-from sdstudio.core.request.request import UNFINISHED, Recipe
+from sdstudio.core.request.request import UNFINISHED, GenerationRequest, Recipe
+from sdstudio.core.request.second_pass_fields import LATENT, second_size
 from sdstudio.engine.batch import Batch, sample
 from sdstudio.engine.device.conditions import conditions
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import MemoryPlan, give_back, is_out_of_memory, thriftier
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver
+from sdstudio.engine.pictures.input_picture import Enlarge, fitted, lanczos
+from sdstudio.engine.pictures.masked import Pixels
 from sdstudio.engine.pictures.safety import Safety
 from sdstudio.engine.pictures.soft_mask import changed_share
 from sdstudio.engine.prompting.checks import clip_skip_facts
+from sdstudio.engine.second_pass import (
+    CountedTogether,
+    enlarged_latents,
+    has_second_pass,
+    second_request,
+    steps_of_second,
+    values_of,
+)
 from sdstudio.engine.unfinished import CancelledBatch, SampledBatch
 from sdstudio.engine.vae import Vae
 
@@ -68,6 +79,7 @@ class Drawing:
     def __init__(
         self, loaded: LoadedModel, resolved: ResolvedRequest, seeds: tuple[int, ...], device: Device,
         preview_every_s: float | None, safety: Safety, on_event: EventSink, over: DrawnOver = NOTHING,
+        enlarge: Enlarge = lanczos,
     ) -> None:  # fmt: skip
         self._loaded = loaded
         self._resolved = resolved
@@ -78,6 +90,9 @@ class Drawing:
         self._safety = safety
         self._on_event = on_event
         self._over = over
+        self._enlarge = enlarge
+        self._counted = CountedTogether(resolved.request, on_event) if has_second_pass(resolved.request) else None
+        self._second_made_with: dict[str, Any] = {}
         self._inputs: dict[str, torch.Tensor] = {}
         self._retried = False
         self._stopped: tuple[int, int] | None = None
@@ -88,7 +103,7 @@ class Drawing:
     def run(self, plan: MemoryPlan) -> None:
         """Make every picture, beginning with this plan."""
         self.plan = plan
-        self._encode()
+        self._inputs = self._encoded(self._over, self._request)
         done = 0
         while done < len(self._seeds):
             begun = time.monotonic()
@@ -97,10 +112,13 @@ class Drawing:
                 drawn = self._within_memory("sampling", len(batch.seeds), functools.partial(self._drawn, batch))
             except CancelledBatch as stopped:
                 sampled_s = (time.monotonic() - begun) / len(batch.seeds)
-                self._leave(batch, stopped.drawn, sampled_s, stopped.step, stopped.total)
+                total = stopped.total if self._counted is None else self._counted.total
+                self._leave(batch, stopped.drawn, sampled_s, stopped.step, total)
                 raise
             if drawn is None:
                 continue  # the same pictures again, with the thriftier plan
+            if self._counted is not None:
+                drawn = self._larger(batch, drawn, self._counted, begun)
             self._finish(batch, drawn, (time.monotonic() - begun) / len(batch.seeds))
             done += len(batch.seeds)
 
@@ -115,7 +133,7 @@ class Drawing:
         batch = Batch(self._seeds, 0, len(self._seeds))
         self._whole_batch = left.batch_size, left.first
         if self._latents_decide:
-            self._encode()
+            self._inputs = self._encoded(self._over, self._request)
         self._finish(batch, drawn, left.sampled_s)
 
     def _leave(self, batch: Batch, drawn: SampledBatch, sampled_s: float, step: int, total: int, done: int = 0) -> None:
@@ -125,32 +143,84 @@ class Drawing:
         left = _KeptBatch(kept, sampled_s, self._retried, count, done)
         self.unfinished = Unfinished(self._resolved, batch.seeds[done:], step, total, left)
 
-    def _encode(self) -> None:
-        """Turn what is drawn over into latents and a mask of their size, once for all batches."""
+    def _encoded(self, over: DrawnOver, request: GenerationRequest) -> dict[str, torch.Tensor]:
+        """Return what a request is drawn over as latents, and a mask of their size, once for all batches."""
         pipe = self._loaded.pipe
         looks_around = self._loaded.family.looks_around(pipe)
-        for field, picture in self._over.pictures(self._request, looks_around).items():
-            while field not in self._inputs:
-                vae = Vae(self._loaded, self.plan, self._device, self._request.seamless)
-                latents = self._within_memory("encoding", 1, functools.partial(vae.encode, picture))
-                self._retried |= vae.retried
-                if latents is not None:
-                    self._inputs[field] = latents
-        if looks_around or self._over.masked is not None:
-            mask = torch.from_numpy(self._over.cells(self._request, pipe.vae_scale_factor))[None, None]
-            self._inputs[MASK.field] = mask.to(self._device.torch_device)
+        inputs = {field: self._latents(picture) for field, picture in over.pictures(request, looks_around).items()}
+        if looks_around or over.masked is not None:
+            mask = torch.from_numpy(over.cells(request, pipe.vae_scale_factor))[None, None]
+            inputs[MASK.field] = mask.to(self._device.torch_device)
+        return inputs
+
+    def _latents(self, picture: Image.Image | Pixels) -> torch.Tensor:
+        """Return a picture's latents (1, C, h, w), with a thriftier plan where memory runs out."""
+        latents: torch.Tensor | None = None
+        while latents is None:
+            vae = Vae(self._loaded, self.plan, self._device, self._request.seamless)
+            latents = self._within_memory("encoding", 1, functools.partial(vae.encode, picture))
+            self._retried |= vae.retried
+        return latents
 
     def _drawn(self, batch: Batch) -> SampledBatch:
+        on_event = self._on_event if self._counted is None else self._counted.first
+        return self._sampled(self._request, batch, on_event, self._inputs)
+
+    def _sampled(
+        self, request: GenerationRequest, batch: Batch, on_event: EventSink, inputs: Mapping[str, torch.Tensor]
+    ) -> SampledBatch:
         return sample(
-            self._loaded,
-            self._request,
-            batch,
-            self.plan,
-            self._device,
-            self._preview_every_s,
-            self._on_event,
-            self._inputs,
-        )
+            self._loaded, request, batch, self.plan, self._device, self._preview_every_s, on_event, inputs
+        )  # fmt: skip
+
+    def _larger(self, batch: Batch, first: SampledBatch, counted: CountedTogether, begun: float) -> SampledBatch:
+        """Return the second pass over what the first has drawn; as many pictures at once as the plan allows."""
+        counted.end_first()
+        request = second_request(self._request)
+        inputs = self._encoded(NOTHING, request)
+        parts: list[torch.Tensor] = []
+        steps, in_latents = steps_of_second(self._request), self._request.hires_upscaler in LATENT
+        done = 0
+        while done < len(batch.seeds):
+            end = min(done + self.plan.batch_size, len(batch.seeds))
+            part = Batch(batch.seeds[done:end], batch.first + done, batch.image_count)
+            small = replace(first, latents=first.latents[done:end])
+            if in_latents:
+                larger = enlarged_latents(small.latents, self._request, self._loaded.pipe.vae_scale_factor)
+            else:
+                pictures = self._enlarged(small, part)
+                larger = torch.cat([self._latents(picture) if steps else values_of(picture) for picture in pictures])
+            if not steps:
+                parts.append(larger)
+                done = end
+                continue
+            work = functools.partial(self._sampled, request, part, counted.second, {**inputs, INIT.field: larger})
+            try:
+                drawn = self._within_memory("sampling", len(part.seeds), work)
+            except CancelledBatch as stopped:
+                sampled_s = (time.monotonic() - begun) / len(batch.seeds)
+                self._leave(part, stopped.drawn, sampled_s, counted.before + stopped.step, counted.total)
+                raise
+            if drawn is None:
+                continue
+            self._second_made_with = {"second_pass": {"scheduler": drawn.scheduler, "schedule": drawn.schedule}}
+            parts.append(drawn.latents)
+            done = end
+        return replace(first, latents=torch.cat(parts), decoded=not steps and not in_latents)
+
+    def _enlarged(self, drawn: SampledBatch, part: Batch) -> list[Image.Image]:
+        """Return the pictures that the first pass has drawn, as large as the second draws."""
+        self._on_event(Decoding(part.first, part.image_count))
+        size = second_size(self._request.width, self._request.height, self._request.hires)
+        pictures: list[Image.Image] = []
+        while len(pictures) < len(part.seeds):
+            count = 1 if self.plan.vae_slicing else len(part.seeds) - len(pictures)
+            some = replace(drawn, latents=drawn.latents[len(pictures) : len(pictures) + count])
+            vae = Vae(self._loaded, self.plan, self._device, self._request.seamless)
+            decoded = self._within_memory("decoding", count, functools.partial(vae.decode, some))
+            self._retried |= vae.retried
+            pictures += decoded or []
+        return [fitted(picture, *size, "crop", self._enlarge) for picture in pictures]
 
     def _finish(self, batch: Batch, drawn: SampledBatch, sampled_s: float) -> None:
         """Decode a batch, all at once or one by one, and emit its pictures; the sampling took so long for each."""
@@ -213,7 +283,12 @@ class Drawing:
         return None
 
     def _too_large(self) -> OutOfMemory:
-        width, height = self._request.width, self._request.height
+        request = self._request
+        if self._counted is not None:
+            width, height = second_size(request.width, request.height, request.hires)
+            message = f"Second pass = {width} x {height}: the memory of {self._device.kind.title()} does not suffice."
+            return OutOfMemory(message, f"Try less than {request.hires:g} times, or close other programs.")
+        width, height = request.width, request.height
         smaller = [max(64, int(side * 0.7) // 64 * 64) for side in (width, height)]
         hint = FULL_HINT
         if smaller[0] * smaller[1] < width * height:
@@ -235,6 +310,7 @@ class Drawing:
             "memory": self.plan.switches(),
             "vae_retry": retried,
             "rng": self._request.rng,
+            **self._second_made_with,
             **clip_skip_facts(self._request, self._loaded.info.family_row),
             **conditions(self._loaded.denoiser, self._device, bool(single and single.scaled)),
         }

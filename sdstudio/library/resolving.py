@@ -22,6 +22,7 @@ from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.core.prompts.named_files import embedding_names, explicit_embeddings, lora_uses
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole, idle_without_picture
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.second_pass_fields import second_upscaler
 from sdstudio.core.request.wording import check_prompts
 from sdstudio.library.choosing import Chooser, Chosen, fits
 from sdstudio.library.library import Library
@@ -96,6 +97,9 @@ class RequestResolver:
     ) -> Iterator[tuple[Adapter, Asset]]:
         if INIT.picture_in(request) and request.upscaler:
             yield _adapter(chooser.chosen(UPSCALER, request.upscaler, "upscaler", request, model), request.upscaler)
+        name = second_upscaler(request)
+        if name:
+            yield _adapter(chooser.chosen(UPSCALER, name, "hires_upscaler", request, model), name, "hires_upscaler")
         if request.steps_run:  # else no model draws, and nothing is attached to it
             yield from self._attached(request, model, chooser)
 

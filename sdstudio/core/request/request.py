@@ -14,7 +14,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
 from sdstudio.catalog.schedulers import DEFAULT_SCHEDULER, SCHEDULERS
 from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.checks import built
@@ -38,8 +37,18 @@ from sdstudio.core.request.advanced_fields import (
     PromptSyntax,
     ZeroSnr,
 )
+from sdstudio.core.request.file_fields import Loras, Vae
 from sdstudio.core.request.input_fields import INIT, InitFit, InitImage, Strength, Upscaler
 from sdstudio.core.request.rules import check_together, modern, named, schedule_choices
+from sdstudio.core.request.second_pass_fields import (
+    Hires,
+    HiresNegativePrompt,
+    HiresPrompt,
+    HiresScheduler,
+    HiresSteps,
+    HiresStrength,
+    HiresUpscaler,
+)
 from sdstudio.core.request.seed_fields import (
     SEED_MAXIMUM,
     Ensd,
@@ -63,10 +72,6 @@ RANDOM_SEED_MAXIMUM: Final = 2**32 - 1
 
 PROMPT_MAXIMUM: Final = 20_000
 """Longest prompt in characters; Stable Diffusion reads all of it, 75 tokens at a time."""
-
-
-LoraName = Annotated[str, Field(min_length=1, max_length=4096)]
-LoraWeight = Annotated[float, Field(ge=-WEIGHT_MAXIMUM, le=WEIGHT_MAXIMUM)]
 
 
 def _scheduler_choices() -> list[Choice]:
@@ -195,26 +200,15 @@ class GenerationRequest(BaseModel):
         Infotext("Seed", 40),
         Searchable(),
     ] = None  # fmt: skip
-    loras: Annotated[
-        tuple[tuple[LoraName, LoraWeight], ...],
-        Field(
-            title="LoRA",
-            description="Small files that add a style, a character or a concept, and how strongly each is to act. "
-            "Also in the prompt: <lora:name:0.8>.",
-            max_length=32,
-        ),
-        Ui(kind=FieldKind.LORAS, group="LoRA and VAE", flag="--lora"),
-    ] = ()
-    vae: Annotated[
-        str,
-        Field(
-            title="VAE",
-            description="Turns latents into pixels in place of the model's own; blank for that. Changes colours and "
-            "fine detail.",
-            max_length=4096,
-        ),
-        Ui(kind=FieldKind.VAE, group="LoRA and VAE"),
-    ] = ""
+    loras: Loras = ()
+    vae: Vae = ""
+    hires: Hires = 1.0
+    hires_strength: HiresStrength = 0.5
+    hires_upscaler: HiresUpscaler = ""
+    hires_steps: HiresSteps = 0
+    hires_scheduler: HiresScheduler = ""
+    hires_prompt: HiresPrompt = ""
+    hires_negative_prompt: HiresNegativePrompt = ""
     variation_strength: VariationStrength = 0.0
     variation_seed: VariationSeed = None
     seed_resize_from: SeedResizeFrom = ""

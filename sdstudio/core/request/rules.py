@@ -5,6 +5,7 @@ Until 0.1 a sampler and its schedule were one field ("dpmpp_2m_karras"); `modern
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -23,6 +24,12 @@ from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import Choice
 from sdstudio.core.request.input_fields import NEED_PICTURE, idle_without_picture
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING, idle_beside_blending
+from sdstudio.core.request.second_pass_fields import (
+    NEED_SECOND_PASS,
+    SIDE_MAXIMUM,
+    idle_without_second_pass,
+    second_size,
+)
 from sdstudio.core.request.seed_fields import NEED_STRENGTH, idle_without_strength
 
 
@@ -35,6 +42,8 @@ def named(values: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(values)
     if isinstance(values.get("schedule"), str):
         values["schedule"] = _schedule_key(values["schedule"])
+    if values.get("hires_scheduler") and isinstance(values["hires_scheduler"], str):
+        values["hires_scheduler"] = _sampling(values["hires_scheduler"], "hires_scheduler")[0].key
     if isinstance(values.get("scheduler"), str):
         spec, schedule = _sampling(values["scheduler"])
         values["scheduler"] = spec.key
@@ -75,13 +84,16 @@ def over_defaults(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict
 OF_SCHEDULES: Final = frozenset({"schedule", "last_level"})
 """Fields of a request that act on every sampler but those with noise levels of their own."""
 
-DEPENDENT: Final = TAKEN_BY_SOME | NEED_PICTURE | NEED_STRENGTH | OF_SCHEDULES | {"emphasis"}
+DEPENDENT: Final = (
+    TAKEN_BY_SOME | NEED_PICTURE | NEED_STRENGTH | NEED_SECOND_PASS | OF_SCHEDULES | {"hires", "emphasis"}
+)
 """Fields of a request that act only beside certain values of others."""
 
 
 def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields of a request that do not act beside these values of it: sampler, by its key, input picture."""
     idle = idle_without_picture(values) | idle_beside_blending(values) | idle_without_strength(values)
+    idle |= idle_without_second_pass(values)
     spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
     if spec is None:
         return idle
@@ -111,6 +123,7 @@ def check_together(request: Any, given: Mapping[str, Any]) -> None:
         InvalidRequest: Two do not.
     """
     _check_blending(request, given)
+    _check_second_pass(request)
     spec = SCHEDULER_BY_KEY.get(request.scheduler)
     if spec is None or "scheduler" not in given:
         return
@@ -140,7 +153,17 @@ def _check_blending(request: Any, given: Mapping[str, Any]) -> None:
             raise InvalidRequest(name, message, f"Leave it at {field.default:g}, or set Mask blending to that.")
 
 
-def _sampling(name: str) -> tuple[SchedulerSpec, str]:
+def _check_second_pass(request: Any) -> None:
+    size = second_size(request.width, request.height, request.hires)
+    if max(size) <= SIDE_MAXIMUM or request.init_image:
+        return
+    title = type(request).model_fields["hires"].title
+    message = f"{title} = {request.hires:g}: {size[0]} x {size[1]} is too large: at most {SIDE_MAXIMUM} on a side."
+    most = math.floor(SIDE_MAXIMUM / max(request.width, request.height) * 100) / 100
+    raise InvalidRequest("hires", message, f"Use {most:g} or less, or begin smaller.")
+
+
+def _sampling(name: str, field: str = "scheduler") -> tuple[SchedulerSpec, str]:
     sampling = find_sampling(name)
     if sampling is not None:
         return sampling
@@ -148,7 +171,7 @@ def _sampling(name: str) -> tuple[SchedulerSpec, str]:
     hint = "See them all with `sdstudio schedulers`."
     if near:
         hint = f"Did you mean {' or '.join(spec.key for spec in near)}?"
-    raise InvalidRequest("scheduler", f"Sampler = {name[:60]!r}: there is no such sampler.", hint)
+    raise InvalidRequest(field, f"Sampler = {name[:60]!r}: there is no such sampler.", hint)
 
 
 def _schedule_key(name: str) -> str:

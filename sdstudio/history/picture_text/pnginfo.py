@@ -27,9 +27,11 @@ from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest, Recipe
 from sdstudio.core.request.rules import idle_fields
+from sdstudio.history.picture_text import mask_text, second_pass_text
 from sdstudio.history.picture_text.a1111_text import NEGATIVE, a1111_version, parse_pairs
 from sdstudio.history.picture_text.attached_text import A1111_NOISE, attached_keys, tagged_prompt, take_attached
-from sdstudio.history.picture_text.mask_text import KEYS_BESIDE, mask_keys, take_mask
+from sdstudio.history.picture_text.mask_text import mask_keys, take_mask
+from sdstudio.history.picture_text.second_pass_text import has_second_pass, second_pass_keys, take_second_pass
 from sdstudio.history.picture_text.texts import MAKER_NOTE
 
 log = logging.getLogger(__name__)
@@ -39,10 +41,6 @@ A1111_KEY: Final = "parameters"
 NOT_THE_SAME: Final = "Sampler (not the same)"
 """Key under which it is kept what is different about a sampler of that name elsewhere."""
 _SIZE = re.compile(r"^(\d{1,9})\s*[xX×]\s*(\d{1,9})$")
-
-_SECOND_PASS: Final = ("hires", "first pass size", "second pass")
-"""Begin the keys of a second, larger pass, whose strength goes by the key of a picture's from a picture, in lower case:
-A1111's, those of A1111 before 2023, and SD.Next's."""
 
 # A1111 writes these beside what the request's fields declare; the numbers place them among the fields' orders.
 _SAMPLER_ORDER, _SCHEDULE_ORDER, _SIZE_ORDER, _HASH_ORDER, _MODEL_ORDER = 20, 21, 50, 52, 54
@@ -58,7 +56,8 @@ _KEYS_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
     "height": ("Size",),
     "model": ("Model hash", "Model"),
     "app": ("Version",),
-    **KEYS_BESIDE,
+    **mask_text.KEYS_BESIDE,
+    **second_pass_text.KEYS_BESIDE,
 }
 """Field of the request or the recipe -> the keys that follow from it and are not declared with it."""
 
@@ -155,6 +154,7 @@ def infotext(recipe: Recipe, without: Collection[str] = ()) -> str:
         (_MODEL_ORDER, "Model", recipe.model_name or request.model),
         *attached_keys(recipe),
         *mask_keys(request),
+        *second_pass_keys(request),
         (_UNFINISHED_ORDER, UNFINISHED_KEY, "step {} of {}".format(*recipe.unfinished) if recipe.unfinished else ""),
         (_VERSION_ORDER, "Version", f"{RECIPE_KEY} {__version__}"),
     ]
@@ -171,6 +171,8 @@ def keys_of(name: str) -> tuple[str, ...]:
 
 
 def _shown(row: Parameter, value: Any) -> str:
+    if value == "" and row.infotext is not None:
+        return row.infotext.blank
     if row.kind is FieldKind.CHOICE:
         return next((text for choice, text in _choice_texts(row) if choice == value), str(value))
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
@@ -207,7 +209,7 @@ def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext
     leftovers = dict(pairs)
     for name, text_value in (("prompt", prompt), ("negative_prompt", negative)):
         _take(values, leftovers, name, name, text_value)
-    passed = {"strength"} if any(key.casefold().startswith(_SECOND_PASS) for key in pairs) else set()
+    passed = {"strength"} if has_second_pass(pairs) else set()
     for row in parameters(GenerationRequest):
         if row.infotext is not None and row.infotext.key in leftovers and row.name not in passed:
             _take(values, leftovers, row.name, row.infotext.key, leftovers[row.infotext.key])
@@ -216,6 +218,7 @@ def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext
         _take(values, leftovers, "width", "Size-1", size[1])
         _take(values, leftovers, "height", "Size-2", size[2])
         del leftovers["Size"]
+    take_second_pass(values, leftovers)
     if "Sampler" in leftovers:
         _take_sampler(values, leftovers)
     if _by_studio_0_1(pairs):
@@ -241,7 +244,8 @@ def _value(row: Parameter, text: str) -> Any:
     """Return the value of a field in a text. Raises: ValueError."""
     match row.kind:
         case FieldKind.TEXT | FieldKind.PICTURE | FieldKind.UPSCALER:
-            return text
+            blank = row.infotext.blank.casefold() if row.infotext is not None else ""
+            return "" if blank and text.casefold() == blank else text
         case FieldKind.NUMBER:
             return float(text)
         case FieldKind.TOGGLE:

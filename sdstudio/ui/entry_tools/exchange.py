@@ -51,8 +51,6 @@ class Exchange(QObject):
     use_requested = TypedSignal[Reading, str]()
     #: The next pictures are to begin from a file; carries its path.
     input_wanted = TypedSignal[Path]()
-    #: A file is to be painted on; carries its path.
-    edit_wanted = TypedSignal[Path]()
     #: Entries came into the history or left it.
     history_changed = Signal()
 
@@ -140,8 +138,7 @@ class Exchange(QObject):
         name = shown(path.name)
         if reading is None:
             text = f"{name}: no generation parameters found."
-            ways = [("Edit", self.edit_wanted.emit), ("Use as input", self.input_wanted.emit)]
-            self._say_here(text, [(title, partial(act, path)) for title, act in ways])
+            self._say_here(text, [("Use as input", lambda: self.input_wanted.emit(path))])
             return
         dialog = PictureDialog(path, reading, small, self.model_of(reading.recipe), self._window)
         dialog.use_requested.connect(lambda reading: self.use_requested.emit(self.recalled_reading(reading), name))

@@ -256,7 +256,7 @@ class AssetEditor(ChoiceEditor):
         """Offer these files; those of another family than the model's are shown and cannot be chosen."""
         unfit = frozenset(asset.key for asset in assets if misfit(asset, family) or asset.problem)
         choices = [Choice(asset.key, asset.key if "/" in asset.key else asset.name, about(asset)) for asset in assets]
-        self.set_choices([self._without, *choices], unfit)
+        self.set_choices([self._without, *self.row.choices, *choices], unfit)
 
 
 def misfit(asset: Asset, family: str) -> str:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from sdstudio.ui import theme
+from sdstudio.ui.forms.editor import camel
 from sdstudio.ui.forms.size_field import SizeField
 from sdstudio.ui.theme import GRID, mark, set_icon
 
@@ -80,7 +81,7 @@ class Fold(QWidget):
     def _head(self, title: str) -> QHBoxLayout:
         self._button = QToolButton()
         self._button.setText(title)
-        self._button.setObjectName(f"{title.lower()}FoldButton")
+        self._button.setObjectName(camel("_".join(title.lower().split())) + "FoldButton")
         self._button.setAccessibleName(f"{title} parameters")
         self._button.setCheckable(True)
         self._button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)

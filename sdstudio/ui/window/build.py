@@ -138,7 +138,6 @@ def _exchange(services: Services, shell: Shell, create: Create, actions: EntryAc
     widgets, parameters_controller = create.widgets, create.parameters_controller
     exchange = Exchange(services, shell, widgets.message, widgets.status, actions)
     exchange.input_wanted.connect(create.input_controller.use_file)
-    exchange.edit_wanted.connect(create.mask_controller.edit_file)
     exchange.use_requested.connect(parameters_controller.use_reading)
     create.paste_controller.use = lambda reading, name: parameters_controller.use_pasted(
         exchange.recalled_reading(reading), name

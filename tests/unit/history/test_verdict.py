@@ -105,8 +105,8 @@ def test_a_picture_that_is_gone_is_said(tmp_path):
 
 OLD = (
     "a cat\nNegative prompt: blurry\nSteps: 20, Sampler: Restart, CFG scale: 7, Seed: 5, Size: 64x64, Model hash: "
-    "{}, Model: foo, Variation seed: 3, Variation seed strength: 0.25, Seed resize from: 512x512, ENSD: 31337, "
-    "Tiling: False, Hires upscale: 2, Created Date: 2031, User: me, Version: v1.6.0\nTemplate: a {{cat}}"
+    "{}, Model: foo, Face restoration: CodeFormer, NGMS: 2, Refiner: ink, Token merging ratio: 0.5, "
+    "Tiling: False, Hires checkpoint: paint, Created Date: 2031, User: me, Version: v1.6.0\nTemplate: a {{cat}}"
 )
 
 
@@ -129,8 +129,8 @@ def test_what_was_not_taken_over_is_named_where_the_pictures_differ(tmp_path):
         assert outcome in (said.outcome, None)
         causes = named(said)
         for name, value in (
-            ("ENSD", "31337"), ("Variation seed", "3"), ("Variation seed strength", "0.25"), ("Hires upscale", "2"),
-            ("Seed resize from", "512x512"), ("Sampler", "Restart"),
+            ("NGMS", "2"), ("Face restoration", "CodeFormer"), ("Refiner", "ink"), ("Hires checkpoint", "paint"),
+            ("Token merging ratio", "0.5"), ("Sampler", "Restart"),
         ):  # fmt: skip
             assert causes[name] == (value, "not used")
         assert not {"Tiling", "Created Date", "User", "Template", "Model file"} & causes.keys()

@@ -16,7 +16,7 @@ from sdstudio.history.picture_text.texts import USER_COMMENT
 
 _SWARM_NAMES: Final = {
     "steps": "Steps", "cfgscale": "CFG scale", "seed": "Seed", "initimagecreativity": "Denoising strength",
-    "vae": "VAE", "variationseed": "Variation seed", "variationseedstrength": "Variation seed strength",
+    "vae": "VAE", "variationseed": "SwarmUI variation seed", "variationseedstrength": "SwarmUI variation strength",
     "clipstopatlayer": "", "prompt": "", "negativeprompt": "", "width": "", "height": "", "sampler": "",
     "scheduler": "", "model": "", "loras": "", "loraweights": "", "loratencweights": "", "swarm_version": "",
     "aspectratio": "", "sidelength": "", "date": "", "generation_time": "", "images": "", "nopreviews": "",

@@ -105,9 +105,9 @@ class InputController(QObject):
             raise HistoryError(f"Picture {entry.id}: it was blocked, there is nothing to begin from.")
         self._bring(Offer(entry.path, entry_id=entry.id), then)
 
-    def use_file(self, path: Path, then: Callable[[], object] | None = None) -> None:
-        """Let the next pictures begin from a file; ``then`` as above."""
-        self._bring(Offer(path), then)
+    def use_file(self, path: Path) -> None:
+        """Let the next pictures begin from a file."""
+        self._bring(Offer(path))
 
     def use_offer(self, offer: Offer) -> None:
         """Let the next pictures begin from one that was pasted elsewhere on the page."""

@@ -23,6 +23,7 @@ from sdstudio.core.params import Choice, Parameter, parameters
 from sdstudio.core.request.input_fields import INPUT_ROLES
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields, idle_prompt_fields, named, schedule_choices
+from sdstudio.core.request.second_pass_fields import SECOND_PASS_GROUP
 from sdstudio.core.request.seed_fields import VARIATION_GROUP
 from sdstudio.ui.forms.asset_editors import LoraEditor, offer
 from sdstudio.ui.forms.editors import ChoiceEditor, SeedEditor
@@ -33,11 +34,19 @@ from sdstudio.ui.forms.steady import steady
 from sdstudio.ui.theme import GRID, mark
 
 PROMPT_GROUP: Final = "Prompt"
-FOLDED_GROUPS: Final = frozenset({"Advanced", VARIATION_GROUP})
+FOLDED_GROUPS: Final = frozenset({"Advanced", SECOND_PASS_GROUP, VARIATION_GROUP})
 SIZE_FIELDS: Final = ("width", "height")
 MIN_WIDTH: Final = 280
 
-_DECIDING = ("scheduler", *INPUT_ROLES, "mask_blending", "variation_strength", "prompt_syntax", "compatibility")
+_DECIDING = (
+    "scheduler",
+    *INPUT_ROLES,
+    "mask_blending",
+    "variation_strength",
+    "hires",
+    "prompt_syntax",
+    "compatibility",
+)
 """Fields whose values decide which others act."""
 
 

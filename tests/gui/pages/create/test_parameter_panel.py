@@ -22,6 +22,7 @@ from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, NEED_PIC
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields
+from sdstudio.core.request.second_pass_fields import NEED_SECOND_PASS
 from sdstudio.core.request.seed_fields import NEED_STRENGTH
 from sdstudio.ui.first_paint import without_style_sheet
 from sdstudio.ui.forms.size_field import aspect_name
@@ -107,7 +108,7 @@ def test_a_fresh_panel_asks_for_the_models_default_request(panel: ParameterPanel
 
 
 def test_a_family_shows_only_what_its_row_leaves_visible(panel: ParameterPanel) -> None:
-    for fold in ("advancedFoldButton", "variationFoldButton"):
+    for fold in ("advancedFoldButton", "secondPassFoldButton", "variationFoldButton"):
         press(panel, fold)
     shown, wanted = {}, {}
     for family in FAMILIES:
@@ -121,7 +122,8 @@ def test_a_family_shows_only_what_its_row_leaves_visible(panel: ParameterPanel) 
 
 
 def test_a_sampler_shows_only_what_acts_on_it(panel: ParameterPanel) -> None:
-    press(panel, "advancedFoldButton")
+    for fold in ("advancedFoldButton", "secondPassFoldButton"):
+        press(panel, fold)
     first = panel.standing()
     found, wanted = {}, {}
     for spec in SCHEDULERS:
@@ -194,7 +196,7 @@ def another_value(row: Parameter) -> object:
         FieldKind.CHOICE: next((choice.value for choice in row.choices if choice.value != row.default), None),
         FieldKind.LORAS: (("ink", 0.8),), FieldKind.VAE: "soft", FieldKind.PICTURE: "5a" * 32,
         FieldKind.UPSCALER: "4x-sharp", FieldKind.OPTIONAL: 16,
-        FieldKind.TEXT: {"seeds": "7-9", "seed_resize_from": "512x768"}.get(row.name),
+        FieldKind.TEXT: {"seeds": "7-9", "seed_resize_from": "512x768"}.get(row.name, "a dog"),
     }  # fmt: skip
     return row.default + (row.multiple_of or 1) if row.kind is FieldKind.INTEGER else by_kind[row.kind]
 
@@ -212,6 +214,8 @@ def said_of(panel: ParameterPanel, row: Parameter, value: object) -> object:
             panel.field(name).set_value("6b" * 32)
     if row.name in OF_SOFT_INPAINTING:
         panel.field("mask_blending").set_value(SOFT_INPAINTING)
+    if row.name in NEED_SECOND_PASS:
+        panel.field("hires").set_value(2)
     if row.name in NEED_STRENGTH:
         panel.field("variation_strength").set_value(0.2)
     panel.field(row.name).set_value(value)

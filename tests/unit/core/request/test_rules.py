@@ -8,6 +8,7 @@ from sdstudio.core.request.input_fields import INPUT_ROLES, NEED_PICTURE
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.rules import OF_SCHEDULES, idle_fields, idle_prompt_fields, over_defaults, schedule_choices
+from sdstudio.core.request.second_pass_fields import NEED_SECOND_PASS
 from sdstudio.core.request.seed_fields import NEED_STRENGTH
 
 PICTURES = dict.fromkeys(INPUT_ROLES, "5a" * 32)
@@ -77,7 +78,7 @@ def test_what_does_not_act_on_the_sampler_is_refused(name, value, scheduler):
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
 def test_every_field_of_some_samplers_acts_or_is_idle(spec):
     idle = idle_fields({"scheduler": spec.key, "mask_blending": "soft_inpainting", **PICTURES})
-    assert idle - OF_SCHEDULES - NEED_STRENGTH == TAKEN_BY_SOME - set(spec.takes)
+    assert idle - OF_SCHEDULES - NEED_STRENGTH - NEED_SECOND_PASS - {"hires"} == TAKEN_BY_SOME - set(spec.takes)
     assert idle & OF_SCHEDULES == (frozenset() if spec.automatic else OF_SCHEDULES)
     for name in spec.takes:
         GenerationRequest.checked({"scheduler": spec.key, name: 7 if name == "ensd" else 0.25})
@@ -107,7 +108,7 @@ def test_a_mask_acts_on_an_input_picture_and_soft_inpainting_has_fields_of_its_o
     assert {"mask", "mask_blur", "strength"} <= alone
     assert {"mask_blur", "only_masked"} <= without
     assert not {"mask", "strength"} & without
-    assert idle_fields(PICTURES) == OF_SOFT_INPAINTING | NEED_STRENGTH
+    assert idle_fields(PICTURES) == OF_SOFT_INPAINTING | NEED_STRENGTH | NEED_SECOND_PASS | {"hires"}
     error = refused(mask_blending="latent", soft_bias=2)
     assert (error.field, error.message) == ("soft_bias", "Schedule bias = 2: it acts on soft inpainting alone.")
     assert GenerationRequest.checked({"mask_blending": "soft_inpainting", "soft_bias": 2}).soft_bias == 2

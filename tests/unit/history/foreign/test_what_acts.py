@@ -178,7 +178,7 @@ def test_what_acts_in_swarmui_is_taken_over_or_told():
     assert "<lora:paint:0.25:0.5>" in found.recipe.request.prompt
     assert "<segment:..>, <random:..>" in found.not_mapped["Prompt"]
     assert "ink" in found.not_mapped["LoRA"]
-    assert {"refinerupscale", "freeublockone", "clipstopatlayer", "Variation seed strength"} <= set(found.not_mapped)
+    assert {"refinerupscale", "freeublockone", "clipstopatlayer", "SwarmUI variation strength"} <= set(found.not_mapped)
 
 
 def test_fooocus_lora_stand_in_either_place_and_none_is_none():

@@ -11,7 +11,7 @@ import pytest
 from sdstudio.history.picture_text.a1111_text import parse_pairs
 from sdstudio.history.picture_text.foreign.origin import Reading
 from sdstudio.history.picture_text.foreign.reading import read_picture
-from sdstudio.history.picture_text.pnginfo import NOT_THE_SAME
+from sdstudio.history.picture_text.pnginfo import NOT_THE_SAME, infotext
 from tests.unit.history.foreign.pictures import png, with_comment
 
 LINE = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 512x768, Model hash: 6ce0161689, Model: foo"
@@ -117,7 +117,7 @@ def test_what_civitai_lists_is_told_and_its_model_taken_where_none_is_named():
 
 def test_values_may_hold_commas_colons_quotes_and_line_ends():
     values = {
-        "ADetailer prompt": 'a "face", Steps: 3\nsecond', "Hires prompt": "x: y, z", "RP Ratios": "1,1",
+        "ADetailer prompt": 'a "face", Steps: 3\nsecond', "ADetailer negative prompt": "x: y, z", "RP Ratios": "1,1",
         "ControlNet 0": "Module: canny, Model: c [1234], Weight: 1, Resize Mode: Crop and Resize",
     }  # fmt: skip
     for dumps in (json.dumps, lambda text: json.dumps(text).replace("\\n", "\n")):  # some leave the line end as it is
@@ -210,13 +210,40 @@ def test_keys_are_known_in_other_spellings():
 
 @pytest.mark.parametrize(
     "second_pass",
-    ["First pass size: 512x512", "First pass size: 0x0", "Hires upscale: 2", "HiRes mode: 1", "Second pass: True"],
+    ["First pass size: 512x512", "First pass size: 0x0", "HiRes mode: 1", "Second pass: True"],
 )
 def test_the_strength_of_a_second_pass_means_no_input_picture(second_pass):
     found = read(f"a cat\n{LINE}, Denoising strength: 0.7, {second_pass}")
     assert "Input picture" not in found.not_mapped
     assert found.not_mapped["Denoising strength"] == "0.7"
     assert second_pass.partition(":")[0] in found.not_mapped
+
+
+HIRES = 'Hires upscaler: 4x-sharp, Hires steps: 7, Hires sampler: Euler a, Hires prompt: "a dog, x: y"'
+
+
+@pytest.mark.parametrize(
+    ("second_pass", "values"),
+    [
+        (f"Hires upscale: 2, {HIRES}", (2, 0.7, "4x-sharp", 7, "euler_a", "a dog, x: y")),
+        ("Hires resize: 768x960", (1.5, 0.7, "Latent", 0, "", "")),
+        ("Hires upscale: 2, Hires upscaler: Lanczos", (2, 0.7, "", 0, "", "")),
+    ],
+)
+def test_a_second_pass_is_read_with_its_strength(second_pass, values):
+    found = read(f"a cat\nSteps: 20, Sampler: Euler, Seed: 5, Size: 512x640, Denoising strength: 0.7, {second_pass}")
+    fields = ("hires", "hires_strength", "hires_upscaler", "hires_steps", "hires_scheduler", "hires_prompt")
+    assert tuple(getattr(found.recipe.request, name) for name in fields) == values
+    assert dict(found.not_mapped) == {}
+    again = read(infotext(found.recipe)).recipe.request
+    assert {name: getattr(again, name) for name in fields} == dict(zip(fields, values, strict=True))
+
+
+def test_a_second_pass_of_another_shape_stays_left_over():
+    found = read(f"a cat\n{LINE}, Denoising strength: 0.7, Hires resize: 1536x1024")
+    assert found.recipe.request.hires == 1
+    assert found.not_mapped["Hires resize"] == "1536x1024"
+    assert found.not_mapped["Denoising strength"] == "0.7"
 
 
 @pytest.mark.parametrize(

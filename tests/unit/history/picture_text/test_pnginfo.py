@@ -202,12 +202,12 @@ def test_a_real_text_with_loras_hires_and_civitai_resources_is_read():
         "negative_prompt": "lowres,\nbad hands",
         "steps": 28, "scheduler": "euler_a", "schedule": "automatic", "guidance_scale": 7.5, "seed": 3735928559,
         "width": 832, "height": 1216, "clip_skip": 2, "rng": "nvidia", "file_hashes": (("detail", "1a2b3c4d5e6f"),),
+        "hires": 1.5, "hires_strength": 0.4, "hires_upscaler": "Latent",
     }  # fmt: skip
     assert read.leftovers["Lora hashes"] == "other: aabbccddeeff"  # the prompt names no such LoRA
     assert json.loads(read.leftovers["Hashes"])["lora:detail"] == "1a2b3c4d5e"
     assert json.loads(read.leftovers["Civitai resources"])[0]["modelName"] == "SD XL, base"
     assert read.leftovers["Version"] == "v1.6.0"
-    assert read.leftovers["Hires upscale"] == "1.5"
     GenerationRequest.checked(read.values)
 
 
@@ -247,8 +247,6 @@ requests = st.builds(
     guidance_rescale=st.floats(0, 1),
     guidance_start=st.floats(0, 1),
     guidance_end=st.floats(0, 1),
-    variation_strength=st.floats(0, 1),
-    variation_seed=st.none() | st.integers(0, SEED_MAXIMUM),
     seed_resize_from=st.sampled_from(["", "512x768"]),
     seamless=st.sampled_from(["off", "x", "y", "both"]),
 )
@@ -256,6 +254,17 @@ beginnings = st.fixed_dictionaries({
     "init_image": st.text("0123456789abcdef", min_size=64, max_size=64),
     "strength": st.floats(0, 1),
     "init_fit": st.sampled_from(["crop", "pad", "stretch"]),
+})  # fmt: skip
+variations = st.fixed_dictionaries({
+    "variation_strength": st.floats(0, 1, exclude_min=True), "variation_seed": st.integers(0, SEED_MAXIMUM),
+})  # fmt: skip
+second_passes = st.fixed_dictionaries({
+    "hires": st.floats(1, 4, exclude_min=True),
+    "width": st.just(512), "height": st.just(640), "hires_strength": st.floats(0, 1),
+    "hires_steps": st.integers(0, 150),
+    "hires_upscaler": st.sampled_from(["", "Latent", "4x-sharp"]),
+    "hires_scheduler": st.sampled_from(["", "euler_a", "dpmpp_2m_sde"]),
+    "hires_prompt": st.sampled_from(["", "a dog, x: y"]),
 })  # fmt: skip
 numbers = {
     "eta": st.floats(0, 1), "eta_ddim": st.floats(0, 1), "s_churn": st.floats(0, 100), "ensd": st.integers(-9, 40_000),
@@ -267,7 +276,7 @@ def sampled_requests(draw):
     spec = draw(st.sampled_from(SCHEDULERS))
     acting = {name: draw(numbers[name]) for name in spec.takes}
     schedule = draw(st.sampled_from(spec.schedules))
-    begun = draw(st.just({}) | beginnings)
+    begun = draw(st.just({}) | beginnings | second_passes) | draw(st.just({}) | variations)
     return draw(requests).model_copy(update={"scheduler": spec.key, "schedule": schedule, **acting, **begun})
 
 

@@ -109,10 +109,6 @@ class MaskController(QObject):
         """Let the next pictures begin from one of the history, and paint on it. Raises: HistoryError."""
         self._inputs.use_entry(entry, then=self.paint)
 
-    def edit_file(self, path: Path) -> None:
-        """Let the next pictures begin from a file, and paint on it."""
-        self._inputs.use_file(path, then=self.paint)
-
     def paint(self) -> None:
         """Paint on the input picture; without one, on the picture of the canvas."""
         self._shell.attention_wanted.emit()

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QSpinBox, QToolButton
 
@@ -147,16 +147,6 @@ def test_edit_opens_any_picture_in_place(studio, qtbot, home, photo):
     qtbot.mouseClick(edit, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: painting.is_open, timeout=WAIT_MS)
     QApplication.clipboard().clear()
-    QTest.keyClick(painting.layer, Qt.Key.Key_Escape)
-    dragged = QMimeData()  # the clipboard has deleted its own
-    dragged.setUrls([QUrl.fromLocalFile(str(photo))])
-    copy, left, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    QApplication.sendEvent(window, QDragEnterEvent(QPoint(9, 9), copy, dragged, left, none))
-    QApplication.sendEvent(window, QDropEvent(QPointF(9, 9), copy, dragged, left, none))
-    qtbot.waitUntil(lambda: "no generation parameters found" in window.message.message, timeout=WAIT_MS)
-    edit = next(each for each in window.message.findChildren(QPushButton) if each.text() == "Edit")
-    qtbot.mouseClick(edit, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: painting.is_open, timeout=WAIT_MS)
 
 
 def test_without_any_picture_it_says_what_to_do(studio, qtbot):

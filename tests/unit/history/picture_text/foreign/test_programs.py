@@ -252,7 +252,7 @@ def test_a1111_and_its_kin(extra, version, program):
     }  # fmt: skip
     read = reading(data)
     assert (read.program, read.recipe.model_hash) == (program, "6ce0161689")
-    assert read.not_mapped["Hires upscale"] == "2"
+    assert read.recipe.request.hires == 2
     assert sampler_of(data) == "dpmpp_2m karras"
 
 
