@@ -51,7 +51,7 @@ _WIDTHS: Final = (
     ("NumberEditor", (80, 126), (88, 132)),
     ("QListWidget#settingsGroups", (150, 286), (150, 286)),
     ("SettingsDialog", (520, 640), (4000, 4000)),
-    ("AssetDetails", (300, 540), (300, 540)),
+    ("AssetDetails", (300, 448), (300, 448)),
     ("EntryDetails", (300, 480), (300, 480)),
 )
 """Widths that words need, at least and at most, each at 10 and 20 points: they grow less than the text, which wraps."""

@@ -13,7 +13,6 @@ from PySide6.QtGui import QFocusEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
-    QGridLayout,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -43,7 +42,8 @@ PANE_PX: Final = 368
 _COVER_PX: Final = 96
 _BESIDE_COVER_PX: Final = 264
 """In less, at the usual font size, the cover's buttons go below it."""
-_BESIDE_VALUES_PX: Final = 320
+_BESIDE_PX: Final = 320
+"""In less, at the usual font size, buttons go below each other."""
 _KEEP_DELAY_MS: Final = 1200
 _TO_COPY: Final = ("AutoV3", "Hash", "SHA-256", "Location", "Base model", "Also called")
 _TITLES: Final = {row.name: row.title for row in parameters(GenerationRequest)}
@@ -243,13 +243,14 @@ class AssetDetails(QFrame):
         head.first.addWidget(self._cover)
         head.first.addStretch(1)
         head.second.addLayout(covers)
-        buttons = QGridLayout()
+        buttons = QVBoxLayout()
         buttons.setSpacing(GRID)
-        buttons.addWidget(self.use_button, 0, 0, 1, 2)
-        buttons.addWidget(self.prompt_button, 1, 0, 1, 2)
-        buttons.addWidget(reveal, 2, 0)
-        buttons.addWidget(self.trash_button, 2, 1)
-        values = BreakingRow(_BESIDE_VALUES_PX, inside, shares=(1, 0))
+        places = BreakingRow(_BESIDE_PX, inside)
+        places.first.addWidget(reveal)
+        places.second.addWidget(self.trash_button)
+        for part in (self.use_button, self.prompt_button, places):
+            buttons.addWidget(part)
+        values = BreakingRow(_BESIDE_PX, inside, shares=(1, 0))
         values.first.addWidget(self.keep_values_button, 1)
         values.second.addWidget(self.forget_values_button)
         values_title = _label("group", "Default parameters")

@@ -226,7 +226,7 @@ def _combo(name: str, title: str, parent: QWidget) -> QComboBox:
     combo.setAccessibleName(title)
     combo.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(6)
+    combo.setMinimumContentsLength(4)
     combo.view().setMinimumWidth(_POPUP_PX)
     combo.currentTextChanged.connect(lambda text: combo.setToolTip(f"{title}: {text}"))
     return combo
