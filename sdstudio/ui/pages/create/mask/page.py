@@ -18,6 +18,8 @@ from sdstudio.ui.widgets.picture_view import PictureView
 
 HIDDEN: Final = "The mask is hidden, and acts all the same. H shows it."
 _LEAST_PX: Final = GRID * 12
+_LOW_PX: Final = 240
+"""On a picture lower than this, a note would cover too much of it."""
 
 
 class MaskPage(QWidget):
@@ -75,7 +77,8 @@ class MaskPage(QWidget):
         self._show_words()
 
     def _show_words(self) -> None:
-        said = self._words or (HIDDEN if self.layer.is_hidden else self._note)
+        note = self._note if self.view.height() >= _LOW_PX else ""
+        said = self._words or (HIDDEN if self.layer.is_hidden else note)
         self._said.setText(said)
         self._said.setVisible(bool(said))
         self._place()
@@ -83,7 +86,7 @@ class MaskPage(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
         """Keep what is said in its corner."""
         if event.type() == QEvent.Type.Resize:
-            self._place()
+            self._show_words()
         return False
 
     def _on_zoom_changed(self, zoom: float) -> None:

@@ -16,7 +16,7 @@ from sdstudio.ui.widgets.buttons import push_button, small_button
 from sdstudio.ui.widgets.flow_layout import FlowLayout
 from sdstudio.ui.widgets.menu_buttons import unlit_after
 
-_SPIN_PX: Final = 84
+_SPIN_PX: Final = 80
 _NARROW_PX: Final = 340
 
 
