@@ -117,7 +117,7 @@ SoftBias = Annotated[
     float,
     Field(
         title="Schedule bias",
-        description="When the picture is held on to: above 1 more in the last steps, below 1 more in the first.",
+        description="When the picture is held on to: above 1 more in the first steps, below 1 more in the last.",
         ge=0, le=8,
     ),
     Ui(step=0.1, decimals=1, group=INPUT_GROUP),

@@ -121,3 +121,11 @@ def test_what_is_black_stays_bit_by_bit_and_it_is_drawn_again(studio, tmp_path, 
         assert np.array_equal(one[:, :10], old[:, :10])
         assert np.abs(one - old)[28:44, 28:44].mean() > 5
     assert np.abs(new[1] - np.asarray(again.pixels, np.int16)).max() <= 2
+
+
+def test_a_bias_holds_the_picture_in_the_first_steps_above_1_and_in_the_last_below():
+    half = torch.full((1, 1, 1, 1), 0.5)
+    early, late = 8.0, 0.1
+    plain, above, below = (Softness(bias, 0.5, 4.0) for bias in (1.0, 2.0, 0.5))
+    assert above.share(half, early) < plain.share(half, early) < below.share(half, early)
+    assert below.share(half, late) < plain.share(half, late) < above.share(half, late)
