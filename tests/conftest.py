@@ -66,6 +66,11 @@ LASTING: set[object] = set()
 """Threads that outlive a test on purpose, as Python and as the system name them: those of a window for many tests."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest file of tests/unit not come last: with two processes, one would wait for the other."""
+    items.sort(key=lambda item: item.path.name != "test_house.py")
+
+
 def pytest_collection_finish() -> None:
     """Look for garbage again, but not among the modules of torch, diffusers and the tests themselves.
 
