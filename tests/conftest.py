@@ -62,6 +62,7 @@ MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 200_000_000
 OUR_THREADS = ("sdstudio", "QThread")
 """Beginnings of the names that the studio's own threads bear; torch's and Qt's pools live as long as the process."""
+TASKS = Path("/proc/self/task")
 LASTING: set[object] = set()
 """Threads that outlive a test on purpose, as Python and as the system name them: those of a window for many tests."""
 
@@ -160,16 +161,20 @@ def _no_stray_log_line(request: pytest.FixtureRequest) -> Iterator[None]:
     assert stray == []
 
 
-def native_threads() -> set[tuple[str, str]]:
-    """Return (id, name) of the system's threads of this process; a QThread bears its objectName there (15 bytes)."""
-    tasks = Path("/proc/self/task")
-    found = set()
-    for task in tasks.iterdir() if tasks.is_dir() else ():
-        try:
-            found.add((task.name, (task / "comm").read_text(errors="replace").strip()))
-        except OSError:  # it ended meanwhile
-            continue
-    return found
+def native_threads() -> set[str]:
+    """Return the ids of the system's threads of this process."""
+    try:
+        return set(os.listdir(TASKS))
+    except OSError:  # another system than Linux
+        return set()
+
+
+def _native_name(thread: str) -> str:
+    """Return the system's name of a thread (of a QThread its objectName, 15 bytes), "" for one that ended meanwhile."""
+    try:
+        return (TASKS / thread / "comm").read_text(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _running_qthreads() -> list[str]:
@@ -195,7 +200,8 @@ def _no_thread_left() -> Iterator[None]:
         return [thread.name for thread in new if thread.name.startswith(OUR_THREADS)]
 
     def native_left() -> bool:
-        return any(name.startswith(OUR_THREADS) for _, name in native_threads() - native_before - LASTING)
+        new = native_threads() - native_before - LASTING
+        return any(_native_name(thread).startswith(OUR_THREADS) for thread in new)
 
     # The one place that waits: a thread told to stop may need a moment to end.
     for look, grace_s in ((native_left, 0.3), (lambda: python_left() or (native_left() and _running_qthreads()), 5.0)):
