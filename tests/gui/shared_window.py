@@ -237,12 +237,15 @@ class SharedWindow:
         studio.controller.clear_finished()
         self._put_back_database(studio)
         window.pages.open(self._pages[0])
-        window.panel.show_standing(first["panel"])
-        window.panel.restore_state(first["panel state"])
+        if window.panel.standing() != first["panel"]:
+            window.panel.show_standing(first["panel"])
         window.panel.field("seed").editor.set_last_seed(first["panel state"]["last_seed"])
         for field in window.panel.fields.values():
             field.clear_error()
-        window.editor.restore_state(first["editor"])
+        if window.panel.state() != first["panel state"]:
+            window.panel.restore_state(first["panel state"])
+        if window.editor.state() != first["editor"]:
+            window.editor.restore_state(first["editor"])
         window.editor.clear_message()
         for edit in (window.editor.prompt_edit, window.editor.negative_edit):
             edit.document().clearUndoRedoStacks()
@@ -259,7 +262,8 @@ class SharedWindow:
         window.loupe_controller.restore_state(first["loupe"])
         window.panel.verticalScrollBar().setValue(0)
         window.resize(first["size"])
-        window.create_page.restore_layout(first["layout"])
+        if window.create_page.layout_state() != first["layout"]:
+            window.create_page.restore_layout(first["layout"])
         window.status_line.rest("Ready")
         QApplication.clipboard().clear()
         self._settle(studio)

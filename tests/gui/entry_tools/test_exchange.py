@@ -213,17 +213,18 @@ def test_an_import_can_be_stopped(studio, qtbot, tmp_path, others):
     assert wait_for_import(studio, qtbot, "imported").bar.isHidden()
 
 
-@pytest.mark.parametrize(("content", "said"), [(b"", "empty"), (b"text", "no PNG"), (None, "no generation parameters")])
-def test_a_picture_that_cannot_be_used_is_one_line(studio, qtbot, tmp_path, content, said):
-    path = tmp_path / "x.png"
-    if content is None:
-        Image.new("RGB", (8, 8)).save(path)
-    else:
-        path.write_bytes(content)
-    drop(studio.window, path)
-    qtbot.waitUntil(lambda: said in studio.window.message.message, timeout=PATIENCE_MS)
-    assert "\n" not in studio.window.message.message
-    assert studio.history.count() == 0
+def test_a_picture_that_cannot_be_used_is_one_line(studio, qtbot, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "says nothing.png")
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.png").write_bytes(b"text")
+    for name, said in (
+        ("empty.png", "empty"), ("text.png", "no PNG"), ("says nothing.png", "no generation parameters"),
+    ):  # fmt: skip
+        drop(studio.window, tmp_path / name)
+        qtbot.waitUntil(lambda said=said: said in studio.window.message.message, timeout=PATIENCE_MS)
+        assert "\n" not in studio.window.message.message, name
+        assert studio.history.count() == 0, name
+        studio.window.message.dismiss()
 
 
 def test_a_picture_dropped_on_the_prompt_is_for_the_window(studio, others):
@@ -307,15 +308,16 @@ def test_an_export_that_fails_says_why_and_lists_what_failed(studio, qtbot, tmp_
     qtbot.waitUntil(lambda: "stand in each other's way" in dialog.message, timeout=PATIENCE_MS)
 
 
-@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
-def test_a_saved_copy_tells_how_it_was_made_unless_told_not_to(studio, tmp_path, ending):
+def test_a_saved_copy_tells_how_it_was_made_unless_told_not_to(studio, tmp_path):
     entry = studio.history.save(picture(), recipe("a secret"))
-    exchange = studio.window.exchange
-    exchange.save_copy(entry, tmp_path / f"a.{ending}")
-    assert recipe_of(tmp_path / f"a.{ending}") == entry.recipe
+    exchange, endings = studio.window.exchange, ("png", "jpg", "webp")
+    for ending in endings:
+        exchange.save_copy(entry, tmp_path / f"a.{ending}")
+        assert recipe_of(tmp_path / f"a.{ending}") == entry.recipe, ending
     studio.window.shell.take_settings(studio.window.shell.settings.model_copy(update={"copies_tell": False}))
-    exchange.save_copy(entry, tmp_path / f"b.{ending}")
-    assert read_texts(tmp_path / f"b.{ending}") == {}
+    for ending in endings:
+        exchange.save_copy(entry, tmp_path / f"b.{ending}")
+        assert read_texts(tmp_path / f"b.{ending}") == {}, ending
     studio.window.actions_on_entries.ask("export", [entry])
     assert dialog_of(studio, "export").tells_combo.currentData() == "nothing"
 
