@@ -158,10 +158,9 @@ def test_a_changed_parameter_is_marked_and_a_click_resets_it(row: Parameter, sho
         assert not field.mark.isVisible()
 
 
-@EVERY_ROW
-def test_what_fits_a_parameter_is_known(row: Parameter) -> None:
-    assert fits(row, another_value(row))
-    assert not fits(row, {"no": "value"})
+def test_what_fits_a_parameter_is_known() -> None:
+    assert [row.name for row in ROWS if not fits(row, another_value(row))] == []
+    assert [row.name for row in ROWS if fits(row, {"no": "value"})] == []
 
 
 @EVERY_ROW

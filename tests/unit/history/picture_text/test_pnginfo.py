@@ -134,12 +134,14 @@ def test_parameters_are_text_when_latin_1_holds_them_else_international_text(pro
     assert prompt.encode(encoding) in found[1]
 
 
-@pytest.mark.parametrize(("scheduler", "schedule"), PAIRS)
-def test_every_sampler_and_schedule_come_back_from_their_text(scheduler, schedule):
-    read = split_infotext(infotext(recipe(scheduler=scheduler, schedule=schedule)))
-    assert (read.values["scheduler"], read.values["schedule"]) == (scheduler, schedule)
-    assert "Sampler" not in read.leftovers
-    assert "Schedule type" not in read.leftovers
+def test_every_sampler_and_schedule_come_back_from_their_text():
+    found = {}
+    for scheduler, schedule in PAIRS:
+        read = split_infotext(infotext(recipe(scheduler=scheduler, schedule=schedule)))
+        left = {name for name in ("Sampler", "Schedule type") if name in read.leftovers}
+        found[scheduler, schedule] = (read.values["scheduler"], read.values["schedule"]), left
+    assert len(found) > 300
+    assert {pair: told for pair, told in found.items() if told != (pair, set())} == {}
 
 
 @pytest.mark.parametrize(
