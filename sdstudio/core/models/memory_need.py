@@ -13,6 +13,7 @@ from typing import Any, Final
 from sdstudio.catalog.memory import MEMORY_BY_FAMILY
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.second_pass_fields import idle_without_second_pass, second_size
 from sdstudio.core.settings import Settings
 
 _BYTES: Final = {"float32": 4}
@@ -33,7 +34,7 @@ class MemoryNeed:
     Attributes:
         weights_bytes: For the weights that lie there at once.
         drawing_bytes: For what lies beside them at the most.
-        size: Of the picture, in pixels.
+        size: Of the picture, in pixels; of the second, larger pass where there is one.
         count: Pictures at once.
     """
 
@@ -64,8 +65,11 @@ def memory_need(
         return None
     row = MEMORY_BY_FAMILY[model.family]
     width, height, guidance = (_value(model, values, name) for name in ("width", "height", "guidance_scale"))
+    size = int(width), int(height)
+    if "hires" not in idle_without_second_pass(values):
+        size = second_size(*size, max(1.0, float(values.get("hires") or 1)))
     count = max(1, int(values.get("batch_size") or 1))
-    number, pixels = _BYTES.get(dtype, _HALF_BYTES), int(width * height)
+    number, pixels = _BYTES.get(dtype, _HALF_BYTES), size[0] * size[1]
     share = model.weights / row.weights
     narrower = share ** (1 / 3) if share < _NARROW else 1.0
     sampling = int(row.sampling * count * (2 if guidance > 1 else 1) * pixels * number * narrower)
@@ -78,7 +82,7 @@ def memory_need(
         weights = int(weights * (row.denoiser_share if offload == "model" else _SEQUENTIAL_SHARE))
         decoding -= weights
     alive = max(sampling, decoding)
-    return MemoryNeed(weights, alive + min(alive, _LIBRARY_BYTES), (int(width), int(height)), count)
+    return MemoryNeed(weights, alive + min(alive, _LIBRARY_BYTES), size, count)
 
 
 def _value(model: ModelInfo, values: Mapping[str, Any], name: str) -> float:

@@ -86,6 +86,8 @@ def test_size_count_precision_and_switches_change_what_is_needed():
     assert need(dtype="float32").weights_bytes == 2 * plain.weights_bytes
     large = need({"width": 1024, "height": 1024})
     assert large.drawing_bytes > 2 * plain.drawing_bytes
+    assert need({"hires": 2.0}) == large, "a second pass is the larger one"
+    assert need({"hires": 2.0, "init_image": "a" * 64}) == plain
     assert need({"batch_size": 4}).drawing_bytes > need({"batch_size": 4}, vae_slicing=True).drawing_bytes
     assert need({"width": 1024, "height": 1024}, vae_tiling=True).drawing_bytes < large.drawing_bytes
     model, sequential = need(offload="model"), need(offload="sequential")
