@@ -82,9 +82,9 @@ class MaskedPicture:
         return self.composed(colours, self.alpha if share is None else self.within(share))
 
     def within(self, share: Levels) -> Levels:
-        """Return a share of what is drawn at the original's size, and nothing of it where the mask is black."""
-        levels = self.spread_levels(share)
-        return np.where(self.alpha > 0, levels, 0).astype(np.uint8)
+        """Return a share of what is drawn at the original's size, which fades to nothing where the mask gets black."""
+        fading = np.minimum(self.alpha.astype(np.uint16) * SOFT_EDGE, WHITE)
+        return np.minimum(self.spread_levels(share), fading).astype(np.uint8)
 
     def composed(self, drawn: Image.Image, alpha: Levels) -> Image.Image:
         """Return the picture with a share of what was drawn laid over it, of the original's size."""

@@ -81,3 +81,13 @@ def test_only_the_part_is_seen_and_set_back_where_it_was(files):
     assert near_the_border.box == (0, 0, 96, 80)
     assert near_the_border.place.size == (77, 64)
     assert near_the_border.finished(near_the_border.seen).size == (96, 80)
+
+
+def test_a_share_of_its_own_fades_out_at_the_edge_of_the_mask(files):
+    masked = masked_picture(*files, request(width=96, height=80, mask_blur=4, mask_blending="soft_inpainting"))
+    share = masked.within(np.full((80, 96), 255, np.uint8))
+    assert not share[masked.alpha == 0].any()
+    assert (share[masked.alpha > 32] == 255).all()
+    row = share[35, 15:32].astype(int)
+    assert (np.diff(row) >= 0).all()
+    assert np.diff(row).max() < 100, "no step"
