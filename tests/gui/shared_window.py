@@ -29,6 +29,7 @@ from sdstudio.core.settings import Settings
 from sdstudio.history.database.look import Look
 from sdstudio.ui.entries.browser import HistoryBrowser
 from sdstudio.ui.first_paint import all_widgets_alive
+from sdstudio.ui.pages.history.page import HistoryPage
 from sdstudio.ui.undo import Change, Undos
 from sdstudio.ui.widgets.message_bar import MessageBar
 from tests.conftest import LASTING, MEMORY, native_threads
@@ -232,6 +233,8 @@ class SharedWindow:
         for browser in window.findChildren(HistoryBrowser):
             browser.view.clearSelection()
             browser.view.setCurrentIndex(QModelIndex())
+        for page in window.findChildren(HistoryPage):
+            page.details.show_entry(None)
         self._put_back_files(studio)
         studio.controller.clear()
         studio.controller.clear_finished()
