@@ -27,7 +27,7 @@ class MaskPage(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("canvas")
+        self.setObjectName("maskPage")
         self.setAccessibleName("Canvas, painting a mask")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.hand = Hand(self)

@@ -63,7 +63,7 @@ class StagingBar(QFrame):
 
     def __init__(self, over: QWidget) -> None:
         super().__init__(over)
-        self.setObjectName("canvas")
+        self.setObjectName("candidatesBar")
         self.setAccessibleName("Candidates of this edit")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._over = over
