@@ -2,7 +2,7 @@
 
 There is one mask, that of the input picture, and it is as large. The panel's field holds its id, which is found in the
 background whenever the hand rests, and at once for whoever asks before that. Nothing here needs numpy until something
-is painted: see `MaskDesk`.
+is painted: see `PaintedMask`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sdstudio.ui.widgets.picture_drag import Offer
 from sdstudio.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:
-    from sdstudio.ui.pages.create.mask.desk import MaskDesk
+    from sdstudio.ui.pages.create.mask.painted import PaintedMask
 
 NO_PICTURE: Final = "There is no picture to paint on."
 STILL_READ: Final = "The input picture is still being read. Try again in a moment."
@@ -66,12 +66,12 @@ class MaskController(QObject):
         self._inputs = inputs
         self._pictures = pictures
         self._stopped = False
-        self._made: MaskDesk | None = None
+        self._built: PaintedMask | None = None
         picture, mask = panel.field(INIT.field).editor, panel.field(MASK.field).editor
         assert isinstance(picture, PictureEditor)
         assert isinstance(mask, MaskEditor)
         self._picture, self._mask = picture, mask
-        mask.written = lambda: self._desk.written()
+        mask.written = lambda: self._painted.written()
         mask.put.connect(self._on_put)
         mask.paint_wanted.connect(self.paint)
         mask.clear_wanted.connect(lambda: self.do("mask_clear"))
@@ -85,8 +85,8 @@ class MaskController(QObject):
     def stop(self) -> None:
         """Begin nothing more in the background: the window closes."""
         self._stopped = True
-        if self._made is not None:
-            self._made.stop()
+        if self._built is not None:
+            self._built.stop()
 
     @property
     def commands(self) -> dict[str, Callable[[], object]]:
@@ -96,12 +96,12 @@ class MaskController(QObject):
     @property
     def view(self) -> PictureView:
         """The picture that is seen in the middle, painted on or not."""
-        return self._desk.page.view if self.is_painting else self._canvas.view
+        return self._painted.page.view if self.is_painting else self._canvas.view
 
     @property
     def is_painting(self) -> bool:
         """Whether the picture is seen that is painted on."""
-        return self._made is not None and self._stage.currentWidget() is self._made.page
+        return self._built is not None and self._stage.currentWidget() is self._built.page
 
     # coming and going
 
@@ -128,14 +128,14 @@ class MaskController(QObject):
             self._shell.say(STILL_READ if is_held else f"{NO_PICTURE} {NO_PICTURE_HINT}", "warning")
 
     def _open(self, seen: Seen) -> None:
-        desk = self._desk
-        desk.begin(QSize(seen.width, seen.height))
-        if self._stage.indexOf(desk.page) < 0:
-            self._stage.addWidget(desk.page)
-        desk.show_picture(str(self._picture.value()), seen)
-        self._stage.setCurrentWidget(desk.page)
+        painted = self._painted
+        painted.begin(QSize(seen.width, seen.height))
+        if self._stage.indexOf(painted.page) < 0:
+            self._stage.addWidget(painted.page)
+        painted.show_picture(str(self._picture.value()), seen)
+        self._stage.setCurrentWidget(painted.page)
         self._note_size()
-        desk.page.layer.setFocus(Qt.FocusReason.OtherFocusReason)
+        painted.page.layer.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _note_size(self) -> None:
         """Say on the page where another size is drawn than that of the picture."""
@@ -145,13 +145,13 @@ class MaskController(QObject):
         size = (self._panel.value("width"), self._panel.value("height"))
         is_other = size != (seen.width, seen.height) and self._panel.value("only_masked") is None
         drawn, own = f"{size[0]} × {size[1]}", f"{seen.width} × {seen.height}"
-        self._desk.page.note(SIZE_NOTE.format(drawn=drawn, own=own) if is_other else "")
+        self._painted.page.note(SIZE_NOTE.format(drawn=drawn, own=own) if is_other else "")
 
     def leave(self) -> None:
         """Show the canvas again; the mask stays."""
         if self.is_painting:
-            self._desk.end()
-            had_focus = self._desk.page.isAncestorOf(self._shell.over.focusWidget() or self._shell.over)
+            self._painted.end()
+            had_focus = self._painted.page.isAncestorOf(self._shell.over.focusWidget() or self._shell.over)
             self._stage.setCurrentWidget(self._canvas)
             if had_focus:
                 self._canvas.view.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -160,7 +160,7 @@ class MaskController(QObject):
         """Take back what has begun, else leave; False where nothing is painted."""
         if not self.is_painting:
             return False
-        if not self._desk.stop_work():
+        if not self._painted.stop_work():
             self.leave()
         return True
 
@@ -173,24 +173,24 @@ class MaskController(QObject):
             self.paint()
             return
         seen = self._picture.seen
-        self._desk.begin(QSize(seen.width, seen.height))
+        self._painted.begin(QSize(seen.width, seen.height))
         match key:
             case "mask_load":
                 self._mask.ask()
             case "mask_save":
                 self._ask_where_to_save()
             case "mask_alpha":
-                self._desk.take_transparency(str(self._picture.value()))
+                self._painted.take_transparency(str(self._picture.value()))
             case _:
-                self._desk.do(key)
+                self._painted.do(key)
 
     def _load(self, offer: Offer) -> None:
         """Take a file, or pixels from elsewhere, as the mask."""
         if offer.path is None and offer.image is None:
             self._panel.field(MASK.field).show_error("Clipboard: there is no picture on it.", "Copy one first.")
         elif self._picture.seen is not None and not self._stopped:
-            self._desk.begin(QSize(self._picture.seen.width, self._picture.seen.height))
-            self._desk.load(offer)
+            self._painted.begin(QSize(self._picture.seen.width, self._picture.seen.height))
+            self._painted.load(offer)
 
     def _ask_where_to_save(self) -> None:
         dialog = QFileDialog(self._shell.over, "Save the mask", str(Path.home() / "mask.png"), OPEN_FILTER)
@@ -199,7 +199,7 @@ class MaskController(QObject):
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("png")
         dialog.setNameFilter("PNG (*.png)")
-        dialog.fileSelected.connect(lambda name: self._desk.save(Path(name)))
+        dialog.fileSelected.connect(lambda name: self._painted.save(Path(name)))
         dialog.open()
 
     # what the fields tell
@@ -207,37 +207,37 @@ class MaskController(QObject):
     def keep(self, mask_id: str) -> None:
         """Put the mask of a request into the store, where whoever draws finds it. Raises: StudioError."""
         if mask_id:
-            self._desk.drafts.keep(mask_id)
+            self._painted.drafts.keep(mask_id)
 
     @property
-    def _desk(self) -> MaskDesk:
-        if self._made is None:
-            from sdstudio.ui.pages.create.mask.desk import MaskDesk  # noqa: PLC0415 (brings in numpy)
+    def _painted(self) -> PaintedMask:
+        if self._built is None:
+            from sdstudio.ui.pages.create.mask.painted import PaintedMask  # noqa: PLC0415 (brings in numpy)
 
-            self._made = MaskDesk(self._services, self._shell, self._mask, self._picture, self._pictures)
-            self._made.page.bar.done.connect(self.leave)
-            self._made.page.bar.wanted.connect(self.do)
-            self._made.page.layer.wanted.connect(self.do)
-        return self._made
+            self._built = PaintedMask(self._services, self._shell, self._mask, self._picture, self._pictures)
+            self._built.page.bar.done.connect(self.leave)
+            self._built.page.bar.wanted.connect(self.do)
+            self._built.page.layer.wanted.connect(self.do)
+        return self._built
 
     def _on_put(self, mask_id: str) -> None:
         """The field was given a mask by a request, an undo or the last session."""
-        if self._made is not None:
-            self._made.put(mask_id)
+        if self._built is not None:
+            self._built.put(mask_id)
         elif mask_id and not self._stopped:
             self._services.tasks.run(
-                "Reading the mask", lambda _task: _prepare(), lambda _none: self._desk.put(str(self._mask.value())),
+                "Reading the mask", lambda _task: _prepare(), lambda _none: self._painted.put(str(self._mask.value())),
                 urgent=True,
             )  # fmt: skip
 
     def _on_picture_changed(self) -> None:
         self.leave()
-        if self._made is not None:
-            self._made.show_small()
+        if self._built is not None:
+            self._built.show_small()
 
     def _on_picture_left(self) -> Change | None:
         """Another picture is begun from, by hand, or none: drop a mask of another size, and return what was done."""
-        seen, made = self._picture.seen, self._made
+        seen, made = self._picture.seen, self._built
         held = str(self._mask.value())
         document = made.document if made is not None else None
         size = (document.width, document.height) if document is not None else None
@@ -257,4 +257,4 @@ class MaskController(QObject):
 
 def _prepare() -> None:
     """Bring in what painting needs, where the window does not wait for it."""
-    import sdstudio.ui.pages.create.mask.desk  # noqa: F401, PLC0415 (brings in numpy)
+    import sdstudio.ui.pages.create.mask.painted  # noqa: F401, PLC0415 (brings in numpy)

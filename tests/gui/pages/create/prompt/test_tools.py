@@ -343,8 +343,8 @@ def test_the_panel_says_how_prompts_are_read(studio, qtbot):
 
 
 def test_everything_in_the_dialogs_has_an_accessible_name(studio):
-    desk = studio.window.prompt_controller
-    for show in (desk.open_past_prompts, desk.open_builder, desk.edit_styles, desk.edit_presets):
+    tools = studio.window.prompt_controller
+    for show in (tools.open_past_prompts, tools.open_builder, tools.edit_styles, tools.edit_presets):
         show()
     dialogs = [studio.window.findChild(kind) for kind in (PastPrompts, PromptBuilder)]
     dialogs += studio.window.findChildren(StyleDialog)

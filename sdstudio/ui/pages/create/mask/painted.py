@@ -34,7 +34,7 @@ _BY_PX: Final = {"Grow": works.grown, "Shrink": works.shrunk, "Feather": works.f
 _DOING: Final = {"Grow": "Growing the mask", "Shrink": "Shrinking the mask", "Feather": "Feathering the mask"}
 
 
-class MaskDesk(QObject):
+class PaintedMask(QObject):
     """Has the mask and the page it is painted on.
 
     Args:
