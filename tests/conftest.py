@@ -23,7 +23,7 @@ _ROOM = Path(tempfile.mkdtemp(prefix="sdstudio-tests-"))
 _ROOM.chmod(0o700)  # Qt warns about a runtime folder that others may read
 atexit.register(shutil.rmtree, _ROOM, ignore_errors=True)
 
-gc.disable()  # until all tests are collected, see `pytest_collection_finish`
+gc.disable()  # until all tests are collected, see `pytest_runtestloop`
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so the programs that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -72,7 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name != "test_house.py")
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
     """Look for garbage again, but not among the modules of torch, diffusers and the tests themselves.
 
     While they were read it was off (below): they are half a million objects, and none of them was garbage.
