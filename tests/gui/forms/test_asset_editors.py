@@ -15,7 +15,6 @@ from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.request.request import GenerationRequest
-from sdstudio.ui.first_paint import without_style_sheet
 from sdstudio.ui.forms.asset_editors import LoraEditor, LoraRow
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
 from sdstudio.ui.theme import apply_theme
@@ -46,11 +45,10 @@ ASSETS = (
 @pytest.fixture
 def panel(qapp: QApplication, qtbot) -> ParameterPanel:
     apply_theme(qapp, "dark")
-    with without_style_sheet(qapp):
-        made = ParameterPanel()
-        qtbot.addWidget(made)
-        made.set_models(MODELS)
-        made.set_assets(ASSETS)
+    made = ParameterPanel()
+    qtbot.addWidget(made)
+    made.set_models(MODELS)
+    made.set_assets(ASSETS)
     made.resize(300, 900)
     made.show()
     with qtbot.waitActive(made):

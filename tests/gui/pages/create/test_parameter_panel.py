@@ -24,7 +24,6 @@ from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields
 from sdstudio.core.request.second_pass_fields import NEED_SECOND_PASS
 from sdstudio.core.request.seed_fields import NEED_STRENGTH
-from sdstudio.ui.first_paint import without_style_sheet
 from sdstudio.ui.forms.size_field import aspect_name
 from sdstudio.ui.pages.create.parameter_panel import PROMPT_GROUP, ParameterPanel
 from sdstudio.ui.theme import apply_theme
@@ -42,10 +41,9 @@ SHOWN = [row for row in parameters(GenerationRequest) if row.ui.group != PROMPT_
 @pytest.fixture
 def panel(qapp: QApplication, qtbot) -> ParameterPanel:
     apply_theme(qapp, "dark")
-    with without_style_sheet(qapp):
-        made = ParameterPanel()
-        qtbot.addWidget(made)
-        made.set_models(MODELS)
+    made = ParameterPanel()
+    qtbot.addWidget(made)
+    made.set_models(MODELS)
     made.resize(300, 900)
     made.show()
     with qtbot.waitActive(made):
