@@ -110,7 +110,7 @@ HiresUpscaler = Annotated[
 HiresScheduler = Annotated[
     str,
     Field(title="Sampler of the second pass", description="The rule by which noise is removed in the second pass."),
-    Ui(kind=FieldKind.CHOICE, choices=_samplers, group=SECOND_PASS_GROUP, flag="--hires-sampler"),
+    Ui(kind=FieldKind.CHOICE, choices=_samplers, group=SECOND_PASS_GROUP, more_flags=("--hires-sampler",)),
     Infotext("Hires sampler", 103, optional=True),
 ]
 

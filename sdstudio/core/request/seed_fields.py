@@ -72,7 +72,7 @@ Ensd = Annotated[
         "of NovelAI.",
         ge=-(2**31), le=2**31 - 1,
     ),
-    Ui(group="Advanced", flag="--ensd"),
+    Ui(group="Advanced"),
     Infotext("ENSD", 69, optional=True),
 ]  # fmt: skip
 

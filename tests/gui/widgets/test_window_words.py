@@ -19,7 +19,9 @@ COMMAND = re.compile(r"sdstudio [a-z]|(?:^|[\s(`])--[a-z]")
 SAID_ELSEWHERE = {
     "core/desktop.py",  # why there is no window
     "core/request/presets.py",  # the format's name
+    "core/request/file_fields.py",  # the names of flags
     "core/request/request.py",  # the names of flags
+    "core/request/second_pass_fields.py",  # the names of flags
     "history/care/recovery.py",  # for the log
     "ui/window/announcing.py",  # the arguments of another program
     "ui/entry_tools/export_dialog.py",  # the names of files
