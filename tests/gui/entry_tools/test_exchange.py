@@ -120,12 +120,14 @@ def test_one_dropped_picture_is_offered_with_all_it_tells(studio, qtbot, others)
 
 
 def test_its_model_is_found_by_name_and_what_is_lost_is_said(studio, qtbot, tmp_path):
-    text = A1111.format(sampler="Euler a", version="v1.10.1").replace("v1-5-pruned-emaonly", "TINY")
+    version = "v1.10.1, Refiner: ink [1234abcd]"
+    text = A1111.format(sampler="Euler a", version=version).replace("v1-5-pruned-emaonly", "TINY")
     (tmp_path / "a.png").write_bytes(png({"parameters": text}))
     drop(studio.window, tmp_path / "a.png")
     press(qtbot, offered(studio, qtbot), "usePictureButton")
     assert studio.window.panel.model.key == "tiny"
-    assert "Hires upscale" in studio.window.message.message
+    assert "Refiner" in studio.window.message.message
+    assert studio.window.panel.value("hires") == 2
 
 
 def test_the_offered_picture_can_be_imported_instead(studio, qtbot, others):
