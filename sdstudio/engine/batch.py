@@ -28,6 +28,7 @@ from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import MemoryPlan
+from sdstudio.engine.families.base import Begin
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.preview import Previewer
 from sdstudio.engine.pictures.seamless import edges_joined
@@ -102,12 +103,8 @@ def sample(
         begin_from_noise(scheduler)
     elif blending is not None:
         blending.watch(scheduler)  # outermost: whoever looks at the steps sees the picture kept
-    kwargs = _pipeline_kwargs(loaded, request, batch) | {"generator": noise_of(request, batch.seeds, _scale(loaded))}
-    if pipe is not loaded.pipe:
-        kwargs |= _begun(request, scheduler, start.from_noise)
-    kwargs |= {name: value.expand(len(batch.seeds), *value.shape[1:]) for name, value in start.kwargs.items()}
+    kwargs = _pipeline_kwargs(loaded, request, batch) | _begin_kwargs(loaded, request, batch, start, scheduler)
     kwargs["callback_on_step_end"] = _Steps(batch, previewer, device, on_event, last, blending)
-    known = inspect.signature(type(pipe).__call__).parameters
     with contextlib.ExitStack() as stack:
         stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
         stack.enter_context(_autocast(plan, device))
@@ -121,15 +118,12 @@ def sample(
         stack.enter_context(start.hooks)
         kwargs |= text.kwargs
         try:
-            kwargs = {name: value for name, value in kwargs.items() if name in known}
-            latents = family.draw(pipe, kwargs, loaded.info.name)
+            latents = family.draw(pipe, _accepted(pipe, kwargs), loaded.info.name)
         except Cancelled:
             clean = last.latents()
             if clean is None:
                 raise
-            if blending is not None:
-                clean = blending.end(clean)
-            clean = clean if edm is None else clean * edm.sigma_data
+            clean = (clean if blending is None else blending.end(clean)) * (1 if edm is None else edm.sigma_data)
             raise CancelledBatch(_drawn(clean, own_decode, scheduler, request), last.step, last.total) from None
         if pipe is not loaded.pipe:
             loaded.pipe.maybe_free_model_hooks()  # the other pipeline knows nothing of them
@@ -151,6 +145,22 @@ def _pipeline_kwargs(loaded: LoadedModel, request: GenerationRequest, batch: Bat
         "num_inference_steps": request.steps,
         "eta": request.eta_ddim,
     }
+
+
+def _accepted(pipe: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that a pipeline's call has; the others mean nothing to it."""
+    known = inspect.signature(type(pipe).__call__).parameters
+    return {name: value for name, value in kwargs.items() if name in known}
+
+
+def _begin_kwargs(
+    loaded: LoadedModel, request: GenerationRequest, batch: Batch, start: Begin, scheduler: Any
+) -> dict[str, Any]:
+    """Return what a pipeline is given of where a batch begins: its noise, and what it is drawn over."""
+    count = len(batch.seeds)
+    over = {name: value.expand(count, *value.shape[1:]) for name, value in start.kwargs.items()}
+    steps = {} if start.pipe is loaded.pipe else _begun(request, scheduler, start.from_noise)
+    return {"generator": noise_of(request, batch.seeds, _scale(loaded)), **steps, **over}
 
 
 def _drawn(latents: torch.Tensor, decoded: bool, scheduler: Any, request: GenerationRequest) -> SampledBatch:
