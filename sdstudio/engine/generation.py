@@ -118,7 +118,7 @@ class Drawing:
             if drawn is None:
                 continue  # the same pictures again, with the thriftier plan
             if self._counted is not None:
-                drawn = self._larger(batch, drawn, self._counted, begun)
+                drawn = self._second(batch, drawn, self._counted, begun)
             self._finish(batch, drawn, (time.monotonic() - begun) / len(batch.seeds))
             done += len(batch.seeds)
 
@@ -172,6 +172,17 @@ class Drawing:
         return sample(
             self._loaded, request, batch, self.plan, self._device, self._preview_every_s, on_event, inputs
         )  # fmt: skip
+
+    def _second(self, batch: Batch, first: SampledBatch, counted: CountedTogether, begun: float) -> SampledBatch:
+        """Return the second pass; one that is cancelled before its first step leaves what the first has drawn."""
+        try:
+            return self._larger(batch, first, counted, begun)
+        except CancelledBatch:
+            raise
+        except Cancelled:
+            sampled_s = (time.monotonic() - begun) / len(batch.seeds)
+            self._leave(batch, first, sampled_s, counted.before, counted.total)
+            raise
 
     def _larger(self, batch: Batch, first: SampledBatch, counted: CountedTogether, begun: float) -> SampledBatch:
         """Return the second pass over what the first has drawn; as many pictures at once as the plan allows."""

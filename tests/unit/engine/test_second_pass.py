@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from sdstudio.core.errors import Cancelled, InvalidRequest, OutOfMemory
-from sdstudio.core.events import ImageMade, StepDone
+from sdstudio.core.events import Decoding, ImageMade, StepDone
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.second_pass_fields import LATENT, second_size
 from sdstudio.engine import generation
@@ -108,6 +110,24 @@ def test_a_second_pass_that_is_cancelled_keeps_what_it_has_come_to(studio):
     (image,) = [event for event in made if isinstance(event, ImageMade)]
     assert image.pixels.size == (128, 128)
     assert image.recipe.unfinished == (5, 6)
+
+
+def test_cancelled_between_the_passes_the_first_can_be_kept(studio):
+    here = studio("sd1")
+
+    def stop(event):
+        if isinstance(event, Decoding):
+            here.cancel.set()
+
+    with pytest.raises(Cancelled):
+        here.make(hires=2, on_event=stop)
+    left = here.engine.take_unfinished()
+    assert (left.step, left.total) == (3, 6)
+    made = []
+    here.engine.keep(left, made.append, threading.Event())
+    (image,) = [event for event in made if isinstance(event, ImageMade)]
+    assert (pixels(image) == pixels(here.make()[0])).all()
+    assert image.recipe.unfinished == (3, 6)
 
 
 def test_one_that_does_not_fit_goes_down_the_ladder_and_says_so(studio, monkeypatch):
