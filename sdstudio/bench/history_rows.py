@@ -19,7 +19,8 @@ from PIL import Image
 
 from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.database.rows import thumbnail_path
 from sdstudio.history.database.schema import connect, transaction
 from sdstudio.history.thumbnails import SIDE, write_thumbnail

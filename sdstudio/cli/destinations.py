@@ -17,7 +17,8 @@ from PIL import Image
 from sdstudio.core.errors import InvalidRequest, SaveFailed
 from sdstudio.core.files import TEMPORARY, save_failed
 from sdstudio.core.paths import expanded
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.pnginfo import write_png
 from sdstudio.history.store import History
 

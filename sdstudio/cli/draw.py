@@ -22,7 +22,8 @@ from sdstudio.core.errors import Cancelled, StudioError
 from sdstudio.core.events import EngineEvent, ImageMade
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.params import parameters
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.submission import Share
 from sdstudio.core.settings import Settings
 from sdstudio.jobs.model_hash import SHORT

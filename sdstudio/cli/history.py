@@ -18,7 +18,8 @@ from sdstudio.core.errors import HistoryError
 from sdstudio.core.models.model import parameters_of
 from sdstudio.core.params import parameters
 from sdstudio.core.paths import studio_paths
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.history.picture_text.pnginfo import infotext
 from sdstudio.history.store import Entry

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from sdstudio.core.models.resolved import ResolvedRequest
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 
 if TYPE_CHECKING:
     import numpy as np

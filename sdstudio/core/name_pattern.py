@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from sdstudio.core.errors import InvalidRequest
 
 if TYPE_CHECKING:  # the settings are declared with it, and need no request
-    from sdstudio.core.request.request import Recipe
+    from sdstudio.core.request.recipe import Recipe
 
 DEFAULT_PATTERN: Final = "{date}/{number}-{prompt}-{seed}"
 PATTERN_MAXIMUM: Final = 200

@@ -24,7 +24,8 @@ from sdstudio.core.events import Decoding, EventSink, ImageMade, Notice, Unfinis
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.mask_fields import SOFT_INPAINTING
-from sdstudio.core.request.request import UNFINISHED, GenerationRequest, Recipe
+from sdstudio.core.request.recipe import UNFINISHED, Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.second_pass_fields import LATENT, second_size
 from sdstudio.engine.batch import Batch, sample
 from sdstudio.engine.device.conditions import conditions

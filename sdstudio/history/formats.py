@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 from PIL import Image
 
 from sdstudio.core.errors import SaveFailed
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 from sdstudio.history.picture_text.pnginfo import exif_of, png_texts
 
 QUALITY: Final = 92

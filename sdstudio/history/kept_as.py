@@ -15,7 +15,7 @@ from PIL import Image
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.files import write_whole
 from sdstudio.core.pictures.opening import in_colour
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 from sdstudio.core.settings import Settings
 
 log = logging.getLogger(__name__)

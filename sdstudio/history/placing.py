@@ -18,7 +18,7 @@ from sdstudio.core.errors import InvalidRequest, SaveFailed
 from sdstudio.core.name_pattern import DEFAULT_PATTERN, Named, relative_name
 from sdstudio.core.output_folder import check_output_folder
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history.database.rows import stored_path
 from sdstudio.history.name_notes import note_name, tells_its_number

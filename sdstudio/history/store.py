@@ -22,7 +22,7 @@ from PIL import Image
 from sdstudio.core.errors import HistoryDamaged, HistoryError, SaveFailed, StudioError
 from sdstudio.core.files import copy_whole, is_utf8, same_bytes
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 from sdstudio.core.settings import Settings
 from sdstudio.history.bulk_work import SAVING_LOCK, saving_lock
 from sdstudio.history.care.care import Care

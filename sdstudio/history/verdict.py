@@ -17,7 +17,8 @@ from PIL import Image
 
 from sdstudio.core.errors import HistoryError
 from sdstudio.core.params import parameters
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.origin import origin_of
 
 NEAR_MEAN: Final = 1.0

@@ -13,7 +13,8 @@ from sdstudio.core.errors import Cancelled, HistoryError
 from sdstudio.core.events import EngineEvent, EventSink, ImageMade, StepDone, Unfinished
 from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.models.resolved import ResolvedRequest
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
 from sdstudio.jobs.model_hash import SHORT, ModelHash

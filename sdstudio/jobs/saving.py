@@ -12,7 +12,7 @@ from PIL import Image
 
 from sdstudio.core.errors import SaveFailed, StudioError
 from sdstudio.core.events import EngineEvent, ImageMade, StepDone
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 from sdstudio.history.store import Entry, History
 
 

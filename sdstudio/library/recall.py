@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.request.request import IMPORTED, Recipe
+from sdstudio.core.request.recipe import IMPORTED, Recipe
 from sdstudio.library.library import Library
 
 HASH_DIGITS = 8

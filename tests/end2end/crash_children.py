@@ -21,7 +21,8 @@ from typing import Any
 from PIL import Image
 
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.history import formats
 from sdstudio.history.database.look import Look

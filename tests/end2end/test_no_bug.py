@@ -32,7 +32,8 @@ from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.prompts.styles import read_styles
 from sdstudio.core.prompts.templates import picked
 from sdstudio.core.prompts.wildcards import Wildcards
-from sdstudio.core.request.request import IMPORTED, GenerationRequest, Recipe
+from sdstudio.core.request.recipe import IMPORTED, Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
 from sdstudio.engine.model_files.convert import convert

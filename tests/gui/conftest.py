@@ -12,7 +12,8 @@ from PIL import Image
 
 from sdstudio.app import Studio, build_studio
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.store import Entry, History
 from sdstudio.ui.entries import model as history_model
 from sdstudio.ui.first_paint import all_widgets_alive

@@ -27,7 +27,8 @@ from sdstudio.app import Studio
 from sdstudio.background.verifying import Verifier
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.prompts.styles import StyleBook
-from sdstudio.core.request.request import GenerationRequest, Recipe, RunOptions
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.settings import Settings
 from sdstudio.history.picture_text.foreign.reading import Reading
 from sdstudio.jobs.job import Group, groups_of

@@ -1,4 +1,4 @@
-"""What to draw: `GenerationRequest`, declared once and read everywhere; `Recipe`, a request with all it was drawn with.
+"""What to draw: `GenerationRequest`, declared once and read everywhere.
 
 Equal requests give equal pixels on one device. From this one declaration come the parameter panel, the CLI's flags,
 validation and its messages, the recipe in the PNG, A1111's text and the history's searchable columns.
@@ -18,7 +18,6 @@ from sdstudio.catalog.schedulers import DEFAULT_SCHEDULER, SCHEDULERS
 from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.checks import built
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY, NEWEST_COMPATIBILITY
-from sdstudio.core.json_text import json_of
 from sdstudio.core.params import Choice, FieldKind, Infotext, Parameter, Searchable, Ui, parameters
 from sdstudio.core.request import mask_fields
 from sdstudio.core.request.advanced_fields import (
@@ -60,12 +59,6 @@ from sdstudio.core.request.seed_fields import (
 )
 
 log = logging.getLogger(__name__)
-
-UNFINISHED: Final = "unfinished"
-"""Key in a recipe's ``made_with`` under which a cancelled picture's ``step`` stands, and ``of`` how many."""
-
-IMPORTED: Final = "imported"
-"""Key in a recipe's ``made_with`` under which a foreign picture's origin and leftovers stand."""
 
 RANDOM_SEED_MAXIMUM: Final = 2**32 - 1
 """Largest seed the studio draws itself, so that every other tool can take it (A1111 draws below 4294967294)."""
@@ -329,65 +322,3 @@ class RunOptions(BaseModel):
     def checked(cls, values: Mapping[str, Any]) -> RunOptions:
         """Build run options from loose values. Raises: InvalidRequest."""
         return built(cls, values, {row.name: row for row in parameters(cls)})
-
-
-class Recipe(BaseModel):
-    """A finished picture's request and everything else it was drawn with; the JSON under ``sdstudio`` in its PNG.
-
-    ``made_with`` holds what reproduction depends on beyond the request: model hash and name, device, dtype, versions,
-    scheduler class and configuration, batch size and place in the batch, memory switches.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    format: int = 1
-    app: str
-    request: GenerationRequest
-    model_name: str = ""
-    model_family: str = ""
-    model_hash: str = ""
-    created: str = ""
-    duration_s: float = 0.0
-    blocked: str = ""
-    made_with: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def file_hashes(self) -> tuple[tuple[str, str], ...]:
-        """Name -> hash of the files that it was drawn with, else of those that its request names."""
-        rows = self.made_with.get("adapters")
-        recorded = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        pairs = [(row.get("name"), row.get("hash")) for row in recorded]
-        hashes = tuple((name, digits) for name, digits in pairs if isinstance(name, str) and isinstance(digits, str))
-        return (*(pair for pair in hashes if pair[1]), *self.request.file_hashes)
-
-    @property
-    def unfinished(self) -> tuple[int, int] | None:
-        """The step at which the picture was cancelled, and of how many; ``None`` for one that was drawn to the end."""
-        stop = self.made_with.get(UNFINISHED)
-        step, total = (stop.get("step"), stop.get("of")) if isinstance(stop, dict) else (None, None)
-        return (step, total) if isinstance(step, int) and isinstance(total, int) else None
-
-    @classmethod
-    def stored(cls, text: str) -> Recipe:
-        """Read a recipe's JSON, of this or any other version.
-
-        Fields that this version does not know are left out, and values it does not allow become the default, with a
-        line in the log: a picture of another version stays readable.
-
-        Raises:
-            ValueError: It is no recipe.
-        """
-        values = json_of(text)
-        if not isinstance(values, dict) or not isinstance(values.get("request"), dict):
-            raise ValueError("no recipe: a JSON object with a request is one")
-        request, made_with = values["request"], values.get("made_with")
-        if isinstance(made_with, dict) and IMPORTED in made_with:  # no version of the studio has drawn it
-            request = {"compatibility": NEWEST_COMPATIBILITY, **request}
-        values = {**values, "request": GenerationRequest.stored(request)}
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            bad = {str(item["loc"][0]) for item in error.errors()}
-            log.warning("a stored recipe holds what this version does not allow: %s", sorted(bad))
-            right = {name: value for name, value in values.items() if name not in bad}
-            return cls(**({"app": ""} if "app" in values else {}) | right)

@@ -19,7 +19,7 @@ from sdstudio.core.files import TEMPORARY, is_utf8
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.pictures.opening import ENDINGS, begins_as_picture, check_whole, shown
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 from sdstudio.history.bulk_work import SAVING_LOCK, OnProgress, never, saving_lock, unheard
 from sdstudio.history.care.input_check import spare_inputs, without_input
 from sdstudio.history.care.moved import is_there, moved_pictures, pictures_like, reunite

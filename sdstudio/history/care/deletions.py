@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 from sdstudio.history.database.rows import stored_recipe
 from sdstudio.history.database.schema import VISIBLE, Database
 

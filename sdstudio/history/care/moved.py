@@ -22,7 +22,7 @@ from PIL import Image, ImageChops, ImageStat
 from sdstudio.core.errors import PictureUnreadable
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures.opening import UNREADABLE, opened_picture
-from sdstudio.core.request.request import IMPORTED, Recipe
+from sdstudio.core.request.recipe import IMPORTED, Recipe
 from sdstudio.history.database.rows import stored_path, stored_recipe, thumbnail_path
 from sdstudio.history.database.schema import Database
 from sdstudio.history.names import number_of

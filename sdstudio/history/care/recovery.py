@@ -14,7 +14,7 @@ from sdstudio.core.errors import HistoryError
 from sdstudio.core.files import TEMPORARY, is_utf8
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures.opening import ENDINGS, shown
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 from sdstudio.core.trash import take_out
 from sdstudio.history.bulk_work import SAVING_LOCK, saving_lock
 from sdstudio.history.care.carry_over import carry_over_jobs, carry_over_marks

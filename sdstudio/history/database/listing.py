@@ -14,7 +14,7 @@ from typing import Final, overload
 
 from sdstudio.core.errors import HistoryError
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.request import IMPORTED, UNFINISHED
+from sdstudio.core.request.recipe import IMPORTED, UNFINISHED
 from sdstudio.history.database.look import DAYS_SQL, FACET_BY_KEY, Look, ids_sql
 from sdstudio.history.database.rows import COLUMNS, Entry, entry_of
 from sdstudio.history.database.schema import Database

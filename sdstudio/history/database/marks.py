@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from sdstudio.core.errors import HistoryError
-from sdstudio.core.request.request import IMPORTED
+from sdstudio.core.request.recipe import IMPORTED
 from sdstudio.history.database.look import RATING_MAXIMUM
 from sdstudio.history.database.schema import Database
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from sdstudio.core.folding import folded
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures.opening import shown
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.attached_text import attached_names
 from sdstudio.history.thumbnails import SUFFIX
 

@@ -22,7 +22,8 @@ from sdstudio.core.files import copy_whole, write_whole
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures.opening import in_colour, opened_picture
 from sdstudio.core.prompts.extra_networks import without_loras
-from sdstudio.core.request.request import IMPORTED, GenerationRequest, Recipe
+from sdstudio.core.request.recipe import IMPORTED, Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.bulk_work import Failure, OnProgress, never, unheard
 from sdstudio.history.database.rows import Entry
 from sdstudio.history.exchange.telling import encoded

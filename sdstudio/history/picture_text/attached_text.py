@@ -12,7 +12,8 @@ from sdstudio.catalog.kinds import EMBEDDING, LORA, VAE, WEIGHT_MAXIMUM
 from sdstudio.core.json_text import json_of
 from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.core.prompts.named_files import embedding_names, tag
-from sdstudio.core.request.request import PROMPT_MAXIMUM, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import PROMPT_MAXIMUM
 
 # Places among the keys that the request's fields declare (history.pnginfo).
 _VAE_HASH_ORDER, _VAE_ORDER, _RNG_ORDER, _LORA_ORDER, _EMBEDDING_ORDER = 56, 57, 80, 90, 91

@@ -25,7 +25,8 @@ from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.files import write_whole
 from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.request.input_fields import INIT
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.rules import idle_fields
 from sdstudio.history.picture_text import mask_text, second_pass_text
 from sdstudio.history.picture_text.a1111_text import NEGATIVE, a1111_version, parse_pairs

@@ -8,7 +8,8 @@ from typing import Any, Final
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY
 from sdstudio.core.params import Parameter, parameters
-from sdstudio.core.request.request import IMPORTED, GenerationRequest, Recipe
+from sdstudio.core.request.recipe import IMPORTED, Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.origin import origin_of
 from sdstudio.history.store import Entry
 from sdstudio.ui.theme import STRONG

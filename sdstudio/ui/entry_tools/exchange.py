@@ -16,7 +16,7 @@ from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import SaveFailed, StudioError
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.pictures.opening import ENDINGS, OPEN_FILTER, shown
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 from sdstudio.history.picture_text.foreign.origin import Reading
 from sdstudio.history.store import Entry
 from sdstudio.library.recall import model_of, recalled

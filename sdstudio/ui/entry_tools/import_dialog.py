@@ -14,7 +14,7 @@ from sdstudio.background.tasks import TaskRunner, WorkResult
 from sdstudio.core.errors import StudioError
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.pictures.opening import shown
-from sdstudio.core.request.request import Recipe
+from sdstudio.core.request.recipe import Recipe
 from sdstudio.history.bulk_work import OnProgress
 from sdstudio.history.database.marks import tidy
 from sdstudio.history.exchange.importing import ImportReport, Taken, import_pictures

@@ -12,7 +12,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QToolButton
 
 from sdstudio.core.models.asset import Asset
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.ui.entry_tools.compare_window import CompareWindow
 from sdstudio.ui.entry_tools.upscale_dialog import UpscaleDialog
 

@@ -23,7 +23,8 @@ from sdstudio.core.events import (
 )
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.resolved import ResolvedRequest
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 
 MODEL = ModelInfo("starter", "Starter", Path("starter"), "sd1")

@@ -7,7 +7,8 @@ from PIL import Image
 
 from sdstudio.core.errors import InvalidRequest, ModelDamaged, ModelNotFound, StudioError
 from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.request.request import Recipe, RunOptions
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import RunOptions
 from sdstudio.core.request.submission import Share
 from sdstudio.jobs.queue import JobQueue, JobState
 from tests.unit.background.conftest import request

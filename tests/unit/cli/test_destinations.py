@@ -7,7 +7,8 @@ from PIL import Image
 
 from sdstudio.cli.destinations import PathDestination
 from sdstudio.core.errors import InvalidRequest, SaveFailed
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.reading import recipe_of
 
 

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 
 from sdstudio.cli import main
 from sdstudio.cli import models as models_module
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import History
 from sdstudio.library.library import Library

@@ -18,7 +18,8 @@ from sdstudio.core.name_pattern import (
     example_name,
     relative_name,
 )
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.seed_fields import SEED_MAXIMUM
 from sdstudio.core.settings import Settings
 

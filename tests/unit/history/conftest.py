@@ -16,7 +16,8 @@ from PIL import Image
 
 from sdstudio.core.errors import HistoryDamaged
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.care.recovery import Recovery, set_aside
 from sdstudio.history.database.schema import Database
 from sdstudio.history.store import History

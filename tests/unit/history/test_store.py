@@ -15,7 +15,8 @@ from PIL import Image
 from sdstudio.core import files
 from sdstudio.core.errors import HistoryError, HistoryTooNew, SaveFailed
 from sdstudio.core.paths import StudioPaths
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history import store
 from sdstudio.history.care.recovery import Recovery
 from sdstudio.history.database.schema import Database

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from sdstudio.core.errors import HistoryError
-from sdstudio.core.request.request import IMPORTED, GenerationRequest, Recipe
+from sdstudio.core.request.recipe import IMPORTED, Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.reading import read_picture
 from sdstudio.history.verdict import AMPLIFIED, FACTS, Outcome, causes_of, judged
 from tests.unit.history.foreign.pictures import png

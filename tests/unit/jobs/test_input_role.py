@@ -16,7 +16,8 @@ from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.params import FieldKind, Ui, parameters
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, InputRole
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.rules import idle_fields
 from sdstudio.core.settings import Settings
 from sdstudio.history.picture_text.foreign.reading import recipe_of

@@ -22,7 +22,8 @@ from sdstudio.core.events import (
     Notice,
     StepDone,
 )
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.jobs.progress import Progress, progress_of
 
 _PIXELS = np.zeros((1, 1, 3), np.float32)

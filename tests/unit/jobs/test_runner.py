@@ -21,7 +21,8 @@ from PIL import Image
 from sdstudio.core.errors import BackendLost, Cancelled
 from sdstudio.core.events import EngineStatus, EventSink, ImageMade, StepDone, Unfinished
 from sdstudio.core.models.resolved import ResolvedRequest
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.queue import Job, JobQueue, JobState

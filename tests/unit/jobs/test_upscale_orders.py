@@ -6,7 +6,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from sdstudio.core.pictures.input_store import InputPictures
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.store import History
 from sdstudio.jobs.upscale_orders import Enlargement, orders_for, sizes_of
 

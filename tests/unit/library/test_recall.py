@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.library.library import Library
 from sdstudio.library.recall import model_of
 

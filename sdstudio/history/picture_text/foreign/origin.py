@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from sdstudio.core.request.request import IMPORTED, Recipe
+from sdstudio.core.request.recipe import IMPORTED, Recipe
 
 INPUT_PICTURE: Final = "Input picture"
 """Under this name one text is enough."""

@@ -18,7 +18,8 @@ from sdstudio.core.compatibility import NEWEST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest, PictureUnreadable
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures.opening import load_whole, opened_picture
-from sdstudio.core.request.request import IMPORTED, GenerationRequest, Recipe
+from sdstudio.core.request.recipe import IMPORTED, Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.found import Found
 from sdstudio.history.picture_text.foreign.origin import INPUT_PICTURE, Reading, origin_of
 from sdstudio.history.picture_text.foreign.programs import PROGRAMS

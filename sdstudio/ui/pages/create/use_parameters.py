@@ -15,7 +15,8 @@ from sdstudio.core.errors import StudioError
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures.opening import OPEN_FILTER, shown
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, idle_without_picture
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.origin import Reading, origin_of
 from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import EntryActions

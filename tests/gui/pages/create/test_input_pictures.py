@@ -14,7 +14,8 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton
 
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.pictures.input_store import InputPictures
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.ui.forms.picture_editor import GONE, INVITATION, PictureEditor
 from sdstudio.ui.pages.create.hover_bar import HoverBar
 from sdstudio.ui.pages.create.input_pictures import fitted

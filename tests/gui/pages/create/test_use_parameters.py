@@ -13,7 +13,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QPushButton, QSpinBox
 
 from sdstudio.core.pictures.input_store import InputPictures
-from sdstudio.core.request.request import GenerationRequest, Recipe, Written
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest, Written
 from sdstudio.history.picture_text.foreign.origin import INPUT_PICTURE
 from sdstudio.history.picture_text.foreign.reading import read_picture
 from sdstudio.history.picture_text.pnginfo import infotext

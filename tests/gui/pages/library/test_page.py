@@ -30,7 +30,8 @@ from safetensors.torch import save_file
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.readable import readable_size
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.history.database.usage import Use
 from sdstudio.library.remarks import Remark

@@ -12,13 +12,8 @@ from sdstudio.catalog.schedulers import SCHEDULERS
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.params import FieldKind, parameters
-from sdstudio.core.request.request import (
-    PROMPT_MAXIMUM,
-    RANDOM_SEED_MAXIMUM,
-    GenerationRequest,
-    Recipe,
-    RunOptions,
-)
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import PROMPT_MAXIMUM, RANDOM_SEED_MAXIMUM, GenerationRequest, RunOptions
 from sdstudio.core.request.seed_fields import SEED_MAXIMUM
 from sdstudio.core.request.submission import seeds_for
 

@@ -8,7 +8,8 @@ from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.prompts import template_reading
 from sdstudio.core.prompts.styles import Style
 from sdstudio.core.prompts.wildcards import Wildcards
-from sdstudio.core.request.request import GenerationRequest, Recipe, RunOptions, Written
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest, RunOptions, Written
 from sdstudio.core.request.submission import shares_of
 
 INK = Style("Ink", "ink of {prompt}", "{photo|colour}")

@@ -16,7 +16,8 @@ from PIL import Image, PngImagePlugin
 from sdstudio.core.errors import HistoryError, SaveFailed
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
-from sdstudio.core.request.request import IMPORTED, GenerationRequest
+from sdstudio.core.request.recipe import IMPORTED
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.care.checkup import (
     BAD_NAME,
     DAMAGED,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from PIL import Image
 
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 
 
 def _save(history, model: str, adapters: list[dict[str, object]] | None = None):

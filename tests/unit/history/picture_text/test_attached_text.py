@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.attached_text import attached_names
 from sdstudio.history.picture_text.pnginfo import infotext, split_infotext
 

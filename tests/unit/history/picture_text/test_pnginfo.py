@@ -15,7 +15,8 @@ import sdstudio
 from sdstudio.catalog.schedulers import SCHEDULERS, schedule_of
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.params import parameters
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.seed_fields import SEED_MAXIMUM
 from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.picture_text.pnginfo import infotext, split_infotext, write_png

@@ -13,7 +13,8 @@ from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QSpinBox, QToolButton
 
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.ui.forms.mask_editor import NO_MASK
 from sdstudio.ui.widgets.picture_drag import Offer
 from tests.gui.pages.create.mask.conftest import SIZE, WAIT_MS, Painting

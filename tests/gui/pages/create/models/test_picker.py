@@ -19,7 +19,8 @@ from sdstudio.app import Studio
 from sdstudio.core.events import EngineStatus
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.titles import model_titles
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.history.database.usage import Newest
 from sdstudio.ui.pages.create.models.list import ModelListModel, heart_rect

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from sdstudio.core.request.request import GenerationRequest, Recipe
+from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.pasted import LONGEST, read_pasted
 from sdstudio.history.picture_text.pnginfo import infotext
 
