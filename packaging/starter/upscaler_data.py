@@ -16,7 +16,7 @@ from popular import POPULAR
 
 SCALE = 4
 LARGE_SIZE = PICTURE_SIZE * SCALE
-CLEAN_SHARE, VAE_SHARE = 0.35, 0.30  # of a batch; the rest is through the VAE and blurred
+CLEAN_SHARE, VAE_SHARE = 0.25, 0.60  # of a batch; the rest is through the VAE and blurred
 BLUR = torch.tensor([1.0, 2.0, 1.0])
 NOISE = 0.02
 TESTED = 48
@@ -105,7 +105,7 @@ def to_values(pictures: np.ndarray) -> torch.Tensor:
 class Patches:
     """Random pairs of patches: what the network gets and what it should make of it."""
 
-    def __init__(self, pool: Pool, seed: int, side: int = 32) -> None:
+    def __init__(self, pool: Pool, seed: int, side: int = 48) -> None:
         self._pool = pool
         self._side = side
         self._random = np.random.default_rng(seed)
