@@ -40,7 +40,7 @@ def bench_request(model: ModelInfo) -> GenerationRequest:
     return default_request(model).model_copy(update={"prompt": prompt, "seed": SEED})
 
 
-class _Ours:
+class StudioEngine:
     """The studio's engine, one picture a call."""
 
     def __init__(self, model: ModelInfo) -> None:
@@ -140,7 +140,7 @@ class _OverPicture:
 
 def measure(model: ModelInfo, pairs: int) -> dict[str, Any]:
     """Return pairs of seconds for the engine, previews and masks, and by how many grey levels the pictures differ."""
-    ours, bare = _Ours(model), _Bare(model)
+    ours, bare = StudioEngine(model), _Bare(model)
 
     def plain() -> float:
         return ours.seconds(previews=False)

@@ -26,6 +26,7 @@ from sdstudio.bench.report import (
     INPAINTING,
     MASK,
     PREVIEWS,
+    SHARED,
     TICK_LIMIT_MS,
     TICKS,
     VAST,
@@ -78,6 +79,10 @@ def _measured(children: Children, quick: bool, console: Console) -> Iterator[Fig
     yield ratio(PREVIEWS, result["previews"])
     edit_s = median(result["edits"])
     yield ratio(INPAINTING, result["inpainting"], f"a masked edit takes {edit_s:.2f} s")
+    console.note("Measuring: a picture while other programs keep every core busy ...")
+    shared = children.result("shared_machine", pairs)
+    worst = max(beside for beside, _ in shared)
+    yield ratio(SHARED, shared, f"{median(alone for _, alone in shared):.2f} s alone, at most {worst:.2f} s beside")
     console.note("Measuring: the event loop while drawing ...")
     yield share(TICKS, children.result("event_loop", 4 if quick else 16), TICK_LIMIT_MS)
     console.note("Measuring: a mask that is painted ...")

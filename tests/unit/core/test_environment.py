@@ -32,3 +32,21 @@ def test_the_hubs_library_is_imported_into_a_settled_environment(first):
     )
     environment = {name: value for name, value in os.environ.items() if name not in NAMES}
     assert subprocess.run([sys.executable, "-c", code], check=False, env=environment, timeout=120).returncode == 0
+
+
+def test_torch_is_imported_into_an_environment_where_threads_do_not_spin():
+    code = """
+import os, sys
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print(os.environ.get("GOMP_SPINCOUNT"))
+
+sys.meta_path.insert(0, Watch())
+import sdstudio.engine.engine
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert (done.stdout.split(), done.returncode) == (["0"], 0), done.stderr
