@@ -186,7 +186,10 @@ class Settings(BaseModel):
     ] = False
     attention_slicing: Annotated[
         bool,
-        Field(title="Attention slicing", description="Compute attention in slices: less memory, a little slower."),
+        Field(
+            title="Attention slicing",
+            description="Compute attention in slices: less memory on Apple GPUs, more elsewhere; slower.",
+        ),
         Ui(group=MEMORY_GROUP),
     ] = False
     vae_slicing: Annotated[

@@ -28,6 +28,7 @@ class DeviceKind:
         dtype: Number format that Automatic means.
         autocast_dtype: What autocast computes in.
         one_by_one: Pictures are never made several at a time.
+        fused_attention: torch's own attention never holds the whole matrix of scores, so that slices save nothing.
     """
 
     key: str
@@ -38,6 +39,7 @@ class DeviceKind:
     dtype: torch.dtype
     autocast_dtype: torch.dtype
     one_by_one: bool = False
+    fused_attention: bool = True
 
 
 def _cuda_memory() -> tuple[int, int]:
@@ -68,9 +70,10 @@ KINDS: Final = (
         torch.float16, torch.float16,
     ),
     DeviceKind(
-        # Batches of several fail there (diffusers docs, optimization/mps).
+        # Batches of several fail there, and slices of attention help (diffusers docs, optimization/mps).
         "mps", torch.backends.mps.is_available, lambda: f"Apple GPU ({platform.machine()})", _mps_memory,
         torch.mps.empty_cache, torch.float16, torch.float16, one_by_one=True,
+        fused_attention=False,
     ),
     # float16 is emulated on most CPUs: a text encoder took 1.8 s against 0.44 s in float32.
     DeviceKind("cpu", lambda: True, lambda: "CPU", _cpu_memory, lambda: None, torch.float32, torch.bfloat16),

@@ -75,11 +75,11 @@ SECTIONS: Final = (
     (
         "When memory is short",
         "In the settings, under Speed and memory: <b>float16</b> halves the weights. <b>VAE tiling</b> decodes a "
-        "large picture in tiles, <b>VAE slicing</b> a batch one by one, <b>attention slicing</b> computes "
-        "attention in parts; each costs a little time. <b>CPU offload</b> keeps the networks in main memory and "
-        "moves them to the graphics card when needed: <i>Model</i> moves whole networks and is a little slower, "
-        "<i>Sequential</i> moves single layers, needs the least and is much slower. A smaller size or a batch "
-        "size of 1 helps most.",
+        "large picture in tiles, <b>VAE slicing</b> a batch one by one; each costs a little time. <b>Attention "
+        "slicing</b> computes attention in parts, which helps on Apple GPUs alone. <b>CPU offload</b> keeps the "
+        "networks in main memory and moves them to the graphics card when needed: <i>Model</i> moves whole networks "
+        "and is a little slower, <i>Sequential</i> moves single layers, needs the least and is much slower. A "
+        "smaller size or a batch size of 1 helps most.",
     ),
 )
 
