@@ -28,7 +28,7 @@ _TAKEN: Final = frozenset({
     "zero_snr", "init_image", "strength", "init_fit", "upscaler", "loras", "vae", "mask", "mask_mode",
     "masked_content", "mask_blur", "only_masked", "mask_blending", "mask_weight", "soft_bias", "soft_preservation",
     "soft_contrast", "soft_influence", "soft_threshold", "soft_difference",
-    "variation_strength", "variation_seed", "seed_resize_from", "ensd", "seamless", "hires",
+    "variation_strength", "variation_seed", "earlier_variations", "seed_resize_from", "ensd", "seamless", "hires",
     "hires_strength", "hires_upscaler", "hires_steps", "hires_scheduler", "hires_prompt", "hires_negative_prompt",
     *BESIDE_FIELDS,
 })  # fmt: skip

@@ -50,6 +50,7 @@ from sdstudio.core.request.second_pass_fields import (
 )
 from sdstudio.core.request.seed_fields import (
     SEED_MAXIMUM,
+    EarlierVariations,
     Ensd,
     Seamless,
     SeedResizeFrom,
@@ -204,6 +205,7 @@ class GenerationRequest(BaseModel):
     hires_negative_prompt: HiresNegativePrompt = ""
     variation_strength: VariationStrength = 0.0
     variation_seed: VariationSeed = None
+    earlier_variations: EarlierVariations = ""
     seed_resize_from: SeedResizeFrom = ""
     seamless: Seamless = "off"
     rng: Noise = "cpu"

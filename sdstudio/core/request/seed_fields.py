@@ -19,7 +19,7 @@ SEED_MAXIMUM: Final = 2**64 - 1
 
 VARIATION_GROUP: Final = "Variation"
 
-NEED_STRENGTH: Final = frozenset({"variation_seed"})
+NEED_STRENGTH: Final = frozenset({"variation_seed", "earlier_variations"})
 """Fields that do not act while the variation strength is 0."""
 
 
@@ -50,6 +50,62 @@ VariationSeed = Annotated[
     ),
     Ui(kind=FieldKind.SEED, group=VARIATION_GROUP),
     Infotext("Variation seed", 55, optional=True),
+]  # fmt: skip
+
+VARIATIONS_MAXIMUM: Final = 64
+"""Most variations that one is made of."""
+
+_VARIATION: Final = re.compile(r"(\d{1,20})\s*:\s*(\d(?:\.\d{1,20})?(?:e-\d{1,3})?)")
+
+
+def earlier_in(text: str) -> tuple[tuple[int, float], ...]:
+    """Return the variation seeds and strengths that a list such as "8:0.15, 9:0.1" names, in its order.
+
+    Raises:
+        InvalidRequest: It is no such list, or names too many.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if len(parts) > VARIATIONS_MAXIMUM:
+        message = f"Earlier variations = {len(parts)}: at most {VARIATIONS_MAXIMUM}."
+        raise InvalidRequest("earlier_variations", message, "Leave out the last ones.")
+    pairs = []
+    for part in parts:
+        match = _VARIATION.fullmatch(part)
+        seed, strength = (int(match[1]), float(match[2])) if match else (-1, 0.0)
+        if not (0 <= seed <= SEED_MAXIMUM and 0 <= strength <= 1):
+            message = f"Earlier variations = {part[:40]!r}: allowed are a variation seed and a strength from 0 to 1."
+            raise InvalidRequest("earlier_variations", message, "Write them as in 8:0.15, 9:0.1.")
+        pairs.append((seed, strength))
+    return tuple(pairs)
+
+
+def _check_earlier(value: object) -> None:
+    if isinstance(value, str):  # what is no text is refused by its declaration
+        earlier_in(value)
+
+
+def with_further(earlier: str, seed: int, strength: float) -> str:
+    """Return a list of variations with one more at its end.
+
+    Raises:
+        InvalidRequest: It holds as many as are allowed.
+    """
+    text = ", ".join(filter(None, (earlier, f"{seed}:{strength!r}".removesuffix(".0"))))
+    earlier_in(text)
+    return text
+
+
+EarlierVariations = Annotated[
+    str,
+    Field(
+        title="Earlier variations",
+        description="What a variation of a variation begins from: variation seeds and strengths, as in 8:0.15, 9:0.1, "
+        "which turn the noise one after the other before variation seed and strength do. Blank for none; no other "
+        "program reads them.",
+        max_length=4096,
+    ),
+    Ui(group=VARIATION_GROUP, check=_check_earlier),
+    Infotext("Earlier variations", 68, optional=True),
 ]  # fmt: skip
 
 SeedResizeFrom = Annotated[

@@ -20,7 +20,13 @@ from sdstudio.core.prompts.styles import Style, styled
 from sdstudio.core.prompts.templates import Picker, combinations, is_template
 from sdstudio.core.prompts.wildcards import Wildcards
 from sdstudio.core.request.request import RANDOM_SEED_MAXIMUM, GenerationRequest, RunOptions, Written
-from sdstudio.core.request.seed_fields import SEED_MAXIMUM, seed_list
+from sdstudio.core.request.seed_fields import SEED_MAXIMUM, seed_list, with_further
+
+LITTLE: Final = 0.15
+"""Variation strength of pictures that are asked to be like another: the same subject, other details."""
+
+LEAST: Final = 0.05
+"""Variation strength below which pictures hardly differ any more."""
 
 PICTURES_MAXIMUM: Final = 1000
 """Most pictures of one submission, as many as `RunOptions.count` allows."""
@@ -111,3 +117,21 @@ def seeds_for(request: GenerationRequest, count: int) -> tuple[int, ...]:
     own = request.own_seed
     first = secrets.randbelow(RANDOM_SEED_MAXIMUM + 1) if own is None else own
     return tuple((first + i) % (SEED_MAXIMUM + 1) for i in range(count))
+
+
+def varied_further(request: GenerationRequest) -> GenerationRequest:
+    """Return the request of pictures that differ a little from the one that a recorded request makes.
+
+    A variation becomes the last of the earlier ones, so that what comes of it begins from its own noise; each time the
+    strength is two thirds of what it was, as who refines a picture wants it to change less and less.
+
+    Raises:
+        InvalidRequest: It is the variation of too many already.
+    """
+    strength, seed = request.variation_strength, request.variation_seed
+    if not strength or seed is None:  # as another program may record it: no picture can be begun from
+        return request.model_copy(update={"variation_strength": strength or LITTLE, "variation_seed": None})
+    earlier = with_further(request.earlier_variations, seed, strength)
+    further = max(LEAST, min(LITTLE, round(strength * 2 / 3, 2)))
+    changed = {"earlier_variations": earlier, "variation_strength": further, "variation_seed": None}
+    return request.model_copy(update=changed)

@@ -81,12 +81,14 @@ class NoiseChanges:
 
     Attributes:
         strength: How far the first noise of each picture is turned towards that of its variation seed, 0..1.
+        earlier: Other variation seeds and strengths that turn it before, in this order.
         begin_size: Height and width in latent cells of the noise that is laid into the middle of the picture's;
             ``None`` for the picture's own.
         offset: Added to the seed for all noise after the first; 0 goes on where the first ended.
     """
 
     strength: float = 0.0
+    earlier: tuple[tuple[int, float], ...] = ()
     begin_size: tuple[int, int] | None = None
     offset: int = 0
 
@@ -121,8 +123,9 @@ class ChangedGenerator:
         first = own
         if changes.begin_size is not None and changes.begin_size != tuple(shape[-2:]):
             first = self._new(seed).randn((*shape[:-2], *changes.begin_size))
-        if changes.strength:
-            first = turned(changes.strength, first, self._new(variation_seed).randn(first.shape))
+        for other, strength in (*changes.earlier, (variation_seed, changes.strength)):
+            if strength:
+                first = turned(strength, first, self._new(other).randn(first.shape))
         if changes.offset:
             self._steps = self._new((seed + changes.offset) % 2**64)
         return first if first.shape == own.shape else _laid_in(own, first)

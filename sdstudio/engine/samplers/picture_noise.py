@@ -7,7 +7,7 @@ from typing import Any
 
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.request.request import GenerationRequest
-from sdstudio.core.request.seed_fields import size_in
+from sdstudio.core.request.seed_fields import earlier_in, size_in
 from sdstudio.engine.samplers.noise import ChangedGenerator, NoiseChanges, generators
 
 
@@ -37,4 +37,6 @@ def _changes(request: GenerationRequest, cell_px: int) -> NoiseChanges:
     size = size_in(request.seed_resize_from)
     begin_size = None if size is None else (size[1] // cell_px, size[0] // cell_px)
     takes_offset = "ensd" in SCHEDULER_BY_KEY[request.scheduler].takes
-    return NoiseChanges(request.variation_strength, begin_size, request.ensd if takes_offset else 0)
+    strength = request.variation_strength
+    earlier = earlier_in(request.earlier_variations) if strength else ()
+    return NoiseChanges(strength, earlier, begin_size, request.ensd if takes_offset else 0)

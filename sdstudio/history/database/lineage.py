@@ -65,7 +65,7 @@ def relation(parent: GenerationRequest, child: GenerationRequest) -> str:
     names = [row.name for row in changed]
     if not names:
         return "Re-run"
-    if set(names) <= {"seed", "variation_seed", "variation_strength"}:
+    if set(names) <= {"seed", "variation_seed", "variation_strength", "earlier_variations"}:
         return "Variation"
     if set(names) <= {"width", "height"}:
         larger = child.width * child.height > parent.width * parent.height

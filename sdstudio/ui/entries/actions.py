@@ -95,7 +95,8 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
         shortcut="Ctrl+Shift+R", group=1,
     ),
     EntryAction(
-        "alike", "Subtle variations", "images", "Four pictures that differ a little: the same seed, slightly varied",
+        "alike", "Subtle variations", "images",
+        "Four pictures that differ a little from this one; of a variation, less each time",
         shortcut="Ctrl+Alt+R", group=1,
     ),
     EntryAction(

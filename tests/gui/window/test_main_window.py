@@ -376,6 +376,16 @@ class TestHistory:
         assert {request.seed for request in alike} == {other.seed}
         assert len({request.variation_seed for request in alike}) == 4
         assert {request.variation_strength for request in alike} == {0.15}
+        strip = studio.window.canvas.strip
+        qtbot.waitUntil(lambda: len(strip.entries) == 4, timeout=WAIT_MS)
+        chosen = strip.entries[1]
+        click_row(studio, [entry.id for entry in studio.history.entries(limit=4)].index(chosen.id))
+        trigger(studio, "entry_alike")
+        qtbot.waitUntil(lambda: pictures(studio) == 11, timeout=WAIT_MS)
+        for entry in studio.history.entries(limit=4):
+            further = entry.recipe.request
+            assert further.earlier_variations == f"{chosen.recipe.request.variation_seed}:0.15"
+            assert (further.seed, further.variation_strength, entry.parent_id) == (other.seed, 0.1, chosen.id)
 
     def test_deleted_pictures_go_to_the_trash_and_undo_brings_them_back(self, studio, qtbot):
         make_picture(studio, qtbot, "first", seed="1")

@@ -13,6 +13,7 @@ from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import HistoryError, InvalidRequest, StudioError
 from sdstudio.core.events import EngineStatus, Notice
 from sdstudio.core.request.request import GenerationRequest, RunOptions
+from sdstudio.core.request.submission import varied_further
 from sdstudio.history.store import Entry
 from sdstudio.jobs.progress import Progress, in_whole, progress_of
 from sdstudio.jobs.queue import Group, Job, JobState
@@ -29,9 +30,6 @@ from sdstudio.ui.widgets.status_line import STARTING
 
 IN_MEMORY: Final = "kept in memory."
 PAUSED: Final = "The queue is paused, and the job waits in it."
-
-LITTLE: Final = 0.15
-"""Variation strength of pictures that are asked to be like another: the same subject, other details."""
 
 
 class GenerationController(QObject):
@@ -222,10 +220,8 @@ class GenerationController(QObject):
         return self._controller.submit(request, RunOptions(), parent_id=entry.id)
 
     def _alike(self, entry: Entry) -> Job:
-        """Draw pictures that share a picture's seed and begin from noise that is turned a little away from its own."""
-        request = entry.recipe.request
-        strength = request.variation_strength or LITTLE
-        varied = request.model_copy(update={"variation_strength": strength, "variation_seed": None})
+        """Draw pictures that begin from noise that is turned a little away from a picture's own."""
+        varied = varied_further(entry.recipe.request)
         return self._controller.submit(varied, RunOptions(count=4, batch_size=4), parent_id=entry.id)
 
     def _on_example_chosen(self, prompt: str) -> None:

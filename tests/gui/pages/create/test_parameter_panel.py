@@ -37,6 +37,8 @@ OF_FAMILY = {f.key: ModelInfo(f.key, f.title, Path("/models") / f.key, f.key) fo
 MODELS = (STARTER, BROKEN, *OF_FAMILY.values())
 SHOWN = [row for row in parameters(GenerationRequest) if row.ui.group != PROMPT_GROUP] + list(parameters(RunOptions))
 
+_TEXTS = {"seeds": "7-9", "seed_resize_from": "512x768", "earlier_variations": "8:0.15, 9:0.1"}
+
 
 @pytest.fixture
 def panel(qapp: QApplication, qtbot) -> ParameterPanel:
@@ -194,7 +196,7 @@ def another_value(row: Parameter) -> object:
         FieldKind.CHOICE: next((choice.value for choice in row.choices if choice.value != row.default), None),
         FieldKind.LORAS: (("ink", 0.8),), FieldKind.VAE: "soft", FieldKind.PICTURE: "5a" * 32,
         FieldKind.UPSCALER: "4x-sharp", FieldKind.OPTIONAL: 16,
-        FieldKind.TEXT: {"seeds": "7-9", "seed_resize_from": "512x768"}.get(row.name, "a dog"),
+        FieldKind.TEXT: _TEXTS.get(row.name, "a dog"),
     }  # fmt: skip
     return row.default + (row.multiple_of or 1) if row.kind is FieldKind.INTEGER else by_kind[row.kind]
 

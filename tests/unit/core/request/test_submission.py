@@ -10,7 +10,7 @@ from sdstudio.core.prompts.styles import Style
 from sdstudio.core.prompts.wildcards import Wildcards
 from sdstudio.core.request.recipe import Recipe
 from sdstudio.core.request.request import GenerationRequest, RunOptions, Written
-from sdstudio.core.request.submission import shares_of
+from sdstudio.core.request.submission import shares_of, varied_further
 
 INK = Style("Ink", "ink of {prompt}", "{photo|colour}")
 
@@ -130,6 +130,29 @@ def test_variations_share_a_seed_and_count_their_variation_seeds(wildcards):
     (free,) = shares_of(GenerationRequest(variation_strength=0.2), RunOptions(count=2), (), wildcards)
     assert free.request.seed is not None
     assert len(set(free.seeds)) == 2
+
+
+def test_a_variation_of_a_variation_begins_from_it_and_changes_less():
+    request, strengths = GenerationRequest(seed=5), []
+    for seed in (8, 9, 10, 11):
+        request = varied_further(request)
+        assert (request.seed, request.variation_seed) == (5, None)
+        strengths.append(request.variation_strength)
+        request = request.with_seed(seed)
+    assert strengths == [0.15, 0.1, 0.07, 0.05]
+    assert request.earlier_variations == "8:0.15, 9:0.1, 10:0.07"
+    bold = varied_further(GenerationRequest(seed=5, variation_strength=1.0, variation_seed=7))
+    assert (bold.earlier_variations, bold.variation_strength) == ("7:1", 0.15)
+
+
+@pytest.mark.parametrize("text", ["8", "8:", "8:1.1", "-8:0.1", "8:nan", f"{2**64}:0.1", "8:0.1 9:0.1", "8:0.1," * 65])
+def test_earlier_variations_that_are_none_are_refused(text):
+    with pytest.raises(InvalidRequest, match=r"Earlier variations = ") as caught:
+        GenerationRequest.checked({"earlier_variations": text})
+    assert caught.value.field == "earlier_variations"
+    full = GenerationRequest(variation_strength=0.1, variation_seed=8, earlier_variations=", ".join(["8:0.1"] * 64))
+    with pytest.raises(InvalidRequest, match="at most 64"):
+        varied_further(full)
 
 
 def test_a_list_of_seeds_takes_the_place_of_seed_and_count(wildcards):

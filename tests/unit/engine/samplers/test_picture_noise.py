@@ -46,6 +46,16 @@ def test_a_variation_begins_between_two_seeds_and_steps_with_the_first_ones_numb
     assert (drawn[1] == plain.randn(SHAPE)).all()
 
 
+def test_a_variation_of_a_variation_begins_between_the_variation_and_a_further_seed():
+    chosen = first(counted=6, variation_strength=0.2)
+    further = first(counted=7, variation_strength=0.1, earlier_variations="6:0.2")
+    np.testing.assert_allclose(further, on_the_arc(0.1, chosen, noise(7)), atol=2e-6)
+    third = first(counted=9, variation_strength=0.05, earlier_variations="6:0.2, 7:0.1")
+    np.testing.assert_allclose(third, on_the_arc(0.05, further, noise(9)), atol=2e-6)
+    (plain,) = noise_of(GenerationRequest(seed=5, earlier_variations="6:0.2"), (5,), 8)
+    assert isinstance(plain, torch.Generator)  # nothing is varied
+
+
 def test_without_changes_the_generators_are_the_plain_ones():
     (generator,) = noise_of(GenerationRequest(seed=5, variation_seed=9, ensd=7, scheduler="euler"), (6,), 8)
     assert isinstance(generator, torch.Generator)

@@ -109,7 +109,7 @@ def telling_values() -> dict[str, Any]:
                 values[row.name] = f"telling-{number}-{row.name}"
             case FieldKind.SEED:
                 values[row.name] = 987_654_321
-    values |= {"seed_resize_from": "432x876", "variation_seed": 123_456_789}
+    values |= {"seed_resize_from": "432x876", "variation_seed": 123_456_789, "earlier_variations": "876:0.5"}
     return {**values, "width": 1032, "height": 1176, "steps": 137, "guidance_scale": 17.3125, "clip_skip": 11,
             "scheduler": "dpm2_a_karras"}  # fmt: skip
 
@@ -160,7 +160,8 @@ def told(row: Parameter) -> Any:
         case FieldKind.LORAS:
             return (("telling-lora", 0.5),)
         case _:
-            return "432x876" if row.name == "seed_resize_from" else f"telling-{row.name}"
+            own = {"seed_resize_from": "432x876", "earlier_variations": "876:0.5"}
+            return own.get(row.name, f"telling-{row.name}")
 
 
 @pytest.mark.parametrize("row", parameters(GenerationRequest), ids=lambda row: row.name)

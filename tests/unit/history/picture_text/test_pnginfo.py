@@ -260,6 +260,7 @@ beginnings = st.fixed_dictionaries({
 })  # fmt: skip
 variations = st.fixed_dictionaries({
     "variation_strength": st.floats(0, 1, exclude_min=True), "variation_seed": st.integers(0, SEED_MAXIMUM),
+    "earlier_variations": st.sampled_from(["", "8:0.15", "8:0.15, 18446744073709551615:1"]),
 })  # fmt: skip
 second_passes = st.fixed_dictionaries({
     "hires": st.floats(1, 4, exclude_min=True),
