@@ -64,6 +64,10 @@ class PictureCaption(QFrame):
         self.stars.rated.connect(lambda stars: self._ask(f"rate_{stars}"))
         self.heart = self._button("heart", "Favourite", "captionHeartButton", "Make it a favourite, or no longer (F)")
         self.heart.clicked.connect(lambda: self._ask("favourite"))
+        self.repeat = self._button(
+            "grid-3x3", "Repeat the picture", "captionRepeatButton", "See how its edges meet: three by three (Ctrl+T)"
+        )
+        self.repeat.setCheckable(True)
         self.trash = self._button("trash-2", "Move to trash", "captionTrashButton", "Move it to the trash (Del)")
         self.trash.clicked.connect(lambda: self._ask("delete"))
         self.more = self._button("ellipsis", "More actions", "captionMoreButton", "What else can be done with it")
@@ -77,7 +81,7 @@ class PictureCaption(QFrame):
         self._grid.setVerticalSpacing(0)
         self._grid.setColumnStretch(0, 1)
         self._grid.addWidget(self.facts, 0, 0)
-        for at, part in enumerate((self.stars, self.heart, self.trash, self.more)):
+        for at, part in enumerate((self.stars, self.heart, self.repeat, self.trash, self.more)):
             self._grid.addWidget(part, 1, at + 1)
         self._lay_out(is_narrow=False)
         self.show_entry(None)
@@ -93,13 +97,13 @@ class PictureCaption(QFrame):
         self._is_narrow = is_narrow
         self.setFixedHeight(HEIGHT_PX + _LINE_PX * is_narrow)
         self._grid.removeWidget(self.facts)
-        self._grid.addWidget(self.facts, 0 if is_narrow else 1, 0, 1, 5 if is_narrow else 1)
+        self._grid.addWidget(self.facts, 0 if is_narrow else 1, 0, 1, 6 if is_narrow else 1)
         mark(self.facts, "role", "caption" if is_narrow else "muted")
 
     def show_entry(self, entry: Entry | None) -> None:
         """Show the facts of this picture; ``None`` leaves the line empty."""
         self._entry = entry
-        for part in (self.facts, self.stars, self.heart, self.trash, self.more):
+        for part in (self.facts, self.stars, self.heart, self.repeat, self.trash, self.more):
             part.setVisible(entry is not None)
         if entry is None:
             return
@@ -108,6 +112,11 @@ class PictureCaption(QFrame):
         look = ("heart-full", "danger") if entry.favourite else ("heart", "muted")
         set_icon(self.heart, *look, _ICON_PX)
         self.heart.setAccessibleDescription("yes" if entry.favourite else "no")
+
+    def show_repeated(self, repeated: bool) -> None:
+        """Show whether copies of the picture lie around it."""
+        self.repeat.setChecked(repeated)
+        set_icon(self.repeat, "grid-3x3", "accent_text" if repeated else "muted", _ICON_PX)
 
     def _ask(self, key: str) -> None:
         self._actions.ask(key, [self._entry] if self._entry else [])

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 from sdstudio.core.events import PreviewFrame
 from sdstudio.ui.theme import tokens
 from sdstudio.ui.widgets.images import as_qimage
-from sdstudio.ui.widgets.resampled import Resampled
+from sdstudio.ui.widgets.shown_picture import AROUND, ShownPicture
 
 MARGIN_PX = 24
 _LOW_MARGIN_PX = 8
@@ -59,16 +59,14 @@ class PictureView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self._place = QSize()
-        self._picture = QImage()
-        self._smaller: tuple[QImage, ...] = ()
-        self._is_draft = False
+        self._shown = ShownPicture()
         self._preview = QImage()
         self._caption = ""
         self._dimmed = False
+        self._repeated = False
         self._zoom: float | None = None
         self._centre = QPointF()
         self._pressed: QPointF | None = None
-        self._scaled = Resampled()
         self._fade = QVariantAnimation(self)
         self._fade.setDuration(_FADE_MS)
         self._fade.setStartValue(0.0)
@@ -88,7 +86,12 @@ class PictureView(QWidget):
     @property
     def picture(self) -> QImage:
         """The finished picture, null when there is none."""
-        return self._picture
+        return self._shown.picture
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether copies of the picture lie on all sides of it."""
+        return self._repeated
 
     @property
     def has_preview(self) -> bool:
@@ -102,20 +105,19 @@ class PictureView(QWidget):
 
     def reserve(self, size: QSize, caption: str = "") -> None:
         """Keep the place of a picture of ``size`` pixels; one of the same shape stays, dimmed, until it is replaced."""
-        same_shape = not self._picture.isNull() and self._picture.size() == size
+        same_shape = self._shown.is_there and self._shown.picture.size() == size
         self._preview = QImage()
         self._caption = caption
         self._dimmed = same_shape
         if not same_shape:
-            self._picture = QImage()
+            self._shown = ShownPicture()
         self._place = size
         self._fade.stop()
         self.update()
 
     def lay_under(self, picture: QImage) -> None:
         """Show what the picture begins from, dimmed and as large as the reserved place, until there is a preview."""
-        self._picture = picture
-        self._smaller, self._is_draft = (), False
+        self._shown = ShownPicture(picture)
         self._dimmed = True
         self.update()
 
@@ -127,7 +129,7 @@ class PictureView(QWidget):
 
     def set_blank(self, caption: str) -> None:
         """Show words in the picture's place instead of a picture."""
-        self._picture = QImage()
+        self._shown = ShownPicture()
         self._preview = QImage()
         self._dimmed = False
         self._caption = caption
@@ -139,7 +141,7 @@ class PictureView(QWidget):
         factor = max(1, _PREVIEW_SIDE_PX // max(frame.width, frame.height))
         soft = small.resize((frame.width * factor, frame.height * factor), Image.Resampling.BICUBIC)
         self._preview = as_qimage(soft)
-        self._picture = QImage()
+        self._shown = ShownPicture()
         self._dimmed = False
         self._caption = ""
         self.update()
@@ -147,7 +149,7 @@ class PictureView(QWidget):
     def set_draft(self, small: QImage, size: QSize) -> None:
         """Show a small copy of a picture of ``size`` pixels in its place until it is read; the zoom is kept."""
         self.set_picture(small, keep_zoom=True, size=size)
-        self._is_draft = True
+        self._shown = ShownPicture(small, is_draft=True)
 
     def set_picture(
         self, picture: QImage, keep_zoom: bool = False, smaller: Sequence[QImage] = (), size: QSize | None = None
@@ -165,9 +167,7 @@ class PictureView(QWidget):
         if not keep_zoom or size != self._place:
             self._zoom = None
         self._place = size
-        self._picture = picture
-        self._smaller = tuple(smaller)
-        self._is_draft = False
+        self._shown = ShownPicture(picture, smaller)
         self._dimmed = False
         self._caption = ""
         if came_from_preview and self.isVisible():
@@ -180,7 +180,7 @@ class PictureView(QWidget):
     def clear(self) -> None:
         """Show nothing."""
         self._place = QSize()
-        self._picture = QImage()
+        self._shown = ShownPicture()
         self._preview = QImage()
         self._caption = ""
         self._zoom = None
@@ -191,6 +191,14 @@ class PictureView(QWidget):
         self._zoom = None
         self.update()
         self.zoom_changed.emit(self.zoom)
+
+    def set_repeated(self, repeated: bool) -> None:
+        """Show the picture with copies of it on all sides, fitted as a whole; or alone again."""
+        if repeated != self._repeated:
+            self._repeated = repeated
+            self._keep_in_sight()
+            self.update()
+            self.zoom_changed.emit(self.zoom)
 
     def zoom_to(self, zoom: float, about: QPointF | None = None) -> None:
         """Show ``zoom`` screen pixels per picture pixel, keeping the picture's point under ``about`` where it is."""
@@ -240,13 +248,20 @@ class PictureView(QWidget):
             )
         return QRectF(middle.x() - size.width() / 2, middle.y() - size.height() / 2, size.width(), size.height())
 
+    def covered_rect(self) -> QRectF:
+        """Return what the picture and the copies of it cover."""
+        where = self.picture_rect()
+        if self._repeated:
+            where.adjust(-where.width(), -where.height(), where.width(), where.height())
+        return where
+
     # painting
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw the place, then the preview, then the picture over it."""
         painter = QPainter(self)
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        where = QRectF(self.rect()) if self._place.isEmpty() else self.picture_rect()
+        where = QRectF(self.rect()) if self._place.isEmpty() else self.covered_rect()
         if not self._place.isEmpty():
             self._draw(painter, where)
         if self.hasFocus():
@@ -265,43 +280,22 @@ class PictureView(QWidget):
             shape = QPainterPath()
             shape.addRoundedRect(where, CORNER_PX, CORNER_PX)
             painter.setClipPath(shape)
-        if self._picture.isNull() and self._preview.isNull():
+        if not self._shown.is_there and self._preview.isNull():
             painter.fillRect(where, self.palette().color(QPalette.ColorRole.AlternateBase))
         fading = self._fade.state() == QVariantAnimation.State.Running
-        if not self._preview.isNull() and (self._picture.isNull() or fading):
-            painter.drawImage(where, self._preview)
-        if not self._picture.isNull():
+        if not self._preview.isNull() and (not self._shown.is_there or fading):
+            self._draw_one(painter, ShownPicture(self._preview, is_draft=True))
+        if self._shown.is_there:
             painter.setOpacity(0.35 if self._dimmed else float(self._fade.currentValue()) if fading else 1.0)
-            self._draw_picture(painter, where)
+            self._draw_one(painter, self._shown)
             painter.setOpacity(1.0)
         painter.setClipping(False)
-        if self._picture.isNull() or self._dimmed:
+        if not self._shown.is_there or self._dimmed:
             self._draw_place(painter, where)
 
-    def _draw_picture(self, painter: QPainter, where: QRectF) -> None:
-        scale = self.zoom
-        if self._is_draft or (self._smaller and self._zoom is not None and scale < 1):
-            self._draw_part(painter, where)
-            return
-        if self._zoom is not None and scale >= 1:
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < 2)
-            painter.drawImage(where, self._picture)
-            return
-        target = (where.size() * self.devicePixelRatioF()).toSize()
-        scaled = self._scaled.of(self._picture, self._source_for, target)
-        painter.drawPixmap(where, scaled, QRectF(QPointF(), QSizeF(target)))
-
-    def _draw_part(self, painter: QPainter, where: QRectF) -> None:
-        """Draw what is in sight out of the smallest copy that has enough pixels: its cost is that of the view."""
-        source = self._source_for(round(where.width() * self.devicePixelRatioF()))
-        seen = where & QRectF(self.rect())
-        across, down = source.width() / where.width(), source.height() / where.height()
-        corner = seen.topLeft() - where.topLeft()
-        part = QRectF(corner.x() * across, corner.y() * down, seen.width() * across, seen.height() * down)
-        painter.drawImage(seen, source, part)
-
-    def _source_for(self, width: int) -> QImage:
-        return next((copy for copy in reversed(self._smaller) if copy.width() >= width), self._picture)
+    def _draw_one(self, painter: QPainter, shown: ShownPicture) -> None:
+        draw = shown.draw_repeated if self._repeated else shown.draw
+        draw(painter, self.picture_rect(), QRectF(self.rect()), self._zoom)
 
     def _draw_place(self, painter: QPainter, where: QRectF) -> None:
         line = QColor(self.palette().color(QPalette.ColorRole.Mid))
@@ -348,7 +342,7 @@ class PictureView(QWidget):
         if self._zoom is not None:
             self._pressed = event.position()
             self.pan_by(moved)
-        elif moved.manhattanLength() >= QApplication.startDragDistance() and self.picture_rect().contains(
+        elif moved.manhattanLength() >= QApplication.startDragDistance() and self.covered_rect().contains(
             self._pressed
         ):
             self._pressed = None
@@ -382,15 +376,18 @@ class PictureView(QWidget):
         if self._place.isEmpty():
             return 1.0
         margin = MARGIN_PX if self.height() >= _LOW_PX else _LOW_MARGIN_PX
-        across = max(1, self.width() - 2 * margin) / self._place.width()
-        down = max(1, self.height() - 2 * margin) / self._place.height()
+        copies = len(AROUND) if self._repeated else 1
+        across = max(1, self.width() - 2 * margin) / self._place.width() / copies
+        down = max(1, self.height() - 2 * margin) / self._place.height() / copies
         return min(across, down) * self.devicePixelRatioF()
 
     def _picture_point(self, position: QPointF) -> QPointF:
         return (position - self.picture_rect().topLeft()) / self._logical(self.zoom)
 
     def _keep_in_sight(self) -> None:
+        width, height = self._place.width(), self._place.height()
+        beyond = float(self._repeated)
         self._centre = QPointF(
-            min(max(self._centre.x(), 0.0), float(self._place.width())),
-            min(max(self._centre.y(), 0.0), float(self._place.height())),
+            min(max(self._centre.x(), -beyond * width), (1 + beyond) * width),
+            min(max(self._centre.y(), -beyond * height), (1 + beyond) * height),
         )

@@ -74,6 +74,7 @@ MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("actual_size", "&100 %", "Ctrl+1", "image"),
         Command("zoom_in", "Zoom &in", "Ctrl++", "zoom-in", also="Ctrl+="),
         Command("zoom_out", "Zoom &out", "Ctrl+-", "zoom-out"),
+        Command("repeat", "R&epeat three by three, or stop that", "Ctrl+T", "grid-3x3"),
         Command("full_screen", "F&ull screen", "F11", "maximize", 1),
         Command("reset_layout", "&Reset layout", "", "rotate-ccw", 3),
     ),

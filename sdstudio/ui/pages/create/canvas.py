@@ -7,12 +7,7 @@ from typing import Final
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QDrag, QImage, QKeyEvent, QPixmap, QResizeEvent
-from PySide6.QtWidgets import (
-    QLabel,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
@@ -115,6 +110,13 @@ class Canvas(QWidget):
     def entry(self) -> Entry | None:
         """The entry that is shown, ``None`` for a running job or nothing."""
         return self._entry
+
+    @property
+    def request(self) -> GenerationRequest | None:
+        """What the picture that is shown or awaited is drawn from, ``None`` for none."""
+        if self._entry is not None:
+            return self._entry.recipe.request
+        return self._job.request if self._job is not None else None
 
     @property
     def job_id(self) -> int | None:
@@ -322,7 +324,7 @@ class Canvas(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Show the hover bar while the pointer is over the picture."""
         if event.type() in (QEvent.Type.Enter, QEvent.Type.MouseMove) and self._bar.isHidden():
-            self._bar.setVisible(self._bar.suits(self.view.picture_rect()))
+            self._bar.setVisible(self._bar.suits(self.view.covered_rect()))
             self._place_overlays()
         elif event.type() == QEvent.Type.Leave and watched is self.view and not self._bar.underMouse():
             self._bar.hide()
@@ -346,7 +348,7 @@ class Canvas(QWidget):
         for overlay in (self._bar, self._live, self._zoom_label):
             overlay.adjustSize()
             overlay.raise_()
-        picture = self.view.picture_rect().toRect()
+        picture = self.view.covered_rect().toRect()
         low = min(picture.bottom() - self._bar.height() - GRID, area.bottom() - self._bar.height() - GRID)
         self._bar.move(area.center().x() - self._bar.width() // 2, max(area.top() + GRID, low))
         self._live.move(area.center().x() - self._live.width() // 2, area.top() + GRID)

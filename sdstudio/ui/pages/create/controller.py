@@ -21,6 +21,7 @@ from sdstudio.jobs.runner import JobEvent
 from sdstudio.jobs.saving import UnsavedPicture
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.pages.create.queue.job_words import ended_text, title_of
+from sdstudio.ui.pages.create.repeating import Repeating
 from sdstudio.ui.pages.create.widgets import CreateWidgets
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.choose_folder import choose_folder
@@ -57,6 +58,7 @@ class GenerationController(QObject):
         self.view_of: Callable[[], PictureView] = lambda: widgets.canvas.view
         #: Returns the group whose place in the queue the next press of Generate takes, ``None`` for the end.
         self.replaces: Callable[[], int | None] = lambda: None
+        self._repeating = Repeating(widgets.canvas)
         self._loaded = ""
         self._last_words = ("", "")
         handle = actions.handle
@@ -91,6 +93,7 @@ class GenerationController(QObject):
             "actual_size": lambda: self.view_of().zoom_to(1.0),
             "zoom_in": lambda: self.view_of().zoom_by(1.25),
             "zoom_out": lambda: self.view_of().zoom_by(0.8),
+            "repeat": lambda: self._repeating.toggle(self.view_of()),
             "generate": widgets.editor.generate_button.click,
             "forever": widgets.editor.forever_button.click,
             "cancel": self.cancel,

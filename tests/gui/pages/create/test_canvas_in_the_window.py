@@ -215,3 +215,27 @@ def contrast(image: QImage) -> float:
     inside = [luminance(x, y) for x in range(40, image.width() - 8) for y in range(6, image.height() - 6)]
     ground = luminance(6, image.height() // 2)
     return max((max(each, ground) + 0.05) / (min(each, ground) + 0.05) for each in inside)
+
+
+def test_a_picture_is_repeated_when_asked_and_a_seamless_one_by_itself(studio, qtbot, draw):
+    view, button = studio.window.canvas.view, studio.window.canvas.caption.repeat
+    draw(studio, "plain")
+    assert not view.is_repeated
+    QTest.mouseClick(button, LEFT)
+    assert view.is_repeated
+    assert button.isChecked()
+    draw(studio, "also plain")
+    assert view.is_repeated
+    view.setFocus()
+    QTest.keyClick(studio.window, Qt.Key.Key_T, Qt.KeyboardModifier.ControlModifier)
+    assert not view.is_repeated
+    assert not button.isChecked()
+    studio.window.panel.field("seamless").set_value("both")
+    draw(studio, "seamless")
+    assert view.is_repeated
+    QTest.mouseClick(button, LEFT)
+    assert not view.is_repeated
+    QTest.mouseClick(button, LEFT)
+    studio.window.panel.field("seamless").set_value("off")
+    draw(studio, "plain again")
+    assert not view.is_repeated
