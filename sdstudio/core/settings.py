@@ -63,6 +63,11 @@ class Settings(BaseModel):
         Field(ge=10, le=100, title="Mask opacity", description="How much of the picture the mask's colour covers."),
         Ui(group="Window", unit="%", step=5, slider=True),
     ] = 50
+    pen_pressure: Annotated[
+        Literal["width", "opacity", "both"],
+        Field(title="Pen pressure", description="What the pressure of a tablet's pen changes while a mask is painted."),
+        Ui(group="Window", titles=("The brush's width", "The brush's opacity", "Both")),
+    ] = "width"
     end_sound: Annotated[
         Literal["off", "last", "every"],
         Field(title="Sound", description="Play a sound when pictures are done."),

@@ -28,7 +28,13 @@ class Hand(QObject):
         self.tool: MaskTool = TOOL_BY_KEY["brush"]
         self.size_px = FIRST_SIZE_PX
         self.hardness = 100
+        self.pressure = "width"
         self._is_chosen = False
+
+    def under(self, pressure: float) -> tuple[float, float]:
+        """Return the radius in pixels and the opacity (0..1) of the brush under a pressure from 0 to 1."""
+        wide = pressure if self.pressure in ("width", "both") else 1.0
+        return max(0.5, self.size_px * wide / 2), pressure if self.pressure in ("opacity", "both") else 1.0
 
     def suit(self, side_px: int) -> None:
         """Take a size that suits a picture with this longer side, unless one was chosen."""

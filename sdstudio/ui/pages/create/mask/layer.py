@@ -17,6 +17,7 @@ from PySide6.QtGui import (
     QImage,
     QInputDevice,
     QKeyEvent,
+    QKeySequence,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -33,11 +34,13 @@ from sdstudio.background.signals import TypedSignal
 from sdstudio.ui.pages.create.mask.brush import Hand
 from sdstudio.ui.pages.create.mask.document import MaskDocument, Patch, Rect
 from sdstudio.ui.pages.create.mask.keys import PaintingKeys
-from sdstudio.ui.pages.create.mask.strokes import BrushStroke, ShapeStroke, Stroke, Touch
+from sdstudio.ui.pages.create.mask.strokes import BrushStroke, PolygonStroke, ShapeStroke, Stroke, Touch
 from sdstudio.ui.widgets.picture_view import PictureView
 
 _SMALLEST_RING_PX: Final = 6
 """A brush that is drawn smaller than this is pointed with by a cross."""
+_NEAR_PX: Final = 6
+"""A click so near to a polygon's first corner, or to its last, closes it."""
 _NONE: Final = Qt.KeyboardModifier.NoModifier
 _TAKES_AWAY: Final = Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ControlModifier
 """Many desktops keep a drag with Alt for themselves."""
@@ -109,11 +112,6 @@ class MaskLayer(QWidget):
         """Paint anew what lies over this part of the picture."""
         self.update(self._place_of(rect))
 
-    @property
-    def is_drawing(self) -> bool:
-        """Whether a stroke has begun and not ended."""
-        return self._stroke is not None
-
     def break_off(self) -> bool:
         """Take back a stroke that has begun and not ended; False where there is none."""
         if self._stroke is None or self._document is None:
@@ -177,7 +175,7 @@ class MaskLayer(QWidget):
             self._release()
 
     def tabletEvent(self, event: QTabletEvent) -> None:  # noqa: N802 (Qt's name)
-        """Do the same for a pen: its pressure is the brush's width, its other end erases."""
+        """Do the same for a pen: its pressure is what the settings say, its other end erases."""
         is_eraser = event.pointerType() == QPointingDevice.PointerType.Eraser
         has_pressure = bool(event.pointingDevice().capabilities() & QInputDevice.Capability.Pressure)
         pressure = event.pressure() if has_pressure else 1.0
@@ -216,6 +214,9 @@ class MaskLayer(QWidget):
 
     def _begin(self, at: QPointF, inverts: bool, pressure: float, is_eraser: bool) -> None:
         document, tool = self._document, self._hand.tool
+        if isinstance(self._stroke, PolygonStroke):
+            self._put_corner(self._stroke, at)
+            return
         if document is None or self._stroke is not None:
             return
         erases = is_eraser or (tool.erases != inverts)
@@ -227,9 +228,24 @@ class MaskLayer(QWidget):
             return
         if tool.is_brush or is_eraser:
             self._stroke = BrushStroke(document, erases, self._hand.hardness / 100)
+        elif tool.key == "polygon":
+            polygon = self._stroke = PolygonStroke(document, erases)
+            self._put_corner(polygon, at)
         else:
             self._stroke = ShapeStroke(document, erases, tool.key)
         self._move(at, pressure)
+
+    def _put_corner(self, polygon: PolygonStroke, at: QPointF) -> None:
+        to_picture = self._to_picture()
+        if polygon.put(to_picture.map(at), _NEAR_PX * to_picture.m11()):
+            self._end_stroke()
+        else:
+            self._move(at, 1.0)
+
+    def _take_corner_back(self) -> None:
+        if isinstance(self._stroke, PolygonStroke) and not self._stroke.take_back():
+            self.break_off()
+        self.update()
 
     def _move(self, at: QPointF, pressure: float) -> None:
         if self._panned_from is not None:
@@ -238,9 +254,7 @@ class MaskLayer(QWidget):
         elif self._stroke is not None:
             point = self._to_picture().map(at)
             before = self._stroke.outline()
-            self.show_changed(
-                self._stroke.move(Touch(point.x(), point.y(), max(0.5, self._hand.size_px * pressure / 2)))
-            )
+            self.show_changed(self._stroke.move(Touch(point.x(), point.y(), *self._hand.under(pressure))))
             for outline in (before, self._stroke.outline()):
                 if outline is not None:
                     seen = self._to_view().mapRect(outline.boundingRect())
@@ -251,6 +265,10 @@ class MaskLayer(QWidget):
         if self._panned_from is not None:
             self._panned_from = None
             self._show_cursor()
+        if not isinstance(self._stroke, PolygonStroke):
+            self._end_stroke()
+
+    def _end_stroke(self) -> None:
         stroke, document = self._stroke, self._document
         if stroke is None or document is None:
             return
@@ -271,15 +289,24 @@ class MaskLayer(QWidget):
         if (
             isinstance(event, QKeyEvent)
             and event.type() == QEvent.Type.ShortcutOverride
-            and self._keys.found(event) is not None
+            and self._found(event) is not None
         ):
             event.accept()
             return True
         return super().event(event)
 
+    def _found(self, event: QKeyEvent) -> Callable[[], object] | None:
+        """Return what a key does: to the polygon that is being drawn, else what the table says."""
+        if isinstance(self._stroke, PolygonStroke):
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+                return self._end_stroke
+            if event.key() == Qt.Key.Key_Backspace or event.matches(QKeySequence.StandardKey.Undo):
+                return self._take_corner_back
+        return self._keys.found(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 (Qt's name)
         """Do what a key of the table says; another plain key means nothing here, and nothing behind either."""
-        does = self._keys.found(event)
+        does = self._found(event)
         if event.key() == Qt.Key.Key_Space and event.modifiers() == _NONE:
             self._hold_space(self._space or not event.isAutoRepeat())
         elif does is not None:
@@ -340,6 +367,8 @@ class MaskLayer(QWidget):
         self._pointer = at
 
     def _on_hand_changed(self) -> None:
+        if isinstance(self._stroke, PolygonStroke) and self._hand.tool.key != "polygon":
+            self._end_stroke()
         self._point_at(self._pointer)
         self._show_cursor()
         self._point_at(self._pointer)

@@ -57,7 +57,8 @@ class MaskPage(QWidget):
         return QSize(160, _LEAST_PX)
 
     def show_look(self, settings: Settings) -> None:
-        """Show the mask in the colour that the settings say."""
+        """Show the mask in the colour that the settings say, and let a pen's pressure be what they say."""
+        self.hand.pressure = settings.pen_pressure
         self.layer.set_colour(QColor(COLOURS[settings.mask_colour]), settings.mask_opacity / 100)
 
     def set_hidden(self, is_hidden: bool) -> None:

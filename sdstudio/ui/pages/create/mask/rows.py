@@ -36,6 +36,13 @@ TOOLS: Final = (
     MaskTool("ellipse", "Ellipse", "circle", "O", "Drag from corner to corner; with Ctrl or Alt it takes away"),
     MaskTool("lasso", "Lasso", "lasso", "L", "Drag around what is meant; with Ctrl or Alt it takes away"),
     MaskTool(
+        "polygon",
+        "Polygon",
+        "pentagon",
+        "P",
+        "Click from corner to corner, a double click or Enter closes it; with Ctrl or Alt it takes away",
+    ),
+    MaskTool(
         "fill",
         "Fill",
         "paint-bucket",
@@ -93,6 +100,8 @@ COMMANDS: Final = (
 MASK_KEYS: Final = (
     *(((row.letter,), row.title) for row in TOOLS),
     (("X",), "Change between brush and eraser"),
+    (("Return",), "Close the polygon"),
+    (("Backspace",), "Take the polygon's last corner away"),
     (("[", "]"), "Smaller or larger brush"),
     (("Shift+[", "Shift+]"), "Softer or harder brush"),
     (("H",), "Hide the mask, or show it"),

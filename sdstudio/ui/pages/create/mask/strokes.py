@@ -25,11 +25,12 @@ _EDGE_PX: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Where the hand is, in pixels of the picture, and how wide the brush is there."""
+    """Where the hand is, in pixels of the picture, and how wide and how opaque (0..1) the brush is there."""
 
     x: float
     y: float
     radius: float
+    opacity: float = 1.0
 
 
 class Stroke(Protocol):
@@ -120,6 +121,55 @@ class ShapeStroke:
         return path
 
 
+class PolygonStroke:
+    """A polygon, corner by corner: it goes on when the hand lets go.
+
+    Args:
+        document: What is painted on.
+        erases: Take away instead.
+    """
+
+    def __init__(self, document: MaskDocument, erases: bool) -> None:
+        self._document = document
+        self._erases = erases
+        self._corners: list[QPointF] = []
+        self._hand: QPointF | None = None
+
+    def put(self, at: QPointF, near_px: float) -> bool:
+        """Put a corner; True where it closes the polygon: at the first, or twice at the last."""
+        at_ends = [self._corners[0], self._corners[-1]] if self._corners else []
+        if any((at - each).manhattanLength() <= near_px for each in at_ends):
+            return len(self._corners) > 2
+        self._corners.append(at)
+        return False
+
+    def take_back(self) -> bool:
+        """Take the last corner away; False where none is left."""
+        self._corners.pop()
+        return bool(self._corners)
+
+    def move(self, touch: Touch) -> Rect:
+        """Show where the next corner would be."""
+        self._hand = QPointF(touch.x, touch.y)
+        return 0, 0, 0, 0
+
+    def end(self) -> Rect:
+        """Fill it."""
+        self._hand = None
+        path = self.outline()
+        return (0, 0, 0, 0) if path is None else fill_path(self._document, path, self._erases)
+
+    def outline(self) -> QPainterPath | None:
+        """Return its edge, as if the next corner were under the hand."""
+        points = [*self._corners, *([self._hand] if self._hand is not None else [])]
+        if len(points) < 2:
+            return None
+        path = QPainterPath()
+        path.addPolygon(points)
+        path.closeSubpath()
+        return path
+
+
 def draw_line(document: MaskDocument, begin: Touch, end: Touch, hardness: float, erases: bool) -> Rect:
     """Draw a line with round ends; return what was touched."""
     reach = max(begin.radius, end.radius) + 1
@@ -153,6 +203,7 @@ def _coverage(rect: Rect, begin: Touch, end: Touch, hardness: float) -> Pixels:
     across, down = np.float32(end.x - begin.x), np.float32(end.y - begin.y)
     length2 = float(across * across + down * down)
     radius: np.float32 | np.ndarray = np.float32(begin.radius)
+    opacity: np.float32 | np.ndarray = np.float32(begin.opacity)
     if length2 > 1e-6:
         along = x * (across / np.float32(length2)) + y * (down / np.float32(length2))
         np.clip(along, 0, 1, out=along)
@@ -160,6 +211,8 @@ def _coverage(rect: Rect, begin: Touch, end: Touch, hardness: float) -> Pixels:
         far += np.square(y - along * down)
         if begin.radius != end.radius:
             radius = along * np.float32(end.radius - begin.radius) + np.float32(begin.radius)
+        if begin.opacity != end.opacity:
+            opacity = along * np.float32(end.opacity - begin.opacity) + np.float32(begin.opacity)
     else:
         far = np.square(x) + np.square(y)
     np.sqrt(far, out=far)
@@ -170,7 +223,7 @@ def _coverage(rect: Rect, begin: Touch, end: Touch, hardness: float) -> Pixels:
     np.clip(far, 0, 1, out=far)
     if hardness < 1:
         far *= far * (3 - 2 * far)
-    far *= 255
+    far *= opacity * np.float32(255)
     far += np.float32(0.5)
     return far.astype(np.uint8)
 

@@ -88,6 +88,45 @@ def test_rectangle_ellipse_and_lasso_cover_what_they_enclose(painting):
     assert area(painting.pixels()) == pytest.approx(200 * 200 / 2, rel=0.02)
 
 
+def click(painting, *at):
+    for point in at:
+        QTest.mouseClick(painting.layer, Qt.MouseButton.LeftButton, pos=painting.at(*point))
+
+
+def test_a_polygon_is_clicked_together_and_closed(painting):
+    triangle = ((100, 50), (300, 50), (300, 250))
+    painting.key("p")
+    click(painting, *triangle)
+    assert area(painting.pixels()) == 0, "it goes on"
+    painting.key(Qt.Key.Key_Return)
+    assert area(painting.pixels()) == pytest.approx(200 * 200 / 2, rel=0.02)
+    painting.undos.undo()
+    click(painting, *triangle, (100, 250), (50, 60))
+    painting.key(Qt.Key.Key_Z, CTRL)
+    painting.key(Qt.Key.Key_Backspace)
+    click(painting, (101, 51))  # at the first corner
+    assert area(painting.pixels()) == pytest.approx(200 * 200 / 2, rel=0.02), "without the corners that were taken back"
+    QTest.mouseClick(painting.layer, Qt.MouseButton.LeftButton, CTRL, painting.at(100, 50))
+    click(painting, (300, 50))
+    QTest.mouseDClick(painting.layer, Qt.MouseButton.LeftButton, pos=painting.at(300, 250))
+    QTest.mouseDClick(painting.layer, Qt.MouseButton.LeftButton, pos=painting.at(300, 250))
+    assert area(painting.pixels()) == pytest.approx(0, abs=300), "with Ctrl it takes away, but for the edge"
+
+
+def test_a_polygon_is_broken_off_by_esc_and_ended_by_another_tool(painting):
+    painting.key("p")
+    click(painting, (100, 50), (300, 50), (300, 250))
+    painting.key(Qt.Key.Key_Escape)
+    assert painting.is_open
+    assert painting.mask_id == ""
+    click(painting, (100, 50), (300, 50))
+    painting.key(Qt.Key.Key_Return)
+    assert painting.mask_id == "", "a line encloses nothing"
+    click(painting, (100, 50), (300, 50), (300, 250))
+    painting.key("b")
+    assert area(painting.pixels()) == pytest.approx(200 * 200 / 2, rel=0.02)
+
+
 def test_what_is_painted_around_is_filled_and_a_piece_is_taken_away(painting):
     painting.window.findChild(QSpinBox, "maskSizeSpinBox").setValue(10)
     painting.drag((100, 100), (300, 100), (300, 200), (100, 200), (100, 100))
@@ -171,6 +210,19 @@ def test_a_pen_paints_as_wide_as_it_is_pressed_and_erases_with_its_other_end(pai
     pen(painting, press, (300, 150), 1.0, eraser)
     pen(painting, release, (300, 150), 0.0, eraser)
     assert (painting.pixels()[:, 290] > 127).sum() == 0
+
+
+def test_a_pen_paints_as_opaque_as_it_is_pressed_where_the_settings_say_so(painting):
+    shell = painting.window.shell
+    shell.take_settings(shell.settings.model_copy(update={"pen_pressure": "opacity"}))
+    painting.window.findChild(QSpinBox, "maskSizeSpinBox").setValue(100)
+    press, move, release = QEvent.Type.TabletPress, QEvent.Type.TabletMove, QEvent.Type.TabletRelease
+    pen(painting, press, (100, 150), 0.2)
+    pen(painting, move, (300, 150), 1.0)
+    pen(painting, release, (300, 150), 0.0)
+    mask = painting.pixels()
+    assert [int(mask[150, x]) for x in (70, 200, 320)] == pytest.approx([51, 153, 255], abs=3)
+    assert all((mask[:, x] > 0).sum() == pytest.approx(101, abs=3) for x in (100, 300))
 
 
 def test_size_view_and_hiding_have_keys_and_the_wheel(painting, qtbot):
