@@ -74,6 +74,7 @@ class Ui:
         more_flags: Other command-line flags that mean the same.
         check: Raises InvalidRequest for a value that is wrong although its type and bounds are right.
         begins: What a number that may be none begins with when it is wanted.
+        blank: What is shown in place of a text that is blank.
     """
 
     group: str = "Sampling"
@@ -88,6 +89,7 @@ class Ui:
     more_flags: tuple[str, ...] = ()
     check: Callable[[Any], object] | None = None
     begins: int = 0
+    blank: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ HiresPrompt = Annotated[
         description="What the second pass draws; blank for the prompt of the first.",
         max_length=20_000,
     ),
-    Ui(group=SECOND_PASS_GROUP),
+    Ui(group=SECOND_PASS_GROUP, blank="As the first pass"),
     Infotext("Hires prompt", 104, optional=True),
 ]
 
@@ -132,6 +132,6 @@ HiresNegativePrompt = Annotated[
         description="What the second pass keeps out; blank for the negative prompt of the first.",
         max_length=20_000,
     ),
-    Ui(group=SECOND_PASS_GROUP),
+    Ui(group=SECOND_PASS_GROUP, blank="As the first pass"),
     Infotext("Hires negative prompt", 105, optional=True),
 ]

@@ -104,7 +104,7 @@ EarlierVariations = Annotated[
         "program reads them.",
         max_length=4096,
     ),
-    Ui(group=VARIATION_GROUP, check=_check_earlier),
+    Ui(group=VARIATION_GROUP, check=_check_earlier, blank="None, or 8:0.15, 9:0.1"),
     Infotext("Earlier variations", 68, optional=True),
 ]  # fmt: skip
 
@@ -116,7 +116,7 @@ SeedResizeFrom = Annotated[
         "what was drawn at that size stays much the same at another. Blank for none.",
         pattern=r"^([1-9]\d{1,3}x[1-9]\d{1,3})?$", max_length=9,
     ),
-    Ui(group=VARIATION_GROUP),
+    Ui(group=VARIATION_GROUP, blank="None, or 512x512"),
     Infotext("Seed resize from", 57, optional=True),
 ]  # fmt: skip
 
@@ -177,7 +177,7 @@ Seeds = Annotated[
         "none. Of variations it lists variation seeds.",
         max_length=4096,
     ),
-    Ui(group=VARIATION_GROUP, check=seed_list),
+    Ui(group=VARIATION_GROUP, check=seed_list, blank="None, or 1, 2, 7-9"),
 ]  # fmt: skip
 
 

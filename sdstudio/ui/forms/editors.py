@@ -189,6 +189,7 @@ class TextEditor(Editor):
         edit = QLineEdit()
         super().__init__(row, edit)
         self.edit = edit
+        self.edit.setPlaceholderText(row.ui.blank)
         in_a_row(self).addWidget(self.edit)
         self.set_row(row)
         self.edit.textChanged.connect(self.edited)

@@ -41,6 +41,7 @@ class Fold(QWidget):
         inside.setSpacing(12)
         for field in fields:
             inside.addWidget(field)
+        self._fields = tuple(fields)
         self._title = title
         self._button: QToolButton | None = None
         self.mark = GroupMark(title, self)
@@ -70,6 +71,10 @@ class Fold(QWidget):
             self._inside.setVisible(is_open)
             self._button.setChecked(is_open)
             set_icon(self._button, "chevron-down" if is_open else "chevron-right", "muted")
+
+    def show_if_any(self) -> None:
+        """Be there as long as one of the fields is: a name with nothing below it says nothing."""
+        self.setVisible(any(not field.isHidden() for field in self._fields))
 
     def show_changed(self, titles: Sequence[str]) -> None:
         """Show at the title which of the fields differ from their defaults."""

@@ -348,6 +348,7 @@ class ParameterPanel(QScrollArea):
                 self._model_key = key
                 self.set_assets(self._assets)
                 self.model_chosen.emit(key)
+            self._show_groups()
             self._mark_groups()
 
     def _acts(self, row: Parameter) -> bool:
@@ -361,9 +362,14 @@ class ParameterPanel(QScrollArea):
         with steady(self, self._fields.values()):
             for name in DEPENDENT:
                 self._fields[name].setVisible(self._acts(rows[name]))
+            self._show_groups()
         editor = self._fields["schedule"].editor
         assert isinstance(editor, ChoiceEditor)
         editor.set_choices(schedule_choices(str(self.value("scheduler"))))
+
+    def _show_groups(self) -> None:
+        for fold in self._folds.values():
+            fold.show_if_any()
 
     def _mark_groups(self) -> None:
         for group, fold in self._folds.items():

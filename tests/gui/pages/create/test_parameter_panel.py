@@ -440,3 +440,40 @@ def test_without_any_model_it_says_so(qapp: QApplication, qtbot) -> None:
     with pytest.raises(InvalidRequest) as caught:
         panel.request()
     assert caught.value.field == "model"
+
+
+def test_a_group_in_which_nothing_acts_is_not_there(panel: ParameterPanel) -> None:
+    panel.set_model("sd1")
+    title = panel.findChild(QWidget, "secondPassFoldButton")
+    assert title.isVisible()
+    panel.field("init_image").set_value("6b" * 32)
+    panel.field("mask").set_value("6b" * 32)
+    assert panel.field("hires").isHidden()
+    assert not title.isVisible()
+    panel.field("init_image").set_value("")
+    assert title.isVisible()
+
+
+@pytest.mark.parametrize("font_pt", [10, 20])
+def test_buttons_are_as_high_as_what_they_stand_beside(panel: ParameterPanel, qapp, qtbot, font_pt) -> None:
+    apply_theme(qapp, "dark", font_pt)
+    try:
+        beside = {
+            "seedRandomButton": "seedEdit",
+            "swapSizeButton": "widthSpinBox",
+            "aspectLockButton": "sizePresetComboBox",
+        }
+
+        def heights() -> list[int]:
+            return [panel.findChild(QWidget, name).height() for pair in beside.items() for name in pair]
+
+        qtbot.waitUntil(lambda: len(set(heights())) == 1, timeout=5_000)
+    finally:
+        apply_theme(qapp, "dark", 10)
+
+
+def test_a_blank_text_says_what_it_means(panel: ParameterPanel) -> None:
+    shown = {
+        row.name: panel.field(row.name).editor.edit.placeholderText() for row in SHOWN if row.kind is FieldKind.TEXT
+    }
+    assert all(shown.values()), shown
