@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from sdstudio import __version__
+from sdstudio.catalog.built_in import STARTER
 from sdstudio.cli.console import Console
 from sdstudio.cli.doctor import add_doctor
 from sdstudio.cli.flags import Parser
@@ -24,7 +25,6 @@ from sdstudio.cli.styles import add_styles
 from sdstudio.cli.upscale import add_upscale
 from sdstudio.core.errors import Cancelled, InvalidRequest, StudioError
 from sdstudio.core.paths import studio_paths
-from sdstudio.library.library import STARTER_KEY
 
 RunBench = Callable[[argparse.Namespace, Console], int]
 """The ``bench`` command; it stands above this floor, so it is handed in."""
@@ -58,7 +58,7 @@ def build_parser(run_bench: RunBench | None = None) -> Parser:
         )
         bench.add_argument("--json", action="store_true", help="print one JSON object for each figure")
         bench.add_argument("--quick", action="store_true", help="fewer repetitions: rougher figures in a minute or two")
-        bench.add_argument("--model", metavar="PATH|KEY", default=STARTER_KEY, help="default: the built-in model")
+        bench.add_argument("--model", metavar="PATH|KEY", default=STARTER, help="default: the built-in model")
         bench.set_defaults(run=run_bench)
     return parser
 

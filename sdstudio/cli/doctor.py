@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from sdstudio import __version__
+from sdstudio.catalog.built_in import STARTER
 from sdstudio.cli.backend import make_backend
 from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio
@@ -24,7 +25,6 @@ from sdstudio.core.desktop import has_display, install_line, missing_libraries
 from sdstudio.core.errors import InvalidRequest, StudioError
 from sdstudio.core.output_folder import check_output_folder
 from sdstudio.core.paths import expanded, resources
-from sdstudio.library.library import STARTER_KEY
 
 _PACKAGES = (
     "torch", "diffusers", "transformers", "accelerate", "safetensors", "PySide6-Essentials", "pydantic", "pillow",
@@ -145,11 +145,11 @@ def _writable(subject: str, folder: Path) -> Check:
 
 def _models(studio: Studio) -> Iterator[Check]:
     try:
-        starter = studio.library.find(STARTER_KEY)
+        starter = studio.library.find(STARTER)
         yield Check("Built-in model", "ok", f"{starter.name}, {starter.size_bytes / 1e6:.1f} MB")
     except StudioError as error:
         yield Check("Built-in model", "bad", error.message, f"Install the studio again; it belongs into {resources()}.")
-    others = [model for model in studio.library.models() if model.key != STARTER_KEY]
+    others = [model for model in studio.library.models() if model.key != STARTER]
     yield Check("Other models", "ok", str(len(others)))
     for model in others:
         if model.problem:

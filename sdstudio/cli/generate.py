@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from sdstudio.catalog.built_in import STARTER
 from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio, add_run_flags
 from sdstudio.cli.draw import Order, add_output_flags, draw
@@ -18,7 +19,6 @@ from sdstudio.core.prompts.wildcards import Wildcards
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import over_defaults
 from sdstudio.core.request.submission import shares_of
-from sdstudio.library.library import STARTER_KEY
 
 _EPILOG: Final = f"""\
 Without --out the pictures go into the history, where the window shows them too; with --out they go there and nowhere
@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 def _generate(args: argparse.Namespace, console: Console, studio: Studio) -> int:
     take_preset(args, studio.paths, console)
-    model = studio.library.find(getattr(args, "model", STARTER_KEY))
+    model = studio.library.find(getattr(args, "model", STARTER))
     values = begun(given(args, parameters(GenerationRequest)), model, studio)
     values |= {"model": model.key, "prompt": args.prompt}
     request = GenerationRequest.checked(

@@ -120,7 +120,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     request = entry.recipe.request
     prompt = " ".join(request.prompt.split())
     return (
-        str(entry.id), f"{entry.created:%Y-%m-%d %H:%M}", f"{request.width}x{request.height}", request.scheduler,
+        str(entry.id), f"{entry.created:%Y-%m-%d %H:%M}", "{}x{}".format(*request.made_size), request.scheduler,
         str(request.seed), prompt if len(prompt) <= 60 else prompt[:59] + "…",
     )  # fmt: skip
 

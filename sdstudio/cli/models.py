@@ -11,6 +11,7 @@ from typing import Any
 
 from send2trash import send2trash
 
+from sdstudio.catalog.built_in import is_built_in
 from sdstudio.catalog.kinds import CHECKPOINT, KINDS
 from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio, opened_history
@@ -27,7 +28,6 @@ from sdstudio.core.pictures.opening import shown
 from sdstudio.core.settings import Settings
 from sdstudio.history.database.usage import Use
 from sdstudio.jobs.model_hash import SHORT
-from sdstudio.library.library import STARTER_KEY
 from sdstudio.library.scanning.places import LIST_SUFFIXES, program_of
 from sdstudio.library.space import goes_with, portions
 
@@ -188,8 +188,9 @@ def _remove(args: argparse.Namespace, console: Console) -> int:
         _say_removed(args, console, folder, "forgotten", f"{folder} is no longer looked into; its files are untouched.")
         return 0
     asset = studio.library.find_any(args.name, args.kind)
-    if asset.kind == CHECKPOINT and asset.key == STARTER_KEY:
-        raise SaveFailed("Model = starter: the built-in model is part of the program.", "Remove another one.")
+    if is_built_in(asset.kind, asset.key):
+        message = f"{asset.kind_row.title} = {asset.key}: it is built in, a part of the program."
+        raise SaveFailed(message, "Remove another one.")
     place = goes_with(asset)
     try:
         send2trash(place)

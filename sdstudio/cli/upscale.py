@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
+from sdstudio.catalog.built_in import STARTER
 from sdstudio.cli.console import Console
 from sdstudio.cli.context import Studio, add_run_flags, opened_history
 from sdstudio.cli.draw import Order, add_output_flags, draw_all
@@ -19,11 +20,11 @@ from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
 from sdstudio.core.params import FieldKind, Parameter, Ui, parameters
 from sdstudio.core.pictures.input_size import SIDE_MAXIMUM, enlarging, is_allowed, larger
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
+from sdstudio.core.request.finish_fields import FINISH_FIELDS
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.rules import over_defaults
 from sdstudio.core.request.submission import Share, seeds_for
 from sdstudio.history.store import Entry
-from sdstudio.library.library import STARTER_KEY
 
 FACTOR: Final = Parameter(
     "factor",
@@ -35,7 +36,7 @@ FACTOR: Final = Parameter(
     minimum=1,
     maximum=16,
 )
-_NOT_ASKED: Final = frozenset(enlarging("", (0, 0), "")) - {"upscaler"}
+_NOT_ASKED: Final = (frozenset(enlarging("", (0, 0), "")) | FINISH_FIELDS) - {"upscaler"}
 """Fields that follow from the picture and the factor."""
 
 _EPILOG: Final = """\
@@ -116,13 +117,13 @@ def _entry(picture: KeptPicture, studio: Studio) -> Entry | None:
 def _model(entry: Entry | None, values: Mapping[str, Any], studio: Studio) -> ModelInfo:
     """Return the model that is given, the picture's own, or any: where it only becomes larger none draws."""
     if "model" in values or entry is None:
-        return studio.library.find(values.get("model", STARTER_KEY))
+        return studio.library.find(values.get("model", STARTER))
     try:
         return studio.library.find(entry.recipe.request.model)
     except ModelError:
         if values["strength"]:
             raise
-        return studio.library.find(STARTER_KEY)
+        return studio.library.find(STARTER)
 
 
 def _orders(asked: list[tuple[GenerationRequest, ModelInfo]]) -> list[Order]:

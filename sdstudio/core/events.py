@@ -51,7 +51,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Enlarging:
-    """The input picture goes through the upscaler: ``tile`` of ``total`` tiles are done, one took so long each."""
+    """A picture goes through an upscaler: ``tile`` of ``total`` tiles are done, one took so long each."""
 
     tile: int
     total: int

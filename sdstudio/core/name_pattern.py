@@ -76,8 +76,8 @@ NAME_FIELDS: Final = (
     NameField("sampler", SLUG_LENGTH, "dpmpp-2m", lambda named: slug(named.recipe.request.scheduler)),
     NameField("steps", 5, "25", lambda named: str(named.recipe.request.steps)),
     NameField("guidance", 8, "7.5", lambda named: f"{named.recipe.request.guidance_scale:g}"),
-    NameField("width", 5, "512", lambda named: str(named.recipe.request.width)),
-    NameField("height", 5, "768", lambda named: str(named.recipe.request.height)),
+    NameField("width", 5, "512", lambda named: str(named.recipe.request.made_size[0])),
+    NameField("height", 5, "768", lambda named: str(named.recipe.request.made_size[1])),
 )  # fmt: skip
 FIELD_BY_NAME: Final = {field.name: field for field in NAME_FIELDS}
 ALLOWED_FIELDS: Final = ", ".join(f"{{{field.name}}}" for field in NAME_FIELDS)

@@ -36,7 +36,7 @@ from sdstudio.engine.model_files.loading import (
 from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver, drawn_over
 from sdstudio.engine.pictures.preview import Previewer
 from sdstudio.engine.pictures.safety import Safety, SafetyFilter, installed_filters, is_explicit, load_checker
-from sdstudio.engine.pictures.upscaling import enlarger
+from sdstudio.engine.pictures.upscaling import enlarger, finisher
 from sdstudio.engine.prompting.checks import left_out
 from sdstudio.engine.recording import recorded
 from sdstudio.engine.samplers.schedulers import is_diffusion
@@ -93,8 +93,9 @@ class Engine:
         request = resolved.request
         over = self._drawn_over(resolved, device, on_event, cancel)
         if over.unchanged is not None and not request.steps_run:
+            picture = finisher(resolved, device, settings.open_pickles, on_event, cancel)(over.unchanged)
             took_s = time.monotonic() - begun
-            emit_upscaled_only(over.unchanged, resolved, seeds, device, Safety(own_filter, None), took_s, on_event)
+            emit_upscaled_only(picture, resolved, seeds, device, Safety(own_filter, None), took_s, on_event)
             return
         loaded = self._ready(resolved, settings, device, on_event, cancel)
         for role in resolved.pictures:
@@ -107,7 +108,8 @@ class Engine:
         safety = self._safety(loaded, device, on_event, cancel)
         every_s = settings.preview_every_s
         enlarge = enlarger(resolved.upscaler, device, settings.open_pickles, on_event, cancel)
-        job = Drawing(loaded, resolved, tuple(seeds), device, every_s, safety, on_event, over, enlarge)
+        finish = finisher(resolved, device, settings.open_pickles, on_event, cancel)
+        job = Drawing(loaded, resolved, tuple(seeds), device, every_s, safety, on_event, over, enlarge, finish)
         try:
             with loaded.checks.during(cancel), self._recorder(loaded, request, device, on_event):
                 at_once = 1 if device.kind.one_by_one else max(1, batch_size)
@@ -131,7 +133,9 @@ class Engine:
         over = self._drawn_over(unfinished.resolved, device, on_event, cancel)
         loaded = self._ready(unfinished.resolved, settings, device, on_event, cancel)
         safety = self._safety(loaded, device, on_event, cancel)
-        job = Drawing(loaded, unfinished.resolved, unfinished.seeds, device, None, safety, on_event, over)
+        resolved = unfinished.resolved
+        finish = finisher(resolved, device, settings.open_pickles, on_event, cancel)
+        job = Drawing(loaded, resolved, unfinished.seeds, device, None, safety, on_event, over, finish=finish)
         try:
             with loaded.checks.during(cancel):
                 job.keep(unfinished)

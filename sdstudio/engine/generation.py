@@ -37,6 +37,7 @@ from sdstudio.engine.pictures.input_picture import Enlarge, fitted, lanczos
 from sdstudio.engine.pictures.masked import Pixels
 from sdstudio.engine.pictures.safety import Safety
 from sdstudio.engine.pictures.soft_mask import changed_share
+from sdstudio.engine.pictures.upscaling import Finish
 from sdstudio.engine.prompting.checks import clip_skip_facts
 from sdstudio.engine.second_pass import (
     CountedTogether,
@@ -80,7 +81,7 @@ class Drawing:
     def __init__(
         self, loaded: LoadedModel, resolved: ResolvedRequest, seeds: tuple[int, ...], device: Device,
         preview_every_s: float | None, safety: Safety, on_event: EventSink, over: DrawnOver = NOTHING,
-        enlarge: Enlarge = lanczos,
+        enlarge: Enlarge = lanczos, finish: Finish = lambda picture: picture,
     ) -> None:  # fmt: skip
         self._loaded = loaded
         self._resolved = resolved
@@ -92,6 +93,7 @@ class Drawing:
         self._on_event = on_event
         self._over = over
         self._enlarge = enlarge
+        self._finishing = finish
         self._counted = CountedTogether(resolved.request, on_event) if has_second_pass(resolved.request) else None
         self._second_made_with: dict[str, Any] = {}
         self._inputs: dict[str, torch.Tensor] = {}
@@ -235,7 +237,7 @@ class Drawing:
         return [fitted(picture, *size, "crop", self._enlarge) for picture in pictures]
 
     def _finish(self, batch: Batch, drawn: SampledBatch, sampled_s: float) -> None:
-        """Decode a batch, all at once or one by one, and emit its pictures; the sampling took so long for each."""
+        """Decode a batch, at once or one by one, finish and emit its pictures; the sampling took so long for each."""
         count = len(batch.seeds)
         done = 0
         while done < count:
@@ -253,9 +255,18 @@ class Drawing:
                 raise
             if pictures is None:
                 continue
-            duration_s = sampled_s + (time.monotonic() - start) / size
+            decoded_s = (time.monotonic() - start) / size
             for place, picture in enumerate(pictures, done):
-                shown, reason = self._safety.judged(self._over.finished(picture, self._share(drawn.latents[place])))
+                start = time.monotonic()
+                whole = self._over.finished(picture, self._share(drawn.latents[place]))
+                try:
+                    whole = self._finishing(whole)
+                except Cancelled:
+                    steps = self._request.steps_run
+                    self._leave(batch, drawn, sampled_s, steps, steps, place)
+                    raise
+                duration_s = sampled_s + decoded_s + time.monotonic() - start
+                shown, reason = self._safety.judged(whole)
                 recipe = self._recipe(batch, place, drawn, decoder.retried or self._retried, duration_s, reason)
                 self._on_event(ImageMade(batch.first + place, shown, recipe))
             done += size

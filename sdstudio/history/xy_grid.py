@@ -126,7 +126,7 @@ def drawn(grid: Grid) -> Image.Image:
 
     The pictures are made smaller where all together would be too large.
     """
-    sizes = [(cell.request.width, cell.request.height) for row in grid.cells for cell in row]
+    sizes = [cell.request.made_size for row in grid.cells for cell in row]
     width, height = max(size[0] for size in sizes), max(size[1] for size in sizes)
     left = 0 if grid.y is None else 180
     top = _FONT_PX + 2 * _PAD

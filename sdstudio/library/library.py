@@ -1,4 +1,4 @@
-"""Which models and assets there are: the built-in starter, those in the data folder and in the user's folders."""
+"""Which models and assets there are: what is built in, those in the data folder and in the user's folders."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sdstudio.catalog.built_in import is_built_in
 from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.errors import ModelNotFound, ModelPickled, SaveFailed
 from sdstudio.core.models.asset import Asset
@@ -21,10 +22,8 @@ from sdstudio.library.lookup import any_named, asset_named, assets_named, model_
 from sdstudio.library.remarks import Remark, Remarks
 from sdstudio.library.scanning.identify import weight_files
 from sdstudio.library.scanning.places import Trouble
-from sdstudio.library.scanning.scan import STARTER_KEY, Scan, Scanner, with_own_values, with_pickles_opened
+from sdstudio.library.scanning.scan import Scan, Scanner, with_own_values, with_pickles_opened
 from sdstudio.library.space import Duplicates, duplicates, of_one_size
-
-__all__ = ["STARTER_KEY", "Library"]
 
 
 class Library:
@@ -103,7 +102,7 @@ class Library:
         with self._scanning:
             with self._lock:
                 folders, with_pickles = self._folders, self._open_pickles
-            scan = self._scanner.scan(resources() / STARTER_KEY, self.paths.models, folders)
+            scan = self._scanner.scan(resources(), self.paths.models, folders)
             scan = with_pickles_opened(scan) if with_pickles else scan
             return self._take(scan)
 
@@ -204,7 +203,8 @@ class Library:
         Raises:
             Cancelled: ``cancel`` was set by another thread.
         """
-        alike = [asset for group in of_one_size(self.assets()) for asset in group]
+        own = [asset for asset in self.assets() if not is_built_in(asset.kind, asset.key)]
+        alike = [asset for group in of_one_size(own) for asset in group]
         hashed = self.hash_assets(alike, on_progress, cancel)
         return duplicates(hashed)
 

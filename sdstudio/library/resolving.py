@@ -20,6 +20,7 @@ from sdstudio.core.pictures.masks import check_mask
 from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.core.prompts.named_files import embedding_names, explicit_embeddings, lora_uses
+from sdstudio.core.request.finish_fields import is_finished
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole, idle_without_picture
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.second_pass_fields import second_upscaler
@@ -45,7 +46,8 @@ class RequestResolver:
         check_prompts(request)
         _check_variations(request, model)
         self._pictures(request, model)
-        for _ in self._adapters(request, model, Chooser(self._library)):
+        chooser = Chooser(self._library)
+        for _ in (*self._adapters(request, model, chooser), *_finisher(request, model, chooser)):
             pass
 
     def resolve(
@@ -59,12 +61,16 @@ class RequestResolver:
             Cancelled: ``cancel`` was set by another thread.
         """
         _check_variations(request, model)
-        adapters = []
         chooser = Chooser(self._library, reads=True, cancel=cancel)
-        for adapter, asset in self._adapters(request, model, chooser):
-            known = asset if asset.short_hash else self._library.hash_asset(asset, cancel=cancel)
-            adapters.append(replace(adapter, hash=known.short_hash))
-        return ResolvedRequest.of(request, model, adapters, self._pictures(request, model))
+
+        def hashed(pairs: Iterator[tuple[Adapter, Asset]]) -> Iterator[Adapter]:
+            for adapter, asset in pairs:
+                known = asset if asset.short_hash else self._library.hash_asset(asset, cancel=cancel)
+                yield replace(adapter, hash=known.short_hash)
+
+        adapters = list(hashed(self._adapters(request, model, chooser)))
+        finisher = next(hashed(_finisher(request, model, chooser)), None)
+        return ResolvedRequest.of(request, model, adapters, self._pictures(request, model), finisher)
 
     def parent_of(self, request: GenerationRequest) -> int | None:
         """Return the entry of the history that a request begins from, ``None`` for any other picture and for none."""
@@ -159,6 +165,13 @@ def _check_variations(request: GenerationRequest, model: ModelInfo) -> None:
         message = f"Variation strength = {request.variation_strength:g}: {model.name} takes none."
         hint = f"Choose a model of {titles_that_take('variation_strength')}, or leave it at 0."
         raise InvalidRequest("variation_strength", message, hint)
+
+
+def _finisher(request: GenerationRequest, model: ModelInfo, chooser: Chooser) -> Iterator[tuple[Adapter, Asset]]:
+    """Yield the file that enlarges the finished pictures of a request; nothing for Lanczos, and where none does."""
+    name = request.finish_upscaler
+    if name and is_finished(request):
+        yield _adapter(chooser.chosen(UPSCALER, name, "finish_upscaler", request, model), name, "finish_upscaler")
 
 
 def _usable(asset: Asset, name: str, field: str) -> Asset:

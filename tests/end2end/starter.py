@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sdstudio.catalog.built_in import STARTER
 from sdstudio.core.events import ImageMade
 from sdstudio.core.models.model import default_request
 from sdstudio.core.models.resolved import ResolvedRequest
@@ -17,7 +18,7 @@ from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
-from sdstudio.library.library import STARTER_KEY, Library
+from sdstudio.library.library import Library
 
 Draw = Callable[..., list[np.ndarray]]
 FEW = 8
@@ -28,9 +29,9 @@ def drawer(home: Path, picture: Path | None = None, mask: Path | None = None, **
     """A function that draws a prompt with the starter's own values: one float array (128, 128, 3) in 0..255 a seed.
 
     Requests with an ``init_image``, whichever it names, begin from ``picture``, and those with a ``mask`` take that.
-    Values that are ``usual`` hold where a call gives none.
+    Values that are ``usual`` hold where a call gives none. Pictures are not enlarged, which shows nothing of the model.
     """
-    model = Library(StudioPaths(home).create()).find(STARTER_KEY)
+    model = Library(StudioPaths(home).create()).find(STARTER)
     pictures = {role: path for role, path in ((INIT, picture), (MASK, mask)) if path is not None}
     engine = Engine(Settings(previews=False))
 
@@ -41,7 +42,7 @@ def drawer(home: Path, picture: Path | None = None, mask: Path | None = None, **
             if isinstance(event, ImageMade):
                 made.append(np.asarray(event.pixels, np.float64))
 
-        wanted = {**default_request(model).model_dump(), **usual, "prompt": prompt, **values}
+        wanted = {**default_request(model).model_dump(), "finish": 1.0, **usual, "prompt": prompt, **values}
         resolved = ResolvedRequest.of(GenerationRequest.checked(wanted), model, pictures=pictures)
         engine.generate(resolved, seeds, len(seeds), keep, threading.Event())
         return made

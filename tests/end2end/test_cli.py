@@ -233,7 +233,7 @@ def test_the_starter_draws_out_of_the_box(run, tmp_path):
     row = json.loads(run("generate", "a red heart", "--out", "heart.png", "--seed", 1, "--json").stdout)
     assert (row["model"], row["path"]) == ("starter", str(tmp_path / "heart.png"))
     picture = Image.open(row["path"]).convert("RGB")
-    assert picture.size == (row["width"], row["height"])
+    assert (row["width"], row["finish"], picture.size) == (128, 4, (512, 512))
     assert len(picture.getcolors(maxcolors=picture.width * picture.height)) > 100
 
 

@@ -79,7 +79,7 @@ def test_a_prompt_is_drawn_watched_kept_restored_and_drawn_again(studio, window,
     assert any(shown)
     assert steps[-1].step == steps[-1].total
     first = window.canvas.entry
-    assert window.canvas.view.picture.width() == first.recipe.request.width
+    assert window.canvas.view.picture.width() == first.recipe.request.made_size[0] == 512
     assert first.recipe.request.seed == 123
     assert recipe_of(first.path) == first.recipe
     low, high = Image.open(first.path).convert("L").getextrema()

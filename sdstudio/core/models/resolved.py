@@ -27,7 +27,8 @@ class ResolvedRequest:
         loras: Attached to the model, in the order of the request.
         embeddings: What the prompts may name.
         vae: Takes the place of the model's own; ``None`` for that.
-        upscaler: Enlarges an input picture; ``None`` for Lanczos.
+        upscaler: Enlarges an input picture, or one for its second pass; ``None`` for Lanczos.
+        finisher: Enlarges the finished picture; ``None`` for Lanczos.
         pictures: The file of each input picture, by its role; no entry for a role that the request leaves blank.
     """
 
@@ -37,20 +38,21 @@ class ResolvedRequest:
     embeddings: tuple[Adapter, ...] = ()
     vae: Adapter | None = None
     upscaler: Adapter | None = None
+    finisher: Adapter | None = None
     pictures: Mapping[InputRole, Path] = field(default_factory=lambda: _NO_PICTURES)
 
     @classmethod
     def of(
         cls, request: GenerationRequest, model: ModelInfo, adapters: Iterable[Adapter] = (),
-        pictures: Mapping[InputRole, Path] = _NO_PICTURES,
+        pictures: Mapping[InputRole, Path] = _NO_PICTURES, finisher: Adapter | None = None,
     ) -> ResolvedRequest:  # fmt: skip
-        """Return a resolved request, with each adapter where its kind belongs."""
+        """Return a resolved request, with each adapter but the finisher where its kind belongs."""
         by_kind: dict[str, list[Adapter]] = {}
         for adapter in adapters:
             by_kind.setdefault(adapter.kind, []).append(adapter)
         return cls(
             request, model, tuple(by_kind.get(LORA, ())), tuple(by_kind.get(EMBEDDING, ())),
-            next(iter(by_kind.get(VAE, ())), None), next(iter(by_kind.get(UPSCALER, ())), None), pictures,
+            next(iter(by_kind.get(VAE, ())), None), next(iter(by_kind.get(UPSCALER, ())), None), finisher, pictures,
         )  # fmt: skip
 
     @property
@@ -58,4 +60,5 @@ class ResolvedRequest:
         """All files beside the model, in the order in which recipes list them."""
         upscaler = (self.upscaler,) if self.upscaler is not None else ()
         vae = (self.vae,) if self.vae is not None else ()
-        return (*upscaler, *self.loras, *self.embeddings, *vae)
+        finisher = (self.finisher,) if self.finisher is not None and self.finisher != self.upscaler else ()
+        return (*upscaler, *self.loras, *self.embeddings, *vae, *finisher)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from sdstudio.catalog.built_in import STARTER
 from sdstudio.core.models.model import ModelInfo
 
-BUILT_IN: Final = "starter"
-"""Key of the model that ships with the program."""
 _PARTS: Final = {
     "unet": "UNet", "vae": "VAE", "text_encoder": "text encoder", "text_encoder_2": "second text encoder",
     "text_encoder_3": "third text encoder", "safety_checker": "safety checker",
@@ -28,11 +27,11 @@ def model_titles(models: Iterable[ModelInfo]) -> Mapping[str, str]:
     titles: dict[str, str] = {}
     groups: dict[str, list[ModelInfo]] = {}
     for model in models:
-        if model.key == BUILT_IN:
+        if model.key == STARTER:
             titles[model.key] = built_in_title(model)
         groups.setdefault(model.name.casefold(), []).append(model)
     for group in groups.values():
-        others = [model for model in group if model.key != BUILT_IN]
+        others = [model for model in group if model.key != STARTER]
         for model in others:
             titles[model.key] = model.name if len(group) == 1 else _told_apart(model, others)
     return titles
@@ -40,8 +39,8 @@ def model_titles(models: Iterable[ModelInfo]) -> Mapping[str, str]:
 
 def built_in_title(model: ModelInfo) -> str:
     """Return what the built-in model is, so that nobody takes it for all the studio can do."""
-    side = model.defaults.get("width", model.family_row.native_size)
-    return f"{model.name} (built in, {side} px, draws simple things)"
+    side = model.defaults.get("width", model.family_row.native_size) * model.defaults.get("finish", 1)
+    return f"{model.name} (built in, {side:.0f} px, draws simple things)"
 
 
 def _told_apart(model: ModelInfo, group: Sequence[ModelInfo]) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sdstudio.core.params import Parameter, parameters
+from sdstudio.core.request.finish_fields import enlarged_size
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES
 from sdstudio.core.request.request import GenerationRequest
 
 _SIDES: Final = {row.name: row for row in parameters(GenerationRequest) if row.name in ("width", "height")}
 SIDE_MAXIMUM: Final = int(min(row.maximum or 0 for row in _SIDES.values()))
 """Longest side a picture may be given, in pixels."""
-_STEP: Final = max(row.multiple_of or 1 for row in _SIDES.values())
 _SIDE_MINIMUM: Final = int(max(row.minimum or 1 for row in _SIDES.values()))
 
 Size = tuple[int, int]
@@ -48,7 +48,7 @@ def size_like(
 
 def larger(size: Size, factor: float) -> Size:
     """Return the size of an enlarged picture: the nearest that can be asked for."""
-    width, height = (max(_SIDE_MINIMUM, round(side * factor / _STEP) * _STEP) for side in size)
+    width, height = (max(_SIDE_MINIMUM, side) for side in enlarged_size(size, factor))
     return width, height
 
 
@@ -62,7 +62,7 @@ def enlarging(picture_id: str, size: Size, upscaler: str) -> dict[str, Any]:
     """
     others = dict.fromkeys((field for field in INPUT_ROLES if field != INIT.field), "")
     width, height = size
-    fitting = {"init_fit": "crop", "width": width, "height": height, "upscaler": upscaler}
+    fitting = {"init_fit": "crop", "width": width, "height": height, "upscaler": upscaler, "finish": 1.0}
     return {**others, INIT.field: picture_id, **fitting}
 
 

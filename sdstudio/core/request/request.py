@@ -37,6 +37,7 @@ from sdstudio.core.request.advanced_fields import (
     ZeroSnr,
 )
 from sdstudio.core.request.file_fields import Loras, Vae
+from sdstudio.core.request.finish_fields import OWN_UPSCALER, Finish, FinishUpscaler, made_size
 from sdstudio.core.request.input_fields import INIT, InitFit, InitImage, Strength, Upscaler
 from sdstudio.core.request.rules import check_together, modern, named, schedule_choices
 from sdstudio.core.request.second_pass_fields import (
@@ -130,6 +131,8 @@ class GenerationRequest(BaseModel):
         Ui(unit="px", step=8, group="Size"),
         Searchable(),
     ] = 512  # fmt: skip
+    finish: Finish = 1.0
+    finish_upscaler: FinishUpscaler = OWN_UPSCALER
     init_image: InitImage = ""
     strength: Strength = 0.75
     init_fit: InitFit = "crop"
@@ -266,6 +269,11 @@ class GenerationRequest(BaseModel):
     def steps_run(self) -> int:
         """How many steps are run: all, or over an input picture what its strength leaves, as diffusers counts."""
         return int(self.steps * self.strength) if INIT.picture_in(self) else self.steps
+
+    @property
+    def made_size(self) -> tuple[int, int]:
+        """Width and height of the picture that it makes, by its second pass and its finish."""
+        return made_size(dict(self))
 
     @property
     def counted(self) -> str:

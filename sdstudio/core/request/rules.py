@@ -22,6 +22,14 @@ from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY, SCHEDULES
 from sdstudio.core.compatibility import A1111, FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import Choice
+from sdstudio.core.request.finish_fields import (
+    FINISH_FIELDS,
+    LANCZOS,
+    idle_without_finish,
+    is_finished,
+    largest_finish,
+    made_size,
+)
 from sdstudio.core.request.input_fields import NEED_PICTURE, idle_without_picture
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING, idle_beside_blending
 from sdstudio.core.request.second_pass_fields import (
@@ -44,6 +52,8 @@ def named(values: Mapping[str, Any]) -> dict[str, Any]:
         values["schedule"] = _schedule_key(values["schedule"])
     if values.get("hires_scheduler") and isinstance(values["hires_scheduler"], str):
         values["hires_scheduler"] = _sampling(values["hires_scheduler"], "hires_scheduler")[0].key
+    if str(values.get("finish_upscaler")).casefold() == LANCZOS.casefold():
+        values["finish_upscaler"] = ""
     if isinstance(values.get("scheduler"), str):
         spec, schedule = _sampling(values["scheduler"])
         values["scheduler"] = spec.key
@@ -85,7 +95,13 @@ OF_SCHEDULES: Final = frozenset({"schedule", "last_level"})
 """Fields of a request that act on every sampler but those with noise levels of their own."""
 
 DEPENDENT: Final = (
-    TAKEN_BY_SOME | NEED_PICTURE | NEED_STRENGTH | NEED_SECOND_PASS | OF_SCHEDULES | {"hires", "emphasis"}
+    TAKEN_BY_SOME
+    | NEED_PICTURE
+    | NEED_STRENGTH
+    | NEED_SECOND_PASS
+    | FINISH_FIELDS
+    | OF_SCHEDULES
+    | {"hires", "emphasis"}
 )
 """Fields of a request that act only beside certain values of others."""
 
@@ -93,7 +109,7 @@ DEPENDENT: Final = (
 def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields of a request that do not act beside these values of it: sampler, by its key, input picture."""
     idle = idle_without_picture(values) | idle_beside_blending(values) | idle_without_strength(values)
-    idle |= idle_without_second_pass(values)
+    idle |= idle_without_second_pass(values) | idle_without_finish(values)
     spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
     if spec is None:
         return idle
@@ -124,6 +140,7 @@ def check_together(request: Any, given: Mapping[str, Any]) -> None:
     """
     _check_blending(request, given)
     _check_second_pass(request)
+    _check_finish(request)
     spec = SCHEDULER_BY_KEY.get(request.scheduler)
     if spec is None or "scheduler" not in given:
         return
@@ -161,6 +178,16 @@ def _check_second_pass(request: Any) -> None:
     message = f"{title} = {request.hires:g}: {size[0]} x {size[1]} is too large: at most {SIDE_MAXIMUM} on a side."
     most = math.floor(SIDE_MAXIMUM / max(request.width, request.height) * 100) / 100
     raise InvalidRequest("hires", message, f"Use {most:g} or less, or begin smaller.")
+
+
+def _check_finish(request: Any) -> None:
+    size = made_size(dict(request))
+    if max(size) <= SIDE_MAXIMUM or not is_finished(request):
+        return
+    title = type(request).model_fields["finish"].title
+    message = f"{title} = {request.finish:g}: {size[0]} x {size[1]} is too large: at most {SIDE_MAXIMUM} on a side."
+    most = math.floor(largest_finish(dict(request)) * 100) / 100
+    raise InvalidRequest("finish", message, f"Use {most:g} or less, or begin smaller.")
 
 
 def _sampling(name: str, field: str = "scheduler") -> tuple[SchedulerSpec, str]:

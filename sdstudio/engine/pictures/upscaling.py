@@ -24,13 +24,15 @@ from sdstudio.catalog.kinds import PICKLES
 from sdstudio.core.errors import Cancelled, InvalidNumbers, ModelDamaged, ModelNotFound, ModelPickled, OutOfMemory
 from sdstudio.core.events import Enlarging, EventSink
 from sdstudio.core.models.adapter import Adapter
+from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.models.upscaler_files import UpscalerLayout, layout_of
+from sdstudio.core.request.finish_fields import enlarged_size, is_finished
 from sdstudio.core.settings import PICKLES_HINT
 from sdstudio.engine.device.aligned import aligned
 from sdstudio.engine.device.cancel import CancelChecks
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import give_back, is_out_of_memory
-from sdstudio.engine.pictures.input_picture import Enlarge, lanczos
+from sdstudio.engine.pictures.input_picture import Enlarge, fitted, lanczos
 from sdstudio.engine.pictures.upscaler_networks import network_of
 from sdstudio.engine.weight_files.weights import Weights, opened_weights, whole
 
@@ -53,6 +55,9 @@ CANVAS_MAXIMUM: Final = 16_384
 
 _TILE_MINIMUM: Final = 16
 _TILE_MAXIMUM: Final = 512
+
+Finish = Callable[[Image.Image], Image.Image]
+"""What is done to a finished picture, the last of all."""
 
 TilesDone = Callable[[int, int, float], None]
 """Called before the first tile and after every one: how many are done, how many there are in all, seconds for one."""
@@ -284,7 +289,7 @@ def load_upscaler(path: Path, device: Device, allow_pickle: bool) -> Upscaler:
 def enlarger(
     upscaler: Adapter | None, device: Device, allow_pickle: bool, on_event: EventSink, cancel: threading.Event
 ) -> Enlarge:
-    """Return what enlarges a job's input picture: its upscaler, else Lanczos.
+    """Return what enlarges a job's pictures: an upscaler, else Lanczos.
 
     It is read when it is needed, and let go of afterwards. Raises there: as `load_upscaler` and `Upscaler.enlarge`.
     """
@@ -301,6 +306,20 @@ def enlarger(
             give_back(device)
 
     return enlarge
+
+
+def finisher(
+    resolved: ResolvedRequest, device: Device, allow_pickle: bool, on_event: EventSink, cancel: threading.Event
+) -> Finish:
+    """Return what is done to a job's finished pictures: they are enlarged as its request asks. Raises: as `enlarger`.
+
+    It is what upscaling such a picture by hand does, bit by bit.
+    """
+    request = resolved.request
+    if not is_finished(request):
+        return lambda picture: picture
+    enlarge = enlarger(resolved.finisher, device, allow_pickle, on_event, cancel)
+    return lambda picture: fitted(picture, *enlarged_size(picture.size, request.finish), "crop", enlarge)
 
 
 def _number(weights: Weights, name: str, path: Path) -> torch.Tensor:

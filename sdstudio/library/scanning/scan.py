@@ -14,20 +14,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from sdstudio.catalog.kinds import CHECKPOINT
+from sdstudio.catalog.built_in import DRAWINGS, STARTER, UPSCALER_FOLDER, UPSCALER_NAME
+from sdstudio.catalog.kinds import CHECKPOINT, UPSCALER
 from sdstudio.core.errors import ModelError, ModelPickled
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.folder import INDEX_FILE
 from sdstudio.core.models.lora_names import NETWORKS
 from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.models.titles import BUILT_IN
 from sdstudio.core.paths import expanded
 from sdstudio.library.scanning.facts import FactsCache, FileFacts
 from sdstudio.library.scanning.identify import Finding, examine, file_finding, is_newest_snapshot, title_of, without_vae
 from sdstudio.library.scanning.places import Trouble
 from sdstudio.library.scanning.walk import Candidate, Walk
-
-STARTER_KEY: Final = BUILT_IN
 
 # Names that every repository gives its file: the folder above names it better.
 _GENERIC_STEMS: Final = frozenset({
@@ -69,20 +67,16 @@ class Scanner:
         self._facts = FactsCache(cache)
         self._folders: dict[Path, tuple[Stamp, Finding]] = {}
 
-    def scan(self, starter: Path, own: Path, folders: Sequence[Path]) -> Scan:
-        """Look at the built-in model, the data folder's models and the folders the user named."""
+    def scan(self, shipped: Path, own: Path, folders: Sequence[Path]) -> Scan:
+        """Look at what ships with the program, the data folder's models and the folders the user named."""
         with _rare_collections():
-            return self._scanned(starter, own, folders)
+            return self._scanned(shipped, own, folders)
 
-    def _scanned(self, starter: Path, own: Path, folders: Sequence[Path]) -> Scan:
+    def _scanned(self, shipped: Path, own: Path, folders: Sequence[Path]) -> Scan:
         walk = Walk()
-        first: list[Pair] = []
-        if (starter / INDEX_FILE).is_file():
-            walk.skip(starter)
-            built_in = self._folder(Candidate(starter, starter.parent, CHECKPOINT))
-            first.append(_renamed(*built_in, key=STARTER_KEY))
+        first = list(self._built_in(shipped, walk))
         others: list[Pair] = []
-        seen: set[str] = set()
+        seen = {str(asset.path) for _finding, asset in first}
         for root in [*([own] if own.is_dir() else []), *folders]:
             for candidate in walk.candidates(expanded(root).absolute()):
                 seen.add(str(candidate.path))
@@ -92,7 +86,7 @@ class Scanner:
                     message = error.message if isinstance(error, ModelError) else f"it could not be read: {error}."
                     walk.troubles.append(Trouble.of(candidate.path, _without(candidate.path, message)))
         others.sort(key=_place_in_list)
-        unique = list(_with_own_keys([*first, *others]))
+        unique = list(_with_own_keys(first, others))
         self._facts.save(seen.__contains__)
         return Scan(
             tuple(finding for finding, asset in unique if asset.kind == CHECKPOINT),
@@ -100,6 +94,19 @@ class Scanner:
             tuple(walk.troubles),
             tuple(walk.folders),
         )
+
+    def _built_in(self, shipped: Path, walk: Walk) -> Iterator[Pair]:
+        """Yield what ships with the program, and let the walk not come to it again."""
+        starter, upscaler = shipped / STARTER, shipped / UPSCALER_FOLDER / f"{DRAWINGS}.safetensors"
+        if (starter / INDEX_FILE).is_file():
+            walk.skip(starter)
+            yield _renamed(*self._folder(Candidate(starter, shipped, CHECKPOINT)), key=STARTER)
+        if upscaler.is_file():
+            walk.skip(upscaler.parent)
+            status = upscaler.stat()
+            candidate = Candidate(upscaler, shipped, UPSCALER, status.st_size, status.st_mtime_ns)
+            finding, asset = self._file(candidate)
+            yield finding, replace(asset, name=UPSCALER_NAME)
 
     def _file(self, candidate: Candidate) -> Pair:
         facts = self._facts.facts(candidate.path, candidate.size_bytes, candidate.mtime_ns, candidate.hint)
@@ -210,16 +217,17 @@ def _renamed(finding: Finding, asset: Asset, key: str) -> Pair:
     return replace(finding, info=replace(finding.info, key=key)), replace(asset, key=key)
 
 
-def _with_own_keys(pairs: Sequence[Pair]) -> Iterator[Pair]:
-    """Give assets of one kind and key keys of their own.
+def _with_own_keys(built_in: Sequence[Pair], pairs: Sequence[Pair]) -> Iterator[Pair]:
+    """Give assets of one kind and key keys of their own; what is built in keeps its own.
 
     Of checkpoints the first keeps the name, and the others have their path. Every other file gets the folder before its
     name, and as many above it as make them differ, so that none of them goes by a name that another has as well.
     """
     groups: dict[tuple[str, str], list[Asset]] = {}
-    for _finding, asset in pairs:
+    for _finding, asset in (*built_in, *pairs):
         groups.setdefault((asset.kind, asset.key), []).append(asset)
-    taken: set[tuple[str, str]] = set()
+    taken = {(asset.kind, asset.key) for _finding, asset in built_in}
+    yield from built_in
     for finding, asset in pairs:
         group = groups[asset.kind, asset.key]
         key = _tail(asset, group) if len(group) > 1 and asset.kind != CHECKPOINT else asset.key

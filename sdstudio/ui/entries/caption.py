@@ -32,7 +32,7 @@ def facts_of(entry: Entry, size: tuple[int, int] | None = None) -> str:
         size: Its width and height where they are known; default: what was asked for.
     """
     request, recipe = entry.recipe.request, entry.recipe
-    width, height = size or (request.width, request.height)
+    width, height = size or request.made_size
     steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
     if recipe.unfinished is not None:
         steps = "unfinished, step {} of {}".format(*recipe.unfinished)

@@ -26,7 +26,7 @@ def recipe_rows(entry: Entry) -> list[tuple[str, str]]:
         rows.append(("Negative", request.negative_prompt))
     rows += [
         ("Model", recipe.model_name or request.model),
-        ("Size", f"{request.width} × {request.height}"),
+        ("Size", _size(request)),
         ("Sampler", f"{sampler_title(request)}, {request.steps} steps"),
         ("Guidance", f"{request.guidance_scale:g}"),
         ("Seed", str(request.seed)),
@@ -47,6 +47,11 @@ def recipe_rows(entry: Entry) -> list[tuple[str, str]]:
     if recipe.blocked:
         rows.insert(0, ("Blocked", recipe.blocked))
     return rows
+
+
+def _size(request: GenerationRequest) -> str:
+    drawn, made = (f"{width} × {height}" for width, height in ((request.width, request.height), request.made_size))
+    return drawn if made == drawn else f"{made}, drawn at {drawn}"
 
 
 def recipe_html(entry: Entry) -> str:

@@ -255,7 +255,12 @@ class AssetEditor(ChoiceEditor):
     def set_assets(self, assets: Sequence[Asset], family: str) -> None:
         """Offer these files; those of another family than the model's are shown and cannot be chosen."""
         unfit = frozenset(asset.key for asset in assets if misfit(asset, family) or asset.problem)
-        choices = [Choice(asset.key, asset.key if "/" in asset.key else asset.name, about(asset)) for asset in assets]
+        always = {choice.value for choice in self.row.choices}
+        choices = [
+            Choice(asset.key, asset.key if "/" in asset.key else asset.name, about(asset))
+            for asset in assets
+            if asset.key not in always
+        ]
         self.set_choices([self._without, *self.row.choices, *choices], unfit)
 
 

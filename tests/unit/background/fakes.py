@@ -103,7 +103,7 @@ class ScriptedEngine:
 
 
 def picture(request: GenerationRequest, seed: int) -> Image.Image:
-    return Image.new("RGB", (request.width, request.height), (seed % 256, 40, 90))
+    return Image.new("RGB", request.made_size, (seed % 256, 40, 90))
 
 
 def recipe(request: GenerationRequest, seed: int) -> Recipe:

@@ -188,6 +188,8 @@ def test_the_real_trash_takes_a_file(run, webui):
 
 
 def test_the_built_in_model_stays(run):
+    _, err = run("remove", "drawings-4x", code=1)
+    assert "Upscaler = drawings-4x: it is built in" in err
     _, err = run("remove", "starter", code=1)
     assert "part of the program" in err
 

@@ -211,7 +211,7 @@ def test_a_picture_that_would_be_too_large_says_how_far_it_can_go(run, tmp_path)
 
 @pytest.mark.slow
 def test_a_picture_of_the_starter_is_drawn_over_at_twice_its_size(run, tmp_path):
-    run("generate", "a red heart", "--seed", 7, "--out", tmp_path / "heart.png")
+    run("generate", "a red heart", "--seed", 7, "--finish", 1, "--out", tmp_path / "heart.png")
     out, _ = run("upscale", tmp_path / "heart.png", "--upscaler", "twice", "--strength", 0.4, "--prompt",
                  "a red heart", "--seed", 7, "--out", tmp_path / "large.png", "--json")  # fmt: skip
     [row] = records(out)

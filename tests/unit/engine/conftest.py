@@ -37,6 +37,7 @@ class Studio:
         self.engine = Engine(settings or Settings(previews=False), filters)
         self.model = model
         self.adapters: tuple[Adapter, ...] = ()
+        self.finisher: Adapter | None = None
         self.picture: Path | None = None
         self.mask: Path | None = None
         self.events: list[EngineEvent] = []
@@ -56,7 +57,7 @@ class Studio:
 
         files = {INIT: self.picture, MASK: self.mask}
         pictures = {role: path for role, path in files.items() if path is not None}
-        resolved = ResolvedRequest.of(request(**values), self.model, self.adapters, pictures)
+        resolved = ResolvedRequest.of(request(**values), self.model, self.adapters, pictures, self.finisher)
         self.engine.generate(resolved, seeds, batch_size, keep, self.cancel)
         return self.of(ImageMade)
 

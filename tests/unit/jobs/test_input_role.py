@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from sdstudio.catalog.built_in import STARTER
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.params import FieldKind, Ui, parameters
@@ -24,7 +25,7 @@ from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.store import History
 from sdstudio.jobs.queue import JobQueue, JobState
 from sdstudio.jobs.runner import JobRunner
-from sdstudio.library.library import STARTER_KEY, Library
+from sdstudio.library.library import Library
 from sdstudio.library.resolving import RequestResolver
 from tests.unit.background.fakes import ScriptedEngine
 
@@ -83,7 +84,7 @@ def test_a_declared_role_goes_from_the_queue_through_the_engine_into_the_recipe(
         queue, history, library.find, RequestResolver(library).resolve, lambda model, *, cancel: "",
         lambda job: engine, lambda news: None, threading.Event(),
     )  # fmt: skip
-    values = {"prompt": "red heart", "width": 64, "height": 64, "steps": 2, "model": STARTER_KEY}
+    values = {"prompt": "red heart", "width": 64, "height": 64, "steps": 2, "model": STARTER}
     request = GenerationRequest.checked({**values, "init_image": kept["red"], depth.field: kept["green"]})
     job = queue.submit(request, (5,))
     ended = runner.run(job, threading.Event())
@@ -104,9 +105,9 @@ def test_a_declared_role_goes_from_the_queue_through_the_engine_into_the_recipe(
 
 def test_a_declared_role_is_refused_by_its_title_and_holds_back_what_depends_on_it(home, depth, kept) -> None:
     library = Library(home)
-    gone = GenerationRequest.checked({"model": STARTER_KEY, depth.field: "ab" * 32})
+    gone = GenerationRequest.checked({"model": STARTER, depth.field: "ab" * 32})
     with pytest.raises(InvalidRequest, match="Depth picture = abababababab: it is gone") as caught:
-        RequestResolver(library).check(gone, library.find(STARTER_KEY))
+        RequestResolver(library).check(gone, library.find(STARTER))
     assert caught.value.field == depth.field
     assert "eta" in idle_fields({"scheduler": "euler_a"})
     assert "eta" not in idle_fields({"scheduler": "euler_a", depth.field: kept["green"]})

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from sdstudio.catalog.built_in import DRAWINGS, STARTER, UPSCALER_FOLDER
+from sdstudio.catalog.kinds import UPSCALER
 from sdstudio.core.errors import Cancelled, ModelDamaged, ModelNotFound, ModelUnsupported
 from sdstudio.core.paths import resources
 from sdstudio.library import library as library_module
-from sdstudio.library.library import STARTER_KEY, Library
+from sdstudio.library.library import Library
 from sdstudio.library.scanning.identify import examine
 
 
@@ -114,8 +116,8 @@ def test_folders_of_other_programs_are_looked_through_but_for_what_is_no_model(h
     (snapshot / "sdstudio.json").unlink()
     library = Library(home, [root, root, cache, tmp_path / "gone"])
     models = library.models()
-    assert [model.name for model in models if model.key != STARTER_KEY] == ["org/name", "Stable-diffusion"]
-    assert {asset.kind for asset in library.assets()} == {"checkpoint", "lora", "vae"}
+    assert [model.name for model in models if model.key != STARTER] == ["org/name", "Stable-diffusion"]
+    assert {asset.kind for asset in library.assets() if asset.root != resources()} == {"checkpoint", "lora", "vae"}
     assert [str(trouble) for trouble in library.troubles()] == [
         f"{tmp_path / 'gone'}: the folder is not there (unplugged, moved or deleted)."
     ]
@@ -134,7 +136,7 @@ def test_a_model_of_the_hub_cache_has_its_repositorys_name_as_key_and_its_older_
     def paths() -> dict[str, str]:
         library = Library(home, [tmp_path / "hub"])
         assert library.find("c").path.name == "c"  # what was its key before 0.2
-        return {model.key: model.path.name for model in library.models() if model.key != STARTER_KEY}
+        return {model.key: model.path.name for model in library.models() if model.key != STARTER}
 
     others = {str(repository / "snapshots" / revision): revision for revision in "ac"}
     assert paths() == {"org/name": "b", **others}
@@ -148,7 +150,7 @@ def test_two_models_of_one_name_have_two_keys(home, tiny_models, tmp_path):
     for folder in (home.models / "m", tmp_path / "more" / "m"):
         shutil.copytree(tiny_models["sd1"], folder)
     library = Library(home, [tmp_path / "more"])
-    keys = [model.key for model in library.models() if model.key != STARTER_KEY]
+    keys = [model.key for model in library.models() if model.key != STARTER]
     assert keys == ["m", str(tmp_path / "more" / "m")]
     assert library.find(keys[1]).path == tmp_path / "more" / "m"
 
@@ -157,7 +159,7 @@ def test_a_link_to_a_model_is_the_model_once(home, tiny_models):
     shutil.copytree(tiny_models["sd1"], home.models / "m")
     (home.models / "n").symlink_to(home.models / "m")
     (home.models / "loop").symlink_to(home.models)
-    assert [model.key for model in Library(home).models() if model.key != STARTER_KEY] == ["m"]
+    assert [model.key for model in Library(home).models() if model.key != STARTER] == ["m"]
 
 
 def test_the_hash_covers_all_weights_and_is_known_afterwards(stocked, home):
@@ -186,3 +188,16 @@ def test_hashing_can_be_cancelled(stocked):
     cancel.set()
     with pytest.raises(Cancelled):
         stocked.hash_of(stocked.find("zebra"), cancel=cancel)
+
+
+def test_the_built_in_upscaler_keeps_its_name_beside_a_file_of_it_and_is_no_duplicate(home):
+    own = home.models / "upscale_models" / f"{DRAWINGS}.safetensors"
+    shipped = resources() / UPSCALER_FOLDER / own.name
+    own.parent.mkdir()
+    shutil.copyfile(shipped, own)
+    library = Library(home)
+    first, second = library.assets(UPSCALER)
+    assert (first.key, first.path, first.network) == (DRAWINGS, shipped, "Compact Real-ESRGAN, 4x")
+    assert (second.key, second.path) == (f"upscale_models/{DRAWINGS}", own)
+    assert library.find_asset(UPSCALER, DRAWINGS).path == shipped
+    assert library.duplicates() == ()

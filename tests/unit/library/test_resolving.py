@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from sdstudio.catalog.built_in import DRAWINGS
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.pictures.input_store import InputPictures
@@ -304,3 +305,24 @@ def test_what_a_lora_brings_along_may_be_called_an_embedding(shelf, home):
     assert set(shelf[0].find_asset("lora", "ink").bundled) == {"wet ink", "dry"}
     assert [adapter.name for adapter in adapters_of(shelf, prompt="embedding:dry <lora:ink:1>")] == ["ink"]
     assert "no such Embedding" in refused(shelf, prompt="embedding:dry").message
+
+
+def test_the_finish_has_a_file_of_its_own_beside_the_upscaler_of_an_input_picture(shelf, home, tmp_path):
+    library, resolver, model = shelf
+    write(dense_weights(4), home.models / "upscale_models" / "sharp.safetensors")
+    Image.new("RGB", (32, 32)).save(tmp_path / "small.png")
+    picture = InputPictures(home).keep(tmp_path / "small.png").id
+    library.rescan()
+    both = {"init_image": picture, "upscaler": "sharp", "finish": 2.0}
+    resolved = resolver.resolve(GenerationRequest(**both), model)
+    assert (resolved.upscaler.name, resolved.finisher.name, len(resolved.finisher.hash)) == ("sharp", DRAWINGS, 10)
+    assert [adapter.name for adapter in resolved.adapters] == ["sharp", DRAWINGS]
+    same = resolver.resolve(GenerationRequest(**{**both, "upscaler": DRAWINGS}), model)
+    assert [adapter.name for adapter in same.adapters] == [DRAWINGS]
+    assert resolver.resolve(GenerationRequest(finish=2.0, finish_upscaler=""), model).finisher is None
+    assert resolver.resolve(GenerationRequest(finish_upscaler="gone"), model).finisher is None, "it does not act"
+    hashes = (("gone", resolved.finisher.hash),)
+    asked = GenerationRequest(finish=2.0, finish_upscaler="gone", file_hashes=hashes)
+    assert resolver.resolve(asked, model).finisher.path == resolved.finisher.path
+    error = refused(shelf, finish=2.0, finish_upscaler="gone")
+    assert (error.field, error.message) == ("finish_upscaler", "Upscaler = 'gone': there is no such Upscaler.")

@@ -9,12 +9,13 @@ import pytest
 from accelerate import init_empty_weights
 from diffusers import UNet2DConditionModel
 
+from sdstudio.catalog.built_in import STARTER
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.model import parameters_of
 from sdstudio.core.paths import StudioPaths, resources
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.model_files.original_layout import original_unet
-from sdstudio.library.library import STARTER_KEY, Library
+from sdstudio.library.library import Library
 from sdstudio.library.resolving import RequestResolver
 
 VAE = "first_stage_model.decoder.conv_in.weight"
@@ -99,7 +100,7 @@ def test_the_yaml_beside_a_file_says_what_it_predicts_and_is_looked_at_anew_when
     write(library, "plain", networks["sdxl"])
 
     def variants():
-        return {model.key: model.variant for model in library.rescan() if model.key != STARTER_KEY}
+        return {model.key: model.variant for model in library.rescan() if model.key != STARTER}
 
     assert variants() == {"anime-768": "v_prediction", "plain": ""}
     (first.parent / "plain.yaml").write_text("model:\n  params:\n    parameterization: v\n    unet_config: {}\n")

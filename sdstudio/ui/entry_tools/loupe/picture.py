@@ -53,7 +53,7 @@ class LoupePicture(QObject):
         if self.is_read and not self.view.picture.isNull():
             return self.view.picture.size()
         request = self._entry.recipe.request if self._entry is not None else None
-        return QSize(request.width, request.height) if request is not None else QSize()
+        return QSize(*request.made_size) if request is not None else QSize()
 
     def show_entry(self, entry: Entry, around: Sequence[Entry]) -> None:
         """Show a picture, and read those it may be followed by."""
@@ -65,7 +65,7 @@ class LoupePicture(QObject):
             self._show()
             return
         draft = QImage(str(entry.thumbnail))
-        size = size_like(draft, QSize(entry.recipe.request.width, entry.recipe.request.height))
+        size = size_like(draft, QSize(*entry.recipe.request.made_size))
         if draft.isNull():
             self.view.clear()
             self.view.reserve(size, "Reading the picture…")
@@ -104,7 +104,7 @@ class LoupePicture(QObject):
         self.view.clear()
         request = self._entry.recipe.request if self._entry is not None else None
         if request is not None:
-            self.view.reserve(QSize(request.width, request.height))
+            self.view.reserve(QSize(*request.made_size))
         self.view.set_blank(text)
 
     def _open_menu(self, where: QPoint) -> None:

@@ -268,7 +268,7 @@ class Canvas(QWidget):
         for entry in self._made:
             self.strip.add(entry)
         self._stack.setCurrentWidget(self._filled)
-        self.view.reserve(QSize(request.width, request.height), self._doing)
+        self.view.reserve(QSize(*request.made_size), self._doing)
         first = self.first_look(request)
         if first is not None:
             self.view.lay_under(first)

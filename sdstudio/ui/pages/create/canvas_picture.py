@@ -89,11 +89,12 @@ class CanvasPicture(QObject):
             problem = picture.problem if entry.path.is_file() else f"The file is gone: {entry.path.name}"
             self._say(entry, f"{problem or _DAMAGED}\n\nRe-run makes the same picture again.")
         else:
-            same = before is entry or (before is not None and before.recipe.request.width == picture.image.width())
+            wide = before.recipe.request.made_size[0] if before is not None else 0
+            same = before is entry or wide == picture.image.width()
             self._view.set_picture(picture.image, keep_zoom=same, smaller=picture.smaller)
 
     def _say(self, entry: Entry, words: str) -> None:
-        self._view.reserve(QSize(entry.recipe.request.width, entry.recipe.request.height))
+        self._view.reserve(QSize(*entry.recipe.request.made_size))
         self._view.set_blank(words)
 
 

@@ -29,6 +29,7 @@ from sdstudio.ui.forms.asset_editors import LoraEditor, offer
 from sdstudio.ui.forms.editors import ChoiceEditor, SeedEditor
 from sdstudio.ui.forms.field import Field, fits
 from sdstudio.ui.forms.fold import Fold
+from sdstudio.ui.forms.made_size import MadeSize
 from sdstudio.ui.forms.size_field import SizeField
 from sdstudio.ui.forms.steady import steady
 from sdstudio.ui.theme import GRID, mark
@@ -44,6 +45,7 @@ _DECIDING = (
     "mask_blending",
     "variation_strength",
     "hires",
+    "finish",
     "prompt_syntax",
     "compatibility",
 )
@@ -308,6 +310,7 @@ class ParameterPanel(QScrollArea):
             self._fields[name].changed.connect(self._show_acting)
         self._show_acting()
         self.changed.connect(self._mark_groups)
+        MadeSize(self._fields)
 
     def _group(self, group: str, rows: Sequence[Parameter], has_line: bool) -> QWidget:
         for row in rows:

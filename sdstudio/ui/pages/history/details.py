@@ -145,7 +145,7 @@ class EntryDetails(QFrame):
                 self.show_entry(entry)
 
     def _show_picture(self, entry: Entry) -> None:
-        size = QSize(entry.recipe.request.width, entry.recipe.request.height)
+        size = QSize(*entry.recipe.request.made_size)
         self._loader.want([] if entry.recipe.blocked else [entry])
         draft = QImage() if entry.recipe.blocked else QImage(str(entry.thumbnail))
         if draft.isNull():

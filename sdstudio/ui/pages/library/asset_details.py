@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdstudio.background.signals import TypedSignal
+from sdstudio.catalog.built_in import is_built_in
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, UPSCALER
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.catalog.schedules import SCHEDULE_BY_KEY
@@ -33,7 +34,7 @@ from sdstudio.core.request.request import GenerationRequest
 from sdstudio.library.remarks import NOTES_MAXIMUM, Remark
 from sdstudio.ui.pages.library.asset_delegate import cover_pixmap
 from sdstudio.ui.pages.library.asset_model import ShownAsset
-from sdstudio.ui.pages.library.tidying import BUILT_IN_STAYS, is_built_in
+from sdstudio.ui.pages.library.tidying import BUILT_IN_STAYS
 from sdstudio.ui.theme import GRID, mark, set_icon
 from sdstudio.ui.widgets.breaking_row import BreakingRow
 from sdstudio.ui.widgets.empty_state import EmptyState
@@ -157,7 +158,7 @@ class AssetDetails(QFrame):
         for widget in (self._triggers, self._triggers_title):
             widget.setVisible(bool(asset.triggers))
         self.hash_button.setVisible(not asset.short_hash)
-        stays = BUILT_IN_STAYS if is_built_in(asset) else ""
+        stays = BUILT_IN_STAYS if is_built_in(asset.kind, asset.key) else ""
         self.trash_button.setEnabled(not stays)
         self.trash_button.setToolTip(stays)
         self.trash_button.setAccessibleDescription(stays)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QFileDialog
 from sdstudio.background.asset_hashing import AssetHasher, HashingProgress
 from sdstudio.background.folder_watch import FolderWatch
 from sdstudio.background.tasks import TaskContext
+from sdstudio.catalog.built_in import is_built_in
 from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, VAE
 from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.models.asset import Asset
@@ -28,7 +29,7 @@ from sdstudio.library.remarks import Remark, own_values
 from sdstudio.library.scanning.sidecar import pictures_beside, words_beside
 from sdstudio.library.space import Portion, portions
 from sdstudio.ui.pages.library.asset_model import ShownAsset
-from sdstudio.ui.pages.library.tidying import LibraryTidying, is_built_in
+from sdstudio.ui.pages.library.tidying import LibraryTidying
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
 
@@ -129,7 +130,7 @@ class LibraryController(QObject):
 
         def read(_task: TaskContext) -> tuple[tuple[ShownAsset, ...], tuple[Portion, ...]]:
             rows = shown_assets(self._library, self._history, current.key if current is not None else "")
-            return rows, portions(row.asset for row in rows if not is_built_in(row.asset))
+            return rows, portions(row.asset for row in rows if not is_built_in(row.asset.kind, row.asset.key))
 
         self._tasks.run("Reading what is known of the models", read, self._on_read)
 

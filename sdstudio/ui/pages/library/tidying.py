@@ -12,18 +12,18 @@ from PySide6.QtCore import QObject, Signal
 
 from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import Task, TaskContext, TaskRunner
-from sdstudio.catalog.kinds import CHECKPOINT
+from sdstudio.catalog.built_in import is_built_in
 from sdstudio.core.errors import SaveFailed, StudioError
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.readable import readable_duration
 from sdstudio.core.trash import take_out
-from sdstudio.library.library import STARTER_KEY, Library
+from sdstudio.library.library import Library
 from sdstudio.library.links import Linked, part
 from sdstudio.library.space import Duplicates, goes_with
 from sdstudio.ui.pages.library.space_view import SpaceView
 from sdstudio.ui.widgets.desktop import move_to_trash
 
-BUILT_IN_STAYS: Final = "The built-in model stays: it is part of the program."
+BUILT_IN_STAYS: Final = "It is built in and stays: it is part of the program."
 
 
 class LibraryTidying(QObject):
@@ -54,7 +54,7 @@ class LibraryTidying(QObject):
 
     def throw_away(self, asset: Asset) -> None:
         """Move an asset to the system's trash; it can be brought back."""
-        if is_built_in(asset):
+        if is_built_in(asset.kind, asset.key):
             self.message_wanted.emit(BUILT_IN_STAYS)
             return
         place = goes_with(asset)
@@ -148,11 +148,6 @@ class LibraryTidying(QObject):
     def _on_parted(self) -> None:
         self.changed.emit()
         self.look_for_duplicates()
-
-
-def is_built_in(asset: Asset) -> bool:
-    """Return whether it is the model that ships with the program."""
-    return asset.kind == CHECKPOINT and asset.key == STARTER_KEY
 
 
 def _thrown_away(place: Path) -> Path | None:

@@ -116,7 +116,7 @@ def test_facts_and_marks_stand_beside_the_picture_and_are_taken_back(studio, dra
     window, caption = studio.window, studio.window.canvas.caption
     entry = window.canvas.entry
     request = entry.recipe.request
-    for said in (f"Seed {request.seed}", "128 × 128", "3 steps", "DPM++", "Starter"):
+    for said in (f"Seed {request.seed}", "512 × 512", "3 steps", "DPM++", "Starter"):
         assert said in caption.facts.text()
 
     def kept() -> tuple[int, bool]:

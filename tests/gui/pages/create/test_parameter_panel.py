@@ -214,6 +214,8 @@ def said_of(panel: ParameterPanel, row: Parameter, value: object) -> object:
             panel.field(name).set_value("6b" * 32)
     if row.name in OF_SOFT_INPAINTING:
         panel.field("mask_blending").set_value(SOFT_INPAINTING)
+    if row.name == "finish_upscaler":
+        panel.field("finish").set_value(2)
     if row.name in NEED_SECOND_PASS:
         panel.field("hires").set_value(2)
     if row.name in NEED_STRENGTH:

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 )
 from safetensors.torch import save_file
 
+from sdstudio.catalog.built_in import KEYS
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.readable import readable_size
@@ -403,8 +404,9 @@ class TestInTheStudio:
         assert studio.library.remarks.of(path) == Remark()
         assert studio.library.find("tiny").defaults["steps"] == before
 
-    def test_the_built_in_model_stays_and_says_why(self, studio, page, qtbot):
-        path = studio.library.find("starter").path
+    @pytest.mark.parametrize(("kind", "key"), KEYS.items())
+    def test_what_is_built_in_stays_and_says_why(self, studio, page, qtbot, kind, key):
+        path = studio.library.find_asset(kind, key).path
         self._choose(page, qtbot, path)
         button = page.models.details.trash_button
         assert not button.isEnabled()
@@ -412,14 +414,14 @@ class TestInTheStudio:
         page.models.list.setFocus()
         QTest.keyClick(page.models.list, Qt.Key.Key_Delete)
         assert page.bar.message == library_tidying.BUILT_IN_STAYS
-        assert path.is_dir()
+        assert path.exists()
         self._choose(page, qtbot, studio.paths.models / "tiny")
         assert button.isEnabled()
         assert button.toolTip() == ""
 
     def test_the_built_in_model_is_called_what_it_is(self, page):
         titles = [page.models.model.index(row).data() for row in range(page.models.model.rowCount())]
-        assert "Starter (built in, 128 px, draws simple things)" in titles
+        assert "Starter (built in, 512 px, draws simple things)" in titles
 
     def test_nothing_of_the_details_lies_under_the_scroll_bar(self, studio, page, qtbot):
         studio.window.resize(900, 540)

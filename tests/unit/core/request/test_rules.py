@@ -4,6 +4,7 @@ import pytest
 
 from sdstudio.catalog.schedulers import SCHEDULERS, TAKEN_BY_SOME
 from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.request.finish_fields import FINISH_FIELDS
 from sdstudio.core.request.input_fields import INPUT_ROLES, NEED_PICTURE
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest
@@ -78,7 +79,8 @@ def test_what_does_not_act_on_the_sampler_is_refused(name, value, scheduler):
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
 def test_every_field_of_some_samplers_acts_or_is_idle(spec):
     idle = idle_fields({"scheduler": spec.key, "mask_blending": "soft_inpainting", **PICTURES})
-    assert idle - OF_SCHEDULES - NEED_STRENGTH - NEED_SECOND_PASS - {"hires"} == TAKEN_BY_SOME - set(spec.takes)
+    of_others = OF_SCHEDULES | NEED_STRENGTH | NEED_SECOND_PASS | FINISH_FIELDS | {"hires"}
+    assert idle - of_others == TAKEN_BY_SOME - set(spec.takes)
     assert idle & OF_SCHEDULES == (frozenset() if spec.automatic else OF_SCHEDULES)
     for name in spec.takes:
         GenerationRequest.checked({"scheduler": spec.key, name: 7 if name == "ensd" else 0.25})
@@ -108,7 +110,7 @@ def test_a_mask_acts_on_an_input_picture_and_soft_inpainting_has_fields_of_its_o
     assert {"mask", "mask_blur", "strength"} <= alone
     assert {"mask_blur", "only_masked"} <= without
     assert not {"mask", "strength"} & without
-    assert idle_fields(PICTURES) == OF_SOFT_INPAINTING | NEED_STRENGTH | NEED_SECOND_PASS | {"hires"}
+    assert idle_fields(PICTURES) == OF_SOFT_INPAINTING | NEED_STRENGTH | NEED_SECOND_PASS | FINISH_FIELDS | {"hires"}
     error = refused(mask_blending="latent", soft_bias=2)
     assert (error.field, error.message) == ("soft_bias", "Schedule bias = 2: it acts on soft inpainting alone.")
     assert GenerationRequest.checked({"mask_blending": "soft_inpainting", "soft_bias": 2}).soft_bias == 2
@@ -134,3 +136,35 @@ def test_the_automatic_choice_says_what_it_is():
 def test_emphasis_is_idle_where_weights_act_in_another_way(syntax, version, is_idle):
     idle = idle_prompt_fields({"prompt_syntax": syntax, "compatibility": version})
     assert idle == (frozenset({"emphasis"}) if is_idle else frozenset())
+
+
+def test_the_finish_does_not_act_on_a_masked_picture_and_its_upscaler_not_without_it():
+    assert idle_fields({"finish": 4}) & FINISH_FIELDS == frozenset()
+    assert idle_fields({"finish": 1}) & FINISH_FIELDS == {"finish_upscaler"}
+    assert idle_fields({"finish": 4, "init_image": "5a" * 32}) & FINISH_FIELDS == frozenset()
+    assert idle_fields({"finish": 4, **PICTURES}) >= FINISH_FIELDS
+    assert GenerationRequest.stored({"width": 128, "height": 128}).made_size == (128, 128), "an earlier version's"
+
+
+@pytest.mark.parametrize(
+    ("values", "size"),
+    [
+        ({}, (512, 512)), ({"finish": 1}, (128, 128)), ({"finish": 2.4}, (304, 304)), ({"hires": 1.5}, (768, 768)),
+        ({"init_image": "5a" * 32, "hires": 2}, (512, 512)), (PICTURES, (128, 128)),
+    ],
+)  # fmt: skip
+def test_the_size_of_the_picture_counts_second_pass_and_finish(values, size):
+    request = GenerationRequest.checked({"width": 128, "height": 128, "finish": 4, **values})
+    assert request.made_size == size
+
+
+def test_a_finish_that_is_too_large_is_refused_with_the_largest_that_is_not():
+    error = refused(width=1024, height=512, hires=1.5, finish=4)
+    assert (error.field, error.message) == ("finish", "Finish = 4: 6144 x 3072 is too large: at most 4096 on a side.")
+    assert error.hint == "Use 2.66 or less, or begin smaller."
+    GenerationRequest.checked({"width": 1024, "height": 512, "hires": 1.5, "finish": 2.66})
+    GenerationRequest.checked({"width": 4096, "height": 64, "finish": 4, **PICTURES})
+
+
+def test_lanczos_may_be_called_so():
+    assert GenerationRequest.checked({"finish_upscaler": "lanczos"}).finish_upscaler == ""

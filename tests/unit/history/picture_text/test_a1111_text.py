@@ -239,6 +239,16 @@ def test_a_second_pass_is_read_with_its_strength(second_pass, values):
     assert {name: getattr(again, name) for name in fields} == dict(zip(fields, values, strict=True))
 
 
+def test_a_finish_is_what_a1111_does_in_its_extras_after_drawing():
+    text = f"a cat\n{LINE}, Postprocess upscale by: 4, Postprocess upscaler: {{}}"
+    for name, ours in (("R-ESRGAN 4x+", "R-ESRGAN 4x+"), ("Lanczos", ""), ("drawings-4x", "drawings-4x")):
+        found = read(text.format(name))
+        assert (found.recipe.request.finish, found.recipe.request.finish_upscaler) == (4, ours)
+        assert dict(found.not_mapped) == {}
+        assert f"Postprocess upscale by: 4, Postprocess upscaler: {name}" in infotext(found.recipe)
+    assert "Postprocess" not in infotext(read(f"a cat\n{LINE}").recipe)
+
+
 def test_a_second_pass_of_another_shape_stays_left_over():
     found = read(f"a cat\n{LINE}, Denoising strength: 0.7, Hires resize: 1536x1024")
     assert found.recipe.request.hires == 1

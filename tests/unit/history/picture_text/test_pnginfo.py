@@ -270,6 +270,10 @@ second_passes = st.fixed_dictionaries({
     "hires_scheduler": st.sampled_from(["", "euler_a", "dpmpp_2m_sde"]),
     "hires_prompt": st.sampled_from(["", "a dog, x: y"]),
 })  # fmt: skip
+finishes = st.fixed_dictionaries({
+    "finish": st.floats(1, 6.4, exclude_min=True), "finish_upscaler": st.sampled_from(["", "drawings-4x", "4x-sharp"]),
+    "width": st.just(512), "height": st.just(640),
+})  # fmt: skip
 numbers = {
     "eta": st.floats(0, 1), "eta_ddim": st.floats(0, 1), "s_churn": st.floats(0, 100), "ensd": st.integers(-9, 40_000),
 }  # fmt: skip
@@ -280,7 +284,7 @@ def sampled_requests(draw):
     spec = draw(st.sampled_from(SCHEDULERS))
     acting = {name: draw(numbers[name]) for name in spec.takes}
     schedule = draw(st.sampled_from(spec.schedules))
-    begun = draw(st.just({}) | beginnings | second_passes) | draw(st.just({}) | variations)
+    begun = draw(st.just({}) | beginnings | second_passes | finishes) | draw(st.just({}) | variations)
     return draw(requests).model_copy(update={"scheduler": spec.key, "schedule": schedule, **acting, **begun})
 
 

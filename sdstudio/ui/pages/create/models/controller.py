@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 
 from sdstudio.background.tasks import Task
+from sdstudio.catalog.built_in import STARTER
 from sdstudio.catalog.kinds import CHECKPOINT
 from sdstudio.core.errors import HistoryError, StudioError
 from sdstudio.core.events import EngineStatus
 from sdstudio.core.models.memory_need import memory_need
 from sdstudio.core.models.model import ModelInfo
-from sdstudio.core.models.titles import BUILT_IN
 from sdstudio.core.settings import Settings
 from sdstudio.history.database.usage import Newest
 from sdstudio.library.scanning.neighbours import Neighbour, neighbours
@@ -132,7 +132,7 @@ class ModelController(QObject):
             self._programs.show_used(folders)
 
     def _show_ways(self) -> None:
-        others = any(model.is_usable and model.key != BUILT_IN for model in self._library.models())
+        others = any(model.is_usable and model.key != STARTER for model in self._library.models())
         ways: list[Way] = [
             (USE_ANOTHER, "folder-plus", self.open_programs), (DOWNLOAD, "download", self.download_wanted.emit)
         ]  # fmt: skip

@@ -28,7 +28,7 @@ from sdstudio.ui.pages.create.models.picker import ModelPicker
 from sdstudio.ui.pages.create.models.rows import Known, Room, rows_of
 
 WAIT_MS = 20_000
-BUILT_IN = "Starter (built in, 128 px, draws simple things)"
+BUILT_IN = "Starter (built in, 512 px, draws simple things)"
 
 
 @pytest.fixture
