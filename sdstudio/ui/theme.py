@@ -1,4 +1,4 @@
-"""What the studio looks like: every colour, size and radius once, and how they reach widgets, palette and icons.
+"""What the studio looks like: every size and radius once, and how they and the colours reach widgets and icons.
 
 `apply_theme` styles the application and follows the desktop when asked to; `set_icon` gives a widget an icon that
 changes with the theme. Rules of the look that need words (roles and button classes) stand in
@@ -12,7 +12,7 @@ on frames ``card``; on fields ``invalid``.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QStyle, 
 
 from sdstudio.background.signals import TypedSignal
 from sdstudio.core.paths import resources
+from sdstudio.ui.colours import DARK, LIGHT, THEMES, Tokens
 from sdstudio.ui.first_paint import all_widgets_alive
 from sdstudio.ui.icon_drawing import drawn, drawn_icon, svg
 
@@ -57,102 +58,6 @@ _WIDTHS: Final = (
 """Widths that words need, at least and at most, each at 10 and 20 points: they grow less than the text, which wraps."""
 _BARS: Final = (("TopBar", 48), ("StatusLine", 36))
 FONT_FAMILIES: Final = ("Inter", "Segoe UI", "SF Pro Text", "Noto Sans")
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """The colours of one theme, each ``#rrggbb``.
-
-    Attributes:
-        name: "dark" or "light".
-        window: Lowest surface: behind the canvas, the title bars.
-        surface: Middle surface: panels and docks.
-        raised: Highest surface: fields, cards, menus.
-        hover: Under the pointer.
-        border: Lines that part surfaces.
-        control: Frame of a field or button.
-        text: What is read.
-        muted: What is read second: captions, units.
-        disabled: What cannot be used now; below the contrast rule on purpose.
-        accent: The one accent as a fill, with ``accent_hover``, ``accent_pressed``; ``on_accent`` is read on it.
-        accent_text: The accent as text, icon and focus ring.
-        selection: Behind selected text and rows.
-        danger: Errors and destroying.
-        warning: Notices.
-        success: Done.
-    """
-
-    name: str
-    window: str
-    surface: str
-    raised: str
-    hover: str
-    border: str
-    control: str
-    text: str
-    muted: str
-    disabled: str
-    accent: str
-    accent_hover: str
-    accent_pressed: str
-    on_accent: str
-    accent_text: str
-    selection: str
-    danger: str
-    warning: str
-    success: str
-
-    @property
-    def is_dark(self) -> bool:
-        """Whether light text stands on dark surfaces."""
-        return self.name == "dark"
-
-
-DARK: Final = Tokens(
-    name="dark",
-    window="#131417",
-    surface="#1b1c20",
-    raised="#26282d",
-    hover="#31343b",
-    border="#2c2e34",
-    control="#3d414a",
-    text="#ecedf0",
-    muted="#a5a9b3",
-    disabled="#676c76",
-    accent="#555ed8",
-    accent_hover="#5e67e2",
-    accent_pressed="#4850c6",
-    on_accent="#ffffff",
-    accent_text="#a3acff",
-    selection="#383d78",
-    danger="#ff8f88",
-    warning="#eab765",
-    success="#6fcf97",
-)
-
-LIGHT: Final = Tokens(
-    name="light",
-    window="#e9eaee",
-    surface="#f6f6f8",
-    raised="#ffffff",
-    hover="#e4e6eb",
-    border="#d9dbe1",
-    control="#bec2cb",
-    text="#1a1c20",
-    muted="#555a65",
-    disabled="#9a9fa9",
-    accent="#4f58d6",
-    accent_hover="#4049c4",
-    accent_pressed="#353db0",
-    on_accent="#ffffff",
-    accent_text="#414acb",
-    selection="#cfd3fb",
-    danger="#b3261e",
-    warning="#7d5200",
-    success="#156c3d",
-)
-
-THEMES: Final = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
 class Theme(QObject):
@@ -324,9 +229,14 @@ def style_sheet(theme: Tokens) -> str:
     return filled if scaled(100) <= 100 else _with_room(filled)
 
 
+def with_room(px: int) -> int:
+    """Return the height of what holds a line of text, at the font size of the settings; ``px`` is the usual one."""
+    return px + round(1.4 * (scaled(TEXT_PX) - TEXT_PX))
+
+
 def _with_room(sheet: str) -> str:
     """Give what holds a line of text room for text that is larger than usual."""
-    more = round(1.4 * (scaled(TEXT_PX) - TEXT_PX))
+    more = with_room(0)
     lines = [_HEIGHT.sub(lambda found: f"{found[1]}{int(found[2]) + more}px", sheet)]
     lines += [f"{name} {{ min-width: {_wide(*px)}px; max-width: {_wide(*most)}px }}" for name, px, most in _WIDTHS]
     lines += [f"{name} {{ min-height: {px + more}px; max-height: {px + more}px }}" for name, px in _BARS]

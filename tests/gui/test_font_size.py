@@ -107,3 +107,28 @@ def is_scrolled(widget: QWidget) -> bool:
 
 def place_of(widget: QWidget, within: QWidget) -> QRect:
     return QRect(widget.mapTo(within, QPoint()), widget.size())
+
+
+def test_at_the_largest_size_the_parameters_do_not_lie_over_the_canvas(build, qtbot):
+    studio = build()
+    window = studio.window
+    window.resize(900, 540)
+    try:
+        window.canvas.show_nothing()
+        studio.window.editor.set_prompt("cat")
+        QTest.mouseClick(window.editor.generate_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: window.canvas.entry is not None, timeout=WAIT_MS)
+        choose(studio, 20)
+        docks = [window.findChild(QWidget, name) for name in ("parametersDock", "createMiddle", "historyDock")]
+
+        def lie_apart() -> bool:
+            return all(one.geometry().right() < other.geometry().left() for one, other in pairwise(docks))
+
+        qtbot.waitUntil(lie_apart, timeout=WAIT_MS)
+        window.pages.open("Library")
+        for name in ("modelKindComboBox", "modelFamilyComboBox", "modelSortComboBox"):
+            box = window.findChild(QComboBox, name)
+            qtbot.waitUntil(box.isVisible, timeout=WAIT_MS)
+            assert box.shown_text == box.currentText() or "…" in box.shown_text, "cut words say so"
+    finally:
+        choose(studio, 10)

@@ -14,8 +14,9 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QPushButton, QWidget
 from sdstudio.core.paths import resources
 from sdstudio.ui import icon_drawing
 from sdstudio.ui import theme as look
+from sdstudio.ui.colours import DARK, LIGHT, Tokens
 from sdstudio.ui.icon_drawing import drawn
-from sdstudio.ui.theme import DARK, LIGHT, Tokens, apply_theme, icon, mark, pixmap, set_icon, style_sheet, tokens
+from sdstudio.ui.theme import apply_theme, icon, mark, pixmap, set_icon, style_sheet, tokens
 from sdstudio.ui.widgets.buttons import fill, push_button
 
 SURFACES = ("window", "surface", "raised")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QPoint, Signal
+from PySide6.QtCore import QEvent, QPoint, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QToolButton, QWidget
 
@@ -15,7 +15,7 @@ from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.recipe_text import recipe_html, sampler_title
 from sdstudio.ui.entries.stars import Stars
-from sdstudio.ui.theme import GRID, NARROW_PX, mark, set_icon
+from sdstudio.ui.theme import GRID, NARROW_PX, mark, set_icon, with_room
 from sdstudio.ui.widgets.buttons import small_button
 from sdstudio.ui.widgets.elided_label import ElidedLabel
 
@@ -74,7 +74,7 @@ class PictureCaption(QFrame):
         self.more.clicked.connect(
             lambda: self.menu_requested.emit(self.more.mapToGlobal(QPoint(0, self.more.height())))
         )
-        self._is_narrow = False
+        self._is_narrow = self._is_low = False
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(GRID, 0, 0, 0)
         self._grid.setHorizontalSpacing(GRID // 2)
@@ -83,7 +83,7 @@ class PictureCaption(QFrame):
         self._grid.addWidget(self.facts, 0, 0)
         for at, part in enumerate((self.stars, self.heart, self.repeat, self.trash, self.more)):
             self._grid.addWidget(part, 1, at + 1)
-        self._lay_out(is_narrow=False)
+        self._lay_out()
         self.show_entry(None)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
@@ -91,11 +91,26 @@ class PictureCaption(QFrame):
         super().resizeEvent(event)
         is_narrow = event.size().width() < NARROW_PX
         if is_narrow != self._is_narrow:
-            self._lay_out(is_narrow)
+            self._is_narrow = is_narrow
+            self._lay_out()
 
-    def _lay_out(self, is_narrow: bool) -> None:
-        self._is_narrow = is_narrow
-        self.setFixedHeight(HEIGHT_PX + _LINE_PX * is_narrow)
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
+        """Another font needs another height."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._lay_out()
+
+    def fit_below(self, canvas_px: int) -> None:
+        """Leave the facts out where they would take what a canvas of this height needs for the picture."""
+        is_low = 2 * (with_room(HEIGHT_PX) + with_room(_LINE_PX)) > canvas_px
+        if is_low != self._is_low:
+            self._is_low = is_low
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        is_narrow, has_facts = self._is_narrow, not (self._is_narrow and self._is_low)
+        self.setFixedHeight(with_room(HEIGHT_PX) + with_room(_LINE_PX) * (is_narrow and has_facts))
+        self.facts.setVisible(has_facts and self._entry is not None)
         self._grid.removeWidget(self.facts)
         self._grid.addWidget(self.facts, 0 if is_narrow else 1, 0, 1, 6 if is_narrow else 1)
         mark(self.facts, "role", "caption" if is_narrow else "muted")
@@ -104,7 +119,7 @@ class PictureCaption(QFrame):
         """Show the facts of this picture; ``None`` leaves the line empty."""
         self._entry = entry
         for part in (self.facts, self.stars, self.heart, self.repeat, self.trash, self.more):
-            part.setVisible(entry is not None)
+            part.setVisible(entry is not None and (part is not self.facts or not (self._is_narrow and self._is_low)))
         if entry is None:
             return
         self.facts.say(facts_of(entry), recipe_html(entry))

@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton, QWidget
 
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.history.database.look import FACETS, SORTS, Look
+from sdstudio.ui.colours import THEMES
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.model import HistoryModel
 from sdstudio.ui.entries.thumbnails import Thumbnails
 from sdstudio.ui.pages.history.page import HistoryPage
-from sdstudio.ui.theme import THEMES, apply_theme
+from sdstudio.ui.theme import apply_theme
 
 WAIT_MS = 20_000
 

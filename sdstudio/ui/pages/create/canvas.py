@@ -93,7 +93,7 @@ class Canvas(QWidget):
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self._filled)
-        self._stack.setMinimumHeight(_LEAST_PX)
+        self._stack.setMinimumSize(160, _LEAST_PX)  # whatever words the empty place holds
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._stack)
@@ -338,6 +338,7 @@ class Canvas(QWidget):
         """Keep the overlays in their corners."""
         super().resizeEvent(event)
         self.strip.set_low(self.height() < _LOW_PX)
+        self.caption.fit_below(self.height())
         self._place_overlays()
 
     def _place_overlays(self) -> None:

@@ -30,6 +30,7 @@ from sdstudio.ui.pages.library.asset_details import AssetDetails
 from sdstudio.ui.pages.library.asset_model import SORTS, UNKNOWN_FAMILY, AssetModel, ShownAsset
 from sdstudio.ui.theme import GRID, leading_icon
 from sdstudio.ui.widgets.breaking_row import BreakingRow
+from sdstudio.ui.widgets.choice_box import ChoiceBox
 from sdstudio.ui.widgets.empty_state import EmptyState
 
 _ONE_ROW_PX: Final = 800
@@ -164,11 +165,10 @@ class LibraryView(QWidget):
 
     def _lay_out(self) -> None:
         filters = BreakingRow(_ONE_ROW_PX, self)
-        filters.first.addWidget(self.search_edit)
+        filters.first.addWidget(self.search_edit, 1)
+        filters.first.addWidget(self.count)
         for combo in (self.kind_combo, self.family_combo, self.sort_combo):
-            filters.second.addWidget(combo, 1)
-        filters.second.addStretch(1)
-        filters.second.addWidget(self.count)
+            filters.second.addWidget(combo, len(combo.itemText(0)))
         left = QVBoxLayout()
         left.setSpacing(GRID + GRID // 2)
         left.addWidget(filters)
@@ -221,7 +221,8 @@ class LibraryView(QWidget):
 
 
 def _combo(name: str, title: str, parent: QWidget) -> QComboBox:
-    combo = QComboBox(parent)
+    combo = ChoiceBox()
+    combo.setParent(parent)
     combo.setObjectName(name)
     combo.setAccessibleName(title)
     combo.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)

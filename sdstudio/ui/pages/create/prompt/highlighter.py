@@ -17,7 +17,8 @@ from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QToolTip
 from sdstudio.core.prompts.marks import Known, Mark, MarkKind, marks, mend
 from sdstudio.core.request.request import PROMPT_MAXIMUM
 from sdstudio.library.prompt_tokens import ChunkCount
-from sdstudio.ui.theme import Tokens, current_theme, tokens
+from sdstudio.ui.colours import Tokens
+from sdstudio.ui.theme import current_theme, tokens
 
 SHOWN_MAXIMUM: Final = 600
 """More stretches than this are not coloured: a prompt of thousands of brackets stays quick to type in."""

@@ -10,12 +10,14 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QPlainTe
 
 from sdstudio.background.signals import TypedSignal
 from sdstudio.core.prompts.weights import reweighted
-from sdstudio.ui.theme import GRID, mark
+from sdstudio.ui.theme import GRID, TEXT_PX, mark, scaled
 from sdstudio.ui.widgets.picture_drag import Offer, pasted_picture
 
 _PARTS: Final = frozenset(" ,\t\u2029")
 """What stands between words; undo takes back what was typed from one to the next."""
 
+_LARGE_PX: Final = 20
+"""Text above this takes so much of a low window that the picture needs a line of the prompt."""
 LOW_PX: Final = 640
 """In a window of at most this height a prompt shows its least lines."""
 
@@ -158,7 +160,8 @@ class PromptText(QPlainTextEdit):
 
     def _fit(self) -> None:
         margin = 2 * round(self.document().documentMargin()) + GRID
-        lines = self._wanted if self.can_grow else self._least
+        least = self._least if scaled(TEXT_PX) <= _LARGE_PX else max(1, self._least - 1)
+        lines = self._wanted if self.can_grow else least
         self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + margin)
 
 
@@ -208,7 +211,10 @@ class ExampleChips(QWidget):
         return chip
 
     def _place(self) -> None:
-        self.setVisible(bool(self._chips) and self._edit.document().isEmpty())
+        height = self.sizeHint().height()
+        above = self._edit.fontMetrics().lineSpacing() + GRID  # what the prompt says while it is empty
+        has_room = self._edit.height() >= above + height + GRID
+        self.setVisible(bool(self._chips) and self._edit.document().isEmpty() and has_room)
         if self.isHidden():
             return
         room = self._edit.width() - 2 * GRID
@@ -216,7 +222,6 @@ class ExampleChips(QWidget):
         for chip in self._chips:
             used += self._row.spacing() + chip.sizeHint().width()
             chip.setVisible(used <= room)
-        height = self.sizeHint().height()
         self.setGeometry(GRID // 2, self._edit.height() - height - GRID // 2, room, height)
 
 
