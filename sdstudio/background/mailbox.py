@@ -10,18 +10,19 @@ from typing import Any, Final
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from sdstudio.core.events import EngineStatus, Enlarging, ModelLoading, StepDone
+from sdstudio.core.events import EngineStatus, Enlarging, ModelLoading, RegionStep, StepDone
 from sdstudio.jobs.runner import JobEvent
 
-_REPLACED: Final = (ModelLoading, Enlarging)
+_REPLACED: Final = (ModelLoading, Enlarging, RegionStep)
 """Of several of these in a row, only the last one is needed."""
 
 
 class Mailbox(QObject):
     """Filled by any thread, emptied on the thread it was made on (the main thread).
 
-    A `StepDone` that follows another one not yet delivered takes its place; so do `ModelLoading`, `Enlarging` and
-    `EngineStatus`. A window that is busy for a second therefore gets the newest preview and not the ten before it.
+    A `StepDone` that follows another one not yet delivered takes its place; so do `ModelLoading`, `Enlarging`,
+    `RegionStep` and `EngineStatus`. A window that is busy for a second therefore gets the newest preview and not the
+    ten before it.
     """
 
     #: Something lies in the box.

@@ -30,6 +30,9 @@ _TAKEN: Final = frozenset({
     "soft_contrast", "soft_influence", "soft_threshold", "soft_difference",
     "variation_strength", "variation_seed", "earlier_variations", "seed_resize_from", "ensd", "seamless", "hires",
     "hires_strength", "hires_upscaler", "hires_steps", "hires_scheduler", "hires_prompt", "hires_negative_prompt",
+    "detail", "detail_model", "detail_boxes", "detail_mask", "detail_prompt", "detail_negative_prompt",
+    "detail_strength", "detail_confidence", "detail_top_k", "detail_min_ratio", "detail_max_ratio", "detail_grow",
+    "detail_blur", "detail_padding", "detail_steps", "detail_guidance",
     *BESIDE_FIELDS,
 })  # fmt: skip
 """What Stable Diffusion 1, 2 and XL take beyond what every text-to-image pipeline has."""

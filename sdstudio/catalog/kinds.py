@@ -36,6 +36,7 @@ LORA: Final = "lora"
 VAE: Final = "vae"
 EMBEDDING: Final = "embedding"
 UPSCALER: Final = "upscaler"
+DETECTOR: Final = "detector"
 OTHER: Final = "other"
 
 WEIGHT_MAXIMUM: Final = 10.0
@@ -61,6 +62,7 @@ KINDS: tuple[AssetKind, ...] = (
     AssetKind(
         UPSCALER, "Upscaler", "Upscalers", "Makes finished pictures larger.", (".safetensors", ".pth", ".pt", ".bin")
     ),
+    AssetKind(DETECTOR, "Detector", "Detectors", "Finds what words name in a picture.", (".safetensors",)),
     AssetKind(OTHER, "Other", "Other", "A file of a kind that the studio does not use.", (".safetensors",)),
 )  # fmt: skip
 

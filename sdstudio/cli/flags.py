@@ -35,7 +35,7 @@ def add_flags(group: argparse._ActionsContainer, rows: Iterable[Parameter]) -> N
                 options["choices"] = [choice.value for choice in row.choices]
             case FieldKind.CHOICE:
                 options["metavar"] = "KEY"
-            case FieldKind.MODEL | FieldKind.VAE | FieldKind.UPSCALER:
+            case FieldKind.MODEL | FieldKind.VAE | FieldKind.UPSCALER | FieldKind.DETECTOR:
                 options["metavar"] = "PATH|KEY"
             case FieldKind.PICTURE:
                 options["metavar"] = "FILE|ID"

@@ -13,7 +13,9 @@ from sdstudio.core.request.presets import STYLES, PresetBook
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import idle_fields, idle_prompt_fields
 
-_TEXTS: Final = frozenset({FieldKind.TEXT, FieldKind.MODEL, FieldKind.VAE, FieldKind.UPSCALER, FieldKind.CHOICE})
+_TEXTS: Final = frozenset(
+    {FieldKind.TEXT, FieldKind.MODEL, FieldKind.VAE, FieldKind.UPSCALER, FieldKind.DETECTOR, FieldKind.CHOICE}
+)
 
 
 def add_presets(commands: Any) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 from tqdm import tqdm
 
 from sdstudio.cli.console import Console
-from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ImageMade, ModelLoading, Notice, StepDone
+from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ImageMade, ModelLoading, Notice, RegionStep, StepDone
 from sdstudio.jobs.progress import progress_of
 
 _PARTS = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
 _TILES = "{desc} {percentage:3.0f}%|{bar}| tile {n_fmt}/{total_fmt}, {remaining} left"
+_REGIONS = "{desc} {percentage:3.0f}%|{bar}| {remaining} left"
 _STEPS = "{desc} {percentage:3.0f}%|{bar}| step {n_fmt}/{total_fmt}, {rate_fmt}, {remaining} left"
 
 
@@ -46,6 +47,10 @@ class ProgressBars:
                 bar = self._opened(_STEPS, event.total * ceil(event.image_count / self._batch_size))
                 self._move(bar, title, self._batches_done * event.total + event.step)
                 self._batches_done += event.step == event.total
+            case RegionStep():
+                if event.region == event.step == 1:
+                    self.close()
+                self._move(self._opened(_REGIONS, 1.0), title, progress.fraction if progress is not None else 0.0)
             case Decoding():
                 if self._bar is not None and self._layout == _STEPS:
                     self._bar.set_description_str(title)

@@ -22,7 +22,7 @@ def check_bounds(row: Parameter, value: Any) -> None:
 
     Numbers may be written as text, as they come from a command line; other types are left to the declaration.
     """
-    if row.ui.check is not None:
+    if row.ui.check is not None and (row.kind is not FieldKind.TEXT or isinstance(value, str)):
         row.ui.check(value)
     if row.kind not in (FieldKind.INTEGER, FieldKind.OPTIONAL, FieldKind.NUMBER, FieldKind.SEED):
         if isinstance(value, str) and row.max_length is not None and len(value) > row.max_length:

@@ -81,6 +81,29 @@ class StepDone:
     preview: PreviewFrame | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RegionStep:
+    """One step over a region of a finished picture is done.
+
+    Attributes:
+        region: 1..regions.
+        regions: Of this picture.
+        step: 1..total.
+        total: Steps over this region.
+        image: Index of the picture among all of the job's.
+        image_count: Pictures in the whole job.
+        seconds_per_step: Measured over the steps so far.
+    """
+
+    region: int
+    regions: int
+    step: int
+    total: int
+    image: int
+    image_count: int
+    seconds_per_step: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class GuidanceStep:
     """What the UNet predicted at one step, emitted only while an engine records: small pictures of clean latents.
@@ -170,5 +193,5 @@ class EngineStatus:
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-EngineEvent = ModelLoading | Notice | Enlarging | StepDone | GuidanceStep | Decoding | ImageMade
+EngineEvent = ModelLoading | Notice | Enlarging | StepDone | RegionStep | GuidanceStep | Decoding | ImageMade
 EventSink = Callable[[EngineEvent], None]

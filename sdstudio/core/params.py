@@ -46,6 +46,7 @@ class FieldKind(Enum):
     VAE = "VAE"
     PICTURE = "picture"
     UPSCALER = "upscaler"
+    DETECTOR = "detector"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,12 @@ from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.errors import Cancelled, InvalidRequest, ModelUnsupported, OutOfMemory, StudioError
 from sdstudio.core.events import EngineStatus, EventSink, Notice, Unfinished
 from sdstudio.core.models.resolved import ResolvedRequest
+from sdstudio.core.request.detail_fields import has_detail
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.batch import edm_of
+from sdstudio.engine.detailing import Detailing, check_regions, finished_size
 from sdstudio.engine.device.devices import KIND_BY_KEY, Device, choose_device
 from sdstudio.engine.device.interrupt import interruptible
 from sdstudio.engine.device.memory import MemoryPlan, give_back, is_out_of_memory
@@ -36,7 +38,7 @@ from sdstudio.engine.model_files.loading import (
 from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver, drawn_over
 from sdstudio.engine.pictures.preview import Previewer
 from sdstudio.engine.pictures.safety import Safety, SafetyFilter, installed_filters, is_explicit, load_checker
-from sdstudio.engine.pictures.upscaling import enlarger, finisher
+from sdstudio.engine.pictures.upscaling import Finish, enlarger, finisher
 from sdstudio.engine.prompting.checks import left_out
 from sdstudio.engine.recording import recorded
 from sdstudio.engine.samplers.schedulers import is_diffusion
@@ -92,14 +94,16 @@ class Engine:
         begun = time.monotonic()
         request = resolved.request
         over = self._drawn_over(resolved, device, on_event, cancel)
-        if over.unchanged is not None and not request.steps_run:
-            picture = finisher(resolved, device, settings.open_pickles, on_event, cancel)(over.unchanged)
+        unchanged = None if request.steps_run else over.unchanged
+        if unchanged is not None and not has_detail(dict(request)):
+            picture = finisher(resolved, device, settings.open_pickles, on_event, cancel)(unchanged)
             took_s = time.monotonic() - begun
             emit_upscaled_only(picture, resolved, seeds, device, Safety(own_filter, None), took_s, on_event)
             return
         loaded = self._ready(resolved, settings, device, on_event, cancel)
-        for role in resolved.pictures:
-            if role.picture_in(request) and role.field not in loaded.family.begins_from(loaded.pipe):
+        for role in (INIT, MASK):
+            is_needed = role.picture_in(request) or has_detail(dict(request))
+            if is_needed and role.field not in loaded.family.begins_from(loaded.pipe):
                 raise _cannot_begin(loaded, role)
         if over.masked is not None and over.masked.is_all:
             message = f"{MASK.title} = all white: the whole picture is drawn anew, as without one."
@@ -109,11 +113,15 @@ class Engine:
         every_s = settings.preview_every_s
         enlarge = enlarger(resolved.upscaler, device, settings.open_pickles, on_event, cancel)
         finish = finisher(resolved, device, settings.open_pickles, on_event, cancel)
-        job = Drawing(loaded, resolved, tuple(seeds), device, every_s, safety, on_event, over, enlarge, finish)
+        take, finish = self._detailed(loaded, resolved, device, safety, on_event, finish)
+        job = Drawing(loaded, resolved, tuple(seeds), device, every_s, safety, take, over, enlarge, finish)
         try:
-            with loaded.checks.during(cancel), self._recorder(loaded, request, device, on_event):
-                at_once = 1 if device.kind.one_by_one else max(1, batch_size)
-                job.run(replace(loaded.plan or MemoryPlan(), batch_size=at_once))
+            with loaded.checks.during(cancel), self._recorder(loaded, request, device, take):
+                if unchanged is not None:
+                    emit_upscaled_only(unchanged, resolved, seeds, device, safety, time.monotonic() - begun, take)
+                else:
+                    at_once = 1 if device.kind.one_by_one else max(1, batch_size)
+                    job.run(replace(loaded.plan or MemoryPlan(), batch_size=at_once))
         finally:
             self._unfinished = job.unfinished
             loaded.pipe.maybe_free_model_hooks()
@@ -134,13 +142,33 @@ class Engine:
         loaded = self._ready(unfinished.resolved, settings, device, on_event, cancel)
         safety = self._safety(loaded, device, on_event, cancel)
         resolved = unfinished.resolved
-        finish = finisher(resolved, device, settings.open_pickles, on_event, cancel)
-        job = Drawing(loaded, resolved, unfinished.seeds, device, None, safety, on_event, over, finish=finish)
+        take, finish = on_event, finisher(resolved, device, settings.open_pickles, on_event, cancel)
+        if unfinished.step >= unfinished.total:
+            take, finish = self._detailed(loaded, resolved, device, safety, on_event, finish)
+        job = Drawing(loaded, resolved, unfinished.seeds, device, None, safety, take, over, finish=finish)
         try:
             with loaded.checks.during(cancel):
                 job.keep(unfinished)
         finally:
             loaded.pipe.maybe_free_model_hooks()
+
+    def _detailed(
+        self, loaded: LoadedModel, resolved: ResolvedRequest, device: Device, safety: Safety, on_event: EventSink,
+        finish: Finish,
+    ) -> tuple[EventSink, Finish]:  # fmt: skip
+        """Return where the events of a job go, and what finishes its pictures before that.
+
+        Where regions are redrawn, that comes in between, and finishes them.
+        """
+        if not has_detail(dict(resolved.request)):
+            return on_event, finish
+
+        def draw(request: GenerationRequest, seed: int, over: DrawnOver, take: EventSink) -> None:
+            region = replace(resolved, request=request)
+            job = Drawing(loaded, region, (seed,), device, None, Safety(None, None), take, over)
+            job.run(replace(loaded.plan or MemoryPlan(), batch_size=1))
+
+        return Detailing(resolved, draw, safety, on_event, finish).take, lambda picture: picture
 
     def _safety(self, loaded: LoadedModel, device: Device, on_event: EventSink, cancel: threading.Event) -> Safety:
         """Return what looks at each picture: the user's own filter, and the model's checker where it is on."""
@@ -159,9 +187,11 @@ class Engine:
                 message = f"{role.title} = {role.picture_in(request)[:12]}: nobody said where it lies."
                 raise InvalidRequest(role.field, message, "Choose the picture again.")
         if not INIT.picture_in(request):
+            check_regions(resolved, finished_size(request, NOTHING))
             return NOTHING
         enlarge = enlarger(resolved.upscaler, device, self._settings.open_pickles, on_event, cancel)
         over = drawn_over(resolved.pictures[INIT], resolved.pictures.get(MASK), request, enlarge)
+        check_regions(resolved, finished_size(request, over))
         if cancel.is_set():
             raise Cancelled
         return over

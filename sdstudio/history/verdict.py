@@ -17,7 +17,7 @@ from PIL import Image
 
 from sdstudio.core.errors import HistoryError
 from sdstudio.core.params import parameters
-from sdstudio.core.request.recipe import Recipe
+from sdstudio.core.request.recipe import DETAIL, Recipe
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.origin import origin_of
 
@@ -35,6 +35,7 @@ _CHANGES_NO_PIXEL: Final = frozenset({
     "civitai resources", "civitai metadata", "created date", "date", "generation_time", "batch size", "batch pos",
     "batch", "index", "app", "backend", "operations", "options", "comment", "signed_hash", "swarm_version", "images",
     "model sha256", "vae sha256", "model hash (other kind)", "metadata_scheme", "created_by", "time", "job_id",
+    "adetailer version",
 })  # fmt: skip
 """What pictures of other programs record beside what they were drawn with, in lower case; all else may be a cause."""
 _SAYS_NOTHING: Final = frozenset({"", "none", "false"})
@@ -236,6 +237,13 @@ def _adapters(recipe: Recipe) -> _Fact:
     return {str(row.get("name")): row.get("hash") for row in rows if isinstance(row, Mapping)}
 
 
+def _regions(recipe: Recipe) -> _Fact:
+    detail = recipe.made_with.get(DETAIL)
+    rows = detail.get("regions") if isinstance(detail, Mapping) else None
+    boxes = [row.get("box") for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else None
+    return None if boxes is None else "; ".join(map(str, boxes)) or "none found"
+
+
 def _scheduler(recipe: Recipe) -> _Fact:
     scheduler = recipe.made_with.get("scheduler")
     if not isinstance(scheduler, Mapping):
@@ -256,7 +264,8 @@ def _short(value: Any) -> str:
 FACTS: Final[tuple[tuple[str, Callable[[Recipe], _Fact]], ...]] = (
     ("Model file", _model_hash),
     ("Weights", _weights),
-    ("LoRA, embeddings, VAE, upscaler", _adapters),
+    ("LoRA, embeddings, VAE, upscaler, detector", _adapters),
+    ("Regions", _regions),
     ("Sampler's configuration", _scheduler),
     ("Timesteps", _made("timesteps")),
     ("Noise", _made("rng")),

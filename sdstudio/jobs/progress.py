@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ImageMade, ModelLoading, StepDone
+from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ImageMade, ModelLoading, RegionStep, StepDone
 from sdstudio.core.models.titles import part_title
 from sdstudio.core.readable import readable_duration
 
@@ -17,7 +17,7 @@ class Progress:
     Attributes:
         text: The whole sentence, for the status line: "step 12 of 20 · 9.8 it/s · 1 s left".
         short: For the window's title: "60%".
-        verb: What is being done: "loading", "enlarging", "drawing", "decoding" or "saving".
+        verb: What is being done: "loading", "enlarging", "drawing", "redrawing", "decoding" or "saving".
         fraction: 0..1 of the whole job; negative when the event does not record it, so that a bar stays where it is.
         subject: What the verb is about: "Starter: unet", "2 of 4"; "" when there is nothing to add.
         card: For a card of the queue: "12 / 20 · 1 of 4"; "" when the card stays as it is.
@@ -52,6 +52,8 @@ def progress_of(event: EngineEvent) -> Progress | None:
             )  # fmt: skip
         case StepDone():
             return _of_step(event)
+        case RegionStep():
+            return _of_region(event)
         case Decoding(image=image, image_count=count):
             which = f" picture {image + 1} of {count}" if count > 1 else ""
             # Of a batch that is decoded picture by picture all steps are done, so its number would lead the bar back.
@@ -96,6 +98,22 @@ def _of_step(event: StepDone) -> Progress:
     )  # fmt: skip
 
 
+def _of_region(event: RegionStep) -> Progress:
+    """Say how far the regions of a picture are; they are counted by themselves, for nobody knows before how many."""
+    done = (event.region - 1 + event.step / event.total) / event.regions
+    region = f"region {event.region} of {event.regions}"
+    parts = [region, f"step {event.step} of {event.total}"]
+    if event.image_count > 1:
+        parts.insert(0, f"picture {event.image + 1} of {event.image_count}")
+    if event.seconds_per_step > 0:
+        seconds = (event.total * (event.regions - event.region + 1) - event.step) * event.seconds_per_step
+        parts += [speed(event.seconds_per_step), f"{readable_duration(seconds)} left"]
+    return Progress(
+        " · ".join(parts), f"region {event.region}/{event.regions}", "redrawing", done, region, region,
+        region.capitalize(),
+    )  # fmt: skip
+
+
 def seconds_left(event: StepDone) -> float:
     """Return how long the rest takes, from the steps so far; 0 when that is not known."""
     later_batches = math.ceil((event.image_count - event.image - event.count) / event.count)
@@ -104,7 +122,7 @@ def seconds_left(event: StepDone) -> float:
 
 def in_whole(event: EngineEvent, before: int, count: int) -> EngineEvent:
     """Count a job's pictures as those of the press of Generate it belongs to: ``before`` of ``count`` are there."""
-    if isinstance(event, StepDone | Decoding):
+    if isinstance(event, StepDone | RegionStep | Decoding):
         return replace(event, image=event.image + before, image_count=count)
     if isinstance(event, ImageMade):
         return replace(event, index=event.index + before)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sdstudio.core.backend import Backend
 from sdstudio.core.errors import BackendLost, Cancelled, HistoryError, StudioError
-from sdstudio.core.events import Decoding, EngineEvent, EventSink, ImageMade, StepDone, Unfinished
+from sdstudio.core.events import Decoding, EngineEvent, EventSink, ImageMade, RegionStep, StepDone, Unfinished
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.history.store import Entry, History
 from sdstudio.jobs.interrupted import CLOSED, interrupted_message
@@ -80,7 +80,7 @@ def _counted(sink: EventSink, before: int, count: int) -> EventSink:
     """Return a sink that counts a part's pictures on from those of the parts before it."""
 
     def take(event: EngineEvent) -> None:
-        if isinstance(event, StepDone | Decoding):
+        if isinstance(event, StepDone | RegionStep | Decoding):
             event = replace(event, image=event.image + before, image_count=count)
         elif isinstance(event, ImageMade):
             event = replace(event, index=event.index + before)

@@ -111,12 +111,13 @@ class Saving:
             raise self.not_saved
 
     def _save(self, image: ImageMade) -> None:
+        job_id = None if image.recipe.is_partly_detailed else self._job_id  # the job still owes the whole one
         try:
             with self._unsaved.writing():
-                entry = self._history.save(image.pixels, image.recipe, self._job_id, self._parent_id)
+                entry = self._history.save(image.pixels, image.recipe, job_id, self._parent_id)
         except SaveFailed as error:
             self.not_saved = error
-            self._unsaved.add(UnsavedPicture(image.pixels, image.recipe, self._job_id, self._parent_id, error))
+            self._unsaved.add(UnsavedPicture(image.pixels, image.recipe, job_id, self._parent_id, error))
             self._failed()
             return
         self.entries.append(entry)

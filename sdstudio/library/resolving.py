@@ -6,9 +6,10 @@ import threading
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from sdstudio.catalog.families import FAMILY_BY_KEY, titles_that_take
-from sdstudio.catalog.kinds import EMBEDDING, KIND_BY_KEY, LORA, PICKLES, UPSCALER, VAE
+from sdstudio.catalog.kinds import DETECTOR, EMBEDDING, KIND_BY_KEY, LORA, PICKLES, UPSCALER, VAE
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.adapter import Adapter
@@ -20,6 +21,7 @@ from sdstudio.core.pictures.masks import check_mask
 from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.core.prompts.named_files import embedding_names, explicit_embeddings, lora_uses
+from sdstudio.core.request.detail_fields import detector_of, has_detail
 from sdstudio.core.request.finish_fields import is_finished
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole, idle_without_picture
 from sdstudio.core.request.request import GenerationRequest
@@ -28,6 +30,11 @@ from sdstudio.core.request.wording import check_prompts
 from sdstudio.library.choosing import Chooser, Chosen, fits
 from sdstudio.library.library import Library
 from sdstudio.library.scanning.facts import VAE_HINT
+
+NO_DETECTOR_HINT: Final = (
+    "Get Grounding DINO on the Library page, or with `sdstudio models get grounding-dino-tiny`; or mark regions "
+    "by hand."
+)
 
 
 class RequestResolver:
@@ -45,6 +52,7 @@ class RequestResolver:
         """Raise `InvalidRequest` for what cannot be read, is not there, or is nothing that the model takes."""
         check_prompts(request)
         _check_variations(request, model)
+        _check_detail(request, model)
         self._pictures(request, model)
         chooser = Chooser(self._library)
         for _ in (*self._adapters(request, model, chooser), *_finisher(request, model, chooser)):
@@ -61,6 +69,7 @@ class RequestResolver:
             Cancelled: ``cancel`` was set by another thread.
         """
         _check_variations(request, model)
+        _check_detail(request, model)
         chooser = Chooser(self._library, reads=True, cancel=cancel)
 
         def hashed(pairs: Iterator[tuple[Adapter, Asset]]) -> Iterator[Adapter]:
@@ -106,8 +115,26 @@ class RequestResolver:
         name = second_upscaler(request)
         if name:
             yield _adapter(chooser.chosen(UPSCALER, name, "hires_upscaler", request, model), name, "hires_upscaler")
-        if request.steps_run:  # else no model draws, and nothing is attached to it
+        if detector_of(request) is not None:
+            yield self._detector(request, model, chooser)
+        if request.steps_run or has_detail(dict(request)):  # else no model draws, and nothing is attached to it
             yield from self._attached(request, model, chooser)
+
+    def _detector(self, request: GenerationRequest, model: ModelInfo, chooser: Chooser) -> tuple[Adapter, Asset]:
+        """Return what finds a request's regions: the one that it names, else the one that its recipe records, or any.
+
+        Raises:
+            InvalidRequest: There is none.
+        """
+        name = request.detail_model
+        if not name:
+            usable = [asset for asset in self._library.assets(DETECTOR) if not asset.problem]
+            if not usable:
+                message = f"{KIND_BY_KEY[DETECTOR].title}: there is none to look for {request.detail[:80]!r}."
+                raise InvalidRequest("detail", message, NO_DETECTOR_HINT)
+            recorded = dict(request.file_hashes)
+            name = next((asset.key for asset in usable if asset.key in recorded), usable[0].key)
+        return _adapter(chooser.chosen(DETECTOR, name, "detail_model", request, model), name, "detail_model")
 
     def _attached(
         self, request: GenerationRequest, model: ModelInfo, chooser: Chooser
@@ -172,6 +199,14 @@ def _finisher(request: GenerationRequest, model: ModelInfo, chooser: Chooser) ->
     name = request.finish_upscaler
     if name and is_finished(request):
         yield _adapter(chooser.chosen(UPSCALER, name, "finish_upscaler", request, model), name, "finish_upscaler")
+
+
+def _check_detail(request: GenerationRequest, model: ModelInfo) -> None:
+    """Raise `InvalidRequest` where a model cannot redraw regions."""
+    if has_detail(dict(request)) and "detail" in model.idle_fields:
+        message = f"Detailer: {model.name} draws no regions of a picture."
+        hint = f"Choose a model of {titles_that_take('detail')}, or do without it."
+        raise InvalidRequest("detail", message, hint)
 
 
 def _usable(asset: Asset, name: str, field: str) -> Asset:

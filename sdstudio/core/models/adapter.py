@@ -14,7 +14,8 @@ class Adapter:
     """One file that is attached to a model.
 
     Attributes:
-        kind: `LORA`, `EMBEDDING`, `VAE` or `UPSCALER`, which is attached to no model and enlarges pictures.
+        kind: `LORA`, `EMBEDDING`, `VAE` or one that is attached to no model: `UPSCALER` enlarges pictures, `DETECTOR`
+            finds regions.
         name: As requests call it.
         path: Its file, or of a VAE its folder.
         family: Key in ``catalog.families`` it was made for, "" when that is not known.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sdstudio.core.params import Parameter, parameters
+from sdstudio.core.request.detail_fields import OF_REGIONS
 from sdstudio.core.request.finish_fields import enlarged_size
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES
 from sdstudio.core.request.request import GenerationRequest
@@ -63,7 +64,7 @@ def enlarging(picture_id: str, size: Size, upscaler: str) -> dict[str, Any]:
     others = dict.fromkeys((field for field in INPUT_ROLES if field != INIT.field), "")
     width, height = size
     fitting = {"init_fit": "crop", "width": width, "height": height, "upscaler": upscaler, "finish": 1.0}
-    return {**others, INIT.field: picture_id, **fitting}
+    return {**others, **dict.fromkeys(OF_REGIONS, ""), INIT.field: picture_id, **fitting}
 
 
 def is_allowed(size: Size) -> bool:

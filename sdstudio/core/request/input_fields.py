@@ -44,7 +44,10 @@ MASK: Final = InputRole(
 )  # fmt: skip
 """Which part of the input picture is drawn over."""
 
-INPUT_ROLES: Final[dict[str, InputRole]] = {role.field: role for role in (INIT, MASK)}
+DETAIL_MASK: Final = InputRole("detail_mask", "Mask of the regions")
+"""Which regions of the finished picture are redrawn, each by itself."""
+
+INPUT_ROLES: Final[dict[str, InputRole]] = {role.field: role for role in (INIT, MASK, DETAIL_MASK)}
 """Field of a request -> the role of the picture that it names; one that depends on another stands behind it."""
 
 NEED_PICTURE: Final = frozenset(name for role in INPUT_ROLES.values() for name in role.dependent)

@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 UNFINISHED: Final = "unfinished"
 """Key in a recipe's ``made_with`` under which a cancelled picture's ``step`` stands, and ``of`` how many."""
 
+DETAIL: Final = "detail"
+"""Key in ``made_with`` under which the ``regions`` stand that were redrawn, each with its ``box`` and, where a detector
+found it, ``score`` and ``label``; and ``stopped_after``, where that was cancelled, how many of them are."""
+
 IMPORTED: Final = "imported"
 """Key in a recipe's ``made_with`` under which a foreign picture's origin and leftovers stand."""
 
@@ -55,6 +59,12 @@ class Recipe(BaseModel):
         stop = self.made_with.get(UNFINISHED)
         step, total = (stop.get("step"), stop.get("of")) if isinstance(stop, dict) else (None, None)
         return (step, total) if isinstance(step, int) and isinstance(total, int) else None
+
+    @property
+    def is_partly_detailed(self) -> bool:
+        """Whether regions are missing that were to be redrawn, because that was stopped."""
+        detail = self.made_with.get(DETAIL)
+        return isinstance(detail, dict) and "stopped_after" in detail
 
     @classmethod
     def stored(cls, text: str) -> Recipe:

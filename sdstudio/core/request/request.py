@@ -19,7 +19,7 @@ from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.checks import built
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY, NEWEST_COMPATIBILITY
 from sdstudio.core.params import Choice, FieldKind, Infotext, Parameter, Searchable, Ui, parameters
-from sdstudio.core.request import mask_fields
+from sdstudio.core.request import detail_fields, mask_fields
 from sdstudio.core.request.advanced_fields import (
     Churn,
     ClipSkip,
@@ -206,6 +206,22 @@ class GenerationRequest(BaseModel):
     hires_scheduler: HiresScheduler = ""
     hires_prompt: HiresPrompt = ""
     hires_negative_prompt: HiresNegativePrompt = ""
+    detail: detail_fields.Detail = ""
+    detail_model: detail_fields.DetailModel = ""
+    detail_boxes: detail_fields.DetailBoxes = ""
+    detail_mask: detail_fields.DetailMask = ""
+    detail_prompt: detail_fields.DetailPrompt = ""
+    detail_negative_prompt: detail_fields.DetailNegativePrompt = ""
+    detail_strength: detail_fields.DetailStrength = 0.4
+    detail_confidence: detail_fields.DetailConfidence = 0.3
+    detail_top_k: detail_fields.DetailTopK = 0
+    detail_min_ratio: detail_fields.DetailMinRatio = 0.0
+    detail_max_ratio: detail_fields.DetailMaxRatio = 1.0
+    detail_grow: detail_fields.DetailGrow = 4
+    detail_blur: detail_fields.DetailBlur = 4
+    detail_padding: detail_fields.DetailPadding = 32
+    detail_steps: detail_fields.DetailSteps = 0
+    detail_guidance: detail_fields.DetailGuidance = 0.0
     variation_strength: VariationStrength = 0.0
     variation_seed: VariationSeed = None
     earlier_variations: EarlierVariations = ""

@@ -22,6 +22,7 @@ from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY, SCHEDULES
 from sdstudio.core.compatibility import A1111, FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import Choice
+from sdstudio.core.request.detail_fields import NEED_REGIONS, check_boxes, check_detail, idle_without_regions
 from sdstudio.core.request.finish_fields import (
     FINISH_FIELDS,
     LANCZOS,
@@ -100,6 +101,7 @@ DEPENDENT: Final = (
     | NEED_STRENGTH
     | NEED_SECOND_PASS
     | FINISH_FIELDS
+    | NEED_REGIONS
     | OF_SCHEDULES
     | {"hires", "emphasis"}
 )
@@ -109,7 +111,7 @@ DEPENDENT: Final = (
 def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields of a request that do not act beside these values of it: sampler, by its key, input picture."""
     idle = idle_without_picture(values) | idle_beside_blending(values) | idle_without_strength(values)
-    idle |= idle_without_second_pass(values) | idle_without_finish(values)
+    idle |= idle_without_second_pass(values) | idle_without_finish(values) | idle_without_regions(values)
     spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
     if spec is None:
         return idle
@@ -141,6 +143,9 @@ def check_together(request: Any, given: Mapping[str, Any]) -> None:
     _check_blending(request, given)
     _check_second_pass(request)
     _check_finish(request)
+    check_detail(request)
+    if not request.init_image and {"width", "height"} <= given.keys():
+        check_boxes(request.detail_boxes, second_size(request.width, request.height, request.hires))
     spec = SCHEDULER_BY_KEY.get(request.scheduler)
     if spec is None or "scheduler" not in given:
         return

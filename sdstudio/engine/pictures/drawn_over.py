@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from sdstudio.core.pictures.opening import as_seen, opened_picture
+from sdstudio.core.request.detail_fields import is_only_detailed
 from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.mask_fields import LATENT_BLENDING, SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest
@@ -62,7 +64,7 @@ NOTHING: Final = DrawnOver()
 
 
 def drawn_over(picture: Path, mask: Path | None, request: GenerationRequest, enlarge: Enlarge = lanczos) -> DrawnOver:
-    """Return what a request with an input picture is drawn over.
+    """Return what a request with an input picture is drawn over; where only regions of it are redrawn, as it is.
 
     Args:
         picture: The file of that picture.
@@ -74,6 +76,9 @@ def drawn_over(picture: Path, mask: Path | None, request: GenerationRequest, enl
         InvalidRequest: The mask is of another size, or leaves nothing to draw.
         PictureUnreadable: One of them is damaged or no picture.
     """
+    if is_only_detailed(request):
+        with opened_picture(picture) as image:
+            return DrawnOver(as_seen(image))
     if mask is None:
         return DrawnOver(input_picture(picture, request, enlarge))
     masked = masked_picture(picture, mask, request, enlarge)

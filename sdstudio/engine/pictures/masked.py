@@ -139,7 +139,13 @@ def masked_picture(picture: Path, mask: Path, request: GenerationRequest, enlarg
     check_mask(mask, picture, request.mask_mode, request.mask_blending)
     with opened_picture(picture) as image:
         source = as_seen(image)
-    levels = np.asarray(read_mask(mask, request.mask_mode))
+    return masked_by(source, np.asarray(read_mask(mask, request.mask_mode)), request, enlarge)
+
+
+def masked_by(
+    source: Image.Image, levels: Levels, request: GenerationRequest, enlarge: Enlarge = lanczos
+) -> MaskedPicture:
+    """Return what is drawn of a picture under a mask of its size, before its edge is softened; some of it is white."""
     if request.mask_blending == LATENT_BLENDING:
         levels = np.where(levels > HALF, WHITE, 0).astype(np.uint8)
     levels = softened(levels, request.mask_blur)

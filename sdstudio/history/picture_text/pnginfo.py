@@ -28,9 +28,10 @@ from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.recipe import Recipe
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.rules import idle_fields
-from sdstudio.history.picture_text import mask_text, second_pass_text
+from sdstudio.history.picture_text import detail_text, mask_text, second_pass_text
 from sdstudio.history.picture_text.a1111_text import NEGATIVE, a1111_version, parse_pairs
 from sdstudio.history.picture_text.attached_text import A1111_NOISE, attached_keys, tagged_prompt, take_attached
+from sdstudio.history.picture_text.detail_text import detail_keys, take_detail
 from sdstudio.history.picture_text.mask_text import mask_keys, take_mask
 from sdstudio.history.picture_text.second_pass_text import has_second_pass, second_pass_keys, take_second_pass
 from sdstudio.history.picture_text.texts import MAKER_NOTE
@@ -59,6 +60,7 @@ _KEYS_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
     "app": ("Version",),
     **mask_text.KEYS_BESIDE,
     **second_pass_text.KEYS_BESIDE,
+    **detail_text.KEYS_BESIDE,
 }
 """Field of the request or the recipe -> the keys that follow from it and are not declared with it."""
 
@@ -156,6 +158,7 @@ def infotext(recipe: Recipe, without: Collection[str] = ()) -> str:
         *attached_keys(recipe),
         *mask_keys(request),
         *second_pass_keys(request),
+        *detail_keys(request),
         (_UNFINISHED_ORDER, UNFINISHED_KEY, "step {} of {}".format(*recipe.unfinished) if recipe.unfinished else ""),
         (_VERSION_ORDER, "Version", f"{RECIPE_KEY} {__version__}"),
     ]
@@ -220,6 +223,7 @@ def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext
         _take(values, leftovers, "height", "Size-2", size[2])
         del leftovers["Size"]
     take_second_pass(values, leftovers)
+    take_detail(values, leftovers, pairs)
     if "Sampler" in leftovers:
         _take_sampler(values, leftovers)
     if _by_studio_0_1(pairs):
@@ -244,7 +248,7 @@ def _take(values: dict[str, Any], leftovers: dict[str, str], name: str, key: str
 def _value(row: Parameter, text: str) -> Any:
     """Return the value of a field in a text. Raises: ValueError."""
     match row.kind:
-        case FieldKind.TEXT | FieldKind.PICTURE | FieldKind.UPSCALER:
+        case FieldKind.TEXT | FieldKind.PICTURE | FieldKind.UPSCALER | FieldKind.DETECTOR:
             blank = row.infotext.blank.casefold() if row.infotext is not None else ""
             return "" if blank and text.casefold() == blank else text
         case FieldKind.NUMBER:

@@ -13,7 +13,7 @@ from PySide6.QtGui import QAction, QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
-from sdstudio.catalog.kinds import LORA, UPSCALER, VAE, WEIGHT_MAXIMUM
+from sdstudio.catalog.kinds import DETECTOR, LORA, UPSCALER, VAE, WEIGHT_MAXIMUM
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.params import Choice, FieldKind, Parameter, Ui
 from sdstudio.ui.forms.editor import Editor
@@ -27,6 +27,7 @@ from sdstudio.ui.widgets.tooltips import wrapped
 FIRST_WEIGHT: Final = 1.0
 OWN_VAE: Final = "The model's own"
 LANCZOS: Final = "Lanczos"
+ANY_DETECTOR: Final = "The first there is"
 TRIGGERS_SHOWN: Final = 24
 
 WEIGHT: Final = Parameter(
@@ -239,6 +240,7 @@ class LoraRow(QWidget):
 
 _WITHOUT: Final = {
     FieldKind.VAE: (VAE, Choice("", OWN_VAE, "As the model was made.")),
+    FieldKind.DETECTOR: (DETECTOR, Choice("", ANY_DETECTOR, "The first of the library.")),
     FieldKind.UPSCALER: (UPSCALER, Choice("", LANCZOS, "Computed, without a network: quick, and adds nothing.")),
 }
 """Kind of a parameter -> kind of the files it offers, and what is chosen when none of them is."""

@@ -65,7 +65,7 @@ def editor_for(row: Parameter) -> Editor:
             return FoldersEditor(row)
         case FieldKind.LORAS:
             return LoraEditor(row)
-        case FieldKind.VAE | FieldKind.UPSCALER:
+        case FieldKind.VAE | FieldKind.UPSCALER | FieldKind.DETECTOR:
             return AssetEditor(row)
 
 
@@ -82,7 +82,9 @@ def fits(row: Parameter, value: Any) -> bool:
             return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
         case FieldKind.TOGGLE:
             return isinstance(value, bool)
-        case FieldKind.TEXT | FieldKind.MODEL | FieldKind.VAE | FieldKind.PICTURE | FieldKind.UPSCALER:
+        case FieldKind.TEXT | FieldKind.MODEL | FieldKind.PICTURE:
+            return isinstance(value, str)
+        case FieldKind.VAE | FieldKind.UPSCALER | FieldKind.DETECTOR:
             return isinstance(value, str)
         case FieldKind.LORAS:
             return isinstance(value, list | tuple) and all(_is_lora(item) for item in value)

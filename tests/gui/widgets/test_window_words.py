@@ -19,6 +19,7 @@ COMMAND = re.compile(r"sdstudio [a-z]|(?:^|[\s(`])--[a-z]")
 SAID_ELSEWHERE = {
     "core/desktop.py",  # why there is no window
     "core/request/presets.py",  # the format's name
+    "core/request/detail_fields.py",  # the names of flags
     "core/request/file_fields.py",  # the names of flags
     "core/request/request.py",  # the names of flags
     "core/request/second_pass_fields.py",  # the names of flags

@@ -17,7 +17,7 @@ from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.model import ModelInfo, ModelLayout
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.models.work import ConvertOrder
-from sdstudio.core.request.input_fields import INIT, MASK
+from sdstudio.core.request.input_fields import INIT, MASK, InputRole
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.device.aligned import align
@@ -40,6 +40,7 @@ class Studio:
         self.finisher: Adapter | None = None
         self.picture: Path | None = None
         self.mask: Path | None = None
+        self.pictures: dict[InputRole, Path] = {}
         self.events: list[EngineEvent] = []
         self.cancel = threading.Event()
 
@@ -55,7 +56,7 @@ class Studio:
             if on_event is not None:
                 on_event(event)
 
-        files = {INIT: self.picture, MASK: self.mask}
+        files = {INIT: self.picture, MASK: self.mask, **self.pictures}
         pictures = {role: path for role, path in files.items() if path is not None}
         resolved = ResolvedRequest.of(request(**values), self.model, self.adapters, pictures, self.finisher)
         self.engine.generate(resolved, seeds, batch_size, keep, self.cancel)

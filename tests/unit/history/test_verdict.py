@@ -74,7 +74,7 @@ def test_another_size_is_different(tmp_path):
         ),
         (
             "adapters", [{"name": "ink", "hash": "aa"}], [{"name": "ink", "hash": "bb"}],
-            "LoRA, embeddings, VAE, upscaler: ink aa then, ink bb now",
+            "LoRA, embeddings, VAE, upscaler, detector: ink aa then, ink bb now",
         ),
     ],
 )  # fmt: skip
@@ -96,7 +96,7 @@ def test_what_another_version_did_not_record_or_recorded_oddly_is_no_cause():
     full = {"versions": {"torch": "2"}, "scheduler": {"class": "E"}, "memory": {}, "adapters": [], "batch_size": 1}
     assert list(causes_of(recipe(), recipe(**full, device="CPU"))) == []
     assert list(causes_of(recipe(**odd), recipe(**full))) == []
-    assert len(FACTS) == 19
+    assert len(FACTS) == 20
 
 
 def test_a_picture_that_is_gone_is_said(tmp_path):

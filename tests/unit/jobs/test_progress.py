@@ -20,6 +20,7 @@ from sdstudio.core.events import (
     ImageMade,
     ModelLoading,
     Notice,
+    RegionStep,
     StepDone,
 )
 from sdstudio.core.request.recipe import Recipe
@@ -36,6 +37,8 @@ SAMPLES = (
     StepDone(1, 20, 0, 1, 1, 0.0),
     Decoding(1, 4),
     Decoding(0, 1),
+    RegionStep(2, 3, 5, 8, 0, 1, 0.5),
+    RegionStep(1, 1, 8, 8, 1, 2, 0.0),
     ImageMade(0, Image.new("RGB", (8, 8)), Recipe(app="test", request=GenerationRequest(model="starter"))),
     Notice("A prompt was cut."),
     GuidanceStep(1, 20, _PIXELS, None, _PIXELS, _PIXELS),
@@ -57,7 +60,7 @@ def test_every_class_of_events_has_its_words_or_is_none_of_progress():
 
 
 def test_the_words_are_those_of_each_place():
-    assert [progress_of(sample) for sample in SAMPLES[:8]] == [
+    assert [progress_of(sample) for sample in SAMPLES[:10]] == [
         Progress("loading Starter · UNet", "loading 40%", "loading", 0.4, "Starter: UNet", "loading 40%",
                  "Loading Starter  40% · UNet"),
         Progress("reading the prompt", "starting", "loading", 0.0, "Starter: VAE", "starting", "Reading the prompt…"),
@@ -70,6 +73,10 @@ def test_the_words_are_those_of_each_place():
         Progress("decoding picture 2 of 4", "decoding", "decoding", -1.0, "2 of 4", "decoding",
                  "Turning it into pixels…"),
         Progress("decoding", "decoding", "decoding", -1.0, "1 of 1", "decoding", "Turning it into pixels…"),
+        Progress("region 2 of 3 · step 5 of 8 · 2.0 it/s · 6 s left", "region 2/3", "redrawing", 13 / 24,
+                 "region 2 of 3", "region 2 of 3", "Region 2 of 3"),
+        Progress("picture 2 of 2 · region 1 of 1 · step 8 of 8", "region 1/1", "redrawing", 1.0, "region 1 of 1",
+                 "region 1 of 1", "Region 1 of 1"),
     ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.models.titles import model_titles
 from sdstudio.core.params import Choice, Parameter, parameters
+from sdstudio.core.request.detail_fields import DETAIL_GROUP
 from sdstudio.core.request.input_fields import INPUT_ROLES
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields, idle_prompt_fields, named, schedule_choices
@@ -35,20 +36,14 @@ from sdstudio.ui.forms.steady import steady
 from sdstudio.ui.theme import GRID, mark
 
 PROMPT_GROUP: Final = "Prompt"
-FOLDED_GROUPS: Final = frozenset({"Advanced", SECOND_PASS_GROUP, VARIATION_GROUP})
+FOLDED_GROUPS: Final = frozenset({"Advanced", SECOND_PASS_GROUP, DETAIL_GROUP, VARIATION_GROUP})
 SIZE_FIELDS: Final = ("width", "height")
 MIN_WIDTH: Final = 280
 
 _DECIDING = (
-    "scheduler",
-    *INPUT_ROLES,
-    "mask_blending",
-    "variation_strength",
-    "hires",
-    "finish",
-    "prompt_syntax",
-    "compatibility",
-)
+    "scheduler", *INPUT_ROLES, "mask_blending", "variation_strength", "hires", "finish", "detail", "detail_boxes",
+    "prompt_syntax", "compatibility",
+)  # fmt: skip
 """Fields whose values decide which others act."""
 
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from sdstudio.core.errors import StudioError
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures.opening import OPEN_FILTER, shown
-from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, idle_without_picture
+from sdstudio.core.request.input_fields import DETAIL_MASK, INIT, INPUT_ROLES, MASK, idle_without_picture
 from sdstudio.core.request.recipe import Recipe
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.picture_text.foreign.origin import Reading, origin_of
@@ -28,7 +28,11 @@ from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
 from sdstudio.ui.widgets.message_bar import MessageAction, MessageBar, Tone
 
-_MADE_WITH: Final = {INIT: ("from a picture", "from no picture"), MASK: ("with a mask", "without a mask")}
+_MADE_WITH: Final = {
+    INIT: ("from a picture", "from no picture"),
+    MASK: ("with a mask", "without a mask"),
+    DETAIL_MASK: ("with painted regions", "without painted regions"),
+}
 """Role of an input picture -> how a sentence reads when there was one, and when there was none."""
 _NAME_LETTERS: Final = 40
 

@@ -18,6 +18,7 @@ from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
 from sdstudio.core.params import FieldKind, Parameter, parameters
+from sdstudio.core.request.detail_fields import NEED_REGIONS
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, NEED_PICTURE
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING
 from sdstudio.core.request.request import GenerationRequest, RunOptions
@@ -37,7 +38,9 @@ OF_FAMILY = {f.key: ModelInfo(f.key, f.title, Path("/models") / f.key, f.key) fo
 MODELS = (STARTER, BROKEN, *OF_FAMILY.values())
 SHOWN = [row for row in parameters(GenerationRequest) if row.ui.group != PROMPT_GROUP] + list(parameters(RunOptions))
 
-_TEXTS = {"seeds": "7-9", "seed_resize_from": "512x768", "earlier_variations": "8:0.15, 9:0.1"}
+_TEXTS = {
+    "seeds": "7-9", "seed_resize_from": "512x768", "earlier_variations": "8:0.15, 9:0.1", "detail_boxes": "1,2,9,9",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -108,7 +111,7 @@ def test_a_fresh_panel_asks_for_the_models_default_request(panel: ParameterPanel
 
 
 def test_a_family_shows_only_what_its_row_leaves_visible(panel: ParameterPanel) -> None:
-    for fold in ("advancedFoldButton", "secondPassFoldButton", "variationFoldButton"):
+    for fold in ("advancedFoldButton", "secondPassFoldButton", "detailerFoldButton", "variationFoldButton"):
         press(panel, fold)
     shown, wanted = {}, {}
     for family in FAMILIES:
@@ -177,7 +180,7 @@ def test_a_state_of_before_schedules_were_apart_is_read(panel: ParameterPanel) -
 
 def test_every_value_reaches_the_request_or_the_options(panel: ParameterPanel) -> None:
     panel.set_model("sd1")
-    named = (("vae", "soft"), ("upscaler", "4x-sharp"))
+    named = (("vae", "soft"), ("upscaler", "4x-sharp"), ("detector", "dino"))
     panel.set_assets([Asset(kind, key, key, Path(f"/models/{key}"), Path("/models")) for kind, key in named])
     first = panel.standing()
     said, wanted = {}, {}
@@ -195,7 +198,7 @@ def another_value(row: Parameter) -> object:
         FieldKind.SEED: 2**64 - 1, FieldKind.MODEL: "sd1", FieldKind.TOGGLE: not row.default,
         FieldKind.CHOICE: next((choice.value for choice in row.choices if choice.value != row.default), None),
         FieldKind.LORAS: (("ink", 0.8),), FieldKind.VAE: "soft", FieldKind.PICTURE: "5a" * 32,
-        FieldKind.UPSCALER: "4x-sharp", FieldKind.OPTIONAL: 16,
+        FieldKind.UPSCALER: "4x-sharp", FieldKind.OPTIONAL: 16, FieldKind.DETECTOR: "dino",
         FieldKind.TEXT: _TEXTS.get(row.name, "a dog"),
     }  # fmt: skip
     return row.default + (row.multiple_of or 1) if row.kind is FieldKind.INTEGER else by_kind[row.kind]
@@ -216,6 +219,8 @@ def said_of(panel: ParameterPanel, row: Parameter, value: object) -> object:
         panel.field("mask_blending").set_value(SOFT_INPAINTING)
     if row.name == "finish_upscaler":
         panel.field("finish").set_value(2)
+    if row.name in NEED_REGIONS:
+        panel.field("detail").set_value("a face")
     if row.name in NEED_SECOND_PASS:
         panel.field("hires").set_value(2)
     if row.name in NEED_STRENGTH:

@@ -4,6 +4,7 @@ import pytest
 
 from sdstudio.catalog.schedulers import SCHEDULERS, TAKEN_BY_SOME
 from sdstudio.core.errors import InvalidRequest
+from sdstudio.core.request.detail_fields import NEED_QUERY, NEED_REGIONS, part_for, prompt_for, prompt_up_to
 from sdstudio.core.request.finish_fields import FINISH_FIELDS
 from sdstudio.core.request.input_fields import INPUT_ROLES, NEED_PICTURE
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING
@@ -78,7 +79,7 @@ def test_what_does_not_act_on_the_sampler_is_refused(name, value, scheduler):
 
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
 def test_every_field_of_some_samplers_acts_or_is_idle(spec):
-    idle = idle_fields({"scheduler": spec.key, "mask_blending": "soft_inpainting", **PICTURES})
+    idle = idle_fields({"scheduler": spec.key, "mask_blending": "soft_inpainting", "detail": "a face", **PICTURES})
     of_others = OF_SCHEDULES | NEED_STRENGTH | NEED_SECOND_PASS | FINISH_FIELDS | {"hires"}
     assert idle - of_others == TAKEN_BY_SOME - set(spec.takes)
     assert idle & OF_SCHEDULES == (frozenset() if spec.automatic else OF_SCHEDULES)
@@ -110,10 +111,31 @@ def test_a_mask_acts_on_an_input_picture_and_soft_inpainting_has_fields_of_its_o
     assert {"mask", "mask_blur", "strength"} <= alone
     assert {"mask_blur", "only_masked"} <= without
     assert not {"mask", "strength"} & without
-    assert idle_fields(PICTURES) == OF_SOFT_INPAINTING | NEED_STRENGTH | NEED_SECOND_PASS | FINISH_FIELDS | {"hires"}
+    of_others = NEED_STRENGTH | NEED_SECOND_PASS | FINISH_FIELDS | NEED_QUERY | {"hires"}
+    assert idle_fields(PICTURES) == OF_SOFT_INPAINTING | of_others
     error = refused(mask_blending="latent", soft_bias=2)
     assert (error.field, error.message) == ("soft_bias", "Schedule bias = 2: it acts on soft inpainting alone.")
     assert GenerationRequest.checked({"mask_blending": "soft_inpainting", "soft_bias": 2}).soft_bias == 2
+
+
+def test_regions_are_found_or_marked_and_what_finds_them_acts_on_the_former_alone():
+    assert idle_fields({}) >= NEED_REGIONS
+    assert idle_fields({"detail": "a face"}).isdisjoint(NEED_REGIONS)
+    assert idle_fields({"detail_boxes": "1,1,9,9"}) & NEED_REGIONS == NEED_QUERY
+    for values, words in (
+        ({"detail_boxes": "9,1,2,9"}, "left < right"),
+        ({"detail_boxes": "1,2,3"}, "left,top,right,bottom"),
+        ({"detail_boxes": "600,0,700,9", "width": 512, "height": 512}, "outside of the picture, 512 x 512"),
+        ({"detail_boxes": "; ".join(["0,0,9,9"] * 101)}, "at most 100"),
+        ({"detail": "a face", "detail_min_ratio": 0.5, "detail_max_ratio": 0.1}, "at most the largest share, 0.1"),
+    ):
+        assert words in refused(**values).message
+
+
+@pytest.mark.parametrize(("index", "prompt"), [(0, "a cat's face"), (1, "a cat"), (2, "[SKIP]"), (9, "[SKIP]")])
+def test_prompts_of_regions_are_parted_as_adetailer_parts_them(index, prompt):
+    assert prompt_for("[PROMPT]'s face[SEP] [SEP][SKIP]", index, "a cat") == prompt
+    assert part_for(prompt_up_to("a[SEP]b", 1), index) == ("a" if not index else "[SKIP]")
 
 
 def test_a_models_schedule_goes_with_its_own_sampler():

@@ -249,6 +249,38 @@ def test_a_finish_is_what_a1111_does_in_its_extras_after_drawing():
     assert "Postprocess" not in infotext(read(f"a cat\n{LINE}").recipe)
 
 
+ADETAILER = (
+    'ADetailer model: face_yolov8n.pt, ADetailer prompt: "a face [SEP] b, c", ADetailer confidence: 0.5, '
+    "ADetailer dilate erode: 8, ADetailer mask blur: 2, ADetailer denoising strength: 0.6, ADetailer inpaint padding: "
+    "16, ADetailer use separate steps: True, ADetailer steps: 12, ADetailer use separate CFG scale: True, "
+    "ADetailer CFG scale: 3.5, ADetailer mask only top k: 2"
+)
+TAKEN = {
+    "detail": "a face.", "detail_prompt": "a face [SEP] b, c", "detail_confidence": 0.5, "detail_grow": 8,
+    "detail_blur": 2, "detail_strength": 0.6, "detail_padding": 16, "detail_steps": 12, "detail_guidance": 3.5,
+    "detail_top_k": 2,
+}  # fmt: skip
+
+
+def test_a_unit_of_adetailer_is_taken_over_but_for_its_network():
+    beside = "ADetailer sampler: DDIM, ADetailer model 2nd: hand_yolov8n.pt, ADetailer prompt 2nd: a hand"
+    found = read(f"a cat\n{LINE}, {ADETAILER}, {beside}, ADetailer version: 24.5.1")
+    assert {name: getattr(found.recipe.request, name) for name in TAKEN} == TAKEN
+    assert set(found.not_mapped) == {
+        "ADetailer model", "ADetailer sampler", "ADetailer model 2nd", "ADetailer prompt 2nd", "ADetailer version",
+    }  # fmt: skip
+    text = infotext(found.recipe)
+    assert all(f"{pair}" in text for pair in ADETAILER.split(", ")[5:])
+    again = read(text)
+    assert {name: getattr(again.recipe.request, name) for name in TAKEN} == TAKEN
+    assert not again.not_mapped
+    listed = read(f'a cat\n{LINE}, ADetailer model: yolov8x-worldv2.pt, ADetailer model classes: "cat, a dog"')
+    assert listed.recipe.request.detail == "cat. a dog."
+    unknown = read(f"a cat\n{LINE}, ADetailer model: mine.pt, ADetailer denoising strength: 0.6")
+    assert unknown.recipe.request.detail_strength == 0.4
+    assert unknown.not_mapped["ADetailer denoising strength"] == "0.6"
+
+
 def test_a_second_pass_of_another_shape_stays_left_over():
     found = read(f"a cat\n{LINE}, Denoising strength: 0.7, Hires resize: 1536x1024")
     assert found.recipe.request.hires == 1

@@ -274,6 +274,13 @@ finishes = st.fixed_dictionaries({
     "finish": st.floats(1, 6.4, exclude_min=True), "finish_upscaler": st.sampled_from(["", "drawings-4x", "4x-sharp"]),
     "width": st.just(512), "height": st.just(640),
 })  # fmt: skip
+detailings = st.fixed_dictionaries({
+    "detail": st.sampled_from(["a face. a hand.", "eyes"]), "detail_prompt": st.sampled_from(["", "a [SEP] b, c: d"]),
+    "detail_strength": st.floats(0.1, 1), "detail_confidence": st.floats(0, 1), "detail_top_k": st.integers(0, 100),
+    "detail_grow": st.integers(-128, 128), "detail_steps": st.integers(20, 150), "detail_guidance": st.floats(0, 30),
+    "detail_boxes": st.sampled_from(["", "1,2,30,40; 5,5,9,9"]), "width": st.just(512), "height": st.just(640),
+    "detail_mask": st.sampled_from(["", "5a" * 32]), "detail_model": st.sampled_from(["", "dino"]),
+})  # fmt: skip
 numbers = {
     "eta": st.floats(0, 1), "eta_ddim": st.floats(0, 1), "s_churn": st.floats(0, 100), "ensd": st.integers(-9, 40_000),
 }  # fmt: skip
@@ -285,6 +292,7 @@ def sampled_requests(draw):
     acting = {name: draw(numbers[name]) for name in spec.takes}
     schedule = draw(st.sampled_from(spec.schedules))
     begun = draw(st.just({}) | beginnings | second_passes | finishes) | draw(st.just({}) | variations)
+    begun |= draw(st.just({}) | detailings)
     return draw(requests).model_copy(update={"scheduler": spec.key, "schedule": schedule, **acting, **begun})
 
 
