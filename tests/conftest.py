@@ -35,6 +35,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Read when Qt, torch and huggingface_hub are imported, so they are set before anything else is.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that turn in circles while they wait slow the other tests
 os.environ.update(
     HF_HOME=str(_ROOM / "hf"),
     HF_HUB_OFFLINE="1",

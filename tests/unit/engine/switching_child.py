@@ -16,7 +16,7 @@ from sdstudio.engine.engine import Engine
 
 
 def switch_and_print_memory(*names: str) -> None:
-    """Draw with two models in turn, 22 times, and print the memory that the process holds after each and at the end."""
+    """Draw with two models in turn, 12 times, and print the memory that the process holds after each and at the end."""
     models = []
     for name in names:
         path = Path(name)
@@ -24,7 +24,7 @@ def switch_and_print_memory(*names: str) -> None:
         models.append(ModelInfo(path.name, path.name, path, "sd1", layout))
     engine, seen = Engine(Settings(previews=False)), []
     asked = GenerationRequest(prompt="heart", width=64, height=64, steps=1, scheduler="euler", guidance_scale=1.0)
-    for turn in range(22):
+    for turn in range(12):
         engine.generate(ResolvedRequest(asked, models[turn % 2]), [1], 1, lambda event: None, threading.Event())
         seen.append(psutil.Process().memory_info().rss)
     engine.unload()

@@ -21,8 +21,8 @@ from sdstudio.engine.engine import Engine
 # Measured with 20 steps for those that follow one path: 0.7 to 4.0 from where it ends.
 ON_ONE_PATH = 5.0
 # These draw fresh noise, of which twice as many steps have twice as much: they end somewhere of their own, and how far
-# twice the steps end from there is what tells whether they arrive: (steps, most). Measured 1.2, 5.1, 3.7, 16.3 and 13.
-WITH_FRESH_NOISE = {"dpmpp_sde": (20, 10), "lcm": (20, 10), "lcm_any": (20, 10), "dpm2_a": (50, 20), "ddpm": (30, 20)}
+# twice the steps end from there is what tells whether they arrive: (steps, most). Measured 3.1, 5.1, 3.7, 16.3 and 13.
+WITH_FRESH_NOISE = {"dpmpp_sde": (10, 10), "lcm": (20, 10), "lcm_any": (20, 10), "dpm2_a": (50, 20), "ddpm": (30, 20)}
 
 
 @pytest.fixture(scope="module")
