@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, overload
 
 from sdstudio.core.errors import HistoryError
+from sdstudio.core.folding import natural
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request.recipe import IMPORTED, UNFINISHED
 from sdstudio.history.database.look import DAYS_SQL, FACET_BY_KEY, Look, ids_sql
@@ -103,7 +104,8 @@ class Listing:
         if not facet.listing:
             return fixed
         rows = self._database.read(facet.listing)
-        return fixed + [(str(row["value"]), row["number"]) for row in rows if row["value"] is not None]
+        listed = [(str(row["value"]), row["number"]) for row in rows if row["value"] is not None]
+        return fixed + (sorted(listed, key=lambda value: natural(value[0])) if facet.by_name else listed)
 
     def days(self) -> list[tuple[str, int]]:
         """Return the days on which pictures were made, the last first, each as "2026-11-24" with its number of them."""

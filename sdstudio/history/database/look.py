@@ -61,6 +61,7 @@ class Facet:
         name: Value -> what is read.
         every: Whether a picture needs every chosen value instead of one of them.
         one: Whether a chosen value takes the place of another.
+        by_name: Whether the listed values are offered by their names, numbers in them by their size.
         by_mark: Whether the user's own marks decide it, which change while a picture is shown.
     """
 
@@ -72,6 +73,7 @@ class Facet:
     name: Callable[[str], str] = str
     every: bool = False
     one: bool = False
+    by_name: bool = False
     by_mark: bool = False
 
 
@@ -188,8 +190,8 @@ FACETS: Final = (
     Facet("scheduler", "Sampler", _among(column("scheduler")), _counted(column("scheduler")), name=_scheduler_name),
     Facet("size", "Size", _among(_SIZE), _counted(_SIZE)),
     Facet("tag", "Tag", _tagged, _TAGS_COUNTED, every=True, by_mark=True),
-    Facet("collection", "Collection", _collected, _COLLECTIONS_COUNTED, by_mark=True),
-    Facet("folder", "Folder", _within, _FOLDERS_COUNTED, name=_folder_name, one=True),
+    Facet("collection", "Collection", _collected, _COLLECTIONS_COUNTED, by_name=True, by_mark=True),
+    Facet("folder", "Folder", _within, _FOLDERS_COUNTED, name=_folder_name, one=True, by_name=True),
 )  # fmt: skip
 FACET_BY_KEY: Final = {row.key: row for row in FACETS}
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 from sdstudio.catalog.built_in import DRAWINGS, STARTER, UPSCALER_FOLDER, UPSCALER_NAME
 from sdstudio.catalog.kinds import CHECKPOINT, UPSCALER
 from sdstudio.core.errors import ModelError, ModelPickled
+from sdstudio.core.folding import natural
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.folder import INDEX_FILE
 from sdstudio.core.models.lora_names import NETWORKS
@@ -193,7 +194,7 @@ def _place_in_list(pair: Pair) -> tuple[Any, ...]:
     asset = pair[1]
     is_snapshot = asset.path.parent.name == "snapshots"
     later = (bool(asset.problem), not is_newest_snapshot(asset.path)) if is_snapshot else (False, False)
-    return (asset.name.casefold(), *later, str(asset.path))
+    return (natural(asset.name), *later, str(asset.path))
 
 
 def _without(path: Path, message: str) -> str:

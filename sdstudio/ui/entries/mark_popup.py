@@ -8,7 +8,7 @@ from typing import Final, Literal
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
-from sdstudio.core.folding import folded
+from sdstudio.core.folding import folded, natural
 from sdstudio.ui.theme import GRID, leading_icon
 
 MarkKind = Literal["tag", "collection"]
@@ -60,7 +60,7 @@ class MarkPopup(QFrame):
         self._none = QLabel(none_yet, self)
         self._none.setProperty("role", "muted")
         self._none.setWordWrap(True)
-        for name in sorted(offered, key=str.casefold):
+        for name in sorted(offered, key=natural):
             self._add(name, _state(held.get(name, 0), count))
         self.list.itemChanged.connect(self._on_changed)
         self.list.itemActivated.connect(self._flip)

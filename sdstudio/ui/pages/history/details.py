@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from sdstudio.background.signals import TypedSignal
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.errors import HistoryError
+from sdstudio.core.folding import natural
 from sdstudio.history.store import Entry, History
 from sdstudio.ui.entries.actions import ENTRY_ACTION_BY_KEY, EntryActions
 from sdstudio.ui.entries.mark_popup import MarkKind
@@ -173,7 +174,7 @@ class EntryDetails(QFrame):
         self.heart.setAccessibleDescription("yes" if entry.favourite else "no")
         for kind, title in _KINDS:
             try:
-                names = sorted(self._history.marks.held(kind, [entry.id]), key=str.casefold)
+                names = sorted(self._history.marks.held(kind, [entry.id]), key=natural)
             except HistoryError:
                 names = []  # the next look at it shows more than a chip could
             flow = self._marks[kind]

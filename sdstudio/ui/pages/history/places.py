@@ -16,6 +16,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from sdstudio.background.tasks import TaskContext, TaskRunner
+from sdstudio.core.folding import natural
 from sdstudio.history.database.look import FACET_BY_KEY, Look
 from sdstudio.history.store import History
 from sdstudio.ui.entries.model import HistoryModel
@@ -137,13 +138,17 @@ def tree_of(folders: Counted) -> list[tuple[str, str, int, int]]:
     """Return path, name, depth and number of pictures of each folder, each below the one it lies in."""
     rows: list[tuple[str, str, int, int]] = []
     above: list[str] = []
-    for path, number in sorted(folders, key=lambda each: each[0].split("/")):
+    for path, number in sorted(folders, key=_in_tree):
         while above and not path.startswith(above[-1].rstrip("/") + "/"):
             above.pop()
         name = path[len(above[-1].rstrip("/")) + 1 :] if above else FACET_BY_KEY["folder"].name(path)
         rows.append((path, name, len(above), number))
         above.append(path)
     return rows
+
+
+def _in_tree(folder: tuple[str, int]) -> list[tuple[object, str]]:
+    return [(natural(part), part) for part in folder[0].split("/")]
 
 
 def _month_name(month: str) -> str:

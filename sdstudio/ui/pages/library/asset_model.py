@@ -11,7 +11,7 @@ from typing import Any, Final
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from sdstudio.catalog.families import FAMILY_BY_KEY
-from sdstudio.core.folding import folded
+from sdstudio.core.folding import folded, natural
 from sdstudio.core.models.asset import Asset
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.readable import readable_size
@@ -67,13 +67,13 @@ class ShownAsset:
 _NEVER: Final = datetime.fromtimestamp(0, UTC)
 
 SORTS: Mapping[str, tuple[str, Callable[[ShownAsset], Any]]] = {
-    "name": ("Name", lambda row: (row.title.casefold(), str(row.asset.path))),
-    "size": ("Largest first", lambda row: (-row.asset.size_bytes, row.asset.name.casefold())),
-    "date": ("Newest first", lambda row: (-row.asset.modified_s, row.asset.name.casefold())),
-    "use": ("Most used first", lambda row: (-(row.use.pictures if row.use else 0), row.asset.name.casefold())),
+    "name": ("Name", lambda row: (natural(row.title), str(row.asset.path))),
+    "size": ("Largest first", lambda row: (-row.asset.size_bytes, natural(row.asset.name))),
+    "date": ("Newest first", lambda row: (-row.asset.modified_s, natural(row.asset.name))),
+    "use": ("Most used first", lambda row: (-(row.use.pictures if row.use else 0), natural(row.asset.name))),
     "last": (
         "Last used first",
-        lambda row: (-(row.use.last if row.use else _NEVER).timestamp(), row.asset.name.casefold()),
+        lambda row: (-(row.use.last if row.use else _NEVER).timestamp(), natural(row.asset.name)),
     ),
 }
 """Key -> title and order; the chosen model's place is by its values, as everyone's."""

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QListWidget, QPlainTextEdit,
 
 from sdstudio.core.readable import readable_size
 from sdstudio.ui.entry_tools.compare_window import CompareWindow
+from sdstudio.ui.pages.history.places import tree_of
 from tests.gui.conftest import COUNT
 
 WAIT_MS = 20_000
@@ -225,3 +226,12 @@ def test_folders_of_imports_stand_in_the_list_as_a_tree_and_are_chosen_by_mouse_
     QTest.keyClick(filters.menu, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: model.is_complete and model.rowCount() == 10, timeout=WAIT_MS)
     assert places.currentItem().text().strip() == "grids  (10)"
+
+
+def test_folders_stand_below_the_one_they_lie_in_and_deep2_before_deep10():
+    folders = ["/m", "/m/deep10", "/m/deep10/a", "/m/deep2", "/m/Deep2", "/m/deep2/x", "/m/Deep2/x"]
+    rows = tree_of([(path, 1) for path in sorted(folders)])
+    assert [path for path, _name, _depth, _number in rows] == [
+        "/m", "/m/Deep2", "/m/Deep2/x", "/m/deep2", "/m/deep2/x", "/m/deep10", "/m/deep10/a",
+    ]  # fmt: skip
+    assert [depth for _path, _name, depth, _number in rows] == [0, 1, 2, 1, 2, 1, 2]

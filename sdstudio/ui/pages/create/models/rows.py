@@ -11,7 +11,7 @@ from typing import Any, Final
 from sdstudio.catalog.families import FAMILIES
 from sdstudio.catalog.kinds import VARIANT_BY_KEY
 from sdstudio.core.events import EngineStatus
-from sdstudio.core.folding import folded
+from sdstudio.core.folding import folded, natural
 from sdstudio.core.models.memory_need import MemoryNeed, memory_need
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.titles import model_titles
@@ -211,5 +211,5 @@ def _key(row: ModelRow) -> str:
     return row.model.key
 
 
-def _by_title(row: ModelRow) -> str:
-    return row.title.casefold()
+def _by_title(row: ModelRow) -> tuple[object, ...]:
+    return natural(row.title)
