@@ -28,6 +28,7 @@ _TAKEN: Final = frozenset({
     "zero_snr", "init_image", "strength", "init_fit", "upscaler", "loras", "vae", "mask", "mask_mode",
     "masked_content", "mask_blur", "only_masked", "mask_blending", "mask_weight", "soft_bias", "soft_preservation",
     "soft_contrast", "soft_influence", "soft_threshold", "soft_difference",
+    "outpaint", "outpaint_fill", "outpaint_colour", "outpaint_overlap", "outpaint_passes", "transparency",
     "variation_strength", "variation_seed", "earlier_variations", "seed_resize_from", "ensd", "seamless", "hires",
     "hires_strength", "hires_upscaler", "hires_steps", "hires_scheduler", "hires_prompt", "hires_negative_prompt",
     "detail", "detail_model", "detail_boxes", "detail_mask", "detail_prompt", "detail_negative_prompt",

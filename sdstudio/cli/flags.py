@@ -37,6 +37,8 @@ def add_flags(group: argparse._ActionsContainer, rows: Iterable[Parameter]) -> N
                 options["metavar"] = "KEY"
             case FieldKind.MODEL | FieldKind.VAE | FieldKind.UPSCALER | FieldKind.DETECTOR:
                 options["metavar"] = "PATH|KEY"
+            case FieldKind.SIDES:
+                options["metavar"] = "SIDE=PX,.."
             case FieldKind.PICTURE:
                 options["metavar"] = "FILE|ID"
             case FieldKind.LORAS:

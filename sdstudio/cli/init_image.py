@@ -17,13 +17,15 @@ from sdstudio.core.paths import expanded
 from sdstudio.core.pictures.input_size import size_like
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK
+from sdstudio.core.request.outpaint_fields import IN_ONE, NEED_GROUND, OUTPAINT, adds_ground, check_extent, sides_in
 from sdstudio.history.name_notes import noted_names
 
 SIZE_RULE: Final = """\
 With --init-image a picture begins from another one: a file, the number of a picture in the history, or the id of one
 that was taken before. Without --width and --height it gets that picture's shape, with about as many pixels as the model
 is made for; with one of them the other follows; with --strength 0 it keeps its own size, in multiples of 8, and so it
-does with --mask, unless --only-masked draws a part of it alone. What is not masked stays pixel by pixel.
+does with --mask, unless --only-masked draws a part of it alone. What is not masked stays pixel by pixel. With
+--outpaint the result is the picture with what is added to it, and the size is what the model draws at once.
 """
 
 
@@ -67,16 +69,33 @@ def begun(values: Mapping[str, Any], model: ModelInfo, studio: Studio) -> dict[s
             needed = f"{'an' if role.title[0] in 'AEIOU' else 'a'} {role.title.lower()}"
             message = f"{idle.title} = {values[idle.name]}: it acts on {needed}, and there is none."
             raise InvalidRequest(idle.name, message, f"Give one with {rows[role.field].flag}, or leave it out.")
+    idle = next((rows[name] for name in sorted(NEED_GROUND & values.keys())), None)
+    if idle is not None and not adds_ground(values):
+        message = f"{idle.title} = {values[idle.name]}: it acts on ground that is added, and none is."
+        raise InvalidRequest(idle.name, message, f"Say how much with {rows[OUTPAINT].flag}, or leave it out.")
     inputs = InputPictures(studio.paths)
     named = {field: str(values[field]) for field in INPUT_ROLES if values.get(field)}
     pictures = {field: kept(name, inputs, studio).id for field, name in named.items()}
     if INIT.field not in pictures:
         return {**values, **pictures}
-    shape = inputs.size_of(pictures[INIT.field])
+    shape = _whole(values, inputs.size_of(pictures[INIT.field]))
     is_masked_whole = MASK.field in pictures and values.get("only_masked") is None
     keep = is_masked_whole or values.get("strength") == 0
-    width, height = size_like(shape, rows, values.get("width"), values.get("height"), keep)
+    width, height = values.get("width"), values.get("height")
+    if adds_ground({**values, **pictures}):
+        keep, own = False, (rows["width"].default, rows["height"].default)
+        is_within = shape[0] <= own[0] and shape[1] <= own[1]
+        if values.get("outpaint_passes") != IN_ONE and not is_within:
+            width, height = width or own[0], height or own[1]
+    width, height = size_like(shape, rows, width, height, keep)
     return {**values, **pictures, "width": width, "height": height}
+
+
+def _whole(values: Mapping[str, Any], shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the width and height of a picture with what is added to it. Raises: InvalidRequest."""
+    sides = sides_in(values.get(OUTPAINT, ""))
+    check_extent(sides, shape)
+    return sides.around(shape)
 
 
 def kept(named: str, inputs: InputPictures, studio: Studio) -> KeptPicture:

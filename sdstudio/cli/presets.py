@@ -13,9 +13,10 @@ from sdstudio.core.request.presets import STYLES, PresetBook
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import idle_fields, idle_prompt_fields
 
-_TEXTS: Final = frozenset(
-    {FieldKind.TEXT, FieldKind.MODEL, FieldKind.VAE, FieldKind.UPSCALER, FieldKind.DETECTOR, FieldKind.CHOICE}
-)
+_TEXTS: Final = frozenset({
+    FieldKind.TEXT, FieldKind.MODEL, FieldKind.VAE, FieldKind.UPSCALER, FieldKind.DETECTOR, FieldKind.CHOICE,
+    FieldKind.SIDES,
+})  # fmt: skip
 
 
 def add_presets(commands: Any) -> None:

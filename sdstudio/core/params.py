@@ -45,6 +45,7 @@ class FieldKind(Enum):
     LORAS = "LoRA"
     VAE = "VAE"
     PICTURE = "picture"
+    SIDES = "sides"
     UPSCALER = "upscaler"
     DETECTOR = "detector"
 
@@ -149,6 +150,8 @@ class Parameter:
             return ", ".join(str(choice.value) for choice in self.choices)
         if self.kind is FieldKind.PICTURE:
             return "the id of a picture that is kept, 64 hexadecimal digits"
+        if self.kind is FieldKind.SIDES:
+            return "left, top, right and bottom with the pixels that each adds, as in left=128,top=64"
         if self.kind is FieldKind.LORAS:
             return f"a name and a weight from {-WEIGHT_MAXIMUM:g} to {WEIGHT_MAXIMUM:g} for each"
         if self.minimum is not None and self.maximum is not None:

@@ -18,6 +18,7 @@ from sdstudio.core.events import EngineStatus, EventSink, Notice, Unfinished
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.request.detail_fields import has_detail
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole
+from sdstudio.core.request.outpaint_fields import adds_ground
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.batch import edm_of
@@ -35,6 +36,7 @@ from sdstudio.engine.model_files.loading import (
     load_model,
     pipeline_key,
 )
+from sdstudio.engine.outpainting import Outpainting
 from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver, drawn_over
 from sdstudio.engine.pictures.preview import Previewer
 from sdstudio.engine.pictures.safety import Safety, SafetyFilter, installed_filters, is_explicit, load_checker
@@ -114,7 +116,11 @@ class Engine:
         enlarge = enlarger(resolved.upscaler, device, settings.open_pickles, on_event, cancel)
         finish = finisher(resolved, device, settings.open_pickles, on_event, cancel)
         take, finish = self._detailed(loaded, resolved, device, safety, on_event, finish)
-        job = Drawing(loaded, resolved, tuple(seeds), device, every_s, safety, take, over, enlarge, finish)
+        job: Drawing | Outpainting
+        if over.outpainted is not None:
+            job = Outpainting(loaded, resolved, seeds, device, every_s, safety, take, over.outpainted)
+        else:
+            job = Drawing(loaded, resolved, tuple(seeds), device, every_s, safety, take, over, enlarge, finish)
         try:
             with loaded.checks.during(cancel), self._recorder(loaded, request, device, take):
                 if unchanged is not None:
@@ -325,7 +331,8 @@ class Engine:
             title = SCHEDULER_BY_KEY[request.scheduler].title
             own = type(loaded.scheduler).__name__
             on_event(Notice(f"{loaded.info.name} is sampled with its own {own}: {title} is not made for it."))
-        if loaded.family.looks_around(loaded.pipe) and not MASK.picture_in(request):
+        is_part = bool(MASK.picture_in(request)) or adds_ground(dict(request))
+        if loaded.family.looks_around(loaded.pipe) and not is_part:
             message = f"{loaded.info.name} is a model for inpainting: without a mask it draws the whole picture."
             on_event(Notice(message, "Mask a part of a picture, or choose another model."))
         idle = left_out(request, [adapter.name for adapter in resolved.embeddings])

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Final
 from PIL import Image
 
 from sdstudio.core.errors import SaveFailed
+from sdstudio.core.pictures.opening import on_white
 from sdstudio.core.request.recipe import Recipe
 from sdstudio.history.picture_text.pnginfo import exif_of, png_texts
 
@@ -68,7 +69,7 @@ def encode(to: BinaryIO, pixels: Image.Image, format: str, quality: int, carried
             pixels.save(to, "WEBP", quality=quality, lossless=quality == 100, exact=True, **carried)
         case _:
             try:
-                pixels.convert("RGB").save(to, "JPEG", quality=quality, subsampling=0, **carried)
+                on_white(pixels).save(to, "JPEG", quality=quality, subsampling=0, **carried)
             except ValueError as error:  # EXIF of more than 64 kB
                 raise SaveFailed(
                     "The parameters are too long for a JPEG.", "Export it as PNG or WebP, or without the parameters."

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sdstudio.core.errors import PictureUnreadable, SaveFailed
 from sdstudio.core.files import write_whole
-from sdstudio.core.pictures.opening import opened_picture
+from sdstudio.core.pictures.opening import on_white, opened_picture
 
 SIDE: Final = 256
 SUFFIX: Final = ".jpg"
@@ -39,7 +39,7 @@ def thumbnail_bytes(pixels: Image.Image) -> bytes:
 
 def reduced(pixels: Image.Image) -> Image.Image:
     """Return a copy in RGB of at most 256 pixels a side."""
-    small = pixels.convert("RGB")
+    small = on_white(pixels).copy()
     small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return small
 

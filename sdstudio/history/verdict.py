@@ -109,11 +109,12 @@ def judged(file: Path, recorded: Recipe, again: Image.Image, now: Recipe) -> Ver
     try:
         with Image.open(file) as opened:
             lossy = opened.format in _LOSSY
-            before = opened.convert("RGB")
+            mode = "RGBA" if opened.has_transparency_data or again.mode == "RGBA" else "RGB"
+            before = opened.convert(mode)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         message = f"Picture = {file}: it is gone or cannot be read."
         raise HistoryError(message, "Bring it back from the trash, or remove it.") from error
-    again = again.convert("RGB")
+    again = again.convert(mode)
     causes = tuple(causes_of(recorded, now))
     kept = (_KEPT_AS_JPEG,) if lossy else ()
     all_causes = (*causes[: _leading(causes)], *kept, *not_drawn(recorded, now), *causes[_leading(causes) :])
@@ -124,7 +125,7 @@ def judged(file: Path, recorded: Recipe, again: Image.Image, now: Recipe) -> Ver
     if not largest:
         return Verdict(Outcome.IDENTICAL, 0, 0.0, 0.0, causes, again)
     outcome = Outcome.NEAR if mean <= NEAR_MEAN else Outcome.DIFFERENT
-    seen = Image.fromarray(np.minimum(gap * AMPLIFIED, 255).astype(np.uint8))
+    seen = Image.fromarray(np.minimum(gap[..., :3] * AMPLIFIED, 255).astype(np.uint8))
     return Verdict(outcome, largest, mean, share, all_causes, again, seen)
 
 

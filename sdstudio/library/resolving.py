@@ -24,6 +24,7 @@ from sdstudio.core.prompts.named_files import embedding_names, explicit_embeddin
 from sdstudio.core.request.detail_fields import detector_of, has_detail
 from sdstudio.core.request.finish_fields import is_finished
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole, idle_without_picture
+from sdstudio.core.request.outpaint_fields import check_extent, sides_in
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.second_pass_fields import second_upscaler
 from sdstudio.core.request.wording import check_prompts
@@ -103,6 +104,8 @@ class RequestResolver:
                 hint = f"Choose a model of {titles_that_take(role.field)}, or do without it."
                 raise InvalidRequest(role.field, message, hint)
             files[role] = self._inputs.path_of(picture_id, role)
+        if INIT in files:
+            check_extent(sides_in(request.outpaint), self._inputs.size_of(INIT.picture_in(request)))
         if MASK in files:
             check_mask(files[MASK], files[INIT], request.mask_mode, request.mask_blending)
         return files

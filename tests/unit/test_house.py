@@ -218,6 +218,7 @@ def test_planted_violations_of_the_floors_are_all_found_in_one_run(house):
 
 ENGINE_VIOLATIONS = (
     ("engine.detailing", "engine.generation"),
+    ("engine.outpainting", "engine.engine"),
     ("engine.vae", "engine.engine"),
     ("engine.batch", "engine.vae"),
     ("engine.unfinished", "engine.recording"),

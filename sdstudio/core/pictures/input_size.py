@@ -10,6 +10,7 @@ from sdstudio.core.params import Parameter, parameters
 from sdstudio.core.request.detail_fields import OF_REGIONS
 from sdstudio.core.request.finish_fields import enlarged_size
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES
+from sdstudio.core.request.outpaint_fields import ON_WHITE
 from sdstudio.core.request.request import GenerationRequest
 
 _SIDES: Final = {row.name: row for row in parameters(GenerationRequest) if row.name in ("width", "height")}
@@ -64,6 +65,7 @@ def enlarging(picture_id: str, size: Size, upscaler: str) -> dict[str, Any]:
     others = dict.fromkeys((field for field in INPUT_ROLES if field != INIT.field), "")
     width, height = size
     fitting = {"init_fit": "crop", "width": width, "height": height, "upscaler": upscaler, "finish": 1.0}
+    fitting |= {"outpaint": "", "transparency": ON_WHITE}
     return {**others, **dict.fromkeys(OF_REGIONS, ""), INIT.field: picture_id, **fitting}
 
 

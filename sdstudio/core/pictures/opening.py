@@ -76,7 +76,12 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 def as_seen(image: Image.Image) -> Image.Image:
     """Return an opened picture as a viewer shows it, in RGB: upright, on white, its colour profile turned into sRGB."""
-    return _on_white(_in_srgb(upright(image)))
+    return on_white(_in_srgb(upright(image)))
+
+
+def as_seen_clear(image: Image.Image) -> Image.Image:
+    """Return an opened picture like `as_seen`, but RGBA, as transparent as it is."""
+    return _of_eight_bits(_in_srgb(upright(image))).convert("RGBA")
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -118,7 +123,8 @@ def _of_eight_bits(image: Image.Image) -> Image.Image:
     return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> Image.Image:
+    """Return a decoded picture in RGB, what is transparent in it on white."""
     image = _of_eight_bits(image)
     if not image.has_transparency_data:
         return image.convert("RGB")

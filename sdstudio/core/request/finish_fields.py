@@ -1,7 +1,7 @@
 """The fields of a request for the last thing that is done to a picture: it is enlarged so many times.
 
 A1111 records the same as the upscaling that its "Extras" do after drawing ("Postprocess upscale by"). A picture of
-which only a masked part was drawn keeps the size of the picture around it.
+which only a masked part was drawn, or to which ground was added, keeps the size of the picture around it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pydantic import Field
 
 from sdstudio.catalog.built_in import DRAWINGS, UPSCALER_NAME
 from sdstudio.core.params import Choice, FieldKind, Infotext, Ui
+from sdstudio.core.request.outpaint_fields import adds_ground
 from sdstudio.core.request.second_pass_fields import SIDE_MAXIMUM, idle_without_second_pass, second_size
 
 FINISH_FIELDS: Final = frozenset({"finish", "finish_upscaler"})
@@ -33,7 +34,7 @@ def enlarged_size(size: Size, factor: float) -> Size:
 
 def idle_without_finish(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields that do not act beside these values of a request."""
-    if values.get("init_image") and values.get("mask"):
+    if (values.get("init_image") and values.get("mask")) or adds_ground(values):
         return FINISH_FIELDS
     return frozenset() if (values.get("finish") or 1) > 1 else frozenset({"finish_upscaler"})
 

@@ -32,7 +32,13 @@ class InputRole:
         return str(getattr(request, self.field))
 
 
-INIT: Final = InputRole("init_image", "Input picture", frozenset({"strength", "init_fit", "upscaler", "mask"}))
+INIT: Final = InputRole(
+    "init_image", "Input picture",
+    frozenset({
+        "strength", "init_fit", "upscaler", "mask", "outpaint", "outpaint_fill", "outpaint_colour", "outpaint_overlap",
+        "outpaint_passes", "transparency",
+    }),
+)  # fmt: skip
 """What is drawn over, in place of pure noise."""
 
 MASK: Final = InputRole(

@@ -19,7 +19,7 @@ from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.checks import built
 from sdstudio.core.compatibility import FIRST_COMPATIBILITY, NEWEST_COMPATIBILITY
 from sdstudio.core.params import Choice, FieldKind, Infotext, Parameter, Searchable, Ui, parameters
-from sdstudio.core.request import detail_fields, mask_fields
+from sdstudio.core.request import detail_fields, mask_fields, outpaint_fields
 from sdstudio.core.request.advanced_fields import (
     Churn,
     ClipSkip,
@@ -150,6 +150,12 @@ class GenerationRequest(BaseModel):
     soft_influence: mask_fields.SoftInfluence = 0.0
     soft_threshold: mask_fields.SoftThreshold = 0.5
     soft_difference: mask_fields.SoftDifference = 2.0
+    outpaint: outpaint_fields.Outpaint = ""
+    outpaint_fill: outpaint_fields.OutpaintFill = "edge"
+    outpaint_colour: outpaint_fields.OutpaintColour = "#808080"
+    outpaint_overlap: outpaint_fields.OutpaintOverlap = 16
+    outpaint_passes: outpaint_fields.OutpaintPasses = "several"
+    transparency: outpaint_fields.Transparency = "white"
     steps: Annotated[
         int,
         Field(

@@ -22,7 +22,13 @@ from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY, SCHEDULES
 from sdstudio.core.compatibility import A1111, FIRST_COMPATIBILITY
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import Choice
-from sdstudio.core.request.detail_fields import NEED_REGIONS, check_boxes, check_detail, idle_without_regions
+from sdstudio.core.request.detail_fields import (
+    NEED_REGIONS,
+    check_boxes,
+    check_detail,
+    has_detail,
+    idle_without_regions,
+)
 from sdstudio.core.request.finish_fields import (
     FINISH_FIELDS,
     LANCZOS,
@@ -31,8 +37,15 @@ from sdstudio.core.request.finish_fields import (
     largest_finish,
     made_size,
 )
-from sdstudio.core.request.input_fields import NEED_PICTURE, idle_without_picture
-from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING, idle_beside_blending
+from sdstudio.core.request.input_fields import INPUT_ROLES, NEED_PICTURE, idle_without_picture
+from sdstudio.core.request.mask_fields import (
+    LATENT_NOISE,
+    LATENT_NOTHING,
+    OF_SOFT_INPAINTING,
+    SOFT_INPAINTING,
+    idle_beside_blending,
+)
+from sdstudio.core.request.outpaint_fields import KEPT, adds_ground, idle_without_ground
 from sdstudio.core.request.second_pass_fields import (
     NEED_SECOND_PASS,
     SIDE_MAXIMUM,
@@ -107,11 +120,29 @@ DEPENDENT: Final = (
 )
 """Fields of a request that act only beside certain values of others."""
 
+DECIDING: Final = (
+    "scheduler",
+    *INPUT_ROLES,
+    "mask_blending",
+    "outpaint",
+    "outpaint_fill",
+    "transparency",
+    "variation_strength",
+    "hires",
+    "finish",
+    "detail",
+    "detail_boxes",
+    "prompt_syntax",
+    "compatibility",
+)
+"""Fields whose values decide which others act."""
+
 
 def idle_fields(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields of a request that do not act beside these values of it: sampler, by its key, input picture."""
     idle = idle_without_picture(values) | idle_beside_blending(values) | idle_without_strength(values)
     idle |= idle_without_second_pass(values) | idle_without_finish(values) | idle_without_regions(values)
+    idle |= idle_without_ground(values)
     spec = SCHEDULER_BY_KEY.get(values.get("scheduler", ""))
     if spec is None:
         return idle
@@ -146,6 +177,7 @@ def check_together(request: Any, given: Mapping[str, Any]) -> None:
     check_detail(request)
     if not request.init_image and {"width", "height"} <= given.keys():
         check_boxes(request.detail_boxes, second_size(request.width, request.height, request.hires))
+    _check_ground(request)
     spec = SCHEDULER_BY_KEY.get(request.scheduler)
     if spec is None or "scheduler" not in given:
         return
@@ -173,6 +205,23 @@ def _check_blending(request: Any, given: Mapping[str, Any]) -> None:
         if getattr(request, name) != field.default:
             message = f"{field.title} = {getattr(request, name):g}: it acts on soft inpainting alone."
             raise InvalidRequest(name, message, f"Leave it at {field.default:g}, or set Mask blending to that.")
+
+
+def _check_ground(request: Any) -> None:
+    """Check that what is said of a mask goes with ground that is added: the ground begins from its own fill."""
+    if request.init_image and request.transparency == KEPT and has_detail(dict(request)):
+        message = "What is transparent = keep: not while regions are redrawn, which is done on white."
+        raise InvalidRequest("transparency", message, "Redraw the regions later, or keep no transparency.")
+    if not request.mask or not adds_ground(dict(request)):
+        return
+    for name, others, instead in (
+        ("mask_blending", (SOFT_INPAINTING,), "latent blending or differential diffusion"),
+        ("masked_content", (LATENT_NOISE, LATENT_NOTHING), "original or fill"),
+    ):
+        if getattr(request, name) in others:
+            title, value = type(request).model_fields[name].title, getattr(request, name).replace("_", " ")
+            message = f"{title} = {value}: not while ground is added to the picture (Outpaint)."
+            raise InvalidRequest(name, message, f"Use {instead}, or add the ground first.")
 
 
 def _check_second_pass(request: Any) -> None:

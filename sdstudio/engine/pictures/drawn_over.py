@@ -15,10 +15,13 @@ from sdstudio.core.pictures.opening import as_seen, opened_picture
 from sdstudio.core.request.detail_fields import is_only_detailed
 from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.mask_fields import LATENT_BLENDING, SOFT_INPAINTING
+from sdstudio.core.request.outpaint_fields import KEPT, adds_ground
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.families.base import AROUND
+from sdstudio.engine.pictures.alpha import clear_picture, with_alpha
 from sdstudio.engine.pictures.input_picture import Enlarge, input_picture, lanczos
-from sdstudio.engine.pictures.masked import GREY, MaskedPicture, Pixels, cells, masked_picture
+from sdstudio.engine.pictures.masked import GREY, WHITE, MaskedPicture, Pixels, cells, masked_picture
+from sdstudio.engine.pictures.outpainted import OutpaintedPicture, outpainted_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +31,21 @@ class DrawnOver:
     Attributes:
         picture: What is drawn over, at the size that is drawn at; ``None`` for a job that begins from noise.
         masked: Which part of it, ``None`` for all.
+        outpainted: The same picture with ground that is added, in place of both.
+        clear: What is as transparent as the job's picture is to be, RGBA; ``None`` for one that is opaque.
     """
 
     picture: Image.Image | None = None
     masked: MaskedPicture | None = None
+    outpainted: OutpaintedPicture | None = None
+    clear: Image.Image | None = None
 
     @property
     def unchanged(self) -> Image.Image | None:
         """What the job's picture is where nothing is drawn; ``None`` for a job that begins from noise."""
-        return self.picture if self.masked is None else self.masked.original
+        if self.outpainted is not None:
+            return self.outpainted.unchanged
+        return self.clear or (self.picture if self.masked is None else self.masked.original)
 
     def pictures(self, request: GenerationRequest, looks_around: bool) -> Mapping[str, Image.Image | Pixels]:
         """Return what is to be encoded, by the names that `Family.begin` takes; see `Family.looks_around`."""
@@ -57,7 +66,11 @@ class DrawnOver:
 
     def finished(self, drawn: Image.Image, share: npt.NDArray[np.uint8] | None = None) -> Image.Image:
         """Return the job's picture of what was drawn, laid over its original by a share of its own size, if any."""
-        return drawn if self.masked is None else self.masked.finished(drawn, share)
+        whole = drawn if self.masked is None else self.masked.finished(drawn, share)
+        if self.clear is None:
+            return whole
+        touched = np.full(whole.size[::-1], WHITE, np.uint8) if self.masked is None else self.masked.alpha
+        return with_alpha(whole, self.clear, touched, np.zeros_like(touched))
 
 
 NOTHING: Final = DrawnOver()
@@ -76,10 +89,17 @@ def drawn_over(picture: Path, mask: Path | None, request: GenerationRequest, enl
         InvalidRequest: The mask is of another size, or leaves nothing to draw.
         PictureUnreadable: One of them is damaged or no picture.
     """
+    if adds_ground(dict(request)):
+        return DrawnOver(outpainted=outpainted_picture(picture, mask, request, enlarge))
     if is_only_detailed(request):
         with opened_picture(picture) as image:
             return DrawnOver(as_seen(image))
     if mask is None:
-        return DrawnOver(input_picture(picture, request, enlarge))
-    masked = masked_picture(picture, mask, request, enlarge)
-    return DrawnOver(masked.begin, masked)
+        begin, masked = input_picture(picture, request, enlarge), None
+        whole = begin
+    else:
+        masked = masked_picture(picture, mask, request, enlarge)
+        begin, whole = masked.begin, masked.original
+    is_kept = request.transparency == KEPT
+    clear = clear_picture(picture, whole.size, request.init_fit) if is_kept else None
+    return DrawnOver(begin, masked, clear=clear)

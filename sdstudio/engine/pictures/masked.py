@@ -18,12 +18,12 @@ from scipy import ndimage
 
 from sdstudio.core.pictures.fit import Placement, placed
 from sdstudio.core.pictures.masked_area import Box, masked_area
+from sdstudio.core.pictures.masked_content import filled
 from sdstudio.core.pictures.masks import HALF, check_mask, read_mask
 from sdstudio.core.pictures.opening import as_seen, opened_picture
 from sdstudio.core.request.mask_fields import DIFFERENTIAL, LATENT_BLENDING, ORIGINAL
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.pictures.input_picture import Enlarge, fitted, lanczos
-from sdstudio.engine.pictures.masked_content import filled
 from sdstudio.engine.pictures.seams import matched
 
 Levels = npt.NDArray[np.uint8]
@@ -146,14 +146,19 @@ def masked_by(
     source: Image.Image, levels: Levels, request: GenerationRequest, enlarge: Enlarge = lanczos
 ) -> MaskedPicture:
     """Return what is drawn of a picture under a mask of its size, before its edge is softened; some of it is white."""
-    if request.mask_blending == LATENT_BLENDING:
-        levels = np.where(levels > HALF, WHITE, 0).astype(np.uint8)
-    levels = softened(levels, request.mask_blur)
+    levels = mask_levels(levels, request)
     whole = request.only_masked is None
     masked = _whole(source, levels, request, enlarge) if whole else _part(source, levels, request, enlarge)
     if request.masked_content == ORIGINAL:
         return masked
-    return replace(masked, begin=filled(masked.seen, _share(masked.change, request.mask_blending)))
+    return replace(masked, begin=filled(masked.seen, share_of(masked.change, request.mask_blending)))
+
+
+def mask_levels(levels: Levels, request: GenerationRequest) -> Levels:
+    """Return a mask as a request takes it: black and white where its blending asks for that, and softened."""
+    if request.mask_blending == LATENT_BLENDING:
+        levels = np.where(levels > HALF, WHITE, 0).astype(np.uint8)
+    return softened(levels, request.mask_blur)
 
 
 def softened(levels: Levels, blur: int) -> Levels:
@@ -185,7 +190,7 @@ def _whole(source: Image.Image, levels: Levels, request: GenerationRequest, enla
     whole = Image.new("L", size)
     whole.paste(inside, place.at)
     change = np.asarray(whole)
-    return MaskedPicture(seen, seen, seen, change, _share(change, request.mask_blending))
+    return MaskedPicture(seen, seen, seen, change, share_of(change, request.mask_blending))
 
 
 def _part(source: Image.Image, levels: Levels, request: GenerationRequest, enlarge: Enlarge) -> MaskedPicture:
@@ -193,12 +198,29 @@ def _part(source: Image.Image, levels: Levels, request: GenerationRequest, enlar
     bounds = Image.fromarray(levels).getbbox()
     assert bounds is not None
     box = masked_area(bounds, request.only_masked or 0, source.size, size)
+    part = np.asarray(Image.fromarray(levels).crop(box))
+    return in_window(source, box, part, share_of(levels, request.mask_blending), size, enlarge)
+
+
+def in_window(
+    source: Image.Image, box: Box, levels: Levels, alpha: Levels, size: tuple[int, int], enlarge: Enlarge = lanczos
+) -> MaskedPicture:
+    """Return a picture of which a part is drawn, with the picture itself as what is begun from.
+
+    Args:
+        source: RGB.
+        box: That part.
+        levels: (h, w), of the part's size: how far each pixel is drawn anew.
+        alpha: (H, W), of the picture's size: the share of the new picture.
+        size: The width and height that the part is drawn at.
+        enlarge: See `input_picture`.
+    """
     place = placed((box[2] - box[0], box[3] - box[1]), size, "pad")
     seen = _edged(fitted(source.crop(box), *place.size, "stretch", enlarge), place, size)
-    part = Image.fromarray(levels).crop(box)
+    part = Image.fromarray(levels)
     inside = part if part.size == place.size else part.resize(place.size, Image.Resampling.BILINEAR)
     change = np.asarray(_edged(inside, place, size))
-    return MaskedPicture(source, seen, seen, change, _share(levels, request.mask_blending), box, place)
+    return MaskedPicture(source, seen, seen, change, alpha, box, place)
 
 
 def _edged(inside: Image.Image, place: Placement, size: tuple[int, int]) -> Image.Image:
@@ -212,7 +234,7 @@ def _edged(inside: Image.Image, place: Placement, size: tuple[int, int]) -> Imag
     return _image(np.pad(pixels, widths, mode="edge"))
 
 
-def _share(levels: Levels, blending: str) -> Levels:
+def share_of(levels: Levels, blending: str) -> Levels:
     """Return the share of the new picture where a softened mask has these levels.
 
     Half of white is where the edge was before it was softened: with latent blending all within is new, as in A1111.

@@ -319,7 +319,15 @@ def finisher(
     if not is_finished(request):
         return lambda picture: picture
     enlarge = enlarger(resolved.finisher, device, allow_pickle, on_event, cancel)
-    return lambda picture: fitted(picture, *enlarged_size(picture.size, request.finish), "crop", enlarge)
+
+    def finish(picture: Image.Image) -> Image.Image:
+        size = enlarged_size(picture.size, request.finish)
+        whole = fitted(picture.convert("RGB"), *size, "crop", enlarge)
+        if picture.mode == "RGBA":
+            whole.putalpha(picture.getchannel("A").resize(size, Image.Resampling.LANCZOS))
+        return whole
+
+    return finish
 
 
 def _number(weights: Weights, name: str, path: Path) -> torch.Tensor:

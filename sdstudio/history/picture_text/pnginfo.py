@@ -248,7 +248,7 @@ def _take(values: dict[str, Any], leftovers: dict[str, str], name: str, key: str
 def _value(row: Parameter, text: str) -> Any:
     """Return the value of a field in a text. Raises: ValueError."""
     match row.kind:
-        case FieldKind.TEXT | FieldKind.PICTURE | FieldKind.UPSCALER | FieldKind.DETECTOR:
+        case FieldKind.TEXT | FieldKind.PICTURE | FieldKind.SIDES | FieldKind.UPSCALER | FieldKind.DETECTOR:
             blank = row.infotext.blank.casefold() if row.infotext is not None else ""
             return "" if blank and text.casefold() == blank else text
         case FieldKind.NUMBER:

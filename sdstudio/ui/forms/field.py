@@ -21,6 +21,7 @@ from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import FieldKind, Parameter
 from sdstudio.core.request.input_fields import MASK
+from sdstudio.core.request.outpaint_fields import sides_in
 from sdstudio.ui import theme
 from sdstudio.ui.forms.asset_editors import AssetEditor, LoraEditor
 from sdstudio.ui.forms.editor import Editor, camel
@@ -29,6 +30,7 @@ from sdstudio.ui.forms.mask_editor import MaskEditor
 from sdstudio.ui.forms.model_box import ModelBox
 from sdstudio.ui.forms.number_editor import NUMBER_WIDTH, NumberEditor, OptionalNumberEditor
 from sdstudio.ui.forms.picture_editor import PictureEditor
+from sdstudio.ui.forms.sides_editor import SidesEditor
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.lies_over import LiesOver
 from sdstudio.ui.widgets.link_label import LinkLabel
@@ -59,6 +61,8 @@ def editor_for(row: Parameter) -> Editor:
             return TextEditor(row)
         case FieldKind.PICTURE:
             return MaskEditor(row) if row.name == MASK.field else PictureEditor(row)
+        case FieldKind.SIDES:
+            return SidesEditor(row)
         case FieldKind.FOLDER:
             return FolderEditor(row)
         case FieldKind.FOLDERS:
@@ -86,6 +90,8 @@ def fits(row: Parameter, value: Any) -> bool:
             return isinstance(value, str)
         case FieldKind.VAE | FieldKind.UPSCALER | FieldKind.DETECTOR:
             return isinstance(value, str)
+        case FieldKind.SIDES:
+            return isinstance(value, str) and _are_sides(value)
         case FieldKind.LORAS:
             return isinstance(value, list | tuple) and all(_is_lora(item) for item in value)
         case FieldKind.CHOICE:
@@ -94,6 +100,14 @@ def fits(row: Parameter, value: Any) -> bool:
             return value is None or isinstance(value, str | Path)
         case FieldKind.FOLDERS:
             return isinstance(value, list | tuple) and all(isinstance(item, str | Path) for item in value)
+
+
+def _are_sides(text: str) -> bool:
+    try:
+        sides_in(text)
+    except InvalidRequest:
+        return False
+    return True
 
 
 def _is_lora(item: Any) -> bool:

@@ -55,6 +55,8 @@ WIDGETS: dict[FieldKind, tuple[type[QWidget], str]] = {
     FieldKind.VAE: (QComboBox, "ComboBox"),
     FieldKind.PICTURE: (QAbstractButton, "Button"),
     FieldKind.UPSCALER: (QComboBox, "ComboBox"),
+    FieldKind.SIDES: (QSpinBox, "SpinBox"),
+    FieldKind.DETECTOR: (QComboBox, "ComboBox"),
 }
 
 SIZE = Parameter(
@@ -106,8 +108,10 @@ def another_value(row: Parameter) -> Any:
             return "blue 🐸"
         case FieldKind.PICTURE:
             return "5a" * 32
-        case FieldKind.MODEL | FieldKind.VAE | FieldKind.UPSCALER:
+        case FieldKind.MODEL | FieldKind.VAE | FieldKind.UPSCALER | FieldKind.DETECTOR:
             return "another"
+        case FieldKind.SIDES:
+            return "left=128,bottom=64"
         case FieldKind.LORAS:
             return (("ink", 0.8), ("detail", -0.5))
         case FieldKind.FOLDER:

@@ -163,3 +163,52 @@ def test_a_mask_of_no_use_is_refused_in_one_line(run, tmp_path, picture, monkeyp
 def test_a_mask_acts_on_what_it_is_given_with(run, picture):
     _, err = generate(run, "--init-image", picture, "--mask-blur", 8, code=2)
     assert "Mask blur = 8: it acts on a mask, and there is none. Give one with --mask, or leave it out." in err
+
+
+def test_ground_is_added_in_several_passes_and_can_be_made_again_and_verified_without_the_file(run, picture):
+    clear = Image.open(picture).convert("RGBA")
+    clear.paste((9, 8, 7, 0), (60, 20, 80, 40))
+    clear.save(picture)
+    ground = ("--outpaint", "top=40, left=24px", "--outpaint-fill", "blur", "--outpaint-overlap", 8)
+    more = ("--transparency", "keep", "--width", 64, "--height", 64, "--strength", 1, "--steps", 2)
+    ([row], _) = generate(run, "--init-image", picture, *ground, *more)
+    assert (row["outpaint"], row["outpaint_fill"], row["width"], row["height"]) == ("left=24,top=40", "blur", 64, 64)
+    made = Image.open(row["path"])
+    assert (made.mode, made.size) == ("RGBA", (120, 88))
+    assert made.crop((32, 48, 120, 88)).tobytes() == clear.crop((8, 8, 96, 48)).tobytes()
+    assert made.crop((0, 0, 24, 88)).getchannel("A").getextrema() == (255, 255)
+    assert recipe_of(Path(row["path"])).request.outpaint == "left=24,top=40"
+    picture.unlink()
+    ([again], _) = run("history", "rerun", row["id"], "--json", "--quiet")
+    assert Image.open(again["path"]).tobytes() == made.tobytes()
+    ([verdict], _) = run("history", "verify", row["id"], "--json", "--quiet")
+    assert verdict["outcome"] == "identical"
+
+
+def test_without_a_size_the_whole_is_drawn_at_once_where_the_model_can(run, tmp_path):
+    Image.effect_noise((64, 64), 90).convert("RGB").save(tmp_path / "small.png")
+    begin = ("--init-image", tmp_path / "small.png", "--strength", 1, "--steps", 1, "--out", tmp_path / "made")
+    ([row], _) = generate(run, *begin, "--outpaint", "right=8")
+    assert (row["width"], row["height"]) == (64, 64)
+    ([row], _) = generate(run, *begin, "--outpaint", "right=64", "--outpaint-passes", "one")
+    assert (row["width"], row["height"]) == (88, 64)
+    assert Image.open(row["path"]).size == (128, 64)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--outpaint", "left=-8"), "Outpaint = 'left=-8': allowed are 0 to 4095 pixels."),
+        (("--outpaint", "middle=8"), "allowed is a side and its pixels: left, top, right, bottom."),
+        (("--outpaint", "left=0"), "that adds nothing"),
+        (("--outpaint", "left=4090"), "4186 x 48 is too large: at most 4096 on a side."),
+        (("--outpaint-fill", "blur"), "New ground = blur: it acts on ground that is added, and none is."),
+        (("--transparency", "ground"), "nothing of the input picture is transparent"),
+    ],
+)  # fmt: skip
+def test_ground_that_cannot_be_added_is_refused_in_one_line(run, picture, flags, said):
+    (_, err) = generate(run, "--init-image", picture, *flags, code=2)
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    (_, err) = generate(run, *flags, code=2)
+    assert "it acts on an input picture" in err or said in err

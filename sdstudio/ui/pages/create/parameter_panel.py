@@ -21,9 +21,8 @@ from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.models.titles import model_titles
 from sdstudio.core.params import Choice, Parameter, parameters
 from sdstudio.core.request.detail_fields import DETAIL_GROUP
-from sdstudio.core.request.input_fields import INPUT_ROLES
 from sdstudio.core.request.request import GenerationRequest, RunOptions
-from sdstudio.core.request.rules import DEPENDENT, idle_fields, idle_prompt_fields, named, schedule_choices
+from sdstudio.core.request.rules import DECIDING, DEPENDENT, idle_fields, idle_prompt_fields, named, schedule_choices
 from sdstudio.core.request.second_pass_fields import SECOND_PASS_GROUP
 from sdstudio.core.request.seed_fields import VARIATION_GROUP
 from sdstudio.ui.forms.asset_editors import LoraEditor, offer
@@ -39,12 +38,6 @@ PROMPT_GROUP: Final = "Prompt"
 FOLDED_GROUPS: Final = frozenset({"Advanced", SECOND_PASS_GROUP, DETAIL_GROUP, VARIATION_GROUP})
 SIZE_FIELDS: Final = ("width", "height")
 MIN_WIDTH: Final = 280
-
-_DECIDING = (
-    "scheduler", *INPUT_ROLES, "mask_blending", "variation_strength", "hires", "finish", "detail", "detail_boxes",
-    "prompt_syntax", "compatibility",
-)  # fmt: skip
-"""Fields whose values decide which others act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +294,7 @@ class ParameterPanel(QScrollArea):
         self._column.addStretch(1)
         self.setWidget(inside)
         self._fields["model"].changed.connect(self._on_model_changed)
-        for name in _DECIDING:
+        for name in DECIDING:
             self._fields[name].changed.connect(self._show_acting)
         self._show_acting()
         self.changed.connect(self._mark_groups)
@@ -351,7 +344,7 @@ class ParameterPanel(QScrollArea):
 
     def _acts(self, row: Parameter) -> bool:
         """Whether a parameter means something to the chosen model and beside what decides that of others."""
-        beside = {name: self.value(name) for name in _DECIDING}
+        beside = {name: self.value(name) for name in DECIDING}
         return not row.hidden and row.name not in idle_fields(beside) | idle_prompt_fields(beside)
 
     def _show_acting(self) -> None:

@@ -21,6 +21,7 @@ from sdstudio.core.params import FieldKind, Parameter, parameters
 from sdstudio.core.request.detail_fields import NEED_REGIONS
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, NEED_PICTURE
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING, SOFT_INPAINTING
+from sdstudio.core.request.outpaint_fields import NEED_GROUND
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields
 from sdstudio.core.request.second_pass_fields import NEED_SECOND_PASS
@@ -40,6 +41,7 @@ SHOWN = [row for row in parameters(GenerationRequest) if row.ui.group != PROMPT_
 
 _TEXTS = {
     "seeds": "7-9", "seed_resize_from": "512x768", "earlier_variations": "8:0.15, 9:0.1", "detail_boxes": "1,2,9,9",
+    "outpaint_colour": "#12ab34",
 }  # fmt: skip
 
 
@@ -150,14 +152,21 @@ def test_what_needs_an_input_picture_is_shown_beside_one_alone(panel: ParameterP
     assert not any(panel.field(name).isVisible() for name in NEED_PICTURE)
     assert panel.request().strength == 0.75
     panel.field("init_image").set_value("5a" * 32)
-    assert all(panel.field(name).isVisible() for name in INIT.dependent)
+    assert {name for name in INIT.dependent if panel.field(name).isVisible()} == INIT.dependent - NEED_GROUND
+    panel.field("outpaint").set_value("left=64")
+    shown = {name for name in INIT.dependent if panel.field(name).isVisible()}
+    assert shown == INIT.dependent - {"outpaint_colour", "init_fit"}
+    panel.field("outpaint_fill").set_value("colour")
+    assert panel.field("outpaint_colour").isVisible()
+    assert panel.request().outpaint == "left=64"
+    panel.field("outpaint").set_value("")
     assert not any(panel.field(name).isVisible() for name in MASK.dependent)
     assert panel.request().strength == 0.4
     panel.field("mask").set_value("6b" * 32)
     hidden = {name for name in MASK.dependent if not panel.field(name).isVisible()}
     assert hidden == OF_SOFT_INPAINTING | {"mask_weight"}, "which acts on models for inpainting"
     panel.field("mask_blending").set_value(SOFT_INPAINTING)
-    assert all(panel.field(name).isVisible() for name in NEED_PICTURE - {"mask_weight"})
+    assert all(panel.field(name).isVisible() for name in NEED_PICTURE - NEED_GROUND - {"mask_weight"})
     panel.field("init_image").set_value("")
     assert panel.request().mask == "", "a mask alone is none"
 
@@ -198,7 +207,7 @@ def another_value(row: Parameter) -> object:
         FieldKind.SEED: 2**64 - 1, FieldKind.MODEL: "sd1", FieldKind.TOGGLE: not row.default,
         FieldKind.CHOICE: next((choice.value for choice in row.choices if choice.value != row.default), None),
         FieldKind.LORAS: (("ink", 0.8),), FieldKind.VAE: "soft", FieldKind.PICTURE: "5a" * 32,
-        FieldKind.UPSCALER: "4x-sharp", FieldKind.OPTIONAL: 16, FieldKind.DETECTOR: "dino",
+        FieldKind.UPSCALER: "4x-sharp", FieldKind.OPTIONAL: 16, FieldKind.DETECTOR: "dino", FieldKind.SIDES: "left=64",
         FieldKind.TEXT: _TEXTS.get(row.name, "a dog"),
     }  # fmt: skip
     return row.default + (row.multiple_of or 1) if row.kind is FieldKind.INTEGER else by_kind[row.kind]
@@ -215,6 +224,10 @@ def said_of(panel: ParameterPanel, row: Parameter, value: object) -> object:
     if row.name in NEED_PICTURE:
         for name in INPUT_ROLES:
             panel.field(name).set_value("6b" * 32)
+    if row.name in NEED_GROUND:
+        panel.field("outpaint").set_value("top=8")
+    if row.name == "outpaint_colour":
+        panel.field("outpaint_fill").set_value("colour")
     if row.name in OF_SOFT_INPAINTING:
         panel.field("mask_blending").set_value(SOFT_INPAINTING)
     if row.name == "finish_upscaler":

@@ -8,6 +8,7 @@ from sdstudio.core.request.detail_fields import NEED_QUERY, NEED_REGIONS, part_f
 from sdstudio.core.request.finish_fields import FINISH_FIELDS
 from sdstudio.core.request.input_fields import INPUT_ROLES, NEED_PICTURE
 from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING
+from sdstudio.core.request.outpaint_fields import NEED_GROUND, Sides, check_extent, sides_in
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.rules import OF_SCHEDULES, idle_fields, idle_prompt_fields, over_defaults, schedule_choices
 from sdstudio.core.request.second_pass_fields import NEED_SECOND_PASS
@@ -80,7 +81,7 @@ def test_what_does_not_act_on_the_sampler_is_refused(name, value, scheduler):
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
 def test_every_field_of_some_samplers_acts_or_is_idle(spec):
     idle = idle_fields({"scheduler": spec.key, "mask_blending": "soft_inpainting", "detail": "a face", **PICTURES})
-    of_others = OF_SCHEDULES | NEED_STRENGTH | NEED_SECOND_PASS | FINISH_FIELDS | {"hires"}
+    of_others = OF_SCHEDULES | NEED_STRENGTH | NEED_SECOND_PASS | NEED_GROUND | FINISH_FIELDS | {"hires"}
     assert idle - of_others == TAKEN_BY_SOME - set(spec.takes)
     assert idle & OF_SCHEDULES == (frozenset() if spec.automatic else OF_SCHEDULES)
     for name in spec.takes:
@@ -103,7 +104,8 @@ def test_what_did_not_act_on_a_sampler_in_version_0_1_does_not_under_its_rules()
 
 def test_what_needs_an_input_picture_is_idle_without_one():
     assert idle_fields({"scheduler": "dpmpp_2m"}) >= NEED_PICTURE
-    assert not idle_fields({"scheduler": "dpmpp_2m", "mask_blending": "soft_inpainting", **PICTURES}) & NEED_PICTURE
+    idle = idle_fields({"scheduler": "dpmpp_2m", "mask_blending": "soft_inpainting", **PICTURES})
+    assert idle & NEED_PICTURE == NEED_GROUND
 
 
 def test_a_mask_acts_on_an_input_picture_and_soft_inpainting_has_fields_of_its_own():
@@ -111,7 +113,7 @@ def test_a_mask_acts_on_an_input_picture_and_soft_inpainting_has_fields_of_its_o
     assert {"mask", "mask_blur", "strength"} <= alone
     assert {"mask_blur", "only_masked"} <= without
     assert not {"mask", "strength"} & without
-    of_others = NEED_STRENGTH | NEED_SECOND_PASS | FINISH_FIELDS | NEED_QUERY | {"hires"}
+    of_others = NEED_STRENGTH | NEED_SECOND_PASS | NEED_GROUND | FINISH_FIELDS | NEED_QUERY | {"hires"}
     assert idle_fields(PICTURES) == OF_SOFT_INPAINTING | of_others
     error = refused(mask_blending="latent", soft_bias=2)
     assert (error.field, error.message) == ("soft_bias", "Schedule bias = 2: it acts on soft inpainting alone.")
@@ -136,6 +138,42 @@ def test_regions_are_found_or_marked_and_what_finds_them_acts_on_the_former_alon
 def test_prompts_of_regions_are_parted_as_adetailer_parts_them(index, prompt):
     assert prompt_for("[PROMPT]'s face[SEP] [SEP][SKIP]", index, "a cat") == prompt
     assert part_for(prompt_up_to("a[SEP]b", 1), index) == ("a" if not index else "[SKIP]")
+
+
+def test_ground_is_added_by_sides_or_where_the_picture_is_transparent():
+    added = idle_fields({**PICTURES, "outpaint": "left=8"})
+    assert NEED_GROUND & added == {"outpaint_colour"}
+    assert {"init_fit", "only_masked"} <= added
+    assert not NEED_GROUND & idle_fields({**PICTURES, "transparency": "ground", "outpaint_fill": "colour"})
+    assert idle_fields({"outpaint": "left=8"}) >= NEED_GROUND | {"outpaint"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("left=-8", "allowed are 0 to 4095 pixels"), ("left=4096", "allowed are 0 to 4095 pixels"),
+        ("middle=8", "allowed is a side and its pixels: left, top, right, bottom"), ("left", "allowed is a side"),
+        ("left=0,top=0", "adds nothing"), ("left=8,left=9", "once"), ("left=8.5", "allowed is a side"),
+        (8, "allowed are left"),
+    ],
+)  # fmt: skip
+def test_what_is_added_names_sides_and_pixels(text, words):
+    error = refused(outpaint=text)
+    assert error.field == "outpaint"
+    assert error.message.startswith("Outpaint = ")
+    assert words in error.message
+    assert error.hint == "Write it as left=128,top=64."
+
+
+def test_what_is_added_is_kept_in_one_order_and_has_a_largest_size():
+    assert GenerationRequest.checked({"outpaint": " Top = 64px, left=128,right=0 "}).outpaint == "left=128,top=64"
+    assert sides_in("").around((5, 6)) == (5, 6)
+    assert Sides(1, 2, 3, 4).around((10, 20)) == (14, 26)
+    check_extent(Sides(left=96), (4000, 64))
+    with pytest.raises(InvalidRequest, match="4104 x 64 is too large: at most 4096") as caught:
+        check_extent(Sides(left=104), (4000, 64))
+    assert caught.value.hint == "Add at most 96 pixels to the width and 4032 to the height."
+    assert refused(outpaint_colour="red").field == "outpaint_colour"
 
 
 def test_a_models_schedule_goes_with_its_own_sampler():

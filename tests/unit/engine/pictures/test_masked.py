@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sdstudio.core.pictures.masked_content import filled
 from sdstudio.engine.pictures.input_picture import fitted
 from sdstudio.engine.pictures.masked import cells, masked_picture, softened
-from sdstudio.engine.pictures.masked_content import filled
 from tests.unit.engine.conftest import request
 
 

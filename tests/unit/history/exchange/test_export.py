@@ -110,7 +110,7 @@ def telling_values() -> dict[str, Any]:
             case FieldKind.SEED:
                 values[row.name] = 987_654_321
     values |= {"seed_resize_from": "432x876", "variation_seed": 123_456_789, "earlier_variations": "876:0.5"}
-    values["detail_boxes"] = "41,42,43,44"
+    values |= {"detail_boxes": "41,42,43,44", "outpaint_colour": "#12ab34"}
     return {**values, "width": 1032, "height": 1176, "steps": 137, "guidance_scale": 17.3125, "clip_skip": 11,
             "scheduler": "dpm2_a_karras"}  # fmt: skip
 
@@ -160,8 +160,13 @@ def told(row: Parameter) -> Any:
             return "5a" * 32
         case FieldKind.LORAS:
             return (("telling-lora", 0.5),)
+        case FieldKind.SIDES:
+            return "left=432"
         case _:
-            own = {"seed_resize_from": "432x876", "earlier_variations": "876:0.5", "detail_boxes": "41,42,43,44"}
+            own = {
+                "seed_resize_from": "432x876", "earlier_variations": "876:0.5", "detail_boxes": "41,42,43,44",
+                "outpaint_colour": "#12ab34",
+            }  # fmt: skip
             return own.get(row.name, f"telling-{row.name}")
 
 

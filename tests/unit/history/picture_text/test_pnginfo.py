@@ -509,3 +509,15 @@ def test_a_path_is_written_whole_or_not_at_all(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(SaveFailed):
         write_png(tmp_path / "file" / "b.png", picture(), recipe())
+
+
+def test_ground_that_is_added_is_written_and_read():
+    values = {
+        "init_image": "5a" * 32, "outpaint": "left=128,top=64", "outpaint_fill": "colour", "outpaint_colour": "#12ab34",
+        "outpaint_overlap": 24, "outpaint_passes": "one", "transparency": "keep",
+    }  # fmt: skip
+    text = infotext(recipe(**values))
+    assert 'Outpaint: "left=128,top=64", Outpaint fill: colour, Outpaint colour: #12ab34, Outpaint overlap: 24' in text
+    read = split_infotext(text)
+    assert {name: read.values[name] for name in values} == values
+    assert "Outpaint" not in infotext(recipe(outpaint="left=8")), "without a picture nothing is added"
