@@ -126,8 +126,8 @@ class Theme(QObject):
             self._app.setStyleSheet(style_sheet(tokens))
         if is_same and was_bare:
             return  # all was drawn in these colours
-        for widget in self._app.allWidgets():
-            for target in (widget, *widget.actions()):
+        for window in self._app.topLevelWidgets():
+            for target in (window, *window.findChildren(QAbstractButton), *window.findChildren(QAction)):
                 _renew_icon(target)
         self.changed.emit(tokens)
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent, QTextCursor
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QShowEvent, QTextCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QVBoxLayout, QWidget
 
 from sdstudio.ui.theme import FONT_PT, FONT_SIZES, ThemeChoice, apply_theme
@@ -145,13 +145,12 @@ class MainWindow(QMainWindow):
         if self._is_furnished and not self._was_shown:
             self._place_cursor()
 
-    def event(self, event: QEvent) -> bool:
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Emit when the window has been drawn for the first time: a show event comes before that."""
-        done = super().event(event)
-        if event.type() == QEvent.Type.Paint and not self._was_shown:
+        super().paintEvent(event)
+        if not self._was_shown:
             self._was_shown = True
             QTimer.singleShot(0, self, self.shown.emit)
-        return done
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Ask where work would be broken off; else remember everything."""
