@@ -1,4 +1,7 @@
-"""Measure an exported model: does it draw what the prompt names? Every figure is written down, also the bad ones."""
+"""Measure an exported model: does it draw what the prompt names? Every figure is written down, also the bad ones.
+
+The contact sheet shows its pictures as the studio finishes them, at 512 px.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,12 @@ from export import GUIDANCE, REPORT, SHEET, STEPS
 from judge import Judge, Renderings, accuracy
 from popular import POPULAR
 from sampling import DEFAULT_SCHEDULER, SCHEDULERS, captioned_sheet, draw
+from train_upscaler import enlarged, load_compact
+from upscaler_card import UPSCALER
 
 SEED = 2024
 BORDER = 4
-SHEET_PICTURES = 64
+SHEET_PICTURES, SHEET_COLUMNS = 24, 6
 STRONG_GUIDANCE = (5.0, 7.5)
 FEW_STEPS = 4
 SUBSET = 48  # prompts per guidance, scheduler, step count and negative prompt
@@ -232,7 +237,27 @@ def check_judge(examiner: Examiner, renderings: Renderings, pictures: Pictures, 
     examiner.note_all("judge on their VAE copies (the ceiling)", examiner.verdict(copies, cases))
 
 
-def evaluate(model: Path, state: Path) -> None:
+def sheet_cases(cases: list[Case]) -> list[Case]:
+    """The cases of the contact sheet: chosen by lot, and not looked at before."""
+    return random.Random(SEED + 3).sample(cases, min(SHEET_PICTURES, len(cases)))
+
+
+def write_sheet(pictures: torch.Tensor, cases: list[Case], upscaler: Path, path: Path) -> None:
+    """Write what was drawn for the cases, (N, 3, 128, 128) in -1..1, finished by the upscaler."""
+    finished = enlarged(load_compact(upscaler), (pictures + 1) / 2) * 2 - 1
+    captioned_sheet(finished, [case.prompt for case in cases], SHEET_COLUMNS).save(path, quality=75, method=6)
+
+
+def draw_sheet(model: Path, upscaler: Path, path: Path) -> None:
+    """Draw the contact sheet alone."""
+    labels = json.loads((model / "sdstudio.json").read_text(encoding="utf-8"))["concepts"]
+    cases = sheet_cases(trained_cases(labels))
+    pipeline = StableDiffusionPipeline.from_pretrained(model, torch_dtype=torch.float32, safety_checker=None)
+    prompts, seeds = [case.prompt for case in cases], [case.seed for case in cases]
+    write_sheet(draw(pipeline, prompts, seeds, steps=STEPS, guidance=GUIDANCE), cases, upscaler, path)
+
+
+def evaluate(model: Path, state: Path, upscaler: Path) -> None:
     """Run every check on the exported `model`; write the report and the contact sheet into `state`."""
     begun = time.time()
     pictures = load_pictures(state / "pictures")
@@ -245,8 +270,8 @@ def evaluate(model: Path, state: Path) -> None:
     check_judge(examiner, renderings, pictures, labels)
     drawn, cases, shares = check_prompts(examiner, labels)
     check_closeness(examiner, drawn, cases, pictures)
-    chosen = sorted(random.Random(SEED + 3).sample(range(len(cases)), min(SHEET_PICTURES, len(cases))))
-    captioned_sheet(drawn[chosen], [cases[i].prompt for i in chosen], 8).save(state / SHEET, quality=80)
+    chosen = sheet_cases(cases)
+    write_sheet(drawn[[cases.index(case) for case in chosen]], chosen, upscaler, state / SHEET)
     check_settings(examiner, labels)
     check_negative(examiner, labels)
     report = {"rows": examiner.rows, "per_concept": shares, "seconds": round(time.time() - begun)}
@@ -259,10 +284,15 @@ def main() -> None:
     here = Path(__file__).parent
     parser.add_argument("--state", type=Path, default=here / "state")
     parser.add_argument("--model", type=Path, default=here.parents[1] / "resources" / "starter")
+    parser.add_argument("--upscaler", type=Path, default=here.parents[1] / "resources" / "upscaler" / UPSCALER)
+    parser.add_argument("--sheet", action="store_true", help="draw the contact sheet alone, into the model's folder")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    evaluate(arguments.model, arguments.state)
+    if arguments.sheet:
+        draw_sheet(arguments.model, arguments.upscaler, arguments.model / SHEET)
+    else:
+        evaluate(arguments.model, arguments.state, arguments.upscaler)
 
 
 if __name__ == "__main__":

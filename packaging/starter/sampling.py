@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from checkpoint import load_averaged
-from dataset import tile
+from dataset import PICTURE_SIZE, tile
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
@@ -103,17 +103,20 @@ def draw_latents(
 
 
 def captioned_sheet(pictures: torch.Tensor, captions: Sequence[str], columns: int) -> Image.Image:
-    """Lay pictures out with their prompts below them."""
+    """Lay pictures out with their prompts below them, in letters that grow with the pictures."""
     count, _, height, width = pictures.shape
-    font = ImageFont.load_default(size=10)
-    sheet = Image.new("RGB", (columns * width, -(-count // columns) * (height + CAPTION_HEIGHT)), "white")
+    grown = width / PICTURE_SIZE
+    font = ImageFont.load_default(size=10 * grown)
+    below = round(CAPTION_HEIGHT * grown)
+    sheet = Image.new("RGB", (columns * width, -(-count // columns) * (height + below)), "white")
     pen = ImageDraw.Draw(sheet)
     for index, caption in enumerate(captions):
         row, column = divmod(index, columns)
-        left, top = column * width, row * (height + CAPTION_HEIGHT)
+        left, top = column * width, row * (height + below)
         sheet.paste(tile(pictures[index : index + 1], 1), (left, top))
         lines = textwrap.wrap(caption, 25)[:3]
-        pen.multiline_text((left + 2, top + height + 1), "\n".join(lines), fill="black", font=font, spacing=1)
+        at = left + 2 * grown, top + height + grown
+        pen.multiline_text(at, "\n".join(lines), fill="black", font=font, spacing=grown)
     return sheet
 
 

@@ -31,15 +31,15 @@ HELD, ANNEALED = 0.45, 0.55  # shares of a sitting
 class Compact(nn.Module):
     """The network by the names that its files have: body.0, body.1, .. in turn convolution and PReLU."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: int = FEATURES, pairs: int = PAIRS) -> None:
         super().__init__()
-        widths = [3, *[FEATURES] * (PAIRS + 1)]
+        widths = [3, *[features] * (pairs + 1)]
         rows: list[nn.Module] = []
         for given, out in pairwise(widths):
             rows += [nn.Conv2d(given, out, 3, padding=1), nn.PReLU(out)]
             nn.init.kaiming_normal_(rows[-2].weight, a=0.25)
             nn.init.zeros_(rows[-2].bias)
-        rows.append(nn.Conv2d(FEATURES, 3 * SCALE**2, 3, padding=1))
+        rows.append(nn.Conv2d(features, 3 * SCALE**2, 3, padding=1))
         with torch.no_grad():
             rows[-1].weight.mul_(0.1)
         self.body = nn.Sequential(*rows)
@@ -48,6 +48,20 @@ class Compact(nn.Module):
         """(B, 3, h, w), 0..1, to (B, 3, 4h, 4w)."""
         repeated = functional.interpolate(low, scale_factor=SCALE, mode="nearest")
         return functional.pixel_shuffle(self.body(low), SCALE) + repeated
+
+
+def load_compact(path: Path) -> Compact:
+    """The network of a file, in float32, as wide and deep as its tensors."""
+    weights = {name: value.float() for name, value in load_file(path).items()}
+    network = Compact(weights["body.0.weight"].shape[0], (len(weights) - 2) // 3 - 1)
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+@torch.no_grad()
+def enlarged(network: nn.Module, low: torch.Tensor) -> torch.Tensor:
+    """(N, 3, h, w), 0..1, four times as large and within 0..1, a few at a time."""
+    return torch.cat([network(part).clamp(0, 1) for part in low.split(8)])
 
 
 def loss_of(made: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -80,11 +94,11 @@ def evaluate(network: nn.Module, tested: Pool) -> dict[str, float]:
     right = to_values(tested.large)
     figures = {}
     for name, low in (("clean", tested.clean), ("vae", tested.drawn)):
-        made = torch.cat([network(part) for part in to_values(low).split(8)])
-        enlarged = np.stack(
+        made = enlarged(network, to_values(low))
+        computed = np.stack(
             [np.asarray(Image.fromarray(one).resize((LARGE_SIZE, LARGE_SIZE), Image.Resampling.LANCZOS)) for one in low]
         )
-        lanczos = to_values(enlarged)
+        lanczos = to_values(computed)
         figures |= {
             f"{name}_psnr": psnr(made, right),
             f"{name}_lanczos_psnr": psnr(lanczos, right),
@@ -141,7 +155,7 @@ def main() -> None:
     pool = build_pool(options.state, options.vae, options.pictures)
     network = Compact()
     if options.start is not None:
-        network.load_state_dict({name: value.float() for name, value in load_file(options.start).items()})
+        network.load_state_dict(load_compact(options.start).state_dict())
     state = TrainingState({"upscaler": network}, RATE, weight_decay=0.0, ema_decay=0.999)
     path = options.state / "upscaler.pt"
     state.load(path)
