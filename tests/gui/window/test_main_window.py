@@ -488,7 +488,7 @@ class TestHistory:
         dialog.fileSelected.emit(str(tmp_path / f"copy{ending}"))
         dialog.close()
         with Image.open(tmp_path / f"copy{ending}") as copy:
-            assert copy.size == (64, 128)
+            assert copy.size == (256, 512)
         if ending == ".png":
             assert recipe_of(tmp_path / "copy.png") == studio.window.canvas.entry.recipe
 
@@ -504,7 +504,7 @@ class TestHistory:
         make_picture(studio, qtbot, "red heart")
         trigger(studio, "entry_copy")
         mime = QApplication.clipboard().mimeData()
-        assert mime.imageData().size().toTuple() == (64, 128)
+        assert mime.imageData().size().toTuple() == (256, 512)
         assert [url.toLocalFile() for url in mime.urls()] == [str(studio.window.canvas.entry.path)]
         trigger(studio, "entry_copy_prompt")
         assert QApplication.clipboard().text() == "red heart"

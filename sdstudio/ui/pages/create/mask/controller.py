@@ -18,7 +18,9 @@ from PySide6.QtWidgets import QFileDialog, QStackedWidget
 from sdstudio.core.errors import StudioError
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.pictures.opening import OPEN_FILTER
+from sdstudio.core.request.finish_fields import is_finished
 from sdstudio.core.request.input_fields import INIT, MASK
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.store import Entry
 from sdstudio.ui.forms.mask_editor import MaskEditor
 from sdstudio.ui.forms.picture_editor import PictureEditor, Seen
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 NO_PICTURE: Final = "There is no picture to paint on."
 STILL_READ: Final = "The input picture is still being read. Try again in a moment."
 SIZE_NOTE: Final = "{drawn} is drawn, and the picture is {own}: use its size, or draw only what is masked."
+PART_NOTE: Final = "Only what is masked is drawn, at {drawn}; the picture keeps its {own}."
 NO_PICTURE_HINT: Final = "Choose an input picture, or use Edit on one of the history."
 
 
@@ -107,7 +110,17 @@ class MaskController(QObject):
 
     def edit(self, entry: Entry) -> None:
         """Let the next pictures begin from one of the history, and paint on it. Raises: HistoryError."""
-        self._inputs.use_entry(entry, then=self.paint)
+        self._inputs.use_entry(entry, then=partial(self._paint_on, entry.recipe.request))
+
+    def _paint_on(self, request: GenerationRequest) -> None:
+        """Paint on a picture; of one that was finished larger than it was drawn, draw only what is masked.
+
+        Drawn as a whole it would shrink to the size that is drawn at: a masked picture is not finished.
+        """
+        size, field = (self._panel.value("width"), self._panel.value("height")), self._panel.field("only_masked")
+        if is_finished(request) and size[0] < request.made_size[0] and field.value() is None and not field.row.hidden:
+            field.set_value(field.row.ui.begins)
+        self.paint()
 
     def paint(self) -> None:
         """Paint on the input picture; without one, on the picture of the canvas."""
@@ -143,9 +156,9 @@ class MaskController(QObject):
         if not self.is_painting or seen is None:
             return
         size = (self._panel.value("width"), self._panel.value("height"))
-        is_other = size != (seen.width, seen.height) and self._panel.value("only_masked") is None
-        drawn, own = f"{size[0]} × {size[1]}", f"{seen.width} × {seen.height}"
-        self._painted.page.note(SIZE_NOTE.format(drawn=drawn, own=own) if is_other else "")
+        words = SIZE_NOTE if self._panel.value("only_masked") is None else PART_NOTE
+        text = words.format(drawn=f"{size[0]} × {size[1]}", own=f"{seen.width} × {seen.height}")
+        self._painted.page.note(text if size != (seen.width, seen.height) else "")
 
     def leave(self) -> None:
         """Show the canvas again; the mask stays."""

@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QSpinBox, QToolButton
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QPushButton, QSpinBox, QToolButton
 
 from sdstudio.core.request.recipe import Recipe
 from sdstudio.core.request.request import GenerationRequest
@@ -262,3 +262,18 @@ def test_a_mask_is_saved_to_a_file_and_taken_from_a_transparent_picture(studio, 
     qtbot.waitUntil(lambda: painting.picture.seen.name == "kept.png", timeout=WAIT_MS)
     studio.window.findChild(QAction, "action_mask_alpha").trigger()
     qtbot.waitUntil(lambda: "nothing of it is transparent" in studio.window.message.message, timeout=WAIT_MS)
+
+
+def test_of_a_picture_that_was_finished_larger_only_the_masked_part_is_drawn(studio, qtbot):
+    window, panel = studio.window, studio.window.panel
+    window.editor.set_prompt("frog")
+    QTest.mouseClick(window.editor.generate_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.canvas.entry is not None, timeout=WAIT_MS)
+    assert (panel.value("width"), window.canvas.view.picture.width()) == (128, 512)
+    assert panel.value("only_masked") is None
+    QTest.keyClick(window.canvas.view, Qt.Key.Key_E)
+    qtbot.waitUntil(lambda: panel.value("only_masked") == 32, timeout=WAIT_MS)
+    said = "Only what is masked is drawn, at 128 × 128; the picture keeps its 512 × 512."
+    qtbot.waitUntil(lambda: said in [label.text() for label in window.findChildren(QLabel) if label.isVisible()])
+    QTest.mouseClick(window.findChild(QAbstractButton, "onlyMaskedResetButton"), Qt.MouseButton.LeftButton)
+    assert panel.value("only_masked") is None
