@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -241,7 +242,7 @@ def furnished(entrance: Entrance, make_engine: MakeEngine | None = None) -> Stud
         # The user's own folders may lie on a slow disk: they are read once the window is up.
         library = Library(paths, open_pickles=settings.open_pickles)
         resolver = RequestResolver(library)
-        draws = make_engine or _real_engine
+        draws = make_engine or partial(_real_engine, paths)
         worker = Worker(draws, queue, history, library.find, library.hash_of, settings, resolve=resolver.resolve)
         controller = JobController(worker, queue, library.find, check=resolver.check, parent_of=resolver.parent_of)
         tasks = TaskRunner()
@@ -382,10 +383,10 @@ def _opened(paths: StudioPaths) -> tuple[History, JobQueue]:
     return history, queue
 
 
-def _real_engine(settings: Settings) -> Backend:
+def _real_engine(paths: StudioPaths, settings: Settings) -> Backend:
     from sdstudio.engine.engine import make_engine  # noqa: PLC0415 (imports torch: on the worker's thread)
 
-    return make_engine(settings)
+    return make_engine(settings, paths)
 
 
 def _real_works() -> ModelWorks:

@@ -18,6 +18,7 @@ from sdstudio.cli.context import Studio, opened_history
 from sdstudio.cli.interrupt import interrupt_sets
 from sdstudio.cli.models_get import add_getting, created
 from sdstudio.cli.models_make import add_making
+from sdstudio.cli.models_openvino import add_openvino
 from sdstudio.cli.progress import share_bar
 from sdstudio.core.errors import ModelNotFound, SaveFailed, StudioError
 from sdstudio.core.models.asset import Asset
@@ -76,6 +77,7 @@ def add_models(commands: Any) -> None:
         parser.set_defaults(run=act)
     add_getting(actions)
     add_making(actions)
+    add_openvino(actions)
 
 
 def _list(args: argparse.Namespace, console: Console) -> int:

@@ -11,7 +11,17 @@ from typing import Any
 from tqdm import tqdm
 
 from sdstudio.cli.console import Console
-from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ImageMade, ModelLoading, Notice, RegionStep, StepDone
+from sdstudio.core.events import (
+    Decoding,
+    EngineEvent,
+    Enlarging,
+    ImageMade,
+    ModelLoading,
+    NotConverted,
+    Notice,
+    RegionStep,
+    StepDone,
+)
 from sdstudio.jobs.progress import progress_of
 
 _PARTS = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
@@ -56,6 +66,11 @@ class ProgressBars:
                     self._bar.set_description_str(title)
             case Notice():
                 self.say(f"note: {event.message} {event.hint}")
+            case NotConverted(model=model):
+                self.say(
+                    f"note: {model.name} is not converted for OpenVINO: torch draws with it. Convert it once: "
+                    f"sdstudio models openvino {model.key}"
+                )
             case ImageMade():
                 if event.recipe.blocked:
                     self.say(f"note: picture {event.index + 1} was blocked: {event.recipe.blocked}")

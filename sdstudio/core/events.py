@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.request.recipe import Recipe
 
@@ -47,6 +48,13 @@ class Notice:
 
     message: str
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotConverted:
+    """A model is drawn with by torch only because its networks are not converted yet for the chosen device."""
+
+    model: ModelInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,5 +201,7 @@ class EngineStatus:
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-EngineEvent = ModelLoading | Notice | Enlarging | StepDone | RegionStep | GuidanceStep | Decoding | ImageMade
+EngineEvent = (
+    ModelLoading | Notice | NotConverted | Enlarging | StepDone | RegionStep | GuidanceStep | Decoding | ImageMade
+)
 EventSink = Callable[[EngineEvent], None]

@@ -111,6 +111,11 @@ class StudioPaths:
         return self.home / "cache"
 
     @property
+    def converted(self) -> Path:
+        """Networks that were converted for OpenVINO (see ``engine.openvino``)."""
+        return self.cache / "openvino"
+
+    @property
     def lock(self) -> Path:
         """Held by the window that works on this folder."""
         return self.home / "studio.lock"

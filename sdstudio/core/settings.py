@@ -155,9 +155,25 @@ class Settings(BaseModel):
         Ui(group="Models"),
     ] = True
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps", "xpu"],
-        Field(title="Device", description="Where pictures are computed; Automatic takes the fastest there is."),
-        Ui(group=MEMORY_GROUP, titles=("Automatic", "CPU", "NVIDIA or AMD GPU", "Apple GPU", "Intel GPU")),
+        Literal["auto", "cpu", "cuda", "mps", "xpu", "openvino", "openvino-gpu", "openvino-npu"],
+        Field(
+            title="Device",
+            description="Where pictures are computed; Automatic takes the fastest that torch knows. OpenVINO is faster "
+            "on processors, and needs each model converted once.",
+        ),
+        Ui(
+            group=MEMORY_GROUP,
+            titles=(
+                "Automatic",
+                "CPU",
+                "NVIDIA or AMD GPU",
+                "Apple GPU",
+                "Intel GPU",
+                "OpenVINO on the CPU",
+                "OpenVINO on an Intel GPU",
+                "OpenVINO on an Intel NPU",
+            ),
+        ),
     ] = "auto"
     precision: Annotated[
         Literal["auto", "float32", "float16", "bfloat16"],

@@ -290,7 +290,7 @@ def _scheduled(pipes: Sequence[Any], scheduler: Any) -> Iterator[None]:
 def _autocast(plan: MemoryPlan, device: Device) -> contextlib.AbstractContextManager[Any]:
     if not plan.autocast:
         return contextlib.nullcontext()
-    return torch.autocast(device.kind.key, dtype=device.kind.autocast_dtype)
+    return torch.autocast(device.torch_device.type, dtype=device.kind.autocast_dtype)
 
 
 def _plain(config: Any) -> dict[str, Any]:

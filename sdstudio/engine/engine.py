@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from sdstudio.catalog.families import titles_that_take
@@ -16,6 +17,7 @@ from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.core.errors import Cancelled, InvalidRequest, ModelUnsupported, OutOfMemory, StudioError
 from sdstudio.core.events import EngineStatus, EventSink, Notice, Unfinished
 from sdstudio.core.models.resolved import ResolvedRequest
+from sdstudio.core.paths import StudioPaths, studio_paths
 from sdstudio.core.request.detail_fields import has_detail
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole
 from sdstudio.core.request.outpaint_fields import adds_ground
@@ -36,6 +38,7 @@ from sdstudio.engine.model_files.loading import (
     load_model,
     pipeline_key,
 )
+from sdstudio.engine.openvino.swapped import Swapped
 from sdstudio.engine.outpainting import Outpainting
 from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver, drawn_over
 from sdstudio.engine.pictures.preview import Previewer
@@ -55,12 +58,16 @@ class Engine:
     Args:
         settings: Device, precision, memory switches, previews and safety.
         filters: Own safety filters by name; the settings choose one.
+        converted: Where networks are kept that were converted for OpenVINO.
     """
 
-    def __init__(self, settings: Settings, filters: Mapping[str, SafetyFilter] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, filters: Mapping[str, SafetyFilter] | None = None, converted: Path | None = None
+    ) -> None:
         validate()
         self._settings = settings
         self._filters = dict(filters or {})
+        self._swapped = Swapped(converted or studio_paths().converted)
         self._loaded: LoadedModel | None = None
         self._recording = False
         self._unfinished: Unfinished | None = None
@@ -121,8 +128,9 @@ class Engine:
             job = Outpainting(loaded, resolved, seeds, device, every_s, safety, take, over.outpainted)
         else:
             job = Drawing(loaded, resolved, tuple(seeds), device, every_s, safety, take, over, enlarge, finish)
+        swapped = self._swapped.during(loaded, resolved, device, on_event)
         try:
-            with loaded.checks.during(cancel), self._recorder(loaded, request, device, take):
+            with loaded.checks.during(cancel), swapped, self._recorder(loaded, request, device, take):
                 if unchanged is not None:
                     emit_upscaled_only(unchanged, resolved, seeds, device, safety, time.monotonic() - begun, take)
                 else:
@@ -152,8 +160,9 @@ class Engine:
         if unfinished.step >= unfinished.total:
             take, finish = self._detailed(loaded, resolved, device, safety, on_event, finish)
         job = Drawing(loaded, resolved, unfinished.seeds, device, None, safety, take, over, finish=finish)
+        swapped = self._swapped.during(loaded, resolved, device, on_event)
         try:
-            with loaded.checks.during(cancel):
+            with loaded.checks.during(cancel), swapped:
                 job.keep(unfinished)
         finally:
             loaded.pipe.maybe_free_model_hooks()
@@ -236,6 +245,7 @@ class Engine:
         """Let go of the model and of the memory it took."""
         if self._loaded is not None:
             key, self._loaded = self._loaded.key, None
+            self._swapped.forget()
             give_back(Device(KIND_BY_KEY[key.device], key.dtype))
 
     def close(self) -> None:
@@ -345,6 +355,6 @@ def _cannot_begin(loaded: LoadedModel, role: InputRole) -> InvalidRequest:
     return InvalidRequest(role.field, message, f"Choose a model of {titles_that_take(role.field)}.")
 
 
-def make_engine(settings: Settings) -> Engine:
+def make_engine(settings: Settings, paths: StudioPaths | None = None) -> Engine:
     """Return an engine that knows the safety filters of every installed package."""
-    return Engine(settings, installed_filters())
+    return Engine(settings, installed_filters(), (paths or studio_paths()).converted)

@@ -335,7 +335,7 @@ class Drawing:
             "rng": self._request.rng,
             **self._second_made_with,
             **clip_skip_facts(self._request, self._loaded.info.family_row),
-            **conditions(self._loaded.denoiser, self._device, bool(single and single.scaled)),
+            **conditions(self._loaded.denoiser, self._device, bool(single and single.scaled), self._loaded.computed_by),
         }
         if self._stopped is not None:
             made_with[UNFINISHED] = dict(zip(("step", "of"), self._stopped, strict=True))

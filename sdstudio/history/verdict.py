@@ -272,6 +272,7 @@ FACTS: Final[tuple[tuple[str, Callable[[Recipe], _Fact]], ...]] = (
     ("Noise", _made("rng")),
     ("Clip skip of the negative prompt", _made("negative_clip_skip")),
     ("Device", _made("device")),
+    ("Computed by", _made("computed_by")),
     ("Number format", _made("dtype")),
     ("Attention", _made("attention")),
     ("Memory switches", _mapping("memory")),

@@ -222,6 +222,7 @@ ENGINE_VIOLATIONS = (
     ("engine.vae", "engine.engine"),
     ("engine.batch", "engine.vae"),
     ("engine.unfinished", "engine.recording"),
+    ("engine.openvino.networks", "engine.batch"),
     ("engine.pictures.preview", "engine.batch"),
     ("engine.model_files.folder", "engine.pictures.preview"),
     ("engine.families.base", "engine.model_files.loading"),

@@ -37,8 +37,13 @@ class CancelChecks:
         return len(self._handles)
 
     def _check(self, module: nn.Module, args: Any) -> None:
-        if self._cancel is not None and self._cancel.is_set():
+        if self.is_cancelled:
             raise Cancelled
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the job is to stop, for what computes without these blocks."""
+        return self._cancel is not None and self._cancel.is_set()
 
     @contextmanager
     def during(self, cancel: threading.Event) -> Iterator[None]:

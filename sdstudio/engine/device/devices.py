@@ -1,4 +1,4 @@
-"""Which device computes, in which number format, how much memory it has: CUDA, ROCm, MPS, XPU, CPU."""
+"""Which device computes, in which number format, how much memory it has: CUDA, ROCm, MPS, XPU, CPU, OpenVINO's."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from sdstudio.core.errors import StudioError
 from sdstudio.core.settings import Settings
+from sdstudio.engine.device import openvino_devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class DeviceKind:
     """One kind of device.
 
     Attributes:
-        key: As in ``Settings.device`` and as torch calls it.
+        key: As in ``Settings.device``.
         available: Whether this computer has one that this torch can use.
         title: What the user reads.
         memory: ``(used, total)`` in bytes; 0 when unknown.
@@ -28,6 +29,8 @@ class DeviceKind:
         dtype: Number format that Automatic means.
         autocast_dtype: What autocast computes in.
         one_by_one: Pictures are never made several at a time.
+        torch_name: As torch calls it; "" where that is the key.
+        openvino: As OpenVINO calls the device that converted networks are computed on; "" where torch computes all.
         fused_attention: torch's own attention never holds the whole matrix of scores, so that slices save nothing.
     """
 
@@ -40,6 +43,13 @@ class DeviceKind:
     autocast_dtype: torch.dtype
     one_by_one: bool = False
     fused_attention: bool = True
+    torch_name: str = ""
+    openvino: str = ""
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether its memory is the computer's own, and what torch computes is computed by the processor."""
+        return (self.torch_name or self.key) == "cpu"
 
 
 def _cuda_memory() -> tuple[int, int]:
@@ -57,6 +67,13 @@ def _mps_memory() -> tuple[int, int]:
 
 def _cpu_memory() -> tuple[int, int]:
     return psutil.Process().memory_info().rss, psutil.virtual_memory().total
+
+
+def _openvino(key: str, name: str) -> DeviceKind:
+    return DeviceKind(
+        key, lambda: openvino_devices.has(name), lambda: openvino_devices.title(name), _cpu_memory, lambda: None,
+        torch.float32, torch.bfloat16, torch_name="cpu", openvino=name,
+    )  # fmt: skip
 
 
 # In the order of preference of "auto".
@@ -77,6 +94,9 @@ KINDS: Final = (
     ),
     # float16 is emulated on most CPUs: a text encoder took 1.8 s against 0.44 s in float32.
     DeviceKind("cpu", lambda: True, lambda: "CPU", _cpu_memory, lambda: None, torch.float32, torch.bfloat16),
+    _openvino("openvino", "CPU"),
+    _openvino("openvino-gpu", "GPU"),
+    _openvino("openvino-npu", "NPU"),
 )  # fmt: skip
 
 KIND_BY_KEY: Final[Mapping[str, DeviceKind]] = MappingProxyType({kind.key: kind for kind in KINDS})
@@ -95,12 +115,12 @@ class Device:
     @property
     def torch_device(self) -> torch.device:
         """As torch wants it."""
-        return torch.device(self.kind.key)
+        return torch.device(self.kind.torch_name or self.kind.key)
 
     @property
     def is_accelerator(self) -> bool:
         """Whether its memory is not the computer's own, so that offloading to the CPU frees some."""
-        return self.kind.key != "cpu"
+        return not self.kind.on_cpu
 
     @property
     def dtype_name(self) -> str:
@@ -114,9 +134,16 @@ def choose_device(settings: Settings) -> Device:
     Raises:
         StudioError: The settings name a device that is not there.
     """
-    here = [kind for kind in KINDS if kind.available()]
-    kind = here[0] if settings.device == "auto" else KIND_BY_KEY[settings.device]
-    if kind not in here:
-        allowed = ", ".join(["auto", *(other.key for other in here)])
-        raise StudioError(f"Device = {settings.device}: here there is {allowed}.", "Choose Automatic in the settings.")
+    if settings.device == "auto":
+        return _device(next(kind for kind in KINDS if kind.available()), settings)
+    kind = KIND_BY_KEY[settings.device]
+    if not kind.available():
+        here = ", ".join(["auto", *(other.key for other in KINDS if other.available())])
+        lacks = kind.openvino and not openvino_devices.is_installed()
+        hint = openvino_devices.NOT_INSTALLED_HINT if lacks else "Choose Automatic in the settings."
+        raise StudioError(f"Device = {settings.device}: here there is {here}.", hint)
+    return _device(kind, settings)
+
+
+def _device(kind: DeviceKind, settings: Settings) -> Device:
     return Device(kind, DTYPES.get(settings.precision, kind.dtype))

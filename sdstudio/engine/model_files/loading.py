@@ -27,7 +27,7 @@ from sdstudio.engine.adapters.attached import Attached, refuse_pickles
 from sdstudio.engine.adapters.vae_file import load_vae
 from sdstudio.engine.device.aligned import align
 from sdstudio.engine.device.cancel import CancelChecks
-from sdstudio.engine.device.devices import Device
+from sdstudio.engine.device.devices import KIND_BY_KEY, Device
 from sdstudio.engine.device.interrupt import interruptible
 from sdstudio.engine.device.memory import MemoryPlan, apply, is_out_of_memory
 from sdstudio.engine.families.base import Family
@@ -77,6 +77,7 @@ class LoadedModel:
         plan: The memory plan that its switches stand at, ``None`` before the first.
         checker: Its safety checker and image processor, once they are needed.
         attached: LoRA, embeddings and VAE of the job.
+        computed_by: What the networks of the job are computed by, where torch does not do it all; "" where it does.
     """
 
     key: PipelineKey
@@ -88,6 +89,7 @@ class LoadedModel:
     attached: Attached
     plan: MemoryPlan | None = None
     checker: tuple[Any, Any] | None = None
+    computed_by: str = ""
     built: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     @property
@@ -180,9 +182,10 @@ def load_model(
     for message, hint in notices_of(files):
         on_event(Notice(message, hint))
     with opened(files) as reader:
+        on_cpu = KIND_BY_KEY[key.device].on_cpu
         for part in wanted:
             on_event(ModelLoading(model.name, done / total, part.name))
-            parts[part.name] = load_component(files, part, key.dtype, cancel, reader, on_cpu=key.device == "cpu")
+            parts[part.name] = load_component(files, part, key.dtype, cancel, reader, on_cpu)
             done += part.size_bytes
         on_event(ModelLoading(model.name, 1.0, ""))
         if vae is not None and files.single is not None and files.single.lacks_vae:

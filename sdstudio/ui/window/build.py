@@ -27,6 +27,7 @@ from sdstudio.ui.window import page_rows
 from sdstudio.ui.window.announcing import Desktop, play_done
 from sdstudio.ui.window.closing import Closing
 from sdstudio.ui.window.commands import Commands
+from sdstudio.ui.window.conversion_notice import ConversionNotice
 from sdstudio.ui.window.end_of_work import EndOfWork
 from sdstudio.ui.window.file_drops import FileDrops
 from sdstudio.ui.window.loupe import LoupeController, Shown
@@ -97,6 +98,7 @@ def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tu
     settings_controller = SettingsController(shell)
     worker = services.controller.worker
     OutputNotice(services.history, worker, message, shell, lambda: settings_controller.open().show_group("Files"))
+    conversion_notice = ConversionNotice(services, shell)
     library_controller, download_controller = LibraryController(services, shell), DownloadController(services, shell)
     create.model_controller.download_wanted.connect(download_controller.open)
     shown = Shown(pages, canvas, browser, model)
@@ -107,6 +109,7 @@ def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tu
         message=message,
         top_bar=TopBar(specs, window),
         status_line=widgets.status,
+        conversion_notice=conversion_notice,
         pages=pages,
         create_page=create.page,
         canvas=canvas,

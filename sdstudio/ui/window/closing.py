@@ -130,6 +130,7 @@ class Closing(QObject):
             self._dialog.close()
         self._background.end()
         self._parts.settings_controller.close()
+        self._parts.conversion_notice.close()
         self._parts.download_controller.stop()
         self._parts.library_controller.stop()
         self._parts.model_controller.close()

@@ -28,6 +28,7 @@ from sdstudio.ui.pages.library.get.controller import DownloadController
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.widgets.message_bar import MessageBar
 from sdstudio.ui.widgets.status_line import StatusLine
+from sdstudio.ui.window.conversion_notice import ConversionNotice
 from sdstudio.ui.window.loupe import LoupeController
 from sdstudio.ui.window.pages import Pages
 from sdstudio.ui.window.settings_controller import SettingsController
@@ -44,6 +45,7 @@ class Parts:
     message: MessageBar
     top_bar: TopBar
     status_line: StatusLine
+    conversion_notice: ConversionNotice
     pages: Pages
     create_page: CreatePage
     canvas: Canvas

@@ -63,6 +63,7 @@ def test_another_size_is_different(tmp_path):
         ("versions", {"diffusers": "0.41"}, {"diffusers": "0.42"}, "diffusers: 0.41 then, 0.42 now"),
         ("device", "CPU", "Apple GPU", "Device: CPU then, Apple GPU now"),
         ("dtype", "float16", "float32", "Number format: float16 then, float32 now"),
+        ("computed_by", "torch", "OpenVINO 2026.4.1: unet", "Computed by: torch then, OpenVINO 2026.4.1: unet now"),
         ("negative_clip_skip", "none", "so", "Clip skip of the negative prompt: none then, so now"),
         ("batch_size", 4, 1, "Batch: 4 at once then, 1 at once now"),
         ("attention", "AttnProcessor", "AttnProcessor2_0", "Attention: AttnProcessor then, AttnProcessor2_0 now"),
@@ -96,7 +97,7 @@ def test_what_another_version_did_not_record_or_recorded_oddly_is_no_cause():
     full = {"versions": {"torch": "2"}, "scheduler": {"class": "E"}, "memory": {}, "adapters": [], "batch_size": 1}
     assert list(causes_of(recipe(), recipe(**full, device="CPU"))) == []
     assert list(causes_of(recipe(**odd), recipe(**full))) == []
-    assert len(FACTS) == 20
+    assert len(FACTS) == 21
 
 
 def test_a_picture_that_is_gone_is_said(tmp_path):
