@@ -27,7 +27,7 @@ def tiny_sd1(path: Path, safety_checker: bool = False) -> Path:
     pipe = StableDiffusionPipeline(
         vae=_vae(),
         text_encoder=_text_encoder(32, "quick_gelu"),
-        tokenizer=_tokenizer(),
+        tokenizer=clip_tokenizer(),
         unet=_unet(32),
         scheduler=PNDMScheduler(skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1, **_BETAS),
         requires_safety_checker=safety_checker,
@@ -44,7 +44,7 @@ def tiny_sd1_inpaint(path: Path) -> Path:
     pipe = StableDiffusionInpaintPipeline(
         vae=_vae(),
         text_encoder=_text_encoder(32, "quick_gelu"),
-        tokenizer=_tokenizer(),
+        tokenizer=clip_tokenizer(),
         unet=_unet(32, in_channels=9),
         scheduler=PNDMScheduler(skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1, **_BETAS),
         safety_checker=None,
@@ -62,7 +62,7 @@ def tiny_sd2(path: Path) -> Path:
     pipe = StableDiffusionPipeline(
         vae=_vae(),
         text_encoder=_text_encoder(24, "gelu"),
-        tokenizer=_tokenizer(pad="!"),
+        tokenizer=clip_tokenizer(pad="!"),
         unet=_unet(24, use_linear_projection=True),
         scheduler=DDIMScheduler(
             prediction_type="v_prediction", set_alpha_to_one=False, steps_offset=1, clip_sample=False, **_BETAS
@@ -91,8 +91,8 @@ def tiny_sdxl(path: Path) -> Path:
         vae=_vae(scaling_factor=0.13025, force_upcast=True),
         text_encoder=_text_encoder(16, "quick_gelu"),
         text_encoder_2=_text_encoder(24, "gelu", projection=True),
-        tokenizer=_tokenizer(),
-        tokenizer_2=_tokenizer(pad="!"),
+        tokenizer=clip_tokenizer(),
+        tokenizer_2=clip_tokenizer(pad="!"),
         unet=unet,
         scheduler=EulerDiscreteScheduler(timestep_spacing="leading", steps_offset=1, **_BETAS),
         add_watermarker=False,
@@ -125,8 +125,8 @@ def tiny_sd3(path: Path) -> Path:
         text_encoder=_text_encoder(16, "quick_gelu", projection=True),
         text_encoder_2=_text_encoder(16, "gelu", projection=True),
         text_encoder_3=None,
-        tokenizer=_tokenizer(),
-        tokenizer_2=_tokenizer(),
+        tokenizer=clip_tokenizer(),
+        tokenizer_2=clip_tokenizer(),
         tokenizer_3=None,
         transformer=transformer,
         scheduler=FlowMatchEulerDiscreteScheduler(),
@@ -201,7 +201,8 @@ def _text_encoder(width: int, act: str, projection: bool = False) -> Any:
     return (CLIPTextModelWithProjection if projection else CLIPTextModel)(config).eval()
 
 
-def _tokenizer(pad: str = "<|endoftext|>") -> Any:
+def clip_tokenizer(pad: str = "<|endoftext|>") -> Any:
+    """Return a CLIP tokenizer with one token for each of `WORDS`."""
     from transformers import CLIPTokenizer
 
     return CLIPTokenizer(vocab=_vocabulary(), merges=_merges(), pad_token=pad, model_max_length=77)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, OTHER, UPSCALER, VAE
+from sdstudio.catalog.kinds import CHECKPOINT, DETECTOR, EMBEDDING, LORA, OTHER, UPSCALER, VAE
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ FOLDER_KINDS: Mapping[str, str] = MappingProxyType({
     "embeddings": EMBEDDING, "embedding": EMBEDDING, "textual_inversion": EMBEDDING, "textualinversion": EMBEDDING,
     "upscale_models": UPSCALER, "upscaler": UPSCALER, "upscalers": UPSCALER, "esrgan": UPSCALER,
     "realesrgan": UPSCALER, "swinir": UPSCALER, "dat": UPSCALER, "hat": UPSCALER, "spandrel_image_to_image": UPSCALER,
+    "detectors": DETECTOR,
     "vae-approx": OTHER, "vae_approx": OTHER, "approxvae": OTHER, "hypernetworks": OTHER, "hypernetwork": OTHER,
     "controlnet": OTHER, "t2i_adapter": OTHER, "ip_adapter": OTHER, "gfpgan": OTHER, "codeformer": OTHER,
     "text_encoder": OTHER, "text_encoders": OTHER, "textencoders": OTHER, "clip": OTHER, "clip_vision": OTHER,

@@ -40,6 +40,7 @@ from sdstudio.engine.model_files.loading import (
 )
 from sdstudio.engine.openvino.swapped import Swapped
 from sdstudio.engine.outpainting import Outpainting
+from sdstudio.engine.pictures.detector import TextDetector
 from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver, drawn_over
 from sdstudio.engine.pictures.preview import Previewer
 from sdstudio.engine.pictures.safety import Safety, SafetyFilter, installed_filters, is_explicit, load_checker
@@ -122,7 +123,7 @@ class Engine:
         every_s = settings.preview_every_s
         enlarge = enlarger(resolved.upscaler, device, settings.open_pickles, on_event, cancel)
         finish = finisher(resolved, device, settings.open_pickles, on_event, cancel)
-        take, finish = self._detailed(loaded, resolved, device, safety, on_event, finish)
+        take, finish = self._detailed(loaded, resolved, device, safety, on_event, finish, cancel)
         job: Drawing | Outpainting
         if over.outpainted is not None:
             job = Outpainting(loaded, resolved, seeds, device, every_s, safety, take, over.outpainted)
@@ -158,7 +159,7 @@ class Engine:
         resolved = unfinished.resolved
         take, finish = on_event, finisher(resolved, device, settings.open_pickles, on_event, cancel)
         if unfinished.step >= unfinished.total:
-            take, finish = self._detailed(loaded, resolved, device, safety, on_event, finish)
+            take, finish = self._detailed(loaded, resolved, device, safety, on_event, finish, cancel)
         job = Drawing(loaded, resolved, unfinished.seeds, device, None, safety, take, over, finish=finish)
         swapped = self._swapped.during(loaded, resolved, device, on_event)
         try:
@@ -169,7 +170,7 @@ class Engine:
 
     def _detailed(
         self, loaded: LoadedModel, resolved: ResolvedRequest, device: Device, safety: Safety, on_event: EventSink,
-        finish: Finish,
+        finish: Finish, cancel: threading.Event,
     ) -> tuple[EventSink, Finish]:  # fmt: skip
         """Return where the events of a job go, and what finishes its pictures before that.
 
@@ -183,7 +184,8 @@ class Engine:
             job = Drawing(loaded, region, (seed,), device, None, Safety(None, None), take, over)
             job.run(replace(loaded.plan or MemoryPlan(), batch_size=1))
 
-        return Detailing(resolved, draw, safety, on_event, finish).take, lambda picture: picture
+        detector = None if resolved.detector is None else TextDetector(resolved.detector, on_event, cancel)
+        return Detailing(resolved, draw, safety, on_event, finish, detector).take, lambda picture: picture
 
     def _safety(self, loaded: LoadedModel, device: Device, on_event: EventSink, cancel: threading.Event) -> Safety:
         """Return what looks at each picture: the user's own filter, and the model's checker where it is on."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdstudio.catalog.kinds import DETECTOR
 from sdstudio.core.models.asset import Asset
 
 
@@ -93,10 +94,15 @@ def duplicates(hashed: Sequence[Asset]) -> tuple[Duplicates, ...]:
 
 
 def goes_with(asset: Asset) -> Path:
-    """Return what goes to the trash with an asset: in Hugging Face's cache its repository, whose files are links."""
+    """Return what goes to the trash with an asset.
+
+    In Hugging Face's cache that is its repository, whose files are links; of a detector its folder.
+    """
     for folder in asset.path.parents:
         if folder.name.startswith("models--") and (folder / "snapshots").is_dir():
             return folder
+    if asset.kind == DETECTOR and asset.path.parent != asset.root:
+        return asset.path.parent
     return asset.path
 
 

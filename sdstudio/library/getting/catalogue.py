@@ -21,7 +21,7 @@ _PARAMETERS: Final = ("width", "height", "steps", "guidance_scale", "scheduler",
 
 
 def _family(key: str) -> str:
-    if key not in FAMILY_BY_KEY:
+    if key and key not in FAMILY_BY_KEY:
         raise ValueError(f"family = {key!r}: allowed are {', '.join(FAMILY_BY_KEY)}")
     return key
 
@@ -45,9 +45,9 @@ class CatalogueRow(BaseModel):
         key: Stable name on the command line, and of its folder or file.
         title: What the user reads.
         repo: Where it is on the Hub.
-        file: The one file of the repository that it is, "" for a model in the diffusers layout.
+        file: The one file of the repository that it is, "" for a folder: a model in the diffusers layout, a detector.
         kind: Key in ``catalog.kinds``.
-        family: Key in ``catalog.families``.
+        family: Key in ``catalog.families``, "" for what belongs to none.
         licence: Name of its licence.
         size_gb: About how much is downloaded, in 10^9 bytes; ``None`` when nobody has looked.
         memory_gb: About how much memory drawing takes in half precision, in 10^9 bytes; ``None`` as above.
@@ -62,8 +62,8 @@ class CatalogueRow(BaseModel):
     title: Annotated[str, Field(min_length=1, max_length=60)]
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     file: str = ""
-    kind: Literal["checkpoint", "lora", "vae"]
-    family: Annotated[str, AfterValidator(_family)]
+    kind: Literal["checkpoint", "lora", "vae", "detector"]
+    family: Annotated[str, AfterValidator(_family)] = ""
     licence: Annotated[str, Field(min_length=2)]
     size_gb: Annotated[float, Field(gt=0)] | None = None
     memory_gb: Annotated[float, Field(gt=0)] | None = None

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from sdstudio.catalog.detectors import TEXT_FILES, WEIGHTS_FILE
 from sdstudio.core.errors import DownloadDamaged, ModelUnsupported, NotOffered
 from sdstudio.core.models.folder import INDEX_FILE, VARIANTS, ModelIndex, check_drawable, kind_of_part, read_index
 
@@ -117,7 +118,7 @@ class Plan(BaseModel):
     title: str
     source: str
     revision: str = ""
-    kind: Literal["checkpoint", "lora", "vae", "embedding", "upscaler", "other"]
+    kind: Literal["checkpoint", "lora", "vae", "embedding", "upscaler", "detector", "other"]
     target: SafePath
     is_folder: bool
     licence: str = ""
@@ -210,6 +211,17 @@ def _without_weights(repo: str, part: str, inside: Collection[str]) -> ModelUnsu
     names = ", ".join(sorted(short for short in inside if not _is_small(short)))[:120] or "none"
     message = f"{repo}: its {part} has no weights in .safetensors files; its large files: {names}."
     return ModelUnsupported(message, "Choose another repository.")
+
+
+def choose_detector(listing: Listing) -> Choice:
+    """Choose the files of a detector. Raises: ModelUnsupported: Its weights are not there in safetensors."""
+    if not any(file.path == WEIGHTS_FILE for file in listing.files):
+        message = f"{listing.repo}: the weights of the detector are not there as {WEIGHTS_FILE}."
+        raise ModelUnsupported(message, "Choose a repository with .safetensors files: pickles can hold code.")
+    wanted = [file for file in listing.files if file.path in TEXT_FILES | _LICENCES]
+    small = [file for file in wanted if file.size_bytes <= SMALL_MAXIMUM_BYTES]
+    chosen = [*small, *(file for file in listing.files if file.path == WEIGHTS_FILE)]
+    return Choice(tuple(sorted(chosen, key=lambda file: file.path)))
 
 
 def choose_file(listing: Listing, wanted: str = "") -> RemoteFile:

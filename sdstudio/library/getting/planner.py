@@ -6,6 +6,7 @@ it must be, before the first gigabyte comes.
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Mapping
@@ -16,9 +17,11 @@ from urllib.parse import unquote, urlsplit
 
 import httpx2
 
+from sdstudio.catalog.detectors import CONFIG_FILE, DetectorSpec
 from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY
-from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, KIND_BY_KEY, LORA, OTHER, UPSCALER, VAE
+from sdstudio.catalog.kinds import CHECKPOINT, DETECTOR, EMBEDDING, KIND_BY_KEY, LORA, OTHER, UPSCALER, VAE
 from sdstudio.core.errors import DownloadDamaged, InvalidRequest, ModelDamaged, ModelUnsupported
+from sdstudio.core.models.detector_files import detector_of_config
 from sdstudio.core.models.folder import INDEX_FILE, ModelIndex
 from sdstudio.core.models.safetensors_header import Header, may_begin_header, parse_header
 from sdstudio.library.getting.catalogue import CatalogueRow, row_of
@@ -29,6 +32,7 @@ from sdstudio.library.getting.plan import (
     Plan,
     PlannedFile,
     RemoteFile,
+    choose_detector,
     choose_file,
     choose_folder,
     file_name,
@@ -36,7 +40,9 @@ from sdstudio.library.getting.plan import (
 )
 from sdstudio.library.scanning.single_file import classify
 
-FOLDERS: Final[Mapping[str, str]] = {LORA: "loras", VAE: "vae", EMBEDDING: "embeddings", UPSCALER: "upscale_models"}
+FOLDERS: Final[Mapping[str, str]] = {
+    LORA: "loras", VAE: "vae", EMBEDDING: "embeddings", UPSCALER: "upscale_models", DETECTOR: "detectors",
+}  # fmt: skip
 """Kind of a single file -> its folder below the models folder; others lie in the models folder itself."""
 
 
@@ -111,6 +117,10 @@ class Planner:
         if not file and any(entry.path == INDEX_FILE for entry in listing.files):
             index = index_of(self._hub.read(listing, INDEX_FILE, cancel), repo)
             return self._of_folder(order, listing, index, row)
+        if not file and any(entry.path == CONFIG_FILE for entry in listing.files):
+            spec = detector_of_config(_json(self._hub.read(listing, CONFIG_FILE, cancel)))
+            if spec is not None:
+                return self._of_detector(listing, spec, row)
         entry = choose_file(listing, file)
         return abandonable(lambda: self._of_file(listing, entry, row), cancel)
 
@@ -131,6 +141,21 @@ class Planner:
             left_out=choice.left_out,
             notes={"name": title, **row.defaults} if row else {},
             remark=" ".join(part for part in (row.note if row else "", choice.remark) if part),
+        )
+
+    def _of_detector(self, listing: Listing, spec: DetectorSpec, row: CatalogueRow | None) -> Plan:
+        title = row.title if row else listing.repo.partition("/")[2]
+        about = f"{spec.title}: it finds what words name, for the detailer."
+        return Plan(
+            title=title,
+            source=listing.repo,
+            revision=listing.revision,
+            kind=DETECTOR,
+            target=placed(DETECTOR, row.key if row else file_name(title, "")),
+            is_folder=True,
+            licence=(row.licence if row else "") or listing.licence,
+            files=tuple(self._planned(listing, entry, entry.path) for entry in choose_detector(listing).files),
+            remark=" ".join(part for part in (row.note if row else "", about) if part),
         )
 
     def _of_file(self, listing: Listing, entry: RemoteFile, row: CatalogueRow | None) -> Plan:
@@ -211,6 +236,13 @@ class Planner:
             message = f"{what}: it has {int(total):,} bytes, and its header describes {size:,}."
             raise DownloadDamaged(message, "It is damaged there: choose another file.")
         return _Peeked(header, size, response.headers.get("ETag", ""), _named(response))
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _parsed(text: str) -> tuple[str, str, str]:

@@ -16,12 +16,24 @@ from pathlib import Path
 from typing import Any, Final
 
 from sdstudio.catalog.checkpoints import V_PREDICTION
+from sdstudio.catalog.detectors import CONFIG_FILE, WEIGHTS_FILE
 from sdstudio.catalog.families import FAMILY_BY_KEY
 from sdstudio.catalog.few_steps import FEW_STEPS
-from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, KIND_BY_KEY, LORA, PICKLES, UPSCALER, VAE, VARIANT_BY_KEY
+from sdstudio.catalog.kinds import (
+    CHECKPOINT,
+    DETECTOR,
+    EMBEDDING,
+    KIND_BY_KEY,
+    LORA,
+    PICKLES,
+    UPSCALER,
+    VAE,
+    VARIANT_BY_KEY,
+)
 from sdstudio.core.errors import ModelDamaged, ModelError, ModelPickled, ModelUnsupported
 from sdstudio.core.files import is_utf8
 from sdstudio.core.models.checkpoint import PARTS_KEY, prediction_in, prediction_in_yaml
+from sdstudio.core.models.detector_files import detector_in
 from sdstudio.core.models.safetensors_header import Header, bits_of, read_header
 from sdstudio.core.models.upscaler_files import layout_of
 from sdstudio.core.settings import PICKLES_HINT
@@ -30,7 +42,7 @@ from sdstudio.library.scanning.lora_facts import lora_facts
 from sdstudio.library.scanning.pickled import family_in_pickle, lacks_vae
 from sdstudio.library.scanning.single_file import SingleFile, classify, variant_of_name
 
-_VERSION: Final = 11
+_VERSION: Final = 12
 """Of what is kept: raise it when `classify` or `FileFacts` change what they return for the same file."""
 
 VAE_HINT: Final = "Choose a VAE to draw with it: the VAE field, or --vae NAME."
@@ -54,8 +66,8 @@ class FileFacts:
         alias: Another name it is called by in prompts.
         triggers: Its trigger words, the most frequent first.
         carried: It carries the configuration of the folder that it was made from.
-        network: What an upscaler or LoRA is, "Real-ESRGAN, 4x", "LoKr"; "" for a plain LoRA, and for a pickle, which is
-            not opened to look.
+        network: What an upscaler, detector or LoRA is, "Real-ESRGAN, 4x", "LoKr"; "" for a plain LoRA, and for a
+            pickle, which is not opened to look.
         bundled: Names of the embeddings that a LoRA brings along.
         not_drawn: What of it is not drawn with, a sentence each.
         bits: How many a number of a checkpoint's weights takes, 0 when that is not known.
@@ -111,6 +123,8 @@ def read_facts(path: Path, hint: str = "") -> FileFacts:
     )
     if file.kind == UPSCALER:
         return _with_network(facts, header, path)
+    if file.kind == DETECTOR and not file.not_a_model:
+        return _with_detector(facts, path)
     if file.kind == LORA:
         return replace(facts, **asdict(lora_facts(path, header)))
     if not file.not_a_model:
@@ -147,6 +161,19 @@ def _with_network(facts: FileFacts, header: Header, path: Path) -> FileFacts:
     except ModelUnsupported as error:
         return replace(facts, error="unsupported", message=error.message)
     return replace(facts, network=layout.about)
+
+
+def _with_detector(facts: FileFacts, path: Path) -> FileFacts:
+    """Return a detector with what its configuration says it is: it is read by the folder it lies in."""
+    try:
+        if path.name != WEIGHTS_FILE:
+            message = f"{path} is the weights of a detector, which lie as {WEIGHTS_FILE} in a folder of their own."
+            raise ModelUnsupported(message, "Get the whole folder.")
+        spec = detector_in(path.parent)
+    except ModelError as error:
+        kind = "damaged" if isinstance(error, ModelDamaged) else "unsupported"
+        return replace(facts, error=kind, message=error.message, hint=error.hint)
+    return replace(facts, network=spec.title)
 
 
 def triggers_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
@@ -211,9 +238,10 @@ class FactsCache:
 
 
 def _beside(path: Path) -> tuple[int, ...]:
-    """Return size and time of A1111's configuration beside a file, nothing where there is none."""
+    """Return size and time of a configuration beside a file, A1111's or a detector's, nothing where there is none."""
+    beside = path.parent / CONFIG_FILE if path.name == WEIGHTS_FILE else f"{os.path.splitext(path)[0]}.yaml"
     with suppress(OSError, ValueError):
-        status = os.stat(f"{os.path.splitext(path)[0]}.yaml")
+        status = os.stat(beside)
         return status.st_size, status.st_mtime_ns
     return ()
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from sdstudio.catalog.checkpoints import CHECKPOINTS, V_PREDICTION, text_to_image_rows
+from sdstudio.catalog.detectors import DETECTORS
 from sdstudio.catalog.families import FAMILIES, FAMILY_BY_KEY, family_of_pipeline
 from sdstudio.catalog.few_steps import few_steps_of, predicts_picture
-from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, OTHER, UPSCALER, VAE, VARIANT_BY_KEY, VARIANTS
+from sdstudio.catalog.kinds import CHECKPOINT, DETECTOR, EMBEDDING, LORA, OTHER, UPSCALER, VAE, VARIANT_BY_KEY, VARIANTS
 from sdstudio.core.errors import ModelDamaged
 from sdstudio.core.models.checkpoint import (
     PARTS_KEY,
@@ -61,6 +62,7 @@ _TEXT_ENCODERS: Final = (
 
 # First match wins: a piece of a tensor's name, the kind of a file with it, and what it is when it is of no use here.
 _PIECES: Final = (
+    *((row.sign, DETECTOR, "") for row in DETECTORS),
     ("joint_blocks.0.", CHECKPOINT, "a Stable Diffusion 3 checkpoint"),
     ("double_blocks.0.img_attn.norm.key_norm.scale", CHECKPOINT, "a Flux checkpoint"),
     ("control_model.", OTHER, "a ControlNet"),

@@ -8,7 +8,11 @@ from PIL import Image
 
 from sdstudio.core.errors import Cancelled, InvalidRequest
 from sdstudio.core.events import ImageMade, RegionStep
+from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.request.input_fields import DETAIL_MASK, INIT, MASK
+from sdstudio.engine.pictures.regions import Found, found
+from tests.tiny_detectors import tiny_grounding_dino
+from tests.unit.engine.conftest import request
 
 ID = "5a" * 32
 BOXES = ((4, 4, 28, 24), (36, 30, 60, 60))
@@ -157,3 +161,56 @@ def test_regions_come_after_the_second_pass_of_each_picture(drawn, studio):
     ]
     assert {step.image_count for step in steps} == {2}
     assert [image.recipe.request.seed for image in made] == [1, 2]
+
+
+PLANTED = (
+    Found((2.4, 2.6, 20.2, 18.0), 0.9, "a face"),
+    Found((40, 4, 60, 24), 0.8, "a hand"),
+    Found((30, 40, 33, 43), 0.7, "a face"),
+    Found((-9, 50, 12, 90), 0.35, "a hand"),
+    Found((5, 5, 50, 50), 0.29, "a face"),
+    Found((float("nan"), 5, 50, 50), 0.9, "a face"),
+    Found((70, 5, 90, 50), 0.9, "outside"),
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "boxes"),
+    [
+        ({}, [(0, 50, 12, 64), (2, 2, 21, 18), (30, 40, 33, 43), (40, 4, 60, 24)]),
+        ({"detail_confidence": 0.75}, [(2, 2, 21, 18), (40, 4, 60, 24)]),
+        ({"detail_top_k": 2}, [(2, 2, 21, 18), (40, 4, 60, 24)]),
+        ({"detail_min_ratio": 0.01, "detail_max_ratio": 0.08}, [(0, 50, 12, 64), (2, 2, 21, 18)]),
+        ({"detail_confidence": 0.95}, []),
+    ],
+)
+def test_what_is_found_counts_by_confidence_share_and_number_from_left_to_right(values, boxes):
+    regions = found(request(detail="a face", **values), PLANTED, (64, 64))
+    assert [region.box for region in regions] == boxes
+    assert all(region.levels.sum() == 255 * (region.box[2] - region.box[0]) * (region.box[3] - region.box[1])
+               for region in regions)  # fmt: skip
+
+
+def test_a_detector_finds_regions_that_are_recorded_and_found_again(drawn, studio, tmp_path):
+    """The detector is a real one of random weights: whatever it finds, it finds again."""
+    here = studio()
+    folder = tiny_grounding_dino(tmp_path / "dino")
+    here.adapters = (Adapter("detector", "dino", folder / "model.safetensors", hash="0123456789"),)
+    values = {"detail": "a face. a frog.", "detail_confidence": 0.05, "detail_top_k": 3, "detail_prompt": "a frog"}
+    try:
+        (image,) = drawn(**values)
+        regions = image.recipe.made_with["detail"]["regions"]
+        assert len(regions) == 3
+        assert all(set(region) == {"box", "score", "label"} for region in regions)
+        assert image.recipe.made_with["adapters"] == [{"kind": "detector", "name": "dino", "hash": "0123456789"}]
+        assert image.recipe.file_hashes == (("dino", "0123456789"),)
+        (again,) = drawn(**image.recipe.request.model_dump())
+        assert np.array_equal(pixels(again), pixels(image))
+        assert again.recipe.made_with["detail"] == image.recipe.made_with["detail"]
+        (none,) = drawn(**{**values, "detail_confidence": 1.0})
+        assert none.recipe.made_with["detail"] == {"regions": []}
+        assert "nothing was found for 'a face. a frog.'" in here.notices[-1].message
+    finally:
+        here.adapters = ()
+    (plain,) = drawn()
+    assert np.array_equal(pixels(none), pixels(plain))

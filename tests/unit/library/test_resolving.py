@@ -18,6 +18,7 @@ from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.library.library import Library
 from sdstudio.library.resolving import RequestResolver
+from tests.tiny_detectors import tiny_grounding_dino
 from tests.tiny_upscalers import dense_weights, write
 
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
@@ -326,3 +327,26 @@ def test_the_finish_has_a_file_of_its_own_beside_the_upscaler_of_an_input_pictur
     assert resolver.resolve(asked, model).finisher.path == resolved.finisher.path
     error = refused(shelf, finish=2.0, finish_upscaler="gone")
     assert (error.field, error.message) == ("finish_upscaler", "Upscaler = 'gone': there is no such Upscaler.")
+
+
+def test_regions_are_looked_for_with_the_detector_that_is_named_recorded_or_there(shelf, home):
+    library, resolver, model = shelf
+    error = refused(shelf, detail="a face")
+    assert (error.field, error.message) == ("detail", "Detector: there is none to look for 'a face'.")
+    assert "models get grounding-dino-tiny" in error.hint
+    resolver.check(GenerationRequest(detail_boxes="1,1,9,9"), model)
+    for name in ("first", "second"):
+        tiny_grounding_dino(home.models / "detectors" / name)
+    (home.models / "detectors" / "broken").mkdir()
+    broken = home.models / "detectors" / "broken" / "model.safetensors"
+    broken.write_bytes((home.models / "detectors" / "first" / "model.safetensors").read_bytes())
+    library.rescan()
+    (adapter,) = adapters_of(shelf, detail="a face")
+    assert (adapter.kind, adapter.name, len(adapter.hash)) == ("detector", "first", 10)
+    for values in ({"detail_model": "second"}, {"file_hashes": (("second", adapter.hash),)}):
+        (other,) = adapters_of(shelf, detail="a face", **values)
+        assert other.path == home.models / "detectors" / "second" / "model.safetensors"
+    error = refused(shelf, detail="a face", detail_model="broken")
+    assert error.field == "detail_model"
+    assert "lacks its config.json" in error.message
+    assert "first" not in [model.key for model in library.models()]

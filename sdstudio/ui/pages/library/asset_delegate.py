@@ -8,7 +8,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap, QPixmapCache
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, UPSCALER, VAE
+from sdstudio.catalog.kinds import CHECKPOINT, DETECTOR, EMBEDDING, LORA, UPSCALER, VAE
 from sdstudio.ui.pages.library.asset_model import ASSET_ROLE, ShownAsset
 from sdstudio.ui.theme import GRID, LARGE_PX, RADIUS, SMALL_PX, TEXT_PX, pixmap, scaled, tokens
 
@@ -16,7 +16,14 @@ ROW_PX: Final = 80
 _PICTURE_PX: Final = 56
 _ICON_PX: Final = 24
 
-KIND_ICONS: Final = {CHECKPOINT: "box", LORA: "layers", VAE: "image", EMBEDDING: "type", UPSCALER: "scaling"}
+KIND_ICONS: Final = {
+    CHECKPOINT: "box",
+    LORA: "layers",
+    VAE: "image",
+    EMBEDDING: "type",
+    UPSCALER: "scaling",
+    DETECTOR: "scan",
+}
 
 
 class AssetDelegate(QStyledItemDelegate):

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from sdstudio.background.signals import TypedSignal
 from sdstudio.catalog.built_in import is_built_in
-from sdstudio.catalog.kinds import CHECKPOINT, EMBEDDING, LORA, UPSCALER
+from sdstudio.catalog.kinds import CHECKPOINT, DETECTOR, EMBEDDING, LORA, UPSCALER
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY
 from sdstudio.catalog.schedules import SCHEDULE_BY_KEY
 from sdstudio.core.models.asset import Asset
@@ -334,7 +334,7 @@ def rows_of(row: ShownAsset) -> list[tuple[str, str]]:
     asset = row.asset
     used = f"{row.use.pictures:,}, last {row.use.last.astimezone():%d %B %Y}" if row.use is not None else "none yet"
     changed = f"{datetime.fromtimestamp(asset.modified_s):%d %B %Y}" if asset.modified_s else ""
-    family = "" if asset.kind == UPSCALER else asset.family_title or "not recorded in the file"
+    family = "" if asset.kind in (DETECTOR, UPSCALER) else asset.family_title or "not recorded in the file"
     rows = [
         ("Family", " ".join(part for part in (family, asset.variant_title) if part)),
         ("Network", asset.network),

@@ -30,7 +30,7 @@ def test_its_recommendations_are_allowed_and_become_the_models_own(row, tmp_path
     notes = read_notes(tmp_path)
     assert notes.warnings == []
     assert notes.defaults == dict(row.defaults)
-    assert (row.kind == "checkpoint") == (row.file == "")
+    assert (row.kind in ("checkpoint", "detector")) == (row.file == "")
     assert row.about.endswith(".")
     assert row_of(row.key.upper()) is row
 

@@ -11,6 +11,7 @@ from sdstudio.core.errors import DownloadDamaged, DownloadError, InvalidRequest,
 from sdstudio.library.getting.hub import Hub
 from sdstudio.library.getting.planner import DownloadOrder, Planner
 from tests.loopback_hub import files_of
+from tests.tiny_detectors import tiny_grounding_dino
 
 
 def safetensors(*names: str, size: int = 3000) -> bytes:
@@ -165,3 +166,17 @@ def test_a_pipeline_that_is_loaded_whole_gets_its_checker_too(hub_server, pipeli
     weights = {f"{part}/model.safetensors": VAE for part in networks}
     hub_server.add("org/name", {"model_index.json": json.dumps(index).encode(), **weights})
     assert ("safety_checker/model.safetensors" in {file.path for file in plan("org/name").files}) is comes
+
+
+def test_a_detector_comes_as_a_folder_with_what_it_is_read_by(hub_server, tmp_path):
+    files = files_of(tiny_grounding_dino(tmp_path / "dino"))
+    more = {"pytorch_model.bin": b"pickle", "README.md": b"x", "onnx/model.onnx": b"x", "LICENSE": b"Apache"}
+    hub_server.add("IDEA-Research/grounding-dino-tiny", {**files, **more})
+    made = plan("grounding-dino-tiny")
+    assert (made.kind, made.target, made.is_folder) == ("detector", "detectors/grounding-dino-tiny", True)
+    assert made.licence == "Apache 2.0"
+    assert {file.path for file in made.files} == {*files, "LICENSE"}
+    assert plan("IDEA-Research/grounding-dino-tiny").target == "detectors/grounding-dino-tiny"
+    hub_server.add("org/pickled", {"config.json": files["config.json"], "pytorch_model.bin": b"pickle"})
+    with pytest.raises(ModelUnsupported, match=r"not there as model\.safetensors"):
+        plan("org/pickled")

@@ -59,7 +59,7 @@ class Offer:
         """Show a row of the catalogue."""
         facts = (
             KIND_BY_KEY[row.kind].title,
-            FAMILY_BY_KEY[row.family].title,
+            FAMILY_BY_KEY[row.family].title if row.family else "",
             f"about {row.size_gb:g} GB" if row.size_gb else "",
             f"needs about {row.memory_gb:g} GB of memory" if row.memory_gb else "",
             f"{row.width} × {row.height}" if row.width and row.height else "",
