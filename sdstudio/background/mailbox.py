@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from sdstudio.core.events import EngineStatus, Enlarging, ModelLoading, RegionStep, StepDone
+from sdstudio.core.events import Encoding, EngineStatus, Enlarging, ModelLoading, RegionStep, StepDone
 from sdstudio.jobs.runner import JobEvent
 
-_REPLACED: Final = (ModelLoading, Enlarging, RegionStep)
+_REPLACED: Final = (ModelLoading, Enlarging, Encoding, RegionStep)
 """Of several of these in a row, only the last one is needed."""
 
 
@@ -21,8 +21,8 @@ class Mailbox(QObject):
     """Filled by any thread, emptied on the thread it was made on (the main thread).
 
     A `StepDone` that follows another one not yet delivered takes its place; so do `ModelLoading`, `Enlarging`,
-    `RegionStep` and `EngineStatus`. A window that is busy for a second therefore gets the newest preview and not the
-    ten before it.
+    `Encoding`, `RegionStep` and `EngineStatus`. A window that is busy for a second therefore gets the newest preview
+    and not the ten before it.
     """
 
     #: Something lies in the box.

@@ -34,6 +34,7 @@ _TAKEN: Final = frozenset({
     "detail", "detail_model", "detail_boxes", "detail_mask", "detail_prompt", "detail_negative_prompt",
     "detail_strength", "detail_confidence", "detail_top_k", "detail_min_ratio", "detail_max_ratio", "detail_grow",
     "detail_blur", "detail_padding", "detail_steps", "detail_guidance",
+    "hires_resize", "hires_schedule", "tile_redraw", "tile_size", "tile_overlap",
     *BESIDE_FIELDS,
 })  # fmt: skip
 """What Stable Diffusion 1, 2 and XL take beyond what every text-to-image pipeline has."""
@@ -116,6 +117,7 @@ FAMILIES: Sequence[ModelFamily] = [
         overrides={
             "width": Override(default=768),
             "height": Override(default=768),
+            "tile_size": Override(default=768),
             "guidance_scale": Override(default=7.0),
         },
         about="OpenCLIP text encoder, 768 pixels; listens to negative prompts more than SD 1.",
@@ -135,6 +137,7 @@ FAMILIES: Sequence[ModelFamily] = [
         overrides={
             "width": Override(default=1024),
             "height": Override(default=1024),
+            "tile_size": Override(default=1024),
             "guidance_scale": Override(default=6.0),
             "steps": Override(default=25),
         },

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from sdstudio.cli.console import Console
 from sdstudio.core.events import (
     Decoding,
+    Encoding,
     EngineEvent,
     Enlarging,
     ImageMade,
@@ -56,12 +57,12 @@ class ProgressBars:
             case StepDone():
                 bar = self._opened(_STEPS, event.total * ceil(event.image_count / self._batch_size))
                 self._move(bar, title, self._batches_done * event.total + event.step)
-                self._batches_done += event.step == event.total
+                self._batches_done += event.step == event.total and not event.tiles
             case RegionStep():
                 if event.region == event.step == 1:
                     self.close()
                 self._move(self._opened(_REGIONS, 1.0), title, progress.fraction if progress is not None else 0.0)
-            case Decoding():
+            case Decoding() | Encoding():
                 if self._bar is not None and self._layout == _STEPS:
                     self._bar.set_description_str(title)
             case Notice():

@@ -71,13 +71,18 @@ class StepDone:
     """One denoising call is done.
 
     Attributes:
-        step: 1..total; ``total`` counts calls, 2N-1 for second-order schedulers.
+        step: 1..total; ``total`` counts calls, 2N-1 for second-order schedulers. Within a call that goes tile by tile
+            it is the last that was done, from 0 on.
         total: Calls in all for this batch.
         image: Index of the batch's first picture among all of the job's.
         count: Pictures in this batch.
         image_count: Pictures in the whole job.
         seconds_per_step: Measured over the steps so far.
         preview: Of the batch's first picture, ``None`` when throttled, off or unknown for this model.
+        tile: Of the next call so many tiles are done.
+        tiles: Tiles of a call; 0 where it goes in one piece.
+        left: How many calls that take as long this batch still has; negative where all do.
+        whole: How many it has in all, counted like that.
     """
 
     step: int
@@ -87,6 +92,20 @@ class StepDone:
     image_count: int
     seconds_per_step: float
     preview: PreviewFrame | None = None
+    tile: int = 0
+    tiles: int = 0
+    left: float = -1.0
+    whole: float = 0.0
+
+    @property
+    def done(self) -> float:
+        """How many calls are done, with the share of the next one."""
+        return self.step + (self.tile / self.tiles if self.tiles else 0)
+
+    @property
+    def work(self) -> tuple[float, float]:
+        """How many calls as long as this one the batch still has, and has in all."""
+        return (self.total - self.done, self.total) if self.left < 0 else (self.left, self.whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +157,24 @@ class GuidanceStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Encoding:
+    """The VAE turns a large picture into latents: ``tile`` of ``total`` tiles are done."""
+
+    tile: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decoding:
-    """The VAE turns the latents of picture ``image`` (0-based) of ``image_count`` into pixels."""
+    """The VAE turns the latents of picture ``image`` (0-based) of ``image_count`` into pixels.
+
+    Of a large picture ``tile`` of ``tiles`` tiles are done; ``tiles`` is 0 where it goes in one piece.
+    """
 
     image: int
     image_count: int
+    tile: int = 0
+    tiles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +234,15 @@ class EngineStatus:
 
 
 EngineEvent = (
-    ModelLoading | Notice | NotConverted | Enlarging | StepDone | RegionStep | GuidanceStep | Decoding | ImageMade
+    ModelLoading
+    | Notice
+    | NotConverted
+    | Enlarging
+    | Encoding
+    | StepDone
+    | RegionStep
+    | GuidanceStep
+    | Decoding
+    | ImageMade
 )
 EventSink = Callable[[EngineEvent], None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import inspect
 import math
 import time
@@ -31,7 +32,7 @@ from sdstudio.engine.device.memory import MemoryPlan
 from sdstudio.engine.families.base import Begin
 from sdstudio.engine.model_files.loading import LoadedModel
 from sdstudio.engine.pictures.preview import Previewer
-from sdstudio.engine.pictures.seamless import edges_joined
+from sdstudio.engine.pictures.seamless import edges_joined, without_sides
 from sdstudio.engine.prompting.checks import diffusers_clip_skip
 from sdstudio.engine.samplers.blending import Blending, begin_from_noise
 from sdstudio.engine.samplers.edm import Edm
@@ -47,6 +48,7 @@ from sdstudio.engine.samplers.schedulers import (
     seed_noise,
 )
 from sdstudio.engine.samplers.soft_inpainting import blending_of
+from sdstudio.engine.tiles import Tiles, predicted_in_tiles
 from sdstudio.engine.unfinished import CancelledBatch, LastStep, SampledBatch
 
 NOTHING: Final[Mapping[str, torch.Tensor]] = MappingProxyType({})
@@ -74,8 +76,11 @@ class Batch:
 def sample(
     loaded: LoadedModel, request: GenerationRequest, batch: Batch, plan: MemoryPlan, device: Device,
     preview_every_s: float | None, on_event: EventSink, inputs: Mapping[str, torch.Tensor] = NOTHING,
+    tiles: Tiles | None = None,
 ) -> SampledBatch:  # fmt: skip
     """Draw a batch's latents with the stock pipeline; over what `Family.begin` is given, where there is something.
+
+    Where there are ``tiles``, its network predicts tile by tile.
 
     Raises:
         InvalidNumbers: NaN or infinity in the latents, with the step it appeared at.
@@ -104,13 +109,18 @@ def sample(
     elif blending is not None:
         blending.watch(scheduler)  # outermost: whoever looks at the steps sees the picture kept
     kwargs = _pipeline_kwargs(loaded, request, batch) | _begin_kwargs(loaded, request, batch, start, scheduler)
-    kwargs["callback_on_step_end"] = _Steps(batch, previewer, device, on_event, last, blending)
+    steps = _Steps(batch, previewer, device, on_event, last, blending)
+    kwargs["callback_on_step_end"] = steps
     with contextlib.ExitStack() as stack:
         stack.enter_context(_scheduled((loaded.pipe, pipe), scheduler))
         stack.enter_context(_autocast(plan, device))
         stack.callback(last.forget)
         stack.enter_context(understood(kwargs["generator"], pipe, scheduler))
-        stack.enter_context(edges_joined(request.seamless, loaded.denoiser))
+        round_sides = (False, False) if tiles is None else tiles.round_sides
+        stack.enter_context(edges_joined(without_sides(request.seamless, round_sides), loaded.denoiser))
+        if tiles is not None:
+            on_tile = functools.partial(steps.tile, pipe)
+            stack.enter_context(predicted_in_tiles(loaded.denoiser, tiles, _scale(loaded), on_tile))
         if edm is not None:
             stack.enter_context(edm.before(loaded.denoiser))
         text = family.text(pipe, request, loaded.info.family_row, loaded.attached.embeddings)
@@ -256,8 +266,7 @@ class _Steps:
         self._first_done = 0.0
 
     def __call__(self, pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        step = index + 1
-        total = getattr(pipe, "num_timesteps", None) or len(pipe.scheduler.timesteps)
+        step, total = index + 1, _calls(pipe)
         if not tensors["latents"].isfinite().all():  # also waits for the device, so that the time per step is true
             hint = FLOAT32_HINT if self._device.dtype != torch.float32 else OTHER_HINT
             raise InvalidNumbers(f"The model made invalid numbers (NaN or infinity) at step {step} of {total}.", hint)
@@ -273,6 +282,23 @@ class _Steps:
         if self._blending is None:
             return {}
         return {"latents": self._blending.after(pipe.scheduler, index, total, tensors["latents"])}
+
+    def tile(self, pipe: Any, done: int, count: int) -> None:
+        """Emit that so many tiles of the next call are done, but for the last one: that ends the call."""
+        if done == count:
+            return
+        step, now, batch = self._last.step, time.monotonic(), self._batch
+        since = self._first_done or self._begun
+        per_step = (now - since) / (done / count + (step - 1 if self._first_done else step))
+        self._on_event(
+            StepDone(
+                step, _calls(pipe), batch.first, len(batch.seeds), batch.image_count, per_step, tile=done, tiles=count
+            )
+        )  # fmt: skip
+
+
+def _calls(pipe: Any) -> int:
+    return getattr(pipe, "num_timesteps", None) or len(pipe.scheduler.timesteps)
 
 
 @contextlib.contextmanager

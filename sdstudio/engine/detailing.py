@@ -21,9 +21,9 @@ from sdstudio.core.params import parameters
 from sdstudio.core.pictures.masks import read_mask
 from sdstudio.core.request.detail_fields import SKIPPED, check_boxes, part_for, prompt_for, prompt_up_to
 from sdstudio.core.request.input_fields import DETAIL_MASK, INIT, MASK
+from sdstudio.core.request.larger_size import second_size
 from sdstudio.core.request.recipe import DETAIL
 from sdstudio.core.request.request import GenerationRequest
-from sdstudio.core.request.second_pass_fields import second_size
 from sdstudio.core.request.seed_fields import SEED_MAXIMUM
 from sdstudio.engine.pictures.drawn_over import DrawnOver
 from sdstudio.engine.pictures.masked import masked_by
@@ -219,4 +219,4 @@ def finished_size(request: GenerationRequest, over: DrawnOver) -> tuple[int, int
     """Return the width and height of a request's picture before its regions are redrawn."""
     if over.unchanged is not None:
         return over.unchanged.size
-    return second_size(request.width, request.height, request.hires)
+    return second_size(request.width, request.height, dict(request))

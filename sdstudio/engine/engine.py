@@ -20,8 +20,10 @@ from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.paths import StudioPaths, studio_paths
 from sdstudio.core.request.detail_fields import has_detail
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole
+from sdstudio.core.request.larger_size import second_size
 from sdstudio.core.request.outpaint_fields import adds_ground
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.second_pass_fields import over_input
 from sdstudio.core.settings import Settings
 from sdstudio.engine.batch import edm_of
 from sdstudio.engine.detailing import Detailing, check_regions, finished_size
@@ -29,7 +31,7 @@ from sdstudio.engine.device.devices import KIND_BY_KEY, Device, choose_device
 from sdstudio.engine.device.interrupt import interruptible
 from sdstudio.engine.device.memory import MemoryPlan, give_back, is_out_of_memory
 from sdstudio.engine.families.registry import validate
-from sdstudio.engine.generation import FULL_HINT, VERSIONS, Drawing, emit_upscaled_only, lower_plan
+from sdstudio.engine.generation import VERSIONS, Drawing, emit_upscaled_only
 from sdstudio.engine.model_files.folder import ModelFiles
 from sdstudio.engine.model_files.loading import (
     LoadedModel,
@@ -48,6 +50,7 @@ from sdstudio.engine.pictures.upscaling import Finish, enlarger, finisher
 from sdstudio.engine.prompting.checks import left_out
 from sdstudio.engine.recording import recorded
 from sdstudio.engine.samplers.schedulers import is_diffusion
+from sdstudio.engine.within_memory import FULL_HINT, lower_plan
 
 _CAPABILITY: Final[Mapping[str, str]] = {LORA: "loras", EMBEDDING: "embeddings", VAE: "vae"}
 """Kind of a file -> what a family must take for it to be attached."""
@@ -207,6 +210,9 @@ class Engine:
             check_regions(resolved, finished_size(request, NOTHING))
             return NOTHING
         enlarge = enlarger(resolved.upscaler, device, self._settings.open_pickles, on_event, cancel)
+        if over_input(request):
+            width, height = second_size(request.width, request.height, dict(request))
+            request = request.model_copy(update={"width": width, "height": height})
         over = drawn_over(resolved.pictures[INIT], resolved.pictures.get(MASK), request, enlarge)
         check_regions(resolved, finished_size(request, over))
         if cancel.is_set():

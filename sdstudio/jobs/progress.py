@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from sdstudio.core.events import Decoding, EngineEvent, Enlarging, ImageMade, ModelLoading, RegionStep, StepDone
+from sdstudio.core.events import (
+    Decoding,
+    Encoding,
+    EngineEvent,
+    Enlarging,
+    ImageMade,
+    ModelLoading,
+    RegionStep,
+    StepDone,
+)
 from sdstudio.core.models.titles import part_title
 from sdstudio.core.readable import readable_duration
 
@@ -17,7 +26,7 @@ class Progress:
     Attributes:
         text: The whole sentence, for the status line: "step 12 of 20 · 9.8 it/s · 1 s left".
         short: For the window's title: "60%".
-        verb: What is being done: "loading", "enlarging", "drawing", "redrawing", "decoding" or "saving".
+        verb: What is being done: "loading", "enlarging", "encoding", "drawing", "redrawing", "decoding" or "saving".
         fraction: 0..1 of the whole job; negative when the event does not record it, so that a bar stays where it is.
         subject: What the verb is about: "Starter: unet", "2 of 4"; "" when there is nothing to add.
         card: For a card of the queue: "12 / 20 · 1 of 4"; "" when the card stays as it is.
@@ -54,11 +63,17 @@ def progress_of(event: EngineEvent) -> Progress | None:
             return _of_step(event)
         case RegionStep():
             return _of_region(event)
+        case Encoding(tile=tile, total=total):
+            return Progress(
+                f"encoding · tile {tile} of {total}", "encoding", "encoding", -1.0, f"tile {tile} of {total}",
+                "encoding", f"Reading it in tiles: {tile} of {total}",
+            )  # fmt: skip
         case Decoding(image=image, image_count=count):
             which = f" picture {image + 1} of {count}" if count > 1 else ""
+            at = f" · tile {event.tile} of {event.tiles}" if event.tiles else ""
             # Of a batch that is decoded picture by picture all steps are done, so its number would lead the bar back.
             return Progress(
-                f"decoding{which}", "decoding", "decoding", -1.0, f"{image + 1} of {count}", "decoding",
+                f"decoding{which}{at}", "decoding", "decoding", -1.0, f"{image + 1} of {count}{at}", "decoding",
                 "Turning it into pixels…",
             )  # fmt: skip
         case ImageMade():
@@ -81,10 +96,13 @@ def _of_loading(event: ModelLoading) -> Progress:
 
 
 def _of_step(event: StepDone) -> Progress:
-    fraction = (event.image + event.count * event.step / event.total) / event.image_count
+    left, whole = event.work
+    fraction = (event.image + event.count * (whole - left) / whole) / event.image_count
     last = event.image + event.count
-    step = f"step {event.step} of {event.total}"
-    card = f"{event.step} / {event.total}"
+    at = min(event.step + 1, event.total) if event.tiles else event.step
+    tile = f" · tile {event.tile} of {event.tiles}" if event.tiles else ""
+    step = f"step {at} of {event.total}{tile}"
+    card = f"{at} / {event.total}"
     parts = [step]
     if event.image_count > 1:
         first = f"{event.image + 1}–{last}" if event.count > 1 else f"{event.image + 1}"
@@ -94,7 +112,7 @@ def _of_step(event: StepDone) -> Progress:
         parts += [speed(event.seconds_per_step), f"{readable_duration(seconds_left(event))} left"]
     return Progress(
         " · ".join(parts), f"{fraction:.0%}", "drawing", fraction,
-        f"{min(last, event.image_count)} of {event.image_count}", card, step.capitalize(),
+        f"{min(last, event.image_count)} of {event.image_count}{tile}", card, step.capitalize(),
     )  # fmt: skip
 
 
@@ -117,7 +135,8 @@ def _of_region(event: RegionStep) -> Progress:
 def seconds_left(event: StepDone) -> float:
     """Return how long the rest takes, from the steps so far; 0 when that is not known."""
     later_batches = math.ceil((event.image_count - event.image - event.count) / event.count)
-    return (event.total - event.step + later_batches * event.total) * event.seconds_per_step
+    left, whole = event.work
+    return (left + later_batches * whole) * event.seconds_per_step
 
 
 def in_whole(event: EngineEvent, before: int, count: int) -> EngineEvent:

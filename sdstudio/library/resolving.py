@@ -20,13 +20,13 @@ from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.pictures.masks import check_mask
 from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.prompts.extra_networks import cut_networks
-from sdstudio.core.prompts.named_files import embedding_names, explicit_embeddings, lora_uses
+from sdstudio.core.prompts.named_files import LoraUse, embedding_names, explicit_embeddings, lora_uses
 from sdstudio.core.request.detail_fields import detector_of, has_detail
 from sdstudio.core.request.finish_fields import is_finished
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole, idle_without_picture
 from sdstudio.core.request.outpaint_fields import check_extent, sides_in
 from sdstudio.core.request.request import GenerationRequest
-from sdstudio.core.request.second_pass_fields import second_upscaler
+from sdstudio.core.request.second_pass_fields import over_input, prompt_texts, second_upscaler
 from sdstudio.core.request.wording import check_prompts
 from sdstudio.library.choosing import Chooser, Chosen, fits
 from sdstudio.library.library import Library
@@ -113,7 +113,7 @@ class RequestResolver:
     def _adapters(
         self, request: GenerationRequest, model: ModelInfo, chooser: Chooser
     ) -> Iterator[tuple[Adapter, Asset]]:
-        if INIT.picture_in(request) and request.upscaler:
+        if INIT.picture_in(request) and request.upscaler and not over_input(request):
             yield _adapter(chooser.chosen(UPSCALER, request.upscaler, "upscaler", request, model), request.upscaler)
         name = second_upscaler(request)
         if name:
@@ -146,12 +146,15 @@ class RequestResolver:
         if model.lacks_vae and not request.vae:
             raise InvalidRequest("vae", f"VAE: {model.name} holds none.", VAE_HINT)
         has_comments = dialect_of(request.prompt_syntax, request.compatibility).has_comments
-        for use in lora_uses(request.prompt, request.loras, has_comments):
+        for use, second in _lora_uses(request, has_comments):
             adapter, asset = _adapter(chooser.chosen(LORA, use.name, use.field, request, model), use.name, use.field)
             _check_family(asset, model, use.field)
             brought |= {name.casefold() for name in asset.bundled}
             as_first = request.compatibility == FIRST_COMPATIBILITY
-            adapter = replace(adapter, as_first=as_first, text_weight=use.text_weight, unet_weight=use.unet_weight)
+            adapter = replace(
+                adapter, as_first=as_first, text_weight=use.text_weight, unet_weight=use.unet_weight,
+                second_weights=second,
+            )  # fmt: skip
             yield adapter, asset
         yield from self._embeddings(request, model, chooser, brought)
         if request.vae:
@@ -168,10 +171,9 @@ class RequestResolver:
         stays a word; ``embedding:word`` is refused. One that only the settings keep closed is refused too: as a word it
         would draw something else, without a message.
         """
-        texts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
         dialect = dialect_of(request.prompt_syntax, request.compatibility)
         cut = dialect.has_comments
-        fields: Mapping[str, str] = {field: cut_networks(text, cut)[0] for field, text in texts.items()}
+        fields: Mapping[str, str] = {field: cut_networks(text, cut)[0] for field, text in prompt_texts(request).items()}
         if not any(fields.values()):
             return
         shelf = self._library.assets(EMBEDDING)
@@ -187,6 +189,24 @@ class RequestResolver:
                 _check_family(asset, model, field)
                 by_name[name] = adapter, asset
         yield from by_name.values()
+
+
+def _lora_uses(
+    request: GenerationRequest, has_comments: bool
+) -> Iterator[tuple[LoraUse, tuple[float, float] | None]]:  # fmt: skip
+    """Yield the LoRA that a request names, each with the weights of its second pass where they are others."""
+    texts = prompt_texts(request)
+    field = "hires_prompt" if "hires_prompt" in texts else "prompt"
+    second = {use.name: use for use in lora_uses(texts[field], request.loras, has_comments, field)}
+    if "prompt" not in texts or field == "prompt":
+        yield from ((use, None) for use in second.values())
+        return
+    first = {use.name: use for use in lora_uses(texts["prompt"], request.loras, has_comments)}
+    for name in dict.fromkeys((*first, *second)):
+        use = first.get(name) or replace(second[name], text_weight=0.0, unet_weight=0.0)
+        other = second.get(name) or replace(use, text_weight=0.0, unet_weight=0.0)
+        weights = other.text_weight, other.unet_weight
+        yield use, None if weights == (use.text_weight, use.unet_weight) else weights
 
 
 def _check_variations(request: GenerationRequest, model: ModelInfo) -> None:

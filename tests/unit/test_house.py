@@ -219,6 +219,8 @@ def test_planted_violations_of_the_floors_are_all_found_in_one_run(house):
 ENGINE_VIOLATIONS = (
     ("engine.detailing", "engine.generation"),
     ("engine.outpainting", "engine.engine"),
+    ("engine.second_pass", "engine.detailing"),
+    ("engine.within_memory", "engine.second_pass"),
     ("engine.vae", "engine.engine"),
     ("engine.batch", "engine.vae"),
     ("engine.unfinished", "engine.recording"),

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from sdstudio.catalog.memory import MEMORY_BY_FAMILY
 from sdstudio.core.models.model import ModelInfo
+from sdstudio.core.request.larger_size import second_size
 from sdstudio.core.request.request import GenerationRequest
-from sdstudio.core.request.second_pass_fields import idle_without_second_pass, second_size
+from sdstudio.core.request.second_pass_fields import idle_without_second_pass
 from sdstudio.core.settings import Settings
 
 _BYTES: Final = {"float32": 4}
@@ -23,6 +24,8 @@ _NARROW: Final = 0.25
 _LIBRARY_BYTES: Final = 300_000_000
 """What torch takes beside the numbers, at the most: buffers, weights laid out anew. Measured on a CPU in float32: the
 decoder takes 363 MB where 201 are alive at 256 pixels, 1,092 where 805 are at 512, the UNet of SD 1 584 for 273."""
+_TILE_PX: Final = 512
+"""Side of a tile of the decoder where the picture is drawn in tiles (`engine.vae`)."""
 _SEQUENTIAL_SHARE: Final = 0.05
 """Of the weights that lie on the device at once, where each layer is brought there when it is needed."""
 
@@ -66,15 +69,19 @@ def memory_need(
     row = MEMORY_BY_FAMILY[model.family]
     width, height, guidance = (_value(model, values, name) for name in ("width", "height", "guidance_scale"))
     size = int(width), int(height)
-    if "hires" not in idle_without_second_pass(values):
-        size = second_size(*size, max(1.0, float(values.get("hires") or 1)))
+    tile_px = 0
+    if "hires_strength" not in idle_without_second_pass(values):
+        size = second_size(*size, values)
+        tile_px = int(_value(model, values, "tile_size")) if values.get("tile_redraw") else 0
     count = max(1, int(values.get("batch_size") or 1))
     number, pixels = _BYTES.get(dtype, _HALF_BYTES), size[0] * size[1]
+    at_once = min(size[0], tile_px) * min(size[1], tile_px) if tile_px else pixels
     share = model.weights / row.weights
     narrower = share ** (1 / 3) if share < _NARROW else 1.0
-    sampling = int(row.sampling * count * (2 if guidance > 1 else 1) * pixels * number * narrower)
-    tile = model.family_row.native_size**2
-    decoded = (min(pixels, tile) if settings.vae_tiling else pixels) * (1 if settings.vae_slicing else count)
+    sampling = int(row.sampling * count * (2 if guidance > 1 else 1) * at_once * number * narrower)
+    tile = _TILE_PX**2 if tile_px else model.family_row.native_size**2
+    decoded = min(pixels, tile) if settings.vae_tiling or tile_px else pixels
+    decoded *= 1 if settings.vae_slicing or tile_px else count
     decoding = int(row.decoding * decoded * (4 if row.decodes_wide else number) * narrower)
     weights = model.weights * number
     offload = settings.offload if is_accelerator else "none"

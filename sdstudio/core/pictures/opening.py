@@ -17,13 +17,14 @@ from typing import BinaryIO, Final
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from sdstudio.core.errors import PictureUnreadable
+from sdstudio.core.request import larger_size
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP")
 """What is opened at all; Pillow knows formats that start other programs (EPS) or are seldom looked at."""
 ENDINGS: Final = (".png", ".jpg", ".jpeg", ".webp")
 OPEN_FILTER: Final = f"Pictures ({' '.join(f'*{ending}' for ending in ENDINGS)})"
 """What a dialog that opens pictures offers."""
-PIXELS_MAXIMUM: Final = 64_000_000
+PIXELS_MAXIMUM: Final = larger_size.PIXELS_MAXIMUM
 FILE_MAXIMUM_BYTES: Final = 400_000_000
 """64 million pixels of 16 bits in four channels fit; nothing larger is a picture of Stable Diffusion."""
 TEXTS_MAXIMUM_BYTES: Final = 32_000_000

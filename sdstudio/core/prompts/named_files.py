@@ -50,19 +50,23 @@ class LoraUse:
     field: str = "prompt"
 
 
-def lora_uses(prompt: str, listed: Iterable[tuple[str, float]] = (), has_comments: bool = True) -> tuple[LoraUse, ...]:
+def lora_uses(
+    prompt: str, listed: Iterable[tuple[str, float]] = (), has_comments: bool = True, field: str = "prompt"
+) -> tuple[LoraUse, ...]:  # fmt: skip
     """Return the LoRA that a list and a prompt name, in that order; named twice, the weights add up.
 
     Args:
         prompt: What may name some.
         listed: Names and weights.
         has_comments: ``#`` begins a comment in the prompt, in which nothing is named.
+        field: The prompt's.
 
     Raises:
         InvalidRequest: A tag whose weight is no number, or is too large.
     """
     uses: dict[str, LoraUse] = {}
-    for use in (*(LoraUse(name, weight, weight, "loras") for name, weight in listed), *_tagged(prompt, has_comments)):
+    in_list = [LoraUse(name, weight, weight, "loras") for name, weight in listed]
+    for use in (*in_list, *_tagged(prompt, has_comments, field)):
         before = uses.get(use.name)
         if before is not None:
             text, unet = before.text_weight + use.text_weight, before.unet_weight + use.unet_weight
@@ -126,7 +130,7 @@ def _words(names: Sequence[str], naming: Naming) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-def _tagged(prompt: str, has_comments: bool) -> Iterator[LoraUse]:
+def _tagged(prompt: str, has_comments: bool, field: str) -> Iterator[LoraUse]:
     for network in cut_networks(prompt, has_comments)[1]:
         if not network.is_lora:
             continue
@@ -137,5 +141,5 @@ def _tagged(prompt: str, has_comments: bool) -> Iterator[LoraUse]:
         if not network.name or not all(abs(weight) <= WEIGHT_MAXIMUM for weight in weights):
             whole = prompt[network.start : network.end][:60]
             allowed = f"a number from {-WEIGHT_MAXIMUM:g} to {WEIGHT_MAXIMUM:g}"
-            raise InvalidRequest("prompt", f"{whole}: a LoRA's weight is {allowed}.", "Write <lora:name:0.8>.")
-        yield LoraUse(network.name, *weights)
+            raise InvalidRequest(field, f"{whole}: a LoRA's weight is {allowed}.", "Write <lora:name:0.8>.")
+        yield LoraUse(network.name, *weights, field)

@@ -13,8 +13,9 @@ from pydantic import Field
 
 from sdstudio.catalog.built_in import DRAWINGS, UPSCALER_NAME
 from sdstudio.core.params import Choice, FieldKind, Infotext, Ui
+from sdstudio.core.request.larger_size import SIDE_MAXIMUM, second_size
 from sdstudio.core.request.outpaint_fields import adds_ground
-from sdstudio.core.request.second_pass_fields import SIDE_MAXIMUM, idle_without_second_pass, second_size
+from sdstudio.core.request.second_pass_fields import idle_without_second_pass
 
 FINISH_FIELDS: Final = frozenset({"finish", "finish_upscaler"})
 
@@ -48,7 +49,7 @@ def drawn_size(values: Mapping[str, Any]) -> Size:
     """Return the width and height of what these values of a request draw, by its second pass where it has one."""
     size = int(values["width"]), int(values["height"])
     has_second_pass = "hires_strength" not in idle_without_second_pass(values)
-    return second_size(*size, float(values["hires"])) if has_second_pass else size
+    return second_size(*size, values) if has_second_pass else size
 
 
 def made_size(values: Mapping[str, Any]) -> Size:

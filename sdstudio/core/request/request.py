@@ -44,10 +44,14 @@ from sdstudio.core.request.second_pass_fields import (
     Hires,
     HiresNegativePrompt,
     HiresPrompt,
+    HiresResize,
+    HiresSchedule,
     HiresScheduler,
     HiresSteps,
     HiresStrength,
     HiresUpscaler,
+    over_input,
+    steps_of_second,
 )
 from sdstudio.core.request.seed_fields import (
     SEED_MAXIMUM,
@@ -59,6 +63,7 @@ from sdstudio.core.request.seed_fields import (
     VariationSeed,
     VariationStrength,
 )
+from sdstudio.core.request.tile_fields import TileOverlap, TileRedraw, TileSize
 
 log = logging.getLogger(__name__)
 
@@ -206,10 +211,15 @@ class GenerationRequest(BaseModel):
     loras: Loras = ()
     vae: Vae = ""
     hires: Hires = 1.0
+    hires_resize: HiresResize = ""
+    tile_redraw: TileRedraw = ""
+    tile_size: TileSize = 512
+    tile_overlap: TileOverlap = 64
     hires_strength: HiresStrength = 0.5
     hires_upscaler: HiresUpscaler = ""
     hires_steps: HiresSteps = 0
     hires_scheduler: HiresScheduler = ""
+    hires_schedule: HiresSchedule = ""
     hires_prompt: HiresPrompt = ""
     hires_negative_prompt: HiresNegativePrompt = ""
     detail: detail_fields.Detail = ""
@@ -289,7 +299,12 @@ class GenerationRequest(BaseModel):
 
     @property
     def steps_run(self) -> int:
-        """How many steps are run: all, or over an input picture what its strength leaves, as diffusers counts."""
+        """How many steps are run: all, or over an input picture what its strength leaves, as diffusers counts.
+
+        Those of a second pass come on top, unless it is drawn over an input picture.
+        """
+        if over_input(self):
+            return steps_of_second(self)
         return int(self.steps * self.strength) if INIT.picture_in(self) else self.steps
 
     @property

@@ -38,6 +38,7 @@ from sdstudio.core.request.finish_fields import (
     made_size,
 )
 from sdstudio.core.request.input_fields import INPUT_ROLES, NEED_PICTURE, idle_without_picture
+from sdstudio.core.request.larger_size import SIDE_MAXIMUM, check_size, second_size
 from sdstudio.core.request.mask_fields import (
     LATENT_NOISE,
     LATENT_NOTHING,
@@ -47,12 +48,15 @@ from sdstudio.core.request.mask_fields import (
 )
 from sdstudio.core.request.outpaint_fields import KEPT, adds_ground, idle_without_ground
 from sdstudio.core.request.second_pass_fields import (
+    LATENT,
     NEED_SECOND_PASS,
-    SIDE_MAXIMUM,
+    SIZES,
+    has_second_pass,
     idle_without_second_pass,
-    second_size,
+    over_input,
 )
 from sdstudio.core.request.seed_fields import NEED_STRENGTH, idle_without_strength
+from sdstudio.core.request.tile_fields import NEED_TILES, check_tiles
 
 
 def named(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,8 +68,13 @@ def named(values: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(values)
     if isinstance(values.get("schedule"), str):
         values["schedule"] = _schedule_key(values["schedule"])
+    if values.get("hires_schedule") and isinstance(values["hires_schedule"], str):
+        values["hires_schedule"] = _schedule_key(values["hires_schedule"], "hires_schedule")
     if values.get("hires_scheduler") and isinstance(values["hires_scheduler"], str):
-        values["hires_scheduler"] = _sampling(values["hires_scheduler"], "hires_scheduler")[0].key
+        spec, schedule = _sampling(values["hires_scheduler"], "hires_scheduler")
+        values["hires_scheduler"] = spec.key
+        if schedule:
+            values["hires_schedule"] = schedule
     if str(values.get("finish_upscaler")).casefold() == LANCZOS.casefold():
         values["finish_upscaler"] = ""
     if isinstance(values.get("scheduler"), str):
@@ -113,10 +122,12 @@ DEPENDENT: Final = (
     | NEED_PICTURE
     | NEED_STRENGTH
     | NEED_SECOND_PASS
+    | NEED_TILES
+    | SIZES
     | FINISH_FIELDS
     | NEED_REGIONS
     | OF_SCHEDULES
-    | {"hires", "emphasis"}
+    | {"tile_redraw", "emphasis"}
 )
 """Fields of a request that act only beside certain values of others."""
 
@@ -129,6 +140,8 @@ DECIDING: Final = (
     "transparency",
     "variation_strength",
     "hires",
+    "hires_resize",
+    "tile_redraw",
     "finish",
     "detail",
     "detail_boxes",
@@ -176,7 +189,7 @@ def check_together(request: Any, given: Mapping[str, Any]) -> None:
     _check_finish(request)
     check_detail(request)
     if not request.init_image and {"width", "height"} <= given.keys():
-        check_boxes(request.detail_boxes, second_size(request.width, request.height, request.hires))
+        check_boxes(request.detail_boxes, second_size(request.width, request.height, dict(request)))
     _check_ground(request)
     spec = SCHEDULER_BY_KEY.get(request.scheduler)
     if spec is None or "scheduler" not in given:
@@ -225,13 +238,27 @@ def _check_ground(request: Any) -> None:
 
 
 def _check_second_pass(request: Any) -> None:
-    size = second_size(request.width, request.height, request.hires)
-    if max(size) <= SIDE_MAXIMUM or request.init_image:
+    check_tiles(request)
+    if not has_second_pass(request):
         return
-    title = type(request).model_fields["hires"].title
-    message = f"{title} = {request.hires:g}: {size[0]} x {size[1]} is too large: at most {SIDE_MAXIMUM} on a side."
-    most = math.floor(SIDE_MAXIMUM / max(request.width, request.height) * 100) / 100
-    raise InvalidRequest("hires", message, f"Use {most:g} or less, or begin smaller.")
+    field = "tile_redraw" if request.tile_redraw else "hires_resize" if request.hires_resize else "hires"
+    size = second_size(request.width, request.height, dict(request))
+    title = type(request).model_fields[field].title
+    if field == "hires" and max(size) > SIDE_MAXIMUM:
+        message = f"{title} = {request.hires:g}: {size[0]} x {size[1]} is too large: at most {SIDE_MAXIMUM} on a side."
+        most = math.floor(SIDE_MAXIMUM / max(request.width, request.height) * 100) / 100
+        raise InvalidRequest("hires", message, f"Use {most:g} or less, or begin smaller.")
+    check_size(size, f"{title} = {getattr(request, field)}", field, is_tiled=bool(request.tile_redraw))
+    if over_input(request) and request.hires_upscaler in LATENT:
+        message = f"{type(request).model_fields['hires_upscaler'].title} = {request.hires_upscaler}: "
+        message += "an input picture is enlarged as it is seen."
+        raise InvalidRequest("hires_upscaler", message, "Use another one, or leave it blank.")
+    spec = SCHEDULER_BY_KEY.get(request.hires_scheduler or request.scheduler)
+    if spec is not None and request.hires_schedule and request.hires_schedule not in spec.schedules:
+        schedule = SCHEDULE_BY_KEY[request.hires_schedule].title
+        title = type(request).model_fields["hires_schedule"].title
+        message = f"{title} = {schedule}: {spec.title} has noise levels of its own."
+        raise InvalidRequest("hires_schedule", message, "Leave it as it begins, or use another sampler.")
 
 
 def _check_finish(request: Any) -> None:
@@ -255,10 +282,10 @@ def _sampling(name: str, field: str = "scheduler") -> tuple[SchedulerSpec, str]:
     raise InvalidRequest(field, f"Sampler = {name[:60]!r}: there is no such sampler.", hint)
 
 
-def _schedule_key(name: str) -> str:
+def _schedule_key(name: str, field: str = "schedule") -> str:
     key = find_schedule(name)
     if key is None:
         allowed = ", ".join(spec.key for spec in SCHEDULES)
         message = f"Schedule = {name[:60]!r}: allowed is {allowed}."
-        raise InvalidRequest("schedule", message, f"The default is {AUTOMATIC}.")
+        raise InvalidRequest(field, message, f"The default is {AUTOMATIC}.")
     return key

@@ -75,6 +75,10 @@ class Attached:
         self._attach_embeddings(model, resolved.embeddings, brought, on_event)
         return self._attach_vae(model, resolved.vae, on_event, cancel) or moved
 
+    def begin_pass(self, second: bool) -> None:
+        """Let LoRA act as they do in a job's first or second pass."""
+        self._loras.begin_pass(second)
+
     @property
     def new_networks(self) -> tuple[nn.Module, ...]:
         """The VAE that stands in for the model's own, if one does."""

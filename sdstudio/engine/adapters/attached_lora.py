@@ -62,6 +62,7 @@ class AttachedLoras:
         self._networks = networks
         self._loras: dict[Stamp, _Lora] = {}
         self._hooked: tuple[Any, ...] = ()
+        self._stamped: Sequence[tuple[Stamp, Adapter]] = ()
         self._handles: list[Any] = []
 
     def attach(
@@ -76,15 +77,32 @@ class AttachedLoras:
             Cancelled: ``cancel`` was set.
         """
         stamped = [(stamp_of(adapter, "LoRA"), adapter) for adapter in loras]
-        wanted = tuple((stamp, adapter.text_weight, adapter.unet_weight) for stamp, adapter in stamped)
         moved = False
-        if wanted != self._hooked:
-            moved = self._hook(model, stamped, device, on_event, cancel)
-            self._hooked = wanted
+        if _weighed(stamped, second=False) != self._hooked:
+            moved = self._read(model, stamped, device, on_event, cancel)
+            self._stamped = stamped
+            self.begin_pass(second=False)
         for stamp, adapter in stamped:
             for remark in self._loras[stamp].remarks:
                 on_event(Notice(f"LoRA {adapter.name}: {remark}.", "It acts with the rest of what it holds."))
         return moved
+
+    def begin_pass(self, second: bool) -> None:
+        """Let the attached ones act as strongly as they do in a job's first or second pass."""
+        wanted = _weighed(self._stamped, second)
+        if wanted == self._hooked:
+            return
+        self._take_off()
+        added: dict[nn.Module, list[tuple[Term, float]]] = {}
+        for stamp, adapter in self._stamped:
+            text_weight, unet_weight = adapter.weights(second)
+            for layer, network, more in self._loras[stamp].terms:
+                weight = text_weight if network.startswith("text_encoder") else unet_weight
+                if weight:
+                    added.setdefault(layer, []).append((more, weight))
+        for layer, terms in added.items():
+            self._handles.append(layer.register_forward_hook(functools.partial(_add, tuple(terms))))
+        self._hooked = wanted
 
     def embeddings(self, loras: Sequence[Adapter]) -> dict[str, tuple[torch.Tensor, ...]]:
         """Return the embeddings that the attached ones bring along, by name; the first of a name counts."""
@@ -94,11 +112,12 @@ class AttachedLoras:
                 embeddings.setdefault(name, vectors)
         return embeddings
 
-    def _hook(
+    def _read(
         self, model: ModelInfo, stamped: Sequence[tuple[Stamp, Adapter]], device: torch.device, on_event: EventSink,
         cancel: threading.Event,
     ) -> bool:  # fmt: skip
         self._take_off()
+        self._stamped = ()  # an error on the way leaves none attached
         stamps = [stamp for stamp, _ in stamped]
         self._loras = {stamp: self._loras[stamp] for stamp in stamps if stamp in self._loras}
         missing = [(stamp, adapter) for stamp, adapter in stamped if stamp not in self._loras]
@@ -110,14 +129,6 @@ class AttachedLoras:
             moved = self._bring_back(files, layers) or moved
             build = functools.partial(self._built, model, adapter, files, layers, device)
             self._loras[stamp] = interruptible(cancel, build)
-        added: dict[nn.Module, list[tuple[Term, float]]] = {}
-        for stamp, adapter in stamped:
-            for layer, network, more in self._loras[stamp].terms:
-                weight = adapter.text_weight if network.startswith("text_encoder") else adapter.unet_weight
-                if weight:
-                    added.setdefault(layer, []).append((more, weight))
-        for layer, terms in added.items():
-            self._handles.append(layer.register_forward_hook(functools.partial(_add, tuple(terms))))
         return moved
 
     def _bring_back(self, files: Sequence[LoraFile], layers: Layers) -> bool:
@@ -186,6 +197,10 @@ class AttachedLoras:
         for handle in self._handles:
             handle.remove()
         self._handles, self._hooked = [], ()
+
+
+def _weighed(stamped: Sequence[tuple[Stamp, Adapter]], second: bool) -> tuple[Any, ...]:
+    return tuple((stamp, *adapter.weights(second)) for stamp, adapter in stamped)
 
 
 def _readings(adapter: Adapter) -> tuple[LoraFile, ...]:

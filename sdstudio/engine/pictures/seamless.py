@@ -15,6 +15,17 @@ _SIDES: Final = {"x": (True, False), "y": (False, True), "both": (True, True)}
 """Value of `GenerationRequest.seamless` -> whether left and right meet, and top and bottom."""
 
 
+def joined_sides(seamless: str) -> tuple[bool, bool]:
+    """Return whether left and right edge meet, and top and bottom one."""
+    return _SIDES.get(seamless, (False, False))
+
+
+def without_sides(seamless: str, sides: tuple[bool, bool]) -> str:
+    """Return which edges of a picture meet but for those of these sides."""
+    left = tuple(meets and not other for meets, other in zip(joined_sides(seamless), sides, strict=True))
+    return next((name for name, joined in _SIDES.items() if joined == left), "off")
+
+
 @contextlib.contextmanager
 def edges_joined(seamless: str, *networks: nn.Module) -> Iterator[None]:
     """Within the block, every convolution of these networks pads with the opposite edge instead of zeros.

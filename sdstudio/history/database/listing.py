@@ -16,6 +16,8 @@ from sdstudio.core.errors import HistoryError
 from sdstudio.core.folding import natural
 from sdstudio.core.paths import StudioPaths
 from sdstudio.core.request.recipe import IMPORTED, UNFINISHED
+from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.second_pass_fields import steps_of_work
 from sdstudio.history.database.look import DAYS_SQL, FACET_BY_KEY, Look, ids_sql
 from sdstudio.history.database.rows import COLUMNS, Entry, entry_of
 from sdstudio.history.database.schema import Database
@@ -68,7 +70,10 @@ class Listing:
         return [entry_of(row, self._paths) for row in self._database.read(sql, (json.dumps(list(job_ids)),))]
 
     def seconds_per_step(self, model: str, width: int, height: int) -> float | None:
-        """Return how long a step took lately for a picture of this model and size; ``None`` when none was made."""
+        """Return how long a step took lately for a picture of this model and size; ``None`` when none was made.
+
+        Steps of a second pass count as so many as they take longer.
+        """
         sql = (
             "SELECT json_extract(recipe, '$.duration_s') AS took, request_steps AS steps, recipe FROM entries"
             " WHERE id IN (SELECT id FROM entries WHERE state = 'done' AND deleted_at IS NULL"
@@ -76,7 +81,7 @@ class Listing:
             " AND request_height = ? ORDER BY id DESC LIMIT ?)"
         )
         rows = self._database.read(sql, (_LATELY, model, width, height, _PICTURES_TIMED))
-        each = [row["took"] / row["steps"] for row in rows if _was_drawn_here(row)]
+        each = [row["took"] / _steps_of(row) for row in rows if _was_drawn_here(row)]
         return sum(each) / len(each) if each else None
 
     def words(self, ids: Sequence[int]) -> list[tuple[int, str, str]]:
@@ -166,6 +171,12 @@ def _was_drawn_here(row: sqlite3.Row) -> bool:
     made_with = json.loads(row["recipe"]).get("made_with")
     left_out = isinstance(made_with, dict) and (IMPORTED in made_with or UNFINISHED in made_with)
     return bool(row["took"] and row["steps"] and not left_out)
+
+
+def _steps_of(row: sqlite3.Row) -> float:
+    values = json.loads(row["recipe"]).get("request")
+    steps = steps_of_work(GenerationRequest.stored(values)) if isinstance(values, dict) else 0
+    return steps or float(row["steps"])
 
 
 def numbers_in(text: str) -> array[int]:

@@ -1,7 +1,8 @@
-"""A second pass in A1111's text: its strength goes by the key of a picture drawn over another, its size by two keys.
+"""A second pass in A1111's text: its strength goes by the key of a picture drawn over another.
 
-``Hires upscale`` is a factor, ``Hires resize`` a size, which is read where it is so many times the first on both sides
-(A1111 ``modules/processing.py``).
+What the extension "Ultimate SD upscale" records is read too: it redraws tile after tile, each as a masked part of the
+picture, where the studio joins all tiles at each step. Size, tile, upscaler and strength mean the same; how tiles are
+joined does not, and stays left over (its ``scripts/ultimate-upscale.py``).
 """
 
 from __future__ import annotations
@@ -9,20 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sdstudio.catalog.schedulers import find_sampling
+from sdstudio.core.request.larger_size import CELL_PX
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.second_pass_fields import idle_without_second_pass
-from sdstudio.core.request.seed_fields import size_in
 
 STRENGTH_KEY: Final = "Denoising strength"
 STRENGTH_ORDER: Final = 58
-_RESIZE_KEY: Final = "Hires resize"
+_SAMPLER_KEY: Final = "Hires sampler"
+_ULTIMATE: Final = "Ultimate SD upscale"
+_OVERLAP: Final = GenerationRequest.model_fields["tile_overlap"].default
+_NO_UPSCALERS: Final = frozenset({"none", "lanczos", "nearest"})
+"""Upscalers of that extension that are no file; for the last one Lanczos stands in."""
 _NOT_GIVEN: Final = "Latent"
 """The upscaler of texts that name none, as A1111 reads them."""
 
-_BEGINNINGS: Final = ("hires", "first pass size", "second pass")
+_BEGINNINGS: Final = ("hires", "first pass size", "second pass", "tiled redraw", _ULTIMATE.casefold())
 """Begin the keys of a second, larger pass, in lower case: A1111's, those of A1111 before 2023, and SD.Next's."""
 
-KEYS_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {"hires_strength": (STRENGTH_KEY,), "hires": (_RESIZE_KEY,)}
+KEYS_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {"hires_strength": (STRENGTH_KEY,)}
 """Field of the request -> the keys that follow from it and are not declared with it."""
 
 
@@ -38,16 +44,19 @@ def second_pass_keys(request: GenerationRequest) -> list[tuple[int, str, str]]:
     return [(STRENGTH_ORDER, STRENGTH_KEY, repr(request.hires_strength).removesuffix(".0"))]
 
 
-def take_second_pass(values: dict[str, Any], leftovers: dict[str, str]) -> None:
-    """Move the factor, the strength and the upscaler of a second pass to the values; what is no number stays."""
-    size = size_in(leftovers.get(_RESIZE_KEY, ""))
-    factor = _factor(size, values) if size is not None and "hires" not in values else 0.0
-    if factor:
-        values["hires"] = factor
-        del leftovers[_RESIZE_KEY]
-    if "hires" not in values:
+def take_second_pass(values: dict[str, Any], leftovers: dict[str, str], pairs: Mapping[str, str]) -> None:
+    """Move the strength and the upscaler of a second pass to the values; what is no number stays.
+
+    Before version 1.9 A1111's samplers had the schedule in their names.
+    """
+    _take_ultimate(values, leftovers)
+    sampling = find_sampling(pairs.get(_SAMPLER_KEY, "")) if "hires_scheduler" in values else None
+    if sampling is not None and sampling[1]:
+        values.setdefault("hires_schedule", sampling[1])
+    if not values.keys() & {"hires", "hires_resize", "tile_redraw"}:
         return
-    values.setdefault("hires_upscaler", _NOT_GIVEN)
+    if "tile_redraw" not in values:
+        values.setdefault("hires_upscaler", _NOT_GIVEN)
     try:
         strength = float(leftovers.get(STRENGTH_KEY, ""))
     except ValueError:
@@ -57,10 +66,20 @@ def take_second_pass(values: dict[str, Any], leftovers: dict[str, str]) -> None:
         del leftovers[STRENGTH_KEY]
 
 
-def _factor(size: tuple[int, int], values: Mapping[str, Any]) -> float:
-    """Return by how much a size is larger than that of the first pass; 0 where it is no factor that can be had."""
-    if "width" not in values or "height" not in values:
-        return 0.0
-    factors = {round(side / values[name], 2) for side, name in zip(size, ("width", "height"), strict=True)}
-    (factor, *others) = factors
-    return factor if not others and 1 < factor <= 4 else 0.0
+def _take_ultimate(values: dict[str, Any], leftovers: dict[str, str]) -> None:
+    """Move what "Ultimate SD upscale" records and the studio draws alike to the values."""
+    names = ("upscaler", "tile_width", "tile_height")
+    keys = {name: f"{_ULTIMATE} {name}" for name in names}
+    upscaler, width, height = (leftovers.get(keys[name], "") for name in names)
+    if not width.isdecimal() or "width" not in values or "height" not in values:
+        return
+    values["tile_redraw"] = f"{values['width']}x{values['height']}"
+    side = int(width)
+    if height in (width, "0", "") and side % CELL_PX == 0 and side > _OVERLAP:
+        values["tile_size"] = side
+        for name in names[1:]:
+            leftovers.pop(keys[name], None)
+    if upscaler.casefold() not in _NO_UPSCALERS:
+        values["hires_upscaler"] = upscaler
+    leftovers.pop(keys["upscaler"], None)
+    leftovers[_ULTIMATE] = "its tiles were drawn one after the other; here all are drawn together at each step"

@@ -11,7 +11,7 @@ from sdstudio.core.request.finish_fields import made_size
 from sdstudio.ui.forms.field import Field
 from sdstudio.ui.theme import mark
 
-_DECIDING: Final = ("width", "height", "hires", "finish", "init_image", "mask")
+_DECIDING: Final = ("width", "height", "hires", "hires_resize", "tile_redraw", "finish", "init_image", "mask")
 
 
 class MadeSize(QLabel):

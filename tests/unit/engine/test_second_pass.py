@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from sdstudio.core.errors import Cancelled, InvalidRequest, OutOfMemory
 from sdstudio.core.events import Decoding, ImageMade, StepDone
+from sdstudio.core.request.larger_size import second_size
 from sdstudio.core.request.request import GenerationRequest
-from sdstudio.core.request.second_pass_fields import LATENT, second_size
-from sdstudio.engine import generation
+from sdstudio.core.request.second_pass_fields import LATENT
+from sdstudio.engine import within_memory
 from sdstudio.engine.second_pass import second_request
 
 
@@ -57,13 +58,13 @@ def test_without_strength_it_is_only_enlarged(studio):
 def test_latents_are_interpolated_as_torch_does(studio, monkeypatch):
     here = studio("sd1")
     drawn = []
-    own = generation.sample
+    own = within_memory.sample
 
     def kept(*args):
         drawn.append(own(*args))
         return drawn[-1]
 
-    monkeypatch.setattr(generation, "sample", kept)
+    monkeypatch.setattr(within_memory, "sample", kept)
     for name, (mode, antialias) in LATENT.items():
         (image,) = here.make(hires=1.5, hires_strength=0, hires_upscaler=name)
         right = functional.interpolate(drawn[-1].latents, (12, 12), mode=mode, antialias=antialias)
@@ -87,7 +88,7 @@ def test_exactly_the_steps_that_are_asked_for_are_run(strength, steps, asked, ru
 
 
 def test_sizes_are_cut_to_whole_cells_and_bounded():
-    assert second_size(512, 520, 1.3) == (664, 672)  # 665.6 and 676
+    assert second_size(512, 520, {"hires": 1.3}) == (664, 672)  # 665.6 and 676
     with pytest.raises(InvalidRequest, match="8192 x 8192 is too large: at most 4096") as caught:
         GenerationRequest.checked({"width": 2048, "height": 2048, "hires": 4})
     assert (caught.value.field, caught.value.hint) == ("hires", "Use 2 or less, or begin smaller.")
@@ -132,7 +133,7 @@ def test_cancelled_between_the_passes_the_first_can_be_kept(studio):
 
 def test_one_that_does_not_fit_goes_down_the_ladder_and_says_so(studio, monkeypatch):
     here = studio("sd1")
-    own = generation.sample
+    own = within_memory.sample
     at_once = []
 
     def short(loaded, request, batch, *args):
@@ -142,11 +143,11 @@ def test_one_that_does_not_fit_goes_down_the_ladder_and_says_so(studio, monkeypa
                 raise MemoryError
         return own(loaded, request, batch, *args)
 
-    monkeypatch.setattr(generation, "sample", short)
+    monkeypatch.setattr(within_memory, "sample", short)
     made = here.make(seeds=(5, 6), batch_size=2, hires=2)
     assert [image.pixels.size for image in made] == [(128, 128)] * 2
     assert at_once == [2, 1, 1]
     assert "Not enough memory" in here.notices[0].message
-    monkeypatch.setattr(generation, "lower_plan", lambda *_: None)
+    monkeypatch.setattr(within_memory, "lower_plan", lambda *_: None)
     with pytest.raises(OutOfMemory, match="Second pass = 128 x 128"):
         here.make(seeds=(5, 6), batch_size=2, hires=2)

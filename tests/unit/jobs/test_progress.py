@@ -14,6 +14,7 @@ from sdstudio.cli.console import Console
 from sdstudio.cli.progress import ProgressBars
 from sdstudio.core.events import (
     Decoding,
+    Encoding,
     EngineEvent,
     Enlarging,
     GuidanceStep,
@@ -39,6 +40,9 @@ SAMPLES = (
     Decoding(0, 1),
     RegionStep(2, 3, 5, 8, 0, 1, 0.5),
     RegionStep(1, 1, 8, 8, 1, 2, 0.0),
+    StepDone(12, 20, 0, 1, 1, 2.0, tile=3, tiles=4, left=3.25, whole=13.0),
+    Encoding(3, 12),
+    Decoding(0, 1, 3, 12),
     ImageMade(0, Image.new("RGB", (8, 8)), Recipe(app="test", request=GenerationRequest(model="starter"))),
     Notice("A prompt was cut."),
     GuidanceStep(1, 20, _PIXELS, None, _PIXELS, _PIXELS),
@@ -60,7 +64,7 @@ def test_every_class_of_events_has_its_words_or_is_none_of_progress():
 
 
 def test_the_words_are_those_of_each_place():
-    assert [progress_of(sample) for sample in SAMPLES[:10]] == [
+    assert [progress_of(sample) for sample in SAMPLES[:13]] == [
         Progress("loading Starter · UNet", "loading 40%", "loading", 0.4, "Starter: UNet", "loading 40%",
                  "Loading Starter  40% · UNet"),
         Progress("reading the prompt", "starting", "loading", 0.0, "Starter: VAE", "starting", "Reading the prompt…"),
@@ -77,6 +81,12 @@ def test_the_words_are_those_of_each_place():
                  "region 2 of 3", "region 2 of 3", "Region 2 of 3"),
         Progress("picture 2 of 2 · region 1 of 1 · step 8 of 8", "region 1/1", "redrawing", 1.0, "region 1 of 1",
                  "region 1 of 1", "Region 1 of 1"),
+        Progress("step 13 of 20 · tile 3 of 4 · 2.0 s/it · 6 s left", "75%", "drawing", 0.75, "1 of 1 · tile 3 of 4",
+                 "13 / 20", "Step 13 of 20 · tile 3 of 4"),
+        Progress("encoding · tile 3 of 12", "encoding", "encoding", -1.0, "tile 3 of 12", "encoding",
+                 "Reading it in tiles: 3 of 12"),
+        Progress("decoding · tile 3 of 12", "decoding", "decoding", -1.0, "1 of 1 · tile 3 of 12", "decoding",
+                 "Turning it into pixels…"),
     ]  # fmt: skip
 
 

@@ -23,8 +23,8 @@ from sdstudio.core.params import Choice, Parameter, parameters
 from sdstudio.core.request.detail_fields import DETAIL_GROUP
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DECIDING, DEPENDENT, idle_fields, idle_prompt_fields, named, schedule_choices
-from sdstudio.core.request.second_pass_fields import SECOND_PASS_GROUP
 from sdstudio.core.request.seed_fields import VARIATION_GROUP
+from sdstudio.core.request.tile_fields import NEED_TILES, SECOND_PASS_GROUP
 from sdstudio.ui.forms.asset_editors import LoraEditor, offer
 from sdstudio.ui.forms.editors import ChoiceEditor, SeedEditor
 from sdstudio.ui.forms.field import Field, fits
@@ -155,7 +155,9 @@ class ParameterPanel(QScrollArea):
         rows = parameters_of(self.model)
         acting = [name for name, row in rows.items() if name in self._fields and self._acts(row)]
         self._raise_first([self._fields[name].check() for name in acting])
-        values = {name: self.value(name) for name in acting} | {"file_hashes": self._file_hashes}
+        # Kept where nothing is drawn in tiles too: the model begins with others than the declaration.
+        values = {name: self.value(name) for name in NEED_TILES if self._fields[name].check() is None}
+        values |= {name: self.value(name) for name in acting} | {"file_hashes": self._file_hashes}
         try:
             return GenerationRequest.checked({**values, "prompt": prompt, "negative_prompt": negative_prompt}, rows)
         except InvalidRequest as error:

@@ -26,6 +26,7 @@ from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.rules import DEPENDENT, idle_fields
 from sdstudio.core.request.second_pass_fields import NEED_SECOND_PASS
 from sdstudio.core.request.seed_fields import NEED_STRENGTH
+from sdstudio.core.request.tile_fields import NEED_TILES
 from sdstudio.ui.forms.size_field import aspect_name
 from sdstudio.ui.pages.create.parameter_panel import PROMPT_GROUP, ParameterPanel
 from sdstudio.ui.theme import apply_theme
@@ -42,6 +43,7 @@ SHOWN = [row for row in parameters(GenerationRequest) if row.ui.group != PROMPT_
 _TEXTS = {
     "seeds": "7-9", "seed_resize_from": "512x768", "earlier_variations": "8:0.15, 9:0.1", "detail_boxes": "1,2,9,9",
     "outpaint_colour": "#12ab34",
+    "hires_resize": "1024x1536", "tile_redraw": "4",
 }  # fmt: skip
 
 
@@ -236,6 +238,8 @@ def said_of(panel: ParameterPanel, row: Parameter, value: object) -> object:
         panel.field("detail").set_value("a face")
     if row.name in NEED_SECOND_PASS:
         panel.field("hires").set_value(2)
+    if row.name in NEED_TILES:
+        panel.field("tile_redraw").set_value("2")
     if row.name in NEED_STRENGTH:
         panel.field("variation_strength").set_value(0.2)
     panel.field(row.name).set_value(value)

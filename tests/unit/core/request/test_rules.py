@@ -11,9 +11,11 @@ from sdstudio.core.request.mask_fields import OF_SOFT_INPAINTING
 from sdstudio.core.request.outpaint_fields import NEED_GROUND, Sides, check_extent, sides_in
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.rules import OF_SCHEDULES, idle_fields, idle_prompt_fields, over_defaults, schedule_choices
-from sdstudio.core.request.second_pass_fields import NEED_SECOND_PASS
+from sdstudio.core.request.second_pass_fields import NEED_SECOND_PASS, SIZES
 from sdstudio.core.request.seed_fields import NEED_STRENGTH
+from sdstudio.core.request.tile_fields import NEED_TILES
 
+TILED = NEED_TILES | SIZES | {"tile_redraw"}
 PICTURES = dict.fromkeys(INPUT_ROLES, "5a" * 32)
 
 
@@ -81,7 +83,7 @@ def test_what_does_not_act_on_the_sampler_is_refused(name, value, scheduler):
 @pytest.mark.parametrize("spec", SCHEDULERS, ids=lambda spec: spec.key)
 def test_every_field_of_some_samplers_acts_or_is_idle(spec):
     idle = idle_fields({"scheduler": spec.key, "mask_blending": "soft_inpainting", "detail": "a face", **PICTURES})
-    of_others = OF_SCHEDULES | NEED_STRENGTH | NEED_SECOND_PASS | NEED_GROUND | FINISH_FIELDS | {"hires"}
+    of_others = OF_SCHEDULES | NEED_STRENGTH | NEED_SECOND_PASS | NEED_GROUND | FINISH_FIELDS | TILED
     assert idle - of_others == TAKEN_BY_SOME - set(spec.takes)
     assert idle & OF_SCHEDULES == (frozenset() if spec.automatic else OF_SCHEDULES)
     for name in spec.takes:
@@ -113,7 +115,7 @@ def test_a_mask_acts_on_an_input_picture_and_soft_inpainting_has_fields_of_its_o
     assert {"mask", "mask_blur", "strength"} <= alone
     assert {"mask_blur", "only_masked"} <= without
     assert not {"mask", "strength"} & without
-    of_others = NEED_STRENGTH | NEED_SECOND_PASS | NEED_GROUND | FINISH_FIELDS | NEED_QUERY | {"hires"}
+    of_others = NEED_STRENGTH | NEED_SECOND_PASS | NEED_GROUND | FINISH_FIELDS | NEED_QUERY | TILED
     assert idle_fields(PICTURES) == OF_SOFT_INPAINTING | of_others
     error = refused(mask_blending="latent", soft_bias=2)
     assert (error.field, error.message) == ("soft_bias", "Schedule bias = 2: it acts on soft inpainting alone.")

@@ -226,7 +226,7 @@ HIRES = 'Hires upscaler: 4x-sharp, Hires steps: 7, Hires sampler: Euler a, Hires
     ("second_pass", "values"),
     [
         (f"Hires upscale: 2, {HIRES}", (2, 0.7, "4x-sharp", 7, "euler_a", "a dog, x: y")),
-        ("Hires resize: 768x960", (1.5, 0.7, "Latent", 0, "", "")),
+        ("Hires resize: 1536x1024", (1, 0.7, "Latent", 0, "", "")),
         ("Hires upscale: 2, Hires upscaler: Lanczos", (2, 0.7, "", 0, "", "")),
     ],
 )
@@ -235,7 +235,9 @@ def test_a_second_pass_is_read_with_its_strength(second_pass, values):
     fields = ("hires", "hires_strength", "hires_upscaler", "hires_steps", "hires_scheduler", "hires_prompt")
     assert tuple(getattr(found.recipe.request, name) for name in fields) == values
     assert dict(found.not_mapped) == {}
+    assert found.recipe.request.hires_resize == ("1536x1024" if values[0] == 1 else "")
     again = read(infotext(found.recipe)).recipe.request
+    assert again.hires_resize == found.recipe.request.hires_resize
     assert {name: getattr(again, name) for name in fields} == dict(zip(fields, values, strict=True))
 
 
@@ -281,11 +283,36 @@ def test_a_unit_of_adetailer_is_taken_over_but_for_its_network():
     assert unknown.not_mapped["ADetailer denoising strength"] == "0.6"
 
 
-def test_a_second_pass_of_another_shape_stays_left_over():
-    found = read(f"a cat\n{LINE}, Denoising strength: 0.7, Hires resize: 1536x1024")
-    assert found.recipe.request.hires == 1
-    assert found.not_mapped["Hires resize"] == "1536x1024"
-    assert found.not_mapped["Denoising strength"] == "0.7"
+@pytest.mark.parametrize(
+    ("keys", "scheduler", "schedule"),
+    [
+        ("Hires sampler: DPM++ 2M, Hires schedule type: Karras", "dpmpp_2m", "karras"),
+        ("Hires sampler: DPM++ 2M Karras", "dpmpp_2m", "karras"),  # before version 1.9
+        ("Hires schedule type: Exponential", "", "exponential"),
+    ],
+)
+def test_the_schedule_of_a_second_pass_is_read(keys, scheduler, schedule):
+    found = read(f"a cat\n{LINE}, Denoising strength: 0.7, Hires upscale: 2, Hires upscaler: Latent, {keys}")
+    request = found.recipe.request
+    assert (request.hires_scheduler, request.hires_schedule) == (scheduler, schedule)
+    assert dict(found.not_mapped) == {}
+    assert read(infotext(found.recipe)).recipe.request.hires_schedule == schedule
+
+
+def test_a_redraw_in_tiles_by_the_extension_is_read_and_told_as_different():
+    found = read(
+        "fox girl\nSteps: 26, Sampler: Euler, Seed: 5, Size: 2816x1984, Denoising strength: 0.42, "
+        "Ultimate SD upscale upscaler: 4x_NMKD-Siax_200k, Ultimate SD upscale tile_width: 960, "
+        "Ultimate SD upscale tile_height: 960, Ultimate SD upscale mask_blur: 8, Ultimate SD upscale padding: 48"
+    )
+    request = found.recipe.request
+    assert (request.tile_redraw, request.tile_size, request.hires_strength) == ("2816x1984", 960, 0.42)
+    assert request.hires_upscaler == "4x_NMKD-Siax_200k"
+    assert request.strength == type(request).model_fields["strength"].default
+    left = dict(found.not_mapped)
+    assert (left["Ultimate SD upscale mask_blur"], left["Ultimate SD upscale padding"]) == ("8", "48")
+    assert "one after the other" in left["Ultimate SD upscale"]
+    assert read(infotext(found.recipe)).recipe.request == request
 
 
 @pytest.mark.parametrize(

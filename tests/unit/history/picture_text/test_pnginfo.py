@@ -269,6 +269,12 @@ second_passes = st.fixed_dictionaries({
     "hires_upscaler": st.sampled_from(["", "Latent", "4x-sharp"]),
     "hires_scheduler": st.sampled_from(["", "euler_a", "dpmpp_2m_sde"]),
     "hires_prompt": st.sampled_from(["", "a dog, x: y"]),
+    "hires_schedule": st.sampled_from(["", "karras"]),
+})  # fmt: skip
+sized = st.fixed_dictionaries({"hires": st.just(1.0), "hires_resize": st.sampled_from(["1024x1536", "0x1024"])})
+tiled = st.fixed_dictionaries({
+    "hires": st.just(1.0), "tile_redraw": st.sampled_from(["4096x4096", "2048x", "4"]),
+    "tile_size": st.just(768), "tile_overlap": st.sampled_from([0, 96]),
 })  # fmt: skip
 finishes = st.fixed_dictionaries({
     "finish": st.floats(1, 6.4, exclude_min=True), "finish_upscaler": st.sampled_from(["", "drawings-4x", "4x-sharp"]),
@@ -291,8 +297,10 @@ def sampled_requests(draw):
     spec = draw(st.sampled_from(SCHEDULERS))
     acting = {name: draw(numbers[name]) for name in spec.takes}
     schedule = draw(st.sampled_from(spec.schedules))
-    begun = draw(st.just({}) | beginnings | second_passes | finishes) | draw(st.just({}) | variations)
-    begun |= draw(st.just({}) | detailings)
+    begun = draw(st.just({}) | beginnings | second_passes | finishes)
+    if "hires" in begun:
+        begun |= draw(st.just({}) | sized | tiled)
+    begun |= draw(st.just({}) | variations) | draw(st.just({}) | detailings)
     return draw(requests).model_copy(update={"scheduler": spec.key, "schedule": schedule, **acting, **begun})
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from sdstudio.core.events import EngineEvent, StepDone
 from sdstudio.core.readable import readable_duration
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.second_pass_fields import steps_of_work
 from sdstudio.jobs.progress import seconds_left
 from sdstudio.jobs.queue import Group, JobState
 
@@ -44,7 +45,8 @@ class QueueTime:
             return False
         self._running_s = seconds_left(event)
         for job in self._running.jobs[:1]:
-            self._measured[_like(job.request)] = event.seconds_per_step / event.count
+            whole_s = event.work[1] * event.seconds_per_step
+            self._measured[_like(job.request)] = whole_s / max(steps_of_work(job.request), 1) / event.count
         now = time.monotonic()
         if now - self._told_at < _EVERY_S:
             return False
@@ -72,7 +74,7 @@ class QueueTime:
             each = known[like]
             if each is None:
                 return None
-            total += each * job.request.steps_run * (job.count - job.made)
+            total += each * steps_of_work(job.request) * (job.count - job.made)
         return total
 
     def _of_step(self, request: GenerationRequest) -> float | None:
