@@ -223,6 +223,7 @@ class EngineStatus:
         total_bytes: The device's memory, the computer's on the CPU. 0 when unknown.
         model: Key of the loaded model, "" when none is.
         versions: Library -> version ("torch", "diffusers", "transformers").
+        is_accelerator: Whether the device has memory of its own.
     """
 
     device: str
@@ -231,6 +232,7 @@ class EngineStatus:
     total_bytes: int = 0
     model: str = ""
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    is_accelerator: bool = False
 
 
 EngineEvent = (

@@ -247,7 +247,7 @@ class Engine:
             return EngineStatus(f"{self._settings.device} (not there)", self._settings.precision, versions=VERSIONS)
         used, total = device.kind.memory()
         key = self._loaded.info.key if self._loaded is not None else ""
-        return EngineStatus(device.kind.title(), device.dtype_name, used, total, key, VERSIONS)
+        return EngineStatus(device.kind.title(), device.dtype_name, used, total, key, VERSIONS, device.is_accelerator)
 
     def unload(self) -> None:
         """Let go of the model and of the memory it took."""

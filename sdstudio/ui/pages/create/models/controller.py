@@ -28,7 +28,7 @@ from sdstudio.ui.forms.model_box import ModelBox
 from sdstudio.ui.pages.create.canvas import Canvas
 from sdstudio.ui.pages.create.models.covers import Covers
 from sdstudio.ui.pages.create.models.picker import DOWNLOAD, USE_ANOTHER, ModelPicker
-from sdstudio.ui.pages.create.models.rows import CPU, Known, ModelRow, Room, rows_of
+from sdstudio.ui.pages.create.models.rows import Known, ModelRow, Room, rows_of
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
 from sdstudio.ui.shell import Services, Shell
 from sdstudio.ui.undo import Change
@@ -192,9 +192,9 @@ def free_bytes(status: EngineStatus | None, loaded: ModelInfo | None, settings: 
     """
     if status is None or not status.total_bytes:
         return 0
-    need = memory_need(loaded, status.dtype, settings, {}, status.device != CPU) if loaded is not None else None
+    need = memory_need(loaded, status.dtype, settings, {}, status.is_accelerator) if loaded is not None else None
     held = need.weights_bytes if need is not None else 0
-    if status.device == CPU:
+    if not status.is_accelerator:
         import psutil  # noqa: PLC0415 (not needed to show the window)
 
         return int(psutil.virtual_memory().available) + held

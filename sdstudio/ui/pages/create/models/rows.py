@@ -19,8 +19,6 @@ from sdstudio.core.readable import readable_size
 from sdstudio.core.settings import MEMORY_GROUP, Settings
 from sdstudio.history.database.usage import Newest
 
-CPU: Final = "CPU"
-"""What the engine calls the processor."""
 RECENT: Final = 5
 FAVOURITES_TITLE: Final = "Favourites"
 RECENT_TITLE: Final = "Recent"
@@ -114,7 +112,7 @@ class Room:
         if self.status is None:
             return None
         values = self.values if is_chosen else {"batch_size": self.values.get("batch_size")}
-        is_accelerator = self.status.device != CPU
+        is_accelerator = self.status.is_accelerator
         return memory_need(model, self.status.dtype, self.settings, values, is_accelerator)
 
 

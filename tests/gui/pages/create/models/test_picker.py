@@ -178,7 +178,7 @@ def test_a_download_is_offered_in_the_foot(studio: Studio, qtbot: Any) -> None:
 def test_each_model_says_what_drawing_needs_of_what_is_free() -> None:
     model = ModelInfo("m", "m", Path("/m.safetensors"), "sdxl", size_bytes=6_900_000_000, weights=3_450_000_000)
     wide = EngineStatus("CPU", "float32", 1, 16 * 10**9)
-    half = EngineStatus("GPU", "float16", 1, 16 * 10**9)
+    half = EngineStatus("GPU", "float16", 1, 16 * 10**9, is_accelerator=True)
     rooms = [Room(), Room(wide, 16 * 10**9), Room(half, 16 * 10**9), Room(half, 16 * 10**9, Settings(offload="model"))]
     told = [rows_of([model], Known(), "", room)[1] for room in rooms]
     assert [row.second_line for row in told] == [
