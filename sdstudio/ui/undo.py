@@ -20,6 +20,21 @@ class Change:
     redo: Callable[[], object] | None = None
 
 
+def both(first: Change | None, second: Change | None) -> Change | None:
+    """Return two changes that were made together as one; ``None`` for neither."""
+    if first is None or second is None:
+        return first or second
+
+    def do(*acts: Callable[[], object] | None) -> None:
+        for act in acts:
+            if act is not None:
+                act()
+
+    return Change(
+        f"{first.text} {second.text}", lambda: do(second.undo, first.undo), lambda: do(first.redo, second.redo)
+    )
+
+
 class Undos(QObject):
     """The changes of this session, all of them: each stroke of a mask is one."""
 

@@ -115,8 +115,10 @@ class PictureView(QWidget):
         self._fade.stop()
         self.update()
 
-    def lay_under(self, picture: QImage) -> None:
-        """Show what the picture begins from, dimmed and as large as the reserved place, until there is a preview."""
+    def lay_under(self, picture: QImage | None) -> None:
+        """Show what the picture begins from, if anything, dimmed and in its place, until there is a preview."""
+        if picture is None:
+            return
         self._shown = ShownPicture(picture)
         self._dimmed = True
         self.update()
@@ -377,9 +379,14 @@ class PictureView(QWidget):
             return 1.0
         margin = MARGIN_PX if self.height() >= _LOW_PX else _LOW_MARGIN_PX
         copies = len(AROUND) if self._repeated else 1
-        across = max(1, self.width() - 2 * margin) / self._place.width() / copies
-        down = max(1, self.height() - 2 * margin) / self._place.height() / copies
+        size = self.fit_size()
+        across = max(1, self.width() - 2 * margin) / size.width() / copies
+        down = max(1, self.height() - 2 * margin) / size.height() / copies
         return min(across, down) * self.devicePixelRatioF()
+
+    def fit_size(self) -> QSize:
+        """Return how many pixels of the picture are to be seen while it is fitted."""
+        return self._place
 
     def _picture_point(self, position: QPointF) -> QPointF:
         return (position - self.picture_rect().topLeft()) / self._logical(self.zoom)

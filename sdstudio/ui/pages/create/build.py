@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.pictures.input_store import InputPictures
-from sdstudio.core.request.input_fields import MASK
 from sdstudio.core.request.presets import PresetBook
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.browser import HistoryBrowser
@@ -89,7 +88,7 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
     input_controller.brought.connect(
         lambda change, name, lost: parameters_controller.tell_input(change, name, lost, ways)
     )
-    generation.before_submitting = lambda request: mask_controller.keep(MASK.picture_in(request))
+    generation.before_submitting = mask_controller.keep
     generation.view_of = lambda: mask_controller.view
     paste_controller = PasteController(page, widgets.editor, tasks, shell.over)
     paste_controller.take = input_controller.use_offer

@@ -68,6 +68,8 @@ class Canvas(QWidget):
         self._last_event: EngineEvent | None = None
         #: Returns what a request begins from, in the shape of what is to be drawn; ``None`` when it begins from noise.
         self.first_look: Callable[[GenerationRequest], QImage | None] = lambda _request: None
+        #: Returns how large the picture of a request will be.
+        self.size_of: Callable[[GenerationRequest], tuple[int, int]] = lambda request: request.made_size
         self.empty = EmptyState("image", "What shall we draw?", "", self)
         self.empty.chosen.connect(self.example_chosen)
         self.view = PictureView(self)
@@ -268,10 +270,8 @@ class Canvas(QWidget):
         for entry in self._made:
             self.strip.add(entry)
         self._stack.setCurrentWidget(self._filled)
-        self.view.reserve(QSize(*request.made_size), self._doing)
-        first = self.first_look(request)
-        if first is not None:
-            self.view.lay_under(first)
+        self.view.reserve(QSize(*self.size_of(request)), self._doing)
+        self.view.lay_under(self.first_look(request))
         self._place_overlays()
 
     def _draw_event(self, event: EngineEvent) -> None:

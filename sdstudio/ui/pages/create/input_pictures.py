@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from PySide6.QtCore import QObject, QRect, Qt, Signal
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtCore import QObject, QRect, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QPainter
 
 from sdstudio.background.signals import TypedSignal
 from sdstudio.core.errors import HistoryError, InvalidRequest, SaveFailed, StudioError
@@ -22,6 +22,7 @@ from sdstudio.core.pictures.fit import placed
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
 from sdstudio.core.pictures.opening import as_seen, opened_picture, shown, upright_size
 from sdstudio.core.request.input_fields import INIT, InputRole
+from sdstudio.core.request.outpaint_fields import Sides, adds_ground, sides_in
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.store import Entry, History
 from sdstudio.ui.entries.actions import EntryActions
@@ -90,6 +91,7 @@ class InputController(QObject):
         if role is INIT:
             actions.handle("use_as_input", lambda entries: self.use_entry(entries[0]))
             canvas.first_look = self.first_look
+            canvas.size_of = self.size_of
 
     def stop(self) -> None:
         """Begin nothing more in the background: the window closes."""
@@ -145,7 +147,18 @@ class InputController(QObject):
     def first_look(self, request: GenerationRequest) -> QImage | None:
         """Return the input of a request as it begins, small and in its shape; ``None`` unless it is at hand."""
         seen = self._seen.get(INIT.picture_in(request))
-        return None if seen is None else fitted(seen.small, request.width, request.height, request.init_fit)
+        if seen is None:
+            return None
+        if adds_ground(dict(request)):
+            return extended(seen, sides_in(request.outpaint), request.outpaint_colour)
+        return fitted(seen.small, request.width, request.height, request.init_fit)
+
+    def size_of(self, request: GenerationRequest) -> tuple[int, int]:
+        """Return how large the picture of a request will be, as far as that is at hand."""
+        seen = self._seen.get(INIT.picture_in(request))
+        if seen is None or not adds_ground(dict(request)):
+            return request.made_size
+        return sides_in(request.outpaint).around((seen.width, seen.height))
 
     def _on_kept(
         self, number: int, count: int, is_brought: bool, then: Callable[[], object] | None,
@@ -269,6 +282,19 @@ def _seen_of(path: Path, pictures: InputPictures) -> Seen:
         image.thumbnail((SMALL_PX, SMALL_PX), Image.Resampling.LANCZOS)
         small = as_qimage(as_seen(image))
     return Seen(small, shown(name or path.name), width, height)
+
+
+def extended(seen: Seen, sides: Sides, colour: str) -> QImage:
+    """Return a picture small, with ground of one colour around it."""
+    wide, high = sides.around((seen.width, seen.height))
+    scale = SMALL_PX / max(wide, high)
+    shape = QImage(max(1, round(wide * scale)), max(1, round(high * scale)), QImage.Format.Format_RGB32)
+    shape.fill(QColor(colour))
+    painter = QPainter(shape)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.drawImage(QRectF(*(side * scale for side in (sides.left, sides.top, seen.width, seen.height))), seen.small)
+    painter.end()
+    return shape
 
 
 def fitted(small: QImage, width: int, height: int, fit: str) -> QImage:

@@ -26,10 +26,11 @@ from sdstudio.ui.forms.mask_editor import MaskEditor
 from sdstudio.ui.forms.picture_editor import PictureEditor, Seen
 from sdstudio.ui.pages.create.canvas import Canvas
 from sdstudio.ui.pages.create.input_pictures import InputController
+from sdstudio.ui.pages.create.mask.ground import Ground
 from sdstudio.ui.pages.create.mask.rows import COMMANDS
 from sdstudio.ui.pages.create.parameter_panel import ParameterPanel
 from sdstudio.ui.shell import Services, Shell
-from sdstudio.ui.undo import Change
+from sdstudio.ui.undo import Change, both
 from sdstudio.ui.widgets.picture_drag import Offer
 from sdstudio.ui.widgets.picture_view import PictureView
 
@@ -74,6 +75,7 @@ class MaskController(QObject):
         assert isinstance(picture, PictureEditor)
         assert isinstance(mask, MaskEditor)
         self._picture, self._mask = picture, mask
+        self.ground = Ground(shell, services.tasks, panel, picture)
         mask.written = lambda: self._painted.written()
         mask.put.connect(self._on_put)
         mask.paint_wanted.connect(self.paint)
@@ -88,6 +90,7 @@ class MaskController(QObject):
     def stop(self) -> None:
         """Begin nothing more in the background: the window closes."""
         self._stopped = True
+        self.ground.stop()
         if self._built is not None:
             self._built.stop()
 
@@ -146,6 +149,7 @@ class MaskController(QObject):
         if self._stage.indexOf(painted.page) < 0:
             self._stage.addWidget(painted.page)
         painted.show_picture(str(self._picture.value()), seen)
+        self.ground.take(painted.page.ground)
         self._stage.setCurrentWidget(painted.page)
         self._note_size()
         painted.page.layer.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -158,7 +162,8 @@ class MaskController(QObject):
         size = (self._panel.value("width"), self._panel.value("height"))
         words = SIZE_NOTE if self._panel.value("only_masked") is None else PART_NOTE
         text = words.format(drawn=f"{size[0]} × {size[1]}", own=f"{seen.width} × {seen.height}")
-        self._painted.page.note(text if size != (seen.width, seen.height) else "")
+        is_other = size != (seen.width, seen.height) and not any(self.ground.sides)
+        self._painted.page.note(text if is_other else "")
 
     def leave(self) -> None:
         """Show the canvas again; the mask stays."""
@@ -217,8 +222,15 @@ class MaskController(QObject):
 
     # what the fields tell
 
-    def keep(self, mask_id: str) -> None:
-        """Put the mask of a request into the store, where whoever draws finds it. Raises: StudioError."""
+    def keep(self, request: GenerationRequest) -> None:
+        """Put the mask of a request into the store, where whoever draws finds it.
+
+        Raises:
+            StudioError: It cannot be kept; or more is added to the picture than can be.
+        """
+        if INIT.picture_in(request):
+            self.ground.check()
+        mask_id = MASK.picture_in(request)
         if mask_id:
             self._painted.drafts.keep(mask_id)
 
@@ -249,7 +261,11 @@ class MaskController(QObject):
             self._built.show_small()
 
     def _on_picture_left(self) -> Change | None:
-        """Another picture is begun from, by hand, or none: drop a mask of another size, and return what was done."""
+        """Another picture is begun from, by hand, or none: drop what goes with it, and return what was done."""
+        return both(self.ground.leave(), self._drop_mask())
+
+    def _drop_mask(self) -> Change | None:
+        """Drop a mask of another size than the picture has now."""
         seen, made = self._picture.seen, self._built
         held = str(self._mask.value())
         document = made.document if made is not None else None

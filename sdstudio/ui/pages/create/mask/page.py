@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from sdstudio.core.settings import Settings
 from sdstudio.ui.pages.create.mask.brush import Hand
+from sdstudio.ui.pages.create.mask.ground_layer import GroundLayer, GroundView
 from sdstudio.ui.pages.create.mask.layer import MaskLayer
 from sdstudio.ui.pages.create.mask.rows import COLOURS
 from sdstudio.ui.pages.create.mask.tool_bar import MaskToolBar
 from sdstudio.ui.theme import GRID, mark
-from sdstudio.ui.widgets.picture_view import PictureView
+from sdstudio.ui.widgets.picture_view import MARGIN_PX
 
 HIDDEN: Final = "The mask is hidden, and acts all the same. H shows it."
 _LEAST_PX: Final = GRID * 12
@@ -31,11 +32,12 @@ class MaskPage(QWidget):
         self.setAccessibleName("Canvas, painting a mask")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.hand = Hand(self)
-        self.view = PictureView(self)
+        self.view = GroundView(self)
         self.view.setAccessibleName("Picture under the mask")
         self.view.setMinimumSize(160, GRID)
         self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.layer = MaskLayer(self.view, self.hand)
+        self.ground = GroundLayer(self.view)
         self.bar = MaskToolBar(self.hand, self)
         self.bar.typed.connect(lambda: self.layer.setFocus(Qt.FocusReason.OtherFocusReason))
         self.bar.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
@@ -105,7 +107,8 @@ class MaskPage(QWidget):
                 pill.setWordWrap(True)
                 pill.resize(room, pill.heightForWidth(room))
             pill.raise_()
-        self._said.move(area.center().x() - self._said.width() // 2, area.top() + GRID)
+        # below the grip of the picture's upper edge
+        self._said.move(area.center().x() - self._said.width() // 2, area.top() + MARGIN_PX + GRID)
         corner = QPoint(self._zoom.width() + GRID, self._zoom.height() + GRID)
         self._zoom.move(area.bottomRight() - corner)
 

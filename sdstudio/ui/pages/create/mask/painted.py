@@ -155,11 +155,12 @@ class PaintedMask(QObject):
 
     def end(self) -> None:
         """The page is not seen any more: a stroke that has begun is taken back."""
+        self.page.ground.break_off()
         self.page.layer.break_off()
 
     def stop_work(self) -> bool:
         """Take back the stroke that has begun, or stop what is being done to the whole mask; False for neither."""
-        return self.page.layer.break_off() or self._whole.stop()
+        return self.page.ground.break_off() or self.page.layer.break_off() or self._whole.stop()
 
     def _on_picture_read(self, picture_id: str, loaded: LoadedPicture | None) -> None:
         if picture_id != self._picture_id or loaded is None:

@@ -1,4 +1,4 @@
-"""What a press of Generate with a mask has made, to be chosen from where it will be: over the picture, one by one.
+"""What an edit has made, to be chosen from where it will be: over the picture, one by one.
 
 The candidates stand on the canvas, and what can be done with them in the place of the caption below. The one that is
 accepted is the next input picture; all of them are entries of the history, whatever is chosen.
@@ -15,6 +15,7 @@ from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from sdstudio.core.request.input_fields import INIT, MASK
+from sdstudio.core.request.outpaint_fields import adds_ground
 from sdstudio.history.store import Entry
 from sdstudio.jobs.job import Job
 from sdstudio.ui.pages.create.canvas import Canvas
@@ -156,8 +157,8 @@ class Staging(QObject):
         return not self.bar.isHidden()
 
     def begin(self, job: Job) -> None:
-        """Generate was pressed: collect what it makes, beside what the same edit has made; without a mask end this."""
-        if not MASK.picture_in(job.request):
+        """Generate was pressed: collect what the edit makes, beside what it has made; what is no edit ends this."""
+        if not MASK.picture_in(job.request) and not adds_ground(dict(job.request)):
             self._end()
             return
         if self._job is None or _edit_of(job) != _edit_of(self._job):
@@ -242,6 +243,7 @@ class Staging(QObject):
         self.bar.raise_()
 
 
-def _edit_of(job: Job) -> tuple[str, str, str]:
-    """Return what makes two presses of Generate the same edit: picture, mask and what to draw there."""
-    return INIT.picture_in(job.request), MASK.picture_in(job.request), job.request.prompt
+def _edit_of(job: Job) -> tuple[str, ...]:
+    """Return what makes two presses of Generate the same edit: picture, mask, what is added and what to draw there."""
+    request = job.request
+    return INIT.picture_in(request), MASK.picture_in(request), request.outpaint, request.transparency, request.prompt
