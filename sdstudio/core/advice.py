@@ -12,6 +12,7 @@ from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.pictures.looks import Looks
 from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.mask_fields import ORIGINAL
+from sdstudio.core.request.outpaint_fields import adds_ground
 
 FEW_STEPS_SAMPLERS: Final = frozenset({"lcm", "tcd"})
 """Made for distilled models: 4 to 8 steps, guidance 1 to 2 (diffusers ``api/schedulers/lcm``, ``tcd``)."""
@@ -84,8 +85,13 @@ class ShownPicture:
 
     @property
     def is_masked(self) -> bool:
-        """Whether only a part of a picture is drawn."""
-        return bool(self.values.get(INIT.field)) and bool(self.values.get(MASK.field))
+        """Whether only a part of a picture is drawn, or what lies around it."""
+        return bool(self.values.get(INIT.field)) and (bool(self.values.get(MASK.field)) or self.has_ground)
+
+    @property
+    def has_ground(self) -> bool:
+        """Whether ground is added to a picture."""
+        return adds_ground(self.values)
 
     @property
     def steps_run(self) -> int:
@@ -252,6 +258,12 @@ ADVICE: Final[tuple[AdviceRow, ...]] = (
         lambda now: bool(now.values.get(INIT.field)) and not now.is_masked and now.strength > INPUT_LOST,
         "So high a strength leaves nothing of the input picture.",
         lambda now: {"strength": HALF_DRAWN},
+    ),
+    AdviceRow(
+        "fill_shows", "strength",
+        lambda now: now.has_ground and now.strength < INPUT_LOST,
+        "At so low a strength what the new ground begins from shows through.",
+        lambda now: {"strength": 1.0},
     ),
     AdviceRow(
         "content_shows", "strength",

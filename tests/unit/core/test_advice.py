@@ -38,6 +38,7 @@ CASES = [
     ("too_small", {"width": 256, "height": 256}, {}, {"width": 512, "height": 512}),
     ("input_lost", {"init_image": INPUT, "strength": 1.0}, {}, {"strength": 0.5}),
     ("input_kept", {"init_image": INPUT, "strength": 0.05}, {}, {"strength": 0.4}),
+    ("fill_shows", {"init_image": INPUT, "outpaint": "left=8"}, {}, {"strength": 1.0}),
     (
         "content_shows",
         {"init_image": INPUT, "mask": INPUT, "masked_content": "latent_noise", "strength": 0.5},
@@ -52,7 +53,8 @@ CASES = [
 def test_under_a_mask_all_of_the_strength_is_no_mistake():
     values = {"init_image": INPUT, "strength": 1.0}
     assert "input_lost" in {advice.key for advice in advice_for(_situation(**values))}
-    assert "input_lost" not in {advice.key for advice in advice_for(_situation(**values, mask=INPUT))}
+    for part in ({"mask": INPUT}, {"outpaint": "left=8"}):
+        assert "input_lost" not in {advice.key for advice in advice_for(_situation(**values, **part))}
 
 
 @pytest.mark.parametrize(("key", "values", "known", "change"), CASES)

@@ -172,7 +172,7 @@ class Adviser(QObject):
         values = {name: self._panel.value(name) for name in names}
         if any(value in (None, "", 0) for value in values.values()):
             return None  # something is half typed
-        over_a_picture = (INIT.field, MASK.field, "masked_content", "strength")
+        over_a_picture = (INIT.field, MASK.field, "masked_content", "strength", "outpaint", "transparency")
         values |= {name: self._panel.value(name) for name in over_a_picture}
         values |= {"prompt": self._editor.prompt, "negative_prompt": self._editor.negative_prompt}
         looks = None
