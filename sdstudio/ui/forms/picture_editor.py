@@ -62,6 +62,8 @@ class PictureEditor(Editor):
     offered = TypedSignal[Offer]()
     #: Another id is held and its picture is to be shown; carries the id.
     look_wanted = Signal(str)
+    #: The picture that is held has been read, and is seen.
+    shown = Signal()
     #: Another picture takes the place of this id, or none does, by hand.
     left = Signal(str)
     #: The last change is to be taken back.
@@ -183,6 +185,7 @@ class PictureEditor(Editor):
             self.seen = seen
             self._gone = ""
             self._show()
+            self.shown.emit()
 
     def show_gone(self, picture_id: str, message: str) -> None:
         """Show that the picture of an id is not there any more."""

@@ -111,6 +111,8 @@ class GenerationController(QObject):
         """
         job = self._submit(self._submit_written, follow)
         if job is not None:
+            if self._widgets.message.tone == "info":  # of what has been drawn with now; it lies over the picture
+                self._widgets.message.dismiss()
             self.generated.emit(job)
         return job
 

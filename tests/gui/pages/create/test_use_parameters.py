@@ -126,6 +126,14 @@ def test_the_input_picture_may_stay_with_one_click(studio, input_id):
     assert studio.window.editor.prompt == "a lighthouse"
 
 
+def test_what_is_said_of_parameters_goes_when_they_are_drawn_with(studio, qtbot):
+    choose(studio, saved(studio, model="tiny"), "restore")
+    assert studio.window.message.message.startswith("Using the parameters")
+    QTest.mouseClick(studio.window.editor.generate_button, LEFT)
+    assert studio.window.message.message == ""
+    qtbot.waitUntil(lambda: studio.window.status_line.text.startswith("Done"), timeout=WAIT_MS)
+
+
 def test_another_programs_picture_made_from_a_picture_leaves_ours_in_place(studio, tmp_path, input_id):
     prepare(studio, input_id)
     told = "red heart\nSteps: 9, Sampler: Euler, CFG scale: 5, Seed: 4, Size: 64x64, Denoising strength: 0.4"

@@ -82,6 +82,7 @@ class MaskController(QObject):
         mask.clear_wanted.connect(lambda: self.do("mask_clear"))
         mask.offered.connect(self._load)
         picture.edited.connect(self._on_picture_changed)
+        picture.shown.connect(self._show_small)
         picture.paint_wanted.connect(self.paint)
         inputs.left_behind = self._on_picture_left
         canvas.looked.connect(self.leave)
@@ -257,6 +258,9 @@ class MaskController(QObject):
 
     def _on_picture_changed(self) -> None:
         self.leave()
+        self._show_small()
+
+    def _show_small(self) -> None:
         if self._built is not None:
             self._built.show_small()
 

@@ -121,6 +121,15 @@ def test_a_new_picture_of_another_size_drops_the_mask_and_says_so(painting, qtbo
     assert (painting.pixels() == painted).all()
 
 
+def test_the_field_shows_the_mask_over_a_new_picture_of_its_size(painting, qtbot, tmp_path):
+    painting.drag((200, 150))
+    qtbot.waitUntil(lambda: painting.field.seen is not None, timeout=WAIT_MS)
+    Image.new("RGB", SIZE, (200, 30, 40)).save(tmp_path / "red.png")
+    painting.picture.offered.emit(Offer(tmp_path / "red.png"))
+    corner = (0, 0)
+    qtbot.waitUntil(lambda: painting.field.seen.small.pixelColor(*corner).red() > 150, timeout=WAIT_MS)
+
+
 def test_edit_opens_any_picture_in_place(studio, qtbot, home, photo):
     painting, entry = Painting(studio, qtbot, home), saved(studio, (128, 96))
     window = studio.window
