@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sdstudio.bench.report import alternate
+from sdstudio.bench.alternating import alternate
 from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, schedule_of
 from sdstudio.core.events import EngineEvent, ImageMade, StepDone
 from sdstudio.core.models.model import ModelInfo, default_request

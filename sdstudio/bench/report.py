@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any, Final
+
+from sdstudio.bench.alternating import Pairs
 
 TICK_LIMIT_MS: Final = 25
 
@@ -80,11 +82,12 @@ class Figure:
         }  # fmt: skip
 
 
-def ratio(promise: Promise, pairs: Sequence[tuple[float, float]], note: str = "") -> Figure:
-    """Return the figure for pairs of (studio's, reference's) times."""
-    ratios = [ours / reference for ours, reference in pairs]
+def ratio(promise: Promise, pairs: Pairs, note: str = "") -> Figure:
+    """Return the figure for pairs of (studio's, reference's) times, noting where others disturbed them."""
+    ratios = [ours / reference for ours, reference in pairs.times]
     low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
-    return Figure(promise, median(ratios), low, high, len(ratios), note)
+    whole = ", ".join(part for part in (note, pairs.note) if part)
+    return Figure(promise, median(ratios), low, high, len(ratios), whole)
 
 
 def amount(promise: Promise, values: Sequence[float], note: str = "") -> Figure:
@@ -97,19 +100,6 @@ def share(promise: Promise, values: Sequence[float], limit: float) -> Figure:
     """Return the share of values under ``limit`` as a figure."""
     part = sum(value < limit for value in values) / len(values)
     return Figure(promise, part, part, part, len(values), f"worst {max(values):.0f} ms")
-
-
-def alternate(pairs: int, ours: Callable[[], float], reference: Callable[[], float]) -> list[tuple[float, float]]:
-    """Measure both sides so many times in turn: AB, BA, AB .., so that what else the machine does hits both alike."""
-    times: list[tuple[float, float]] = []
-    for index in range(pairs):
-        if index % 2:
-            second = reference()
-            times.append((ours(), second))
-        else:
-            first = ours()
-            times.append((first, reference()))
-    return times
 
 
 def table(figures: Sequence[Figure]) -> list[tuple[str, ...]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from sdstudio.bench.alternating import Pairs, alternate
 from sdstudio.bench.children import Children
 from sdstudio.bench.history_run import measured_history
 from sdstudio.bench.library_run import measured_library
@@ -32,7 +33,6 @@ from sdstudio.bench.report import (
     VAST,
     WINDOW,
     Figure,
-    alternate,
     ratio,
     share,
     table,
@@ -75,14 +75,15 @@ def _measured(children: Children, quick: bool, console: Console) -> Iterator[Fig
     result = children.result("engine_times", pairs)
     off = result["difference"]
     pixels = "same pixels" if off == 0 else f"pixels differ by up to {off} grey levels"
-    yield ratio(ENGINE, result["engine"], f"{median(ours for ours, _ in result['engine']):.2f} s, {pixels}")
-    yield ratio(PREVIEWS, result["previews"])
+    engine = Pairs(*result["engine"])
+    yield ratio(ENGINE, engine, f"{median(ours for ours, _ in engine.times):.2f} s, {pixels}")
+    yield ratio(PREVIEWS, Pairs(*result["previews"]))
     edit_s = median(result["edits"])
-    yield ratio(INPAINTING, result["inpainting"], f"a masked edit takes {edit_s:.2f} s")
+    yield ratio(INPAINTING, Pairs(*result["inpainting"]), f"a masked edit takes {edit_s:.2f} s")
     console.note("Measuring: a picture while other programs keep every core busy ...")
-    shared = children.result("shared_machine", pairs)
-    worst = max(beside for beside, _ in shared)
-    yield ratio(SHARED, shared, f"{median(alone for _, alone in shared):.2f} s alone, at most {worst:.2f} s beside")
+    shared = Pairs(*children.result("shared_machine", pairs))
+    alone, worst = median(alone for _, alone in shared.times), max(beside for beside, _ in shared.times)
+    yield ratio(SHARED, shared, f"{alone:.2f} s alone, at most {worst:.2f} s beside")
     console.note("Measuring: the event loop while drawing ...")
     yield share(TICKS, children.result("event_loop", 4 if quick else 16), TICK_LIMIT_MS)
     console.note("Measuring: a mask that is painted ...")
@@ -111,5 +112,5 @@ def _window(children: Children, pairs: int) -> Figure:
     alternate(1, ours, reference)  # so that both are in the disk's cache
     ready.clear()
     times = alternate(pairs, ours, reference)
-    shown = median(seconds for seconds, _ in times)
+    shown = median(seconds for seconds, _ in times.times)
     return ratio(WINDOW, times, f"{shown:.2f} s, everything in it after {median(ready):.2f} s")

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+from sdstudio.bench.alternating import Pairs, alternate
 from sdstudio.bench.engine_times import StudioEngine
-from sdstudio.bench.report import alternate
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.paths import studio_paths
 from sdstudio.library.library import Library
@@ -38,7 +38,7 @@ def every_core_busy() -> Iterator[None]:
             process.communicate()
 
 
-def measure(model: ModelInfo, pairs: int) -> list[tuple[float, float]]:
+def measure(model: ModelInfo, pairs: int) -> Pairs:
     """Return pairs of seconds for a picture: beside busy processes, and alone."""
     engine = StudioEngine(model)
 

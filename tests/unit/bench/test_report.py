@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from sdstudio.bench.alternating import Pairs
 from sdstudio.bench.report import (
     ENGINE,
     HISTORY_OPEN,
@@ -14,7 +15,6 @@ from sdstudio.bench.report import (
     LIBRARY_PROMISES,
     PROMISES,
     TICKS,
-    alternate,
     amount,
     ratio,
     share,
@@ -23,7 +23,7 @@ from sdstudio.bench.report import (
 
 
 def test_a_ratio_is_the_median_over_pairs():
-    figure = ratio(ENGINE, [(1.0, 1.0), (9.0, 1.0), (1.01, 1.0), (2.02, 2.0), (1.0, 2.0)])
+    figure = ratio(ENGINE, Pairs([(1.0, 1.0), (9.0, 1.0), (1.01, 1.0), (2.02, 2.0), (1.0, 2.0)], 0, 0.0))
     assert figure.value == pytest.approx(1.01)
     assert figure.low < figure.value < figure.high
     assert figure.samples == 5
@@ -31,7 +31,7 @@ def test_a_ratio_is_the_median_over_pairs():
 
 
 def test_one_pair_is_enough():
-    figure = ratio(ENGINE, [(3.0, 2.0)])
+    figure = ratio(ENGINE, Pairs([(3.0, 2.0)], 0, 0.0))
     assert (figure.value, figure.low, figure.high) == (1.5, 1.5, 1.5)
     assert not figure.kept
 
@@ -42,20 +42,6 @@ def test_a_share_counts_what_is_under_the_limit():
     assert figure.note == "worst 80 ms"
     assert not figure.kept
     assert share(TICKS, [10.0] * 99 + [80.0], 25).kept
-
-
-def test_sides_take_turns():
-    order: list[str] = []
-
-    def side(name: str, seconds: float):
-        def measure() -> float:
-            order.append(name)
-            return seconds
-
-        return measure
-
-    assert alternate(3, side("ours", 2.0), side("reference", 1.0)) == [(2.0, 1.0)] * 3
-    assert order == ["ours", "reference", "reference", "ours", "ours", "reference"]
 
 
 def test_an_amount_is_the_median():
@@ -71,7 +57,7 @@ EVERY = [*PROMISES, *HISTORY_PROMISES, HISTORY_SEARCH_VAST, *LIBRARY_PROMISES]
 
 @pytest.mark.parametrize("promise", EVERY, ids=lambda promise: promise.key)
 def test_every_promise_makes_a_row(promise):
-    figure = ratio(promise, [(1.0, 1.0)], "a note")
+    figure = ratio(promise, Pairs([(1.0, 1.0)], 0, 0.0), "a note")
     row = table([figure])[1]
     assert promise.title in row
     assert f"{promise.target:g}" in row[2]
