@@ -34,7 +34,6 @@ def studio(home, files, qtbot) -> Iterator[Studio]:
     made.delete()
 
 
-@pytest.mark.slow
 def test_a_model_is_got_in_the_window_and_draws_with_its_recommended_parameters(studio, hub_server, files, qtbot):
     hub_server.add("stabilityai/sd-turbo", files)
     window = studio.window

@@ -59,7 +59,6 @@ def pixels(path) -> bytes:
         return picture.convert("RGB").tobytes()
 
 
-@pytest.mark.slow
 def test_a_prompt_is_drawn_watched_kept_restored_and_drawn_again(studio, window, qtbot):
     steps: list[StepDone] = []
     shown: list[bool] = []
@@ -101,7 +100,6 @@ def test_a_prompt_is_drawn_watched_kept_restored_and_drawn_again(studio, window,
     assert pixels(again.path) == pixels(first.path)
 
 
-@pytest.mark.slow
 def test_cancel_is_felt_and_the_next_picture_is_the_same_as_ever(studio, window, qtbot):
     draw(studio, qtbot, "red heart", seed="9")
     before = pixels(window.canvas.entry.path)

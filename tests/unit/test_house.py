@@ -156,10 +156,13 @@ def test_the_readme_and_the_check_share_their_commands():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     check = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     first = "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/sdstudio"
-    second = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n 2 --dist loadfile"
+    installs = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]'"
+    second = f"{installs} && .venv/bin/pytest -n 2 --dist loadfile -m 'not slow'"
     assert first in readme
     assert second in readme
     assert second in check
+    ran = [line for line in check.splitlines() if line.startswith("run_tests ")]
+    assert ran == ['run_tests "not slow and not gpu"', 'run_tests "slow and not gpu"'], "each test is in one of the two"
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 
@@ -100,7 +99,6 @@ def test_a_picture_made_while_the_database_is_locked_is_saved_when_it_is_free(ho
     history.close()
 
 
-@pytest.mark.slow
 def test_a_newer_database_is_refused_by_window_and_command_line_and_stays_as_it_is(home):
     with contextlib.closing(sqlite3.connect(home.database)) as newer:
         newer.executescript("CREATE TABLE entries (future TEXT); PRAGMA user_version = 999;")
