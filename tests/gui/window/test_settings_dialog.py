@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,26 @@ def dialog(qapp: QApplication, qtbot) -> SettingsDialog:
     return made
 
 
+@pytest.fixture(scope="module")
+def lasting(qapp: QApplication) -> Iterator[SettingsDialog]:
+    apply_theme(qapp, "dark")
+    made = SettingsDialog(Settings())
+    made.show()
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+@pytest.fixture
+def lent(lasting: SettingsDialog) -> Iterator[SettingsDialog]:
+    """A dialog for many tests, that each leaves with the settings of a start."""
+    lasting.activateWindow()
+    assert QTest.qWaitForWindowActive(lasting)
+    yield lasting
+    assert lasting.settings == Settings()
+    assert lasting.isVisible()
+
+
 def press(dialog: SettingsDialog, name: str) -> None:
     QTest.mouseClick(dialog.findChild(QPushButton, name), Qt.MouseButton.LeftButton)
 
@@ -49,6 +70,7 @@ def change(dialog: SettingsDialog, row: Parameter) -> None:
             QTest.keyClicks(widget, str(Path.cwd()))
             QTest.keyClick(widget, Qt.Key.Key_Return)
         case FieldKind.TEXT:
+            widget.setFocus()
             QTest.keyClicks(widget, "mine")
             QTest.keyClick(widget, Qt.Key.Key_Return)
         case _:
@@ -56,9 +78,9 @@ def change(dialog: SettingsDialog, row: Parameter) -> None:
 
 
 @EVERY_SETTING
-def test_every_setting_is_shown_in_its_group_with_its_description(row: Parameter, dialog: SettingsDialog) -> None:
-    dialog.show_group(row.ui.group)
-    field = dialog.field(row.name)
+def test_every_setting_is_shown_in_its_group_with_its_description(row: Parameter, lent: SettingsDialog) -> None:
+    lent.show_group(row.ui.group)
+    field = lent.field(row.name)
     assert field.isVisible()
     said = [label.text() for label in field.findChildren(QLabel) if label.isVisible()]
     assert row.description in said
@@ -66,16 +88,16 @@ def test_every_setting_is_shown_in_its_group_with_its_description(row: Parameter
 
 
 @EVERY_SETTING
-def test_every_setting_applies_at_once_and_resets_with_a_click(row: Parameter, dialog: SettingsDialog, qtbot) -> None:
-    dialog.show_group(row.ui.group)
-    with qtbot.waitSignal(dialog.settings_changed) as heard:
-        change(dialog, row)
+def test_every_setting_applies_at_once_and_resets_with_a_click(row: Parameter, lent: SettingsDialog, qtbot) -> None:
+    lent.show_group(row.ui.group)
+    with qtbot.waitSignal(lent.settings_changed) as heard:
+        change(lent, row)
     (settings,) = heard.args
-    assert settings == dialog.settings
+    assert settings == lent.settings
     assert getattr(settings, row.name) != row.default
     assert settings.model_copy(update={row.name: row.default}) == Settings()
-    with qtbot.waitSignal(dialog.settings_changed) as heard:
-        QTest.mouseClick(dialog.field(row.name).mark, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(lent.settings_changed) as heard:
+        QTest.mouseClick(lent.field(row.name).mark, Qt.MouseButton.LeftButton)
     assert heard.args == [Settings()]
 
 

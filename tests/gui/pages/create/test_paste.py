@@ -21,6 +21,11 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 TOLD = "red heart\nNegative prompt: fog\nSteps: 9, Sampler: Euler, CFG scale: 5, Seed: 4, Clip skip: 2"
 
 
+@pytest.fixture
+def studio(shared_studio):
+    return shared_studio
+
+
 def on_clipboard(text: str = "", image: QImage | None = None, *paths: Path) -> None:
     mime = QMimeData()
     if paths:
