@@ -1,4 +1,4 @@
-"""Find a command by a few of its letters, see its keys, run it with Enter; what was used last stands first."""
+"""Find a command or a parameter by a few letters, run it with Enter; what was used last stands first."""
 
 from __future__ import annotations
 
@@ -51,11 +51,12 @@ class CommandPalette(QDialog):
         self.setAccessibleName("Find a command")
         self._window = parent
         self._rows: Sequence[MenuRow] = ()
+        self._places: Sequence[MenuRow] = ()
         self._recent: tuple[str, ...] = ()
         self.search_edit = QLineEdit(self)
         self.search_edit.setObjectName("commandPaletteEdit")
         self.search_edit.setAccessibleName("Find a command")
-        self.search_edit.setPlaceholderText("Type a few letters of a command")
+        self.search_edit.setPlaceholderText("Type a few letters of a command or a parameter")
         self.search_edit.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
         self.search_edit.installEventFilter(self)
         self.search_edit.textChanged.connect(self._show)
@@ -68,7 +69,7 @@ class CommandPalette(QDialog):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setFixedHeight(_ROWS * _ROW_PX)
         self.list.itemClicked.connect(self._run)
-        self._none = QLabel("No command fits these letters.", self)
+        self._none = QLabel("No command and no parameter fits these letters.", self)
         self._none.setFixedHeight(_ROWS * _ROW_PX)
         self._none.setAlignment(Qt.AlignmentFlag.AlignCenter)
         mark(self._none, "role", "muted")
@@ -79,14 +80,15 @@ class CommandPalette(QDialog):
         column.addWidget(self.list)
         column.addWidget(self._none)
 
-    def open_with(self, rows: Sequence[MenuRow], recent: Sequence[str]) -> None:
+    def open_with(self, rows: Sequence[MenuRow], recent: Sequence[str], places: Sequence[MenuRow] = ()) -> None:
         """Open over the upper part of the window.
 
         Args:
             rows: All commands.
             recent: Keys of those used last, the newest first.
+            places: What leads to a parameter; found by typing alone, below the commands that fit as well.
         """
-        self._rows, self._recent = rows, tuple(recent)
+        self._rows, self._recent, self._places = rows, tuple(recent), places
         self.search_edit.clear()
         self._show("")
         window = self._window
@@ -117,6 +119,7 @@ class CommandPalette(QDialog):
         """Show what fits, the best first; without letters all, what was used last first."""
         order = {key: at for at, key in enumerate(self._recent)}
         ranked = [(_worth(typed, row), row) for row in self._rows]
+        ranked += [(fit(typed, row.title), row) for row in self._places if _is_in(typed, row.title)]
         fitting = [(score, row) for score, row in ranked if score]
         fitting.sort(key=lambda pair: (-pair[0] if typed.strip() else 0, order.get(pair[1].key, len(order))))
         self.list.clear()
@@ -140,8 +143,13 @@ class CommandPalette(QDialog):
 
 def _worth(typed: str, row: MenuRow) -> int:
     """Return how well a command fits; what it is also known by counts last, and whole words alone."""
+    return fit(typed, row.title) or int(_is_in(typed, row.text))
+
+
+def _is_in(typed: str, text: str) -> bool:
+    """Return whether something is typed, and each word of it stands in a text."""
     words = folded(typed).split()
-    return fit(typed, row.title) or int(bool(words) and all(word in folded(row.text) for word in words))
+    return bool(words) and all(word in folded(text) for word in words)
 
 
 class _RowDelegate(QStyledItemDelegate):

@@ -15,7 +15,7 @@ from sdstudio.ui.window.editing import Editing
 from sdstudio.ui.window.enter_presses import EnterPresses
 from sdstudio.ui.window.escape import escape
 from sdstudio.ui.window.menu_key import MenuKey
-from sdstudio.ui.window.menu_rows import menu_rows
+from sdstudio.ui.window.menu_rows import PARAMETERS, MenuRow, menu_rows
 
 if TYPE_CHECKING:
     from sdstudio.ui.window.command_palette import CommandPalette
@@ -45,6 +45,7 @@ class Commands(QObject):
         MenuKey(window)
         self._actions: Mapping[str, QAction] = {}
         self._palette: CommandPalette | None = None
+        self._places: dict[str, QAction] = {}
         #: Keys of the commands that were found by typing last, the newest first.
         self.recent: tuple[str, ...] = ()
         self._hidden: list[QWidget] = []
@@ -188,7 +189,24 @@ class Commands(QObject):
         if self._palette is None:
             self._palette = CommandPalette(self._window)
             self._palette.ran.connect(self._on_ran)
-        self._palette.open_with(menu_rows(self._window.menuBar()), self.recent)
+        self._palette.open_with(menu_rows(self._window.menuBar()), self.recent, self._parameter_rows())
+
+    def _parameter_rows(self) -> list[MenuRow]:
+        """Return a row for each parameter, which opens its group and puts the focus there."""
+        pages, panel = self._parts.pages, self._parts.panel
+
+        def go_to(name: str) -> None:
+            pages.open("Create")
+            panel.go_to(name)
+
+        for name, field in panel.fields.items():
+            if name not in self._places:
+                action = self._places[name] = QAction(self)
+                action.setObjectName(f"field_{name}")
+                action.triggered.connect(lambda _checked=False, name=name: go_to(name))
+            self._places[name].setText(field.row.title)
+            self._places[name].setEnabled(not field.isHidden() and name != "model")
+        return [MenuRow(action.text(), PARAMETERS, (), action) for action in self._places.values()]
 
     def open_shortcuts(self) -> None:
         """Show all keys."""

@@ -16,6 +16,8 @@ from PySide6.QtWidgets import QMenu, QMenuBar
 
 from sdstudio.ui.entries.actions import ENTRY_ACTION_BY_KEY
 
+PARAMETERS: Final = "Parameters"
+"""Where a row stands that leads to a parameter."""
 _NATIVE: Final = QKeySequence.SequenceFormat.NativeText
 _MNEMONIC: Final = re.compile("&(.)")
 _WHY: Final = {
@@ -55,6 +57,8 @@ class MenuRow:
         """Why it cannot be done now, "" when it can."""
         if self.action.isEnabled():
             return ""
+        if self.menu == PARAMETERS:
+            return "It does not act beside the others"
         key = self.action.objectName().removeprefix("action_")
         row = ENTRY_ACTION_BY_KEY.get(key.removeprefix("entry_"))
         if row is not None and row.pair:

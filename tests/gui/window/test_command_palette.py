@@ -59,6 +59,23 @@ def test_a_command_is_found_by_a_few_letters_and_run_by_enter_and_stands_first_t
     assert not edit.isVisible()
 
 
+def test_a_parameter_is_found_and_has_the_focus_wherever_it_stood(studio, qtbot):
+    field = studio.window.panel.field("clip_skip")
+    assert not field.isVisible()  # its group is folded
+    studio.window.pages.open("History")
+    edit, found = palette(studio, qtbot)
+    QTest.keyClicks(edit, "clip skip")
+    assert titles(found)[0] == "Clip skip"
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: field.isVisible() and field.isAncestorOf(studio.window.focusWidget()), timeout=WAIT_MS)
+    assert studio.window.pages.name == "Create"
+    edit, found = palette(studio, qtbot)
+    QTest.keyClicks(edit, "strength of the second")
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+    assert edit.isVisible()  # there is no second pass: the row shows why
+    QTest.keyClick(edit, Qt.Key.Key_Escape)
+
+
 def test_it_acts_on_what_had_the_focus_and_says_why_something_cannot_be_done(studio, qtbot):
     is_active(studio, qtbot)
     save(studio, 1, 2)

@@ -175,16 +175,21 @@ class ParameterPanel(QScrollArea):
         field = self._fields.get(error.field)
         if field is None:
             return False
+        field.show_error(error.message, error.hint)
+        self.go_to(error.field)
+        return True
+
+    def go_to(self, name: str) -> None:
+        """Bring a field into view, with its group opened, and put the focus there."""
+        field = self._fields[name]
         fold = self._folds.get(field.row.ui.group)
         if fold is not None:
             fold.set_open(True)
-        field.show_error(error.message, error.hint)
         self.wanted.emit()
         # A fold that has just opened has its height only when it is laid out, and a place in it only then.
         QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
         field.editor.setFocus(Qt.FocusReason.OtherFocusReason)
         self.ensureWidgetVisible(field, 0, 2 * GRID)
-        return True
 
     def show_field(self, name: str) -> None:
         """Bring a field into view."""
