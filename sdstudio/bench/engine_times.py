@@ -35,9 +35,9 @@ SEED: Final = 7
 
 
 def bench_request(model: ModelInfo) -> GenerationRequest:
-    """Return what is drawn: the model's first example at its own defaults."""
+    """Return what is drawn: the model's first example at its own defaults, not enlarged, as a bare script's is not."""
     prompt = model.examples[0] if model.examples else "a red heart"
-    return default_request(model).model_copy(update={"prompt": prompt, "seed": SEED})
+    return default_request(model).model_copy(update={"prompt": prompt, "seed": SEED, "finish": 1.0})
 
 
 class StudioEngine:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QEvent, QPoint, Signal
+from PySide6.QtCore import QEvent, QPoint, QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QToolButton, QWidget
 
 from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.entries.picture_loader import size_of_file
 from sdstudio.ui.entries.recipe_text import recipe_html, sampler_title
 from sdstudio.ui.entries.stars import Stars
 from sdstudio.ui.theme import GRID, NARROW_PX, mark, set_icon, with_room
@@ -122,7 +123,8 @@ class PictureCaption(QFrame):
             part.setVisible(entry is not None and (part is not self.facts or not (self._is_narrow and self._is_low)))
         if entry is None:
             return
-        self.facts.say(facts_of(entry), recipe_html(entry))
+        size = size_of_file(entry.path) if entry.recipe.request.mask else QSize()  # that of the picture around it
+        self.facts.say(facts_of(entry, (size.width(), size.height()) if size.isValid() else None), recipe_html(entry))
         self.stars.set_stars(entry.rating)
         look = ("heart-full", "danger") if entry.favourite else ("heart", "muted")
         set_icon(self.heart, *look, _ICON_PX)

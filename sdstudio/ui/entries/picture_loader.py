@@ -142,6 +142,13 @@ def _half(image: QImage) -> QImage:
     return QImage(small.tobytes(), small.width, small.height, small.width * 4, image.format()).copy()
 
 
+def size_of_file(path: Path) -> QSize:
+    """Return a picture's size, empty where there is none: only the head of its file is read."""
+    reader = QImageReader(str(path))
+    reader.setDecideFormatFromContent(True)
+    return reader.size()
+
+
 def size_like(small: QImage, wanted: QSize) -> QSize:
     """Return the size of a picture of which there is a small copy: as it was asked for, or at least of its shape."""
     if small.isNull() or abs(small.width() * wanted.height() - small.height() * wanted.width()) <= max(

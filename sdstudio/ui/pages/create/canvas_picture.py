@@ -5,15 +5,14 @@ Whatever is shown next, also a preview of the next picture, ends the wait: a pic
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QObject, QSize
-from PySide6.QtGui import QImage, QImageReader
+from PySide6.QtGui import QImage
 
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.history.store import Entry
-from sdstudio.ui.entries.picture_loader import LoadedPicture, PictureLoader
+from sdstudio.ui.entries.picture_loader import LoadedPicture, PictureLoader, size_of_file
 from sdstudio.ui.widgets.picture_view import PictureView
 
 AT_ONCE_PX: Final = 768 * 768
@@ -50,7 +49,7 @@ class CanvasPicture(QObject):
         """
         self.stop()
         if picture is None and not entry.recipe.blocked:
-            size = _size_of(entry.path)
+            size = size_of_file(entry.path)
             if size.width() * size.height() > AT_ONCE_PX:
                 self._await(entry, size, was_awaited)
                 return
@@ -96,10 +95,3 @@ class CanvasPicture(QObject):
     def _say(self, entry: Entry, words: str) -> None:
         self._view.reserve(QSize(*entry.recipe.request.made_size))
         self._view.set_blank(words)
-
-
-def _size_of(path: Path) -> QSize:
-    """Return a picture's size, empty where there is none: only the head of its file is read."""
-    reader = QImageReader(str(path))
-    reader.setDecideFormatFromContent(True)
-    return reader.size()
