@@ -117,8 +117,8 @@ SD Studio has something real to draw with before any other model is installed. I
 | UNet | UNet2DConditionModel (64, 128, 192), v-prediction | {_count(make_unet())} |
 
 Defaults: 128 x 128, {about["steps"]} steps, guidance {about["guidance_scale"]}, DPM++ 2M Karras. SD Studio finishes its
-pictures at {about["finish"]} times that size with the upscaler that ships beside it; its figures stand in that one's card
-(`../upscaler/README.md`).
+pictures at {about["finish"]} times that size with the upscaler that ships beside it; figures stand in the card of that
+one (`../upscaler/README.md`).
 
 ## What it draws
 
