@@ -39,6 +39,8 @@ from sdstudio.ui.widgets.window_words import in_window
 MARK_PX: Final = 16
 _TITLED: Final = frozenset({FieldKind.TOGGLE, FieldKind.PICTURE, FieldKind.OPTIONAL})
 """Kinds whose editors show themselves what they are: a box bears its title, a place for a picture its invitation."""
+_LONG: Final = 22
+"""Letters of a title that may break beside its number, where the panel is narrow."""
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -269,6 +271,7 @@ class Field(QWidget):
             column.addLayout(head)
         if isinstance(self.editor, NumberEditor | OptionalNumberEditor) and not stacked:
             self.editor.setFixedWidth(NUMBER_WIDTH)
+            self.title.setWordWrap(len(self.row.title) > _LONG)
             head.addWidget(self.editor)
             if isinstance(self.editor, NumberEditor) and self.editor.slider is not None:
                 column.addWidget(self.editor.slider)

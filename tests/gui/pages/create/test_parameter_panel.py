@@ -501,3 +501,15 @@ def test_a_blank_text_says_what_it_means(panel: ParameterPanel) -> None:
         row.name: panel.field(row.name).editor.edit.placeholderText() for row in SHOWN if row.kind is FieldKind.TEXT
     }
     assert all(shown.values()), shown
+
+
+def test_no_field_is_wider_than_the_narrowest_panel(panel: ParameterPanel, qtbot) -> None:
+    for button in panel.findChildren(QWidget):
+        if button.objectName().endswith("FoldButton"):
+            press(panel, button.objectName())
+    for name, value in (("hires", 2), ("variation_strength", 0.2), ("detail", "face")):
+        panel.field(name).set_value(value)
+    panel.resize(panel.minimumWidth(), 900)
+    qtbot.waitUntil(lambda: panel.width() == panel.minimumWidth())
+    inside, room = panel.widget(), panel.viewport()
+    qtbot.waitUntil(lambda: inside.width() <= room.width(), timeout=5_000)
