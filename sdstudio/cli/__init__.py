@@ -1,6 +1,7 @@
-"""The command line: ``generate · upscale · models · history · schedulers · bench · doctor``; torch only to draw, no Qt.
+"""The command line: ``generate · upscale · detail · models · history · schedulers · bench · doctor``, without Qt.
 
-Results go to stdout, everything else to stderr. Exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+torch is imported only to draw. Results go to stdout, everything else to stderr. Exit code 0 done, 1 failed, 2 wrong
+usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from sdstudio import __version__
 from sdstudio.catalog.built_in import STARTER
 from sdstudio.cli.console import Console
+from sdstudio.cli.detail import add_detail
 from sdstudio.cli.doctor import add_doctor
 from sdstudio.cli.flags import Parser
 from sdstudio.cli.generate import add_generate
@@ -41,6 +43,7 @@ def build_parser(run_bench: RunBench | None = None) -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_generate(commands)
     add_upscale(commands)
+    add_detail(commands)
     add_history(commands)
     add_listings(commands)
     add_models(commands)

@@ -181,5 +181,6 @@ def picture_facts(recipe: Recipe, path: Path, entry_id: int | None) -> Mapping[s
         "blocked": recipe.blocked,
         "batch_size": recipe.made_with.get("batch_size", 1),
         "batch_index": recipe.made_with.get("batch_index", 0),
+        "regions": recipe.regions,
         "device": recipe.made_with.get("device", ""),
     }

@@ -19,6 +19,7 @@ from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK
 from sdstudio.core.request.outpaint_fields import IN_ONE, NEED_GROUND, OUTPAINT, adds_ground, check_extent, sides_in
 from sdstudio.history.name_notes import noted_names
+from sdstudio.history.store import Entry
 
 SIZE_RULE: Final = """\
 With --init-image a picture begins from another one: a file, the number of a picture in the history, or the id of one
@@ -113,3 +114,11 @@ def kept(named: str, inputs: InputPictures, studio: Studio) -> KeptPicture:
         return inputs.keep(path)
     with opened_history(studio.paths) as history:
         return inputs.keep(path, history.lineage.entry_of(whole))
+
+
+def entry_of(picture: KeptPicture, studio: Studio) -> Entry | None:
+    """Return the entry of the history that a kept picture is, ``None`` for any other. Raises: HistoryError."""
+    if picture.entry_id is None:
+        return None
+    with opened_history(studio.paths, studio.settings) as history:
+        return history.get(picture.entry_id)

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from sdstudio.catalog.built_in import STARTER
 from sdstudio.cli.console import Console
-from sdstudio.cli.context import Studio, add_run_flags, opened_history
+from sdstudio.cli.context import Studio, add_run_flags
 from sdstudio.cli.draw import Order, add_output_flags, draw_all
 from sdstudio.cli.flags import add_flags, given
-from sdstudio.cli.init_image import kept, with_inputs
+from sdstudio.cli.init_image import entry_of, kept, with_inputs
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest, ModelError
 from sdstudio.core.models.model import ModelInfo, default_request, parameters_of
@@ -99,19 +99,12 @@ def _request(
     picture: KeptPicture, size: tuple[int, int], values: Mapping[str, Any], studio: Studio
 ) -> tuple[GenerationRequest, ModelInfo]:
     """Return what makes a picture larger, beginning with all that it was drawn with where the history knows it."""
-    entry = _entry(picture, studio)
+    entry = entry_of(picture, studio)
     model = _model(entry, values, studio)
     own = entry.recipe.request if entry is not None else default_request(model)
     fixed = {"model": model.key, **enlarging(picture.id, size, values.get("upscaler", ""))}
     request = GenerationRequest.checked({**over_defaults(own.model_dump(), values), **fixed}, parameters_of(model))
     return request, model
-
-
-def _entry(picture: KeptPicture, studio: Studio) -> Entry | None:
-    if picture.entry_id is None:
-        return None
-    with opened_history(studio.paths, studio.settings) as history:
-        return history.get(picture.entry_id)
 
 
 def _model(entry: Entry | None, values: Mapping[str, Any], studio: Studio) -> ModelInfo:

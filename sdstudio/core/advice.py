@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sdstudio.core.models.model import ModelInfo, parameters_of
 from sdstudio.core.pictures.looks import Looks
+from sdstudio.core.request.detail_fields import has_detail
 from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.mask_fields import ORIGINAL
 from sdstudio.core.request.outpaint_fields import adds_ground
@@ -92,6 +93,11 @@ class ShownPicture:
     def has_ground(self) -> bool:
         """Whether ground is added to a picture."""
         return adds_ground(self.values)
+
+    @property
+    def is_only_detailed(self) -> bool:
+        """Whether nothing but regions of a picture is drawn."""
+        return bool(self.values.get(INIT.field)) and not self.steps_run and has_detail(self.values)
 
     @property
     def steps_run(self) -> int:
@@ -274,7 +280,7 @@ ADVICE: Final[tuple[AdviceRow, ...]] = (
     ),
     AdviceRow(
         "input_kept", "strength",
-        lambda now: now.strength < INPUT_KEPT or not now.steps_run,
+        lambda now: not now.is_only_detailed and (now.strength < INPUT_KEPT or not now.steps_run),
         "So low a strength changes next to nothing.",
         lambda now: {"strength": 0.4},
     ),

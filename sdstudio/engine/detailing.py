@@ -110,10 +110,10 @@ class Detailing:
     def _redraw(self, event: ImageMade) -> None:
         """Redraw a picture's regions and emit it; one that is stopped with the regions that are ready."""
         begun = time.monotonic()
-        redrawn = _Redrawn(event.pixels, [])
+        redrawn = _Redrawn(event.pixels.convert("RGB"), [])
         try:
             self._redraw_regions(event, redrawn)
-            redrawn.picture = self._finish(redrawn.picture)
+            redrawn.picture = self._finish(_as_clear(redrawn.picture, event.pixels))
         except (Cancelled, StudioError):
             self._tell_stopped(redrawn)
             self._emit(event, redrawn, time.monotonic() - begun, is_whole=False)
@@ -121,7 +121,7 @@ class Detailing:
         self._emit(event, redrawn, time.monotonic() - begun, is_whole=True)
 
     def _redraw_regions(self, event: ImageMade, redrawn: _Redrawn) -> None:
-        regions = self._regions(event.pixels)
+        regions = self._regions(redrawn.picture)
         redrawn.regions = [region.recorded for region in regions]
         for index, region in enumerate(regions):
             if part_for(self._request.detail_prompt, index) != SKIPPED:
@@ -178,7 +178,8 @@ class Detailing:
 
     def _emit(self, event: ImageMade, redrawn: _Redrawn, took_s: float, is_whole: bool) -> None:
         """Emit a picture; the recipe of one that was stopped skips the regions that are missing."""
-        shown, reason = self._safety.judged(redrawn.picture)
+        whole = redrawn.picture if is_whole else _as_clear(redrawn.picture, event.pixels)
+        shown, reason = self._safety.judged(whole)
         recipe = event.recipe
         request = recipe.request
         facts: dict[str, Any] = {"regions": redrawn.regions}
@@ -193,6 +194,14 @@ class Detailing:
             "made_with": {**recipe.made_with, DETAIL: facts},
         }
         self._on_event(replace(event, pixels=shown, recipe=recipe.model_copy(update=update)))
+
+
+def _as_clear(picture: Image.Image, as_this: Image.Image) -> Image.Image:
+    """Return a picture as transparent as another one."""
+    if as_this.mode == "RGBA" and picture.mode == "RGB":
+        picture = picture.copy()
+        picture.putalpha(as_this.getchannel("A"))
+    return picture
 
 
 def check_regions(resolved: ResolvedRequest, size: tuple[int, int]) -> None:

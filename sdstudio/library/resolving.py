@@ -33,7 +33,7 @@ from sdstudio.library.library import Library
 from sdstudio.library.scanning.facts import VAE_HINT
 
 NO_DETECTOR_HINT: Final = (
-    "Get Grounding DINO on the Library page, or with `sdstudio models get grounding-dino-tiny`; or mark regions "
+    "Get Grounding DINO on the Library page, or with `sdstudio models download grounding-dino-tiny`; or mark regions "
     "by hand."
 )
 

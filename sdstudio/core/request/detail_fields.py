@@ -51,14 +51,14 @@ _NUMBER: Final = re.compile(r"-?\d{1,5}")
 
 def has_detail(values: Mapping[str, Any]) -> bool:
     """Say whether these values of a request redraw regions."""
-    return any(values.get(name) for name in OF_REGIONS)
+    return any(str(values.get(name) or "").strip() for name in OF_REGIONS)
 
 
 def idle_without_regions(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields that do not act beside these values of a request."""
     if not has_detail(values):
         return NEED_REGIONS
-    return frozenset() if values.get("detail") else NEED_QUERY
+    return frozenset() if str(values.get("detail") or "").strip() else NEED_QUERY
 
 
 def is_only_detailed(request: Any) -> bool:
@@ -68,7 +68,14 @@ def is_only_detailed(request: Any) -> bool:
 
 def detector_of(request: Any) -> str | None:
     """Return the name of the file that finds a request's regions, "" for any; ``None`` where none is looked for."""
-    return request.detail_model if request.detail else None
+    return request.detail_model if request.detail.strip() else None
+
+
+def check_query(text: str) -> None:
+    """Make sure that a query names something. Raises: InvalidRequest: It holds nothing but marks."""
+    if text.strip() and not re.search(r"\w", text):
+        message = f"Look for = {text[:40]!r}: allowed are words for what is looked for."
+        raise InvalidRequest("detail", message, "Write it as in: a face. a hand.")
 
 
 def boxes_of(text: str) -> tuple[Box, ...]:
@@ -147,7 +154,7 @@ Detail = Annotated[
         "for, as in: a face. a hand. Blank for none.",
         max_length=1000,
     ),
-    Ui(group=DETAIL_GROUP, more_flags=("--query",), blank="None, or: a face. a hand."),
+    Ui(group=DETAIL_GROUP, check=check_query, more_flags=("--query",), blank="None, or: a face. a hand."),
     Infotext("Detailer query", 115, optional=True),
 ]  # fmt: skip
 

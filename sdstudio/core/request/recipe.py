@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -59,6 +60,13 @@ class Recipe(BaseModel):
         stop = self.made_with.get(UNFINISHED)
         step, total = (stop.get("step"), stop.get("of")) if isinstance(stop, dict) else (None, None)
         return (step, total) if isinstance(step, int) and isinstance(total, int) else None
+
+    @property
+    def regions(self) -> list[Mapping[str, Any]]:
+        """The regions that were redrawn, each with its ``box``, and where it was found ``score`` and ``label``."""
+        detail = self.made_with.get(DETAIL)
+        rows = detail.get("regions") if isinstance(detail, dict) else None
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
     @property
     def is_partly_detailed(self) -> bool:

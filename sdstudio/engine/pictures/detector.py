@@ -18,7 +18,7 @@ import transformers
 from PIL import Image
 
 from sdstudio.catalog.detectors import WEIGHTS_FILE, DetectorSpec
-from sdstudio.core.errors import InvalidRequest, ModelDamaged
+from sdstudio.core.errors import ModelDamaged
 from sdstudio.core.events import EventSink, ModelLoading
 from sdstudio.core.models.adapter import Adapter
 from sdstudio.core.models.detector_files import detector_in
@@ -53,14 +53,12 @@ class TextDetector:
         """Return what it takes for one of the phrases of a query such as "a face. a hand.", the surest first.
 
         Raises:
-            InvalidRequest: The query holds no words.
             ModelError: Its folder is damaged, or of another kind.
             Cancelled: ``cancel`` was set.
         """
         phrases = phrases_of(query)
         if not phrases:
-            message = f"Look for = {query[:40]!r}: allowed are words for what is looked for."
-            raise InvalidRequest("detail", message, "Write it as in: a face. a hand.")
+            return []
         spec, model, processor, tokenizer = self._read()
         inputs = processor(picture, return_tensors="pt")
         look = _one_text if spec.is_one_text else _each_phrase

@@ -8,6 +8,7 @@ from typing import Final
 
 from sdstudio.core.params import parameters
 from sdstudio.core.paths import StudioPaths
+from sdstudio.core.request.detail_fields import is_only_detailed
 from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.database.rows import COLUMNS, Entry, entry_of, stored_path
@@ -73,6 +74,8 @@ def relation(parent: GenerationRequest, child: GenerationRequest) -> str:
     if MASK.picture_in(child) and {INIT.field, MASK.field} & set(names):
         return "Inpainted"
     if INIT.field in names and INIT.picture_in(child):
+        if is_only_detailed(child):
+            return "Detailed"
         return "From a picture" if child.steps_run else "Upscaled"
     titles = [row.title for row in changed if row.name != "seed"]
     return f"{titles[0]} changed" if len(titles) == 1 else f"{titles[0]} and more changed"

@@ -21,6 +21,8 @@ import httpx2
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from sdstudio.catalog.detectors import WEIGHTS_FILE
+from sdstudio.catalog.kinds import DETECTOR
 from sdstudio.core.errors import DownloadDamaged, LockedByOther, ModelDamaged, ModelError, SaveFailed
 from sdstudio.core.models.folder import INDEX_FILE
 from sdstudio.core.models.safetensors_header import read_header
@@ -30,6 +32,7 @@ from sdstudio.library.getting.hub import Hub
 from sdstudio.library.getting.meter import Meter, OnProgress
 from sdstudio.library.getting.network import abandonable, new_client
 from sdstudio.library.getting.plan import Plan, PlannedFile
+from sdstudio.library.scanning.facts import read_facts
 from sdstudio.library.scanning.identify import examine
 from sdstudio.library.scanning.notes import NOTES_FILE
 
@@ -215,7 +218,8 @@ def _published(staged: Staged) -> Path:
             if plan.notes:
                 (files / NOTES_FILE).write_text(json.dumps(dict(plan.notes), indent=2), encoding="utf-8")
             whole = files
-            problem = examine(files).error
+            is_detector = plan.kind == DETECTOR
+            problem = read_facts(files / WEIGHTS_FILE).as_error() if is_detector else examine(files).error
             if isinstance(problem, ModelDamaged):
                 raise _not_usable(staged, problem)
         else:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sdstudio.catalog.kinds import CHECKPOINT, PICKLES
+from sdstudio.catalog.detectors import WEIGHTS_FILE
+from sdstudio.catalog.kinds import CHECKPOINT, DETECTOR, PICKLES
 from sdstudio.core.errors import Cancelled, ModelUnsupported, SaveFailed
 from sdstudio.core.models.folder import INDEX_FILE
 from sdstudio.core.models.safetensors_header import read_header
@@ -22,6 +23,7 @@ from sdstudio.library.getting.download import STAGING, check_free, locked
 from sdstudio.library.getting.fetch import cannot_save
 from sdstudio.library.getting.plan import file_name, safe_path
 from sdstudio.library.getting.planner import kind_of, placed
+from sdstudio.library.scanning.facts import read_facts
 from sdstudio.library.scanning.identify import examine
 
 _CHUNK_BYTES: Final = 4 * 2**20
@@ -91,6 +93,14 @@ def import_model(
 def _looked_at(source: Path, models: Path) -> tuple[str, Path, dict[str, Path]]:
     """Return kind, target, and the files by their names in it."""
     if os.path.isdir(source):
+        weights = source / WEIGHTS_FILE
+        if weights.is_file() and not (source / INDEX_FILE).is_file():
+            facts = read_facts(weights)
+            error = facts.as_error()
+            if facts.file.kind == DETECTOR:
+                if error is not None:
+                    raise error
+                return DETECTOR, models / placed(DETECTOR, file_name(source.name, "")), _files_of(source)
         finding = examine(source)
         if finding.error is not None:
             raise finding.error

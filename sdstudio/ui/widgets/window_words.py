@@ -20,7 +20,7 @@ ROWS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"Convert it once: sdstudio models convert \"[^\"]*\"", f"Convert it once: {_CONVERT}"),
         (r"(Convert it(?: first)?), with `sdstudio models convert[^`]*`\.", rf"\1: {_CONVERT}"),
         (r"Write it anew with `sdstudio models convert [^`]*`: (.*)", rf"Write it anew: {_CONVERT} The reason: \1"),
-        (r"on the Library page, or with `sdstudio models get [^`]*`;", "under Download models… in the File menu;"),
+        (r"on the Library page, or with `sdstudio models download [^`]*`;", "under Download models… in the File menu;"),
         (r"See them all with `sdstudio schedulers`\.", "They are all in the list of the field Sampler."),
         (r"See the names with `sdstudio styles list`\.", "See the names under Styles… in the Edit menu."),
         (r"See the catalogue with `sdstudio models catalogue`\.", "See them under Download models… in the File menu."),

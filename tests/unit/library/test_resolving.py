@@ -333,7 +333,7 @@ def test_regions_are_looked_for_with_the_detector_that_is_named_recorded_or_ther
     library, resolver, model = shelf
     error = refused(shelf, detail="a face")
     assert (error.field, error.message) == ("detail", "Detector: there is none to look for 'a face'.")
-    assert "models get grounding-dino-tiny" in error.hint
+    assert "models download grounding-dino-tiny" in error.hint
     resolver.check(GenerationRequest(detail_boxes="1,1,9,9"), model)
     for name in ("first", "second"):
         tiny_grounding_dino(home.models / "detectors" / name)
