@@ -112,6 +112,7 @@ class Worker(QThread):
         self._engine: Backend | None = None  # the worker's thread alone, as the rest
         self._engine_settings: Settings | None = None
         self._status_at = 0.0
+        self._used_at = time.monotonic()
 
     def wake(self) -> None:
         """Look at the queue: there may be something to do."""
@@ -143,6 +144,7 @@ class Worker(QThread):
         """Take other settings, from the next job on."""
         with self._lock:
             self._settings = settings
+        self.woken.set()  # the time after which the model goes may be another
 
     @property
     def paused(self) -> bool:
@@ -228,7 +230,10 @@ class Worker(QThread):
                 if job is not None:
                     self._make(job)
                     continue
-                patience = None
+                patience = self._until_freed()
+                if patience is not None and patience <= 0:
+                    self._free()
+                    continue
             except Exception as error:  # noqa: BLE001 (the thread must not end)
                 if not isinstance(error, HistoryError):
                     self._report(error, None)
@@ -240,6 +245,19 @@ class Worker(QThread):
         if self._engine is not None:
             self._engine.close()
 
+    def _until_freed(self) -> float | None:
+        """Return in how many seconds the model goes because nothing was drawn; ``None`` for never."""
+        with self._lock:
+            minutes = self._settings.free_after_min
+        if not minutes or self._engine is None or not self._engine.status().model:
+            return None
+        return self._used_at + minutes * 60 - time.monotonic()
+
+    def _free(self) -> None:
+        if self._engine is not None:
+            self._engine.unload()
+            self._tell_status()
+
     def _do(self, task: EngineTask, cancel: threading.Event) -> None:
         failure: StudioError | None = None
         try:
@@ -247,7 +265,7 @@ class Worker(QThread):
             with self._lock:
                 settings = self._settings
             redrawer = Redrawer(engine, settings, self._find_model, self._resolve, self._model_hash)
-            task.run(TaskTools(redrawer, self._mailbox.post), cancel)
+            task.run(TaskTools(redrawer, self._mailbox.post, engine.unload), cancel)
         except Cancelled:
             pass
         except StudioError as error:
@@ -259,6 +277,7 @@ class Worker(QThread):
             failure = StudioError(f"Unexpected error: {one_line(error)}", "This is a bug; the report says more.")
         finally:
             self._engine_tasks.end()
+            self._used_at = time.monotonic()
             self._engine_settings = None  # the engine was left with the task's own
         self._mailbox.post(task.ended, failure)
         self._tell_status()
@@ -276,6 +295,7 @@ class Worker(QThread):
         finally:
             with self._lock:
                 self._current = None
+            self._used_at = time.monotonic()
         if ended is not None:
             self._mailbox.post(self.job_finished.emit, ended)
             self._tell_status()

@@ -20,7 +20,7 @@ from sdstudio.library.library import Library
 NOT_FOR_A_RUN = (
     "theme", "font_size", "previews", "preview_interval_ms", "end_sound", "end_notification", "output_folder",
     "name_pattern", "file_format", "jpeg_quality", "copies_tell", "model_folders", "mask_colour", "mask_opacity",
-    "pen_pressure",
+    "pen_pressure", "free_after_min",
 )  # fmt: skip
 """Settings that do not touch what is drawn: the window's, how pictures are kept, which parameters copies hold."""
 

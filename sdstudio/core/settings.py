@@ -154,6 +154,17 @@ class Settings(BaseModel):
         ),
         Ui(group="Models"),
     ] = True
+    free_after_min: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=24 * 60,
+            title="Free memory after",
+            description="Let go of the model when nothing was drawn for so long; the next picture loads it again. 0 "
+            "keeps it.",
+        ),
+        Ui(group="Models", unit="min", step=5, decimals=0),
+    ] = 0.0
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps", "xpu", "openvino", "openvino-gpu", "openvino-npu"],
         Field(

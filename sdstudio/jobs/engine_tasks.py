@@ -22,10 +22,12 @@ class TaskTools:
     Attributes:
         redrawer: Draws recorded pictures again.
         post: Has a function called with a payload on the main thread.
+        unload: Lets go of the engine's model; the next job loads it again.
     """
 
     redrawer: Redrawer
     post: Callable[[Callable[[Any], None], Any], None]
+    unload: Callable[[], None]
 
 
 class EngineTask(Protocol):
@@ -44,6 +46,29 @@ class EngineTask(Protocol):
 
     def ended(self, error: StudioError | None) -> None:
         """It has ended: done or cancelled, or with an error. Called on the main thread."""
+
+
+class Freeing:
+    """Lets go of the model and of the memory that it takes.
+
+    Args:
+        on_freed: Called on the main thread when that is done.
+    """
+
+    title = "Freeing memory"
+    is_kept = False
+
+    def __init__(self, on_freed: Callable[[], None]) -> None:
+        self._on_freed = on_freed
+
+    def run(self, tools: TaskTools, cancel: threading.Event) -> None:
+        """Do it."""
+        tools.unload()
+
+    def ended(self, error: StudioError | None) -> None:
+        """Say that it is done."""
+        if error is None:
+            self._on_freed()
 
 
 class EngineTasks:

@@ -92,6 +92,7 @@ MENUS: Final[Mapping[str, tuple[Command, ...]]] = {
         Command("cancel", "&Cancel", "Esc", "x", elsewhere=True),
         Command("pause", "&Pause or start the queue", "Ctrl+P", "pause", 1),
         Command("clear_queue", "C&lear the queue", "", "trash-2", 1),
+        Command("free_memory", "Free &memory", "", "cpu", 2),
     ),
     "&Help": (
         Command("palette", "&Find a command…", "Ctrl+Shift+P", "search"),

@@ -63,7 +63,7 @@ def change(dialog: SettingsDialog, row: Parameter) -> None:
         case FieldKind.CHOICE:
             widget.setFocus()
             QTest.keyClick(widget, Qt.Key.Key_Down)
-        case FieldKind.INTEGER:
+        case FieldKind.INTEGER | FieldKind.NUMBER:
             widget.setFocus()
             QTest.keyClick(widget, Qt.Key.Key_Up)
         case FieldKind.FOLDER:

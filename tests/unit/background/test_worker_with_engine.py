@@ -15,6 +15,7 @@ from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import make_engine
 from sdstudio.history.picture_text.foreign.reading import recipe_of
 from sdstudio.history.verdict import Outcome
+from sdstudio.jobs.engine_tasks import Freeing
 from sdstudio.jobs.queue import JobState
 from sdstudio.library.library import Library
 from sdstudio.library.resolving import RequestResolver
@@ -153,3 +154,20 @@ def test_a_job_that_begins_from_a_picture_is_drawn_verified_and_explained_withou
     with floor.qtbot.waitSignal(verifier.verified, timeout=60_000) as told:
         verifier.verify([entry])
     assert "it is gone from" in told.args[0].error.message
+
+
+def test_the_models_memory_is_freed_when_it_is_asked_for_and_after_a_time_without_work(floor):
+    def model_in_memory():
+        return floor.heard.of("status_changed")[-1].model
+
+    wait_for_end(floor, floor.submit("a red heart", seed=5, model=floor.key, steps=2))
+    floor.qtbot.waitUntil(lambda: model_in_memory() == floor.key, timeout=20_000)
+    freed = []
+    floor.worker.ask(Freeing(lambda: freed.append(True)))
+    floor.qtbot.waitUntil(lambda: freed == [True] and model_in_memory() == "", timeout=20_000)
+    wait_for_end(floor, floor.submit("a red heart", seed=5, model=floor.key, steps=2))
+    first, second = floor.history.entries()
+    assert (pixels(first) == pixels(second)).all()
+    floor.qtbot.waitUntil(lambda: model_in_memory() == floor.key, timeout=20_000)
+    floor.worker.configure(Settings(free_after_min=0.002))
+    floor.qtbot.waitUntil(lambda: model_in_memory() == "", timeout=20_000)

@@ -15,6 +15,7 @@ from sdstudio.core.events import EngineStatus, Notice
 from sdstudio.core.request.request import GenerationRequest, RunOptions
 from sdstudio.core.request.submission import varied_further
 from sdstudio.history.store import Entry
+from sdstudio.jobs.engine_tasks import Freeing
 from sdstudio.jobs.progress import Progress, in_whole, progress_of
 from sdstudio.jobs.queue import Group, Job, JobState
 from sdstudio.jobs.runner import JobEvent
@@ -99,7 +100,15 @@ class GenerationController(QObject):
             "cancel": self.cancel,
             "pause": widgets.queue.toggle_pause,
             "clear_queue": widgets.queue.clear,
+            "free_memory": self._free_memory,
         }
+
+    def _free_memory(self) -> None:
+        """Let go of the model, when the picture that is being made is done."""
+        say = self._widgets.message.say
+        self._controller.worker.ask(
+            Freeing(lambda: say("The model's memory is free. The next picture loads the model again.", "info", (), 6))
+        )
 
     # what the user asks for
 
