@@ -52,6 +52,8 @@ def _write_studio_file(pipeline: StableDiffusionPipeline, latents: Latents, fold
         "steps": STEPS,
         "guidance_scale": GUIDANCE,
         "finish": FINISH,
+        "tile_size": 128,
+        "tile_overlap": 64,
         "scheduler": "dpmpp_2m_karras",
         "latent_rgb": weights,
         "latent_rgb_bias": bias,

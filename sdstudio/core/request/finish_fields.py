@@ -37,6 +37,8 @@ def idle_without_finish(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields that do not act beside these values of a request."""
     if (values.get("init_image") and values.get("mask")) or adds_ground(values):
         return FINISH_FIELDS
+    if values.get("tile_redraw"):  # it names the size that the picture is to have
+        return FINISH_FIELDS
     return frozenset() if (values.get("finish") or 1) > 1 else frozenset({"finish_upscaler"})
 
 

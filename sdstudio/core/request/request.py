@@ -214,7 +214,7 @@ class GenerationRequest(BaseModel):
     hires_resize: HiresResize = ""
     tile_redraw: TileRedraw = ""
     tile_size: TileSize = 512
-    tile_overlap: TileOverlap = 64
+    tile_overlap: TileOverlap = 128
     hires_strength: HiresStrength = 0.5
     hires_upscaler: HiresUpscaler = ""
     hires_steps: HiresSteps = 0

@@ -44,9 +44,9 @@ TileRedraw = Annotated[
     str,
     Field(
         title=_TITLE,
-        description="Draw the picture once more at this size, in tiles: 4096x4096, 4096 for the longer side, or 4 for "
-        "four times as large. It begins from what the first pass has drawn, or from the input picture itself. Blank "
-        "for none.",
+        description="Draw the picture once more in tiles, at the size that it is to have: 4096x4096, 4096 for the "
+        "longer side, or 4 for four times as large. It begins from what the first pass has drawn, or from the input "
+        "picture itself. Blank for none.",
         max_length=20,
     ),
     Ui(group=SECOND_PASS_GROUP, check=_check, blank="None, or 4096x4096, or 4"),
@@ -70,7 +70,7 @@ TileOverlap = Annotated[
     Field(
         title="Overlap of tiles",
         description="How far neighbouring tiles overlap: there what they draw fades from one to the other at every "
-        "step. With little of it borders may be seen, with much of it there are more tiles.",
+        "step. With less than a quarter of a tile borders may be seen; with more there are more tiles.",
         ge=0, le=1024, multiple_of=8,
     ),
     Ui(unit="px", step=8, group=SECOND_PASS_GROUP),

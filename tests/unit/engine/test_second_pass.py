@@ -15,7 +15,7 @@ from sdstudio.core.request.larger_size import second_size
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.second_pass_fields import LATENT
 from sdstudio.engine import within_memory
-from sdstudio.engine.second_pass import second_request
+from sdstudio.engine.second_pass import enlarged_latents, second_request
 
 
 def pixels(image) -> np.ndarray:
@@ -129,6 +129,59 @@ def test_cancelled_between_the_passes_the_first_can_be_kept(studio):
     (image,) = [event for event in made if isinstance(event, ImageMade)]
     assert (pixels(image) == pixels(here.make()[0])).all()
     assert image.recipe.unfinished == (3, 6)
+
+
+def test_pictures_whose_second_pass_is_done_are_there_when_another_part_is_cancelled(studio, monkeypatch):
+    here = studio("sd1")
+    own = within_memory.sample
+
+    def short(loaded, request, batch, *args):
+        if request.width > 64 and len(batch.seeds) > 1:
+            raise MemoryError
+        return own(loaded, request, batch, *args)
+
+    def stop(event):
+        if isinstance(event, StepDone) and event.step == 4 and event.image == 1:
+            here.cancel.set()
+
+    monkeypatch.setattr(within_memory, "sample", short)
+    with pytest.raises(Cancelled):
+        here.make(seeds=(5, 6), batch_size=2, hires=2, on_event=stop)
+    (first,) = here.of(ImageMade)
+    assert (first.recipe.request.seed, first.recipe.made_with["batch_index"]) == (5, 0)
+    left = here.engine.take_unfinished()
+    assert left.seeds == (6,)
+    made = []
+    here.engine.keep(left, made.append, threading.Event())
+    (second,) = [event for event in made if isinstance(event, ImageMade)]
+    assert [second.recipe.made_with[name] for name in ("batch_size", "batch_index")] == [2, 1]
+
+
+@pytest.mark.parametrize("resize", ["128x96", "96x0", "64x160"])
+def test_another_shape_is_covered_and_cut_on_both_sides_alike(studio, tmp_path, monkeypatch, resize):
+    here = studio("sd1")
+    size = second_size(64, 80, {"hires_resize": resize})
+    assert size == {"128x96": (128, 96), "96x0": (96, 120), "64x160": (64, 160)}[resize]
+    values = {"width": 64, "height": 80}
+    (made,) = here.make(hires_resize=resize, hires_steps=2, hires_schedule="karras", **values)
+    (first,) = here.make(**values)
+    first.pixels.save(tmp_path / "first.png")
+    here.picture = tmp_path / "first.png"
+    over = {"width": size[0], "height": size[1], "steps": 4, "strength": 0.625, "schedule": "karras"}
+    (by_hand,) = here.make(init_image="5a" * 32, **over)
+    here.picture = None
+    assert made.recipe.made_with["second_pass"]["schedule"] == "karras"
+    assert np.abs(pixels(made) - pixels(by_hand)).max() <= 2
+
+
+def test_latents_of_another_shape_are_cut_as_a1111_does():
+    latents = torch.randn(1, 4, 10, 8)
+    request = GenerationRequest(width=64, height=80, hires_resize="128x96", hires_upscaler="Latent")
+    whole = functional.interpolate(latents, (20, 16), mode="bilinear")
+    assert (enlarged_latents(latents, request, 8) == whole[..., 4:16, :]).all()
+    request = request.model_copy(update={"hires_resize": "64x160"})
+    whole = functional.interpolate(latents, (20, 16), mode="bilinear")
+    assert (enlarged_latents(latents, request, 8) == whole[..., 4:12]).all()
 
 
 def test_one_that_does_not_fit_goes_down_the_ladder_and_says_so(studio, monkeypatch):

@@ -75,6 +75,20 @@ def test_a_model_without_anything_stays_as_it_is(shelf):
     assert resolver.resolve(request, model) == ResolvedRequest(request, model)
 
 
+def test_what_only_the_second_pass_names_is_looked_up_too(shelf):
+    second = {"hires": 2, "hires_prompt": "a dog <lora:ink:0.5>", "hires_negative_prompt": "Bad-Hands"}
+    lora, embedding = adapters_of(shelf, prompt="a cat", **second)
+    assert (lora.name, lora.weights(second=False), lora.weights(second=True)) == ("ink", (0, 0), (0.5, 0.5))
+    assert embedding.name == "bad-hands"
+    both, _ = adapters_of(shelf, prompt="a cat <lora:ink:0.8>", **second)
+    assert (both.weights(second=False), both.weights(second=True)) == ((0.8, 0.8), (0.5, 0.5))
+    (listed,) = adapters_of(shelf, prompt="a cat", loras=(("ink", 0.7),), hires=2, hires_prompt="a dog")
+    assert listed.second_weights is None
+    assert not adapters_of(shelf, prompt="a cat", **{**second, "hires": 1})
+    error = refused(shelf, prompt="a cat", hires=2, hires_prompt="a dog <lora:nothing:1>")
+    assert error.field == "hires_prompt"
+
+
 def test_a_lora_of_another_family_is_refused_with_both_named(shelf):
     error = refused(shelf, loras=(("cinema", 1.0),))
     assert error.field == "loras"

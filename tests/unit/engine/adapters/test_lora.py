@@ -55,6 +55,29 @@ def test_it_draws_what_the_merged_weights_draw(studio, lora, family, spelling):
     assert not studio(family).notices
 
 
+def test_it_acts_in_the_pass_that_names_it(studio, lora, tmp_path):
+    here = studio("sd1")
+    adapter, _ = lora("sd1", weight=0.0)
+    plain = drawn(here)
+    here.adapters = (replace(adapter, second_weights=(1.0, 1.0)),)
+    for _ in range(2):
+        (both,) = here.make(hires=2, hires_strength=0.5)
+    here.adapters = ()
+    (first,) = here.make()
+    first.pixels.save(tmp_path / "first.png")
+    here.picture = tmp_path / "first.png"
+    over = {"init_image": "5a" * 32, "width": 128, "height": 128, "steps": 6, "strength": 0.5}
+    (without,) = here.make(**over)
+    here.adapters = (replace(adapter, text_weight=1.0, unet_weight=1.0),)
+    (by_hand,) = here.make(**over)
+    here.adapters, here.picture = (), None
+    made, right, other = (np.asarray(image.pixels, np.int16) for image in (both, by_hand, without))
+    assert np.abs(made - right).max() <= 2
+    assert np.abs(made - other).max() > 20
+    assert both.recipe.made_with["adapters"][0]["second_weights"] == [1.0, 1.0]
+    assert (drawn(here) == plain).all()
+
+
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
 def test_taken_off_it_leaves_no_trace(studio, lora, family):
     here = studio(family)

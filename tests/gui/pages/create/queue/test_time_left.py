@@ -38,6 +38,18 @@ def test_what_runs_is_measured_and_what_waits_is_as_it_was_before():
     assert queue.words() == "about 2 min left", "5 steps of 6 s, 30 of 2 s, and 10 of 6 s as just measured"
 
 
+def test_a_second_pass_counts_as_what_it_takes_longer():
+    queue = QueueTime()
+    queue.seconds_per_step = known
+    twice = SMALL.model_copy(update={"hires": 2.0})
+    queue.expect(groups_of([job(2, twice, count=3)]))
+    assert queue.words() == "about 5 min left", "10 steps of 2 s and 10 that are four times as large, three times"
+    queue.expect(groups_of([job(1, twice, state=JobState.RUNNING), job(2, twice, count=3)]))
+    assert queue.take(StepDone(15, 20, 0, 1, 1, 4.0, left=5, whole=12.5))
+    queue.expect(groups_of([job(1, twice, state=JobState.RUNNING), job(2, twice, count=3)]))
+    assert queue.words() == "about 3 min left", "5 steps of 4 s, and three times 50 s"
+
+
 def test_a_duration_is_no_finer_than_it_is_known():
     queue = QueueTime()
     queue.seconds_per_step = known
