@@ -23,7 +23,7 @@ from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRol
 from sdstudio.core.request.larger_size import second_size
 from sdstudio.core.request.outpaint_fields import adds_ground
 from sdstudio.core.request.request import GenerationRequest
-from sdstudio.core.request.second_pass_fields import over_input
+from sdstudio.core.request.second_pass_fields import has_second_pass, over_input
 from sdstudio.core.settings import Settings
 from sdstudio.engine.batch import edm_of
 from sdstudio.engine.detailing import Detailing, check_regions, finished_size
@@ -50,6 +50,7 @@ from sdstudio.engine.pictures.upscaling import Finish, enlarger, finisher
 from sdstudio.engine.prompting.checks import left_out
 from sdstudio.engine.recording import recorded
 from sdstudio.engine.samplers.schedulers import is_diffusion
+from sdstudio.engine.second_pass import second_tiles
 from sdstudio.engine.within_memory import FULL_HINT, lower_plan
 
 _CAPABILITY: Final[Mapping[str, str]] = {LORA: "loras", EMBEDDING: "embeddings", VAE: "vae"}
@@ -353,6 +354,9 @@ class Engine:
         if loaded.family.looks_around(loaded.pipe) and not is_part:
             message = f"{loaded.info.name} is a model for inpainting: without a mask it draws the whole picture."
             on_event(Notice(message, "Mask a part of a picture, or choose another model."))
+        if request.tile_redraw and has_second_pass(request) and second_tiles(request, 1) is None:
+            message = f"Tiled redraw = {request.tile_redraw}: one tile of {request.tile_size} px covers all"
+            on_event(Notice(f"{message}, so it is drawn in one piece.", "Use smaller tiles for more detail."))
         idle = left_out(request, [adapter.name for adapter in resolved.embeddings])
         for notice in (*([idle] if idle is not None else []), *unread):
             on_event(notice)

@@ -82,7 +82,7 @@ class Redrawer:
                 pictures.append(event)
                 return
             on_event(event)
-            if isinstance(event, StepDone) and event.step == last_step:
+            if isinstance(event, StepDone) and event.step == last_step and not event.tiles:
                 raise Cancelled
 
         try:

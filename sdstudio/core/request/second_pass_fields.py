@@ -158,7 +158,7 @@ HiresResize = Annotated[
 HiresStrength = Annotated[
     float,
     Field(
-        title="Strength of the second pass",
+        title="Redraw strength",
         description="How far the enlarged picture is drawn over: 0.3 to 0.5 adds detail, more changes it. Latents that "
         "are enlarged need 0.55 or more. At 0 it is only enlarged.",
         ge=0, le=1,

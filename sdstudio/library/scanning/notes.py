@@ -19,7 +19,7 @@ NOTES_FILE: Final = "sdstudio.json"
 
 _DEFAULTS: Final = (
     "width", "height", "steps", "guidance_scale", "scheduler", "schedule", "clip_skip", "prediction", "zero_snr",
-    "finish", "finish_upscaler",
+    "finish", "finish_upscaler", "tile_size", "tile_overlap",
 )  # fmt: skip
 _SIZE_MAXIMUM: Final = 2**20
 _NAME_MAXIMUM: Final = 80

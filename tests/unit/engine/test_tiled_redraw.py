@@ -9,8 +9,12 @@ import pytest
 
 from sdstudio.core.errors import Cancelled, InvalidRequest, OutOfMemory
 from sdstudio.core.events import Decoding, Encoding, ImageMade, StepDone
+from sdstudio.core.models.resolved import ResolvedRequest
+from sdstudio.core.request.input_fields import INIT
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.settings import Settings
 from sdstudio.engine import within_memory
+from sdstudio.jobs.redrawing import Redrawer
 
 SECOND = {"hires_strength": 0.5, "hires_steps": 2, "tile_size": 96, "tile_overlap": 32}
 
@@ -27,6 +31,7 @@ def test_one_tile_that_covers_all_is_the_plain_second_pass(studio, family):
     (tiled,) = here.make(tile_redraw="2", tile_size=160, **values)
     assert (pixels(tiled) == pixels(plain)).all()
     assert not any(step.tiles for step in here.steps)
+    assert here.notices[0].message == "Tiled redraw = 2: one tile of 160 px covers all, so it is drawn in one piece."
 
 
 @pytest.mark.parametrize("scheduler", ["dpmpp_2m_sde", "heun", "euler_a"])
@@ -55,6 +60,10 @@ def test_an_input_picture_takes_the_place_of_the_first_pass(studio, tmp_path):
     (image,) = here.make(tile_redraw="128x", **over)
     assert [step.total for step in here.steps if not step.tiles] == [2, 2]
     assert np.abs(pixels(image) - pixels(from_text)).max() <= 2
+    resolve = lambda request, model, cancel: ResolvedRequest.of(request, model, (), {INIT: here.picture})  # noqa: E731
+    redrawer = Redrawer(here.engine, Settings(), lambda key: here.model, resolve, lambda model, cancel: "0" * 64)
+    again = redrawer.draw(image.recipe, lambda event: None, threading.Event())
+    assert (pixels(again) == pixels(image)).all()
     (enlarged,) = here.make(tile_redraw="128x", **{**over, "hires_strength": 0})
     here.picture = None
     assert (pixels(enlarged) == np.asarray(first.pixels.resize((128, 128), 1), np.int16)).all()
