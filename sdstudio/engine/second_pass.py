@@ -31,7 +31,7 @@ from sdstudio.core.request.second_pass_fields import (
 from sdstudio.engine.batch import Batch
 from sdstudio.engine.pictures.drawn_over import NOTHING, DrawnOver
 from sdstudio.engine.pictures.input_picture import Enlarge, fitted
-from sdstudio.engine.pictures.seamless import joined_sides
+from sdstudio.engine.pictures.seamless import enlarged_going_on, joined_sides
 from sdstudio.engine.tiles import TileDone, Tiles, tiles_of
 from sdstudio.engine.unfinished import CancelledBatch, SampledBatch
 from sdstudio.engine.within_memory import WithinMemory
@@ -271,7 +271,8 @@ class SecondPass:
             decoded, retried = self._model.decoded(some)
             self._model.retried |= retried
             pictures += decoded or []
-        return [fitted(picture, *size, "crop", self._enlarge) for picture in pictures]
+        enlarge = enlarged_going_on(self._enlarge, self._request.seamless)
+        return [fitted(picture, *size, "crop", enlarge) for picture in pictures]
 
     def _on_encoded(self) -> TileDone | None:
         if self.tiles is None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import types
 from collections.abc import Iterator
+from math import ceil, gcd
 from typing import Any, Final
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional
+
+from sdstudio.engine.pictures.input_picture import Enlarge
 
 _SIDES: Final = {"x": (True, False), "y": (False, True), "both": (True, True)}
 """Value of `GenerationRequest.seamless` -> whether left and right meet, and top and bottom."""
@@ -68,6 +73,36 @@ def without_margin(pixels: torch.Tensor, latents: torch.Tensor, seamless: str) -
     cell = pixels.shape[-1] // (latents.shape[-1] + 2 * wide)
     height, width = pixels.shape[-2:]
     return pixels[..., high * cell : height - high * cell, wide * cell : width - wide * cell]
+
+
+_MARGIN_PX: Final = 32
+"""Pixels from the opposite edge that are enlarged beside an edge: as many as beside a tile (`upscaling.OVERLAP`)."""
+
+
+def enlarged_going_on(enlarge: Enlarge, seamless: str) -> Enlarge:
+    """Return what enlarges a picture such that the edges that meet still do: it sees past them as in an endless one."""
+    sides = joined_sides(seamless)
+    if not any(sides):
+        return enlarge
+
+    def going_on(picture: Image.Image, width: int, height: int) -> Image.Image:
+        across, down = (
+            _margin_px(length, wanted) if meets else (0, 0)
+            for length, wanted, meets in zip(picture.size, (width, height), sides, strict=True)
+        )
+        bands = ((down[0], down[0]), (across[0], across[0]), (0, 0))
+        canvas = Image.fromarray(np.pad(np.asarray(picture.convert("RGB")), bands, mode="wrap"))
+        larger = enlarge(canvas, width + 2 * across[1], height + 2 * down[1])
+        return larger.crop((across[1], down[1], across[1] + width, down[1] + height))
+
+    return going_on
+
+
+def _margin_px(length: int, wanted: int) -> tuple[int, int]:
+    """Return a margin of about `_MARGIN_PX`, whole pixels before and after, and how wide it is afterwards."""
+    step = length // gcd(length, wanted)
+    before = step * ceil(_MARGIN_PX / step)
+    return before, before * wanted // length
 
 
 def _margins(latents: torch.Tensor, seamless: str) -> tuple[int, int]:

@@ -33,6 +33,7 @@ from sdstudio.engine.device.cancel import CancelChecks
 from sdstudio.engine.device.devices import Device
 from sdstudio.engine.device.memory import give_back, is_out_of_memory
 from sdstudio.engine.pictures.input_picture import Enlarge, fitted, lanczos
+from sdstudio.engine.pictures.seamless import enlarged_going_on
 from sdstudio.engine.pictures.upscaler_networks import network_of
 from sdstudio.engine.weight_files.weights import Weights, opened_weights, whole
 
@@ -313,12 +314,13 @@ def finisher(
 ) -> Finish:
     """Return what is done to a job's finished pictures: they are enlarged as its request asks. Raises: as `enlarger`.
 
-    It is what upscaling such a picture by hand does, bit by bit.
+    It is what upscaling such a picture by hand does, bit by bit, but for edges that meet: they do so afterwards too.
     """
     request = resolved.request
     if not is_finished(request):
         return lambda picture: picture
     enlarge = enlarger(resolved.finisher, device, allow_pickle, on_event, cancel)
+    enlarge = enlarged_going_on(enlarge, request.seamless)
 
     def finish(picture: Image.Image) -> Image.Image:
         size = enlarged_size(picture.size, request.finish)

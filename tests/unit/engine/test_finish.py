@@ -61,6 +61,27 @@ def test_the_built_in_network_draws_what_its_file_says(here):
     assert np.abs(pixels(large) - right).max() <= 0.51, "half a level of rounding, and float32's"
 
 
+@pytest.mark.parametrize(("seamless", "repeats"), [("both", (3, 3, 1)), ("x", (1, 3, 1))])
+@pytest.mark.parametrize(("factor", "finisher"), [(4, BUILT_IN), (1.5, None)])
+def test_edges_that_meet_do_so_afterwards_too(here, seamless, repeats, factor, finisher):
+    here.finisher = finisher
+    (small,) = here.make(seamless=seamless)
+    (large,) = here.make(seamless=seamless, finish=factor)
+    endless = np.tile(pixels(small), repeats)
+    if finisher is None:
+        size = (round(endless.shape[1] * factor), round(endless.shape[0] * factor))
+        right = np.asarray(Image.fromarray(endless.astype(np.uint8)).resize(size, Image.Resampling.LANCZOS), np.int16)
+    else:
+        weights = {name: value.float() for name, value in load_file(FILE).items()}
+        values = torch.from_numpy(endless).permute(2, 0, 1)[None].float() / 255
+        with torch.inference_mode():
+            right = written(weights, values)[0].clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
+    side = round(64 * factor)
+    down, across = ((side if repeat > 1 else 0) for repeat in repeats[:2])
+    difference = np.abs(pixels(large) - right[down : down + side, across : across + side])
+    assert difference.max() <= 1
+
+
 @pytest.mark.parametrize(("factor", "finisher"), [(4, BUILT_IN), (2, BUILT_IN), (1.5, None)])
 def test_it_equals_upscaling_by_hand_bit_by_bit(here, tmp_path, factor, finisher):
     here.finisher = finisher
