@@ -10,6 +10,7 @@ from sdstudio.catalog.schedules import AUTOMATIC, SCHEDULE_BY_KEY
 from sdstudio.core.params import Parameter, parameters
 from sdstudio.core.request.recipe import IMPORTED, Recipe
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.rules import idle_fields, idle_prompt_fields
 from sdstudio.history.picture_text.foreign.origin import origin_of
 from sdstudio.history.store import Entry
 from sdstudio.ui.theme import STRONG
@@ -76,9 +77,13 @@ def _escaped(text: str) -> str:
 
 
 def every_fact(recipe: Recipe) -> list[tuple[str, str]]:
-    """Return all that a picture was made with but its prompts, as (name, value): each parameter, then what made it."""
+    """Return all that a picture was made with but its prompts, as (name, value).
+
+    First each parameter that acted: what a mask is drawn with says nothing of a picture without one. Then what made it.
+    """
     request = recipe.request
-    shown = [row for row in parameters(GenerationRequest) if row.name not in PROMPTS]
+    idle = idle_fields(dict(request)) | idle_prompt_fields(dict(request))
+    shown = [row for row in parameters(GenerationRequest) if row.name not in {*PROMPTS, *idle}]
     rows = [(row.title, shown_value(getattr(request, row.name), row)) for row in shown]
     rows += [
         ("Model name", recipe.model_name),

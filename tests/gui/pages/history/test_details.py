@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QToolButton
 from sdstudio.background.tasks import TaskRunner
 from sdstudio.core.params import parameters
 from sdstudio.core.request.request import GenerationRequest
+from sdstudio.core.request.rules import idle_fields
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.recipe_text import PROMPTS, every_fact
 from sdstudio.ui.pages.history.details import EntryDetails
@@ -52,7 +53,8 @@ def test_every_parameter_can_be_unfolded(details, save, qtbot):
     shown = words(details)
     request = entry.recipe.request
     for row in parameters(GenerationRequest):
-        if row.name not in PROMPTS and getattr(request, row.name) not in (None, "", (), []):
+        acts = row.name not in {*PROMPTS, *idle_fields(dict(request))}
+        if acts and getattr(request, row.name) not in (None, "", (), []):
             assert row.title in shown, row.name
     assert "31" in shown
 
@@ -82,6 +84,13 @@ def test_facts_tell_what_made_it_too(save):
     assert facts["Scheduler config solver order"] == "2"
     assert facts["Scheduler config karras"] == "yes"
     assert "None" not in facts
+    assert facts["Steps"]
+    without_picture = {"Mask blur", "Denoising strength", "Strength of the second pass"}
+    assert not without_picture & facts.keys(), "they did not act"
+    recipe = recipe.model_copy(
+        update={"request": recipe.request.model_copy(update={"init_image": "5a" * 32, "hires": 2})}
+    )
+    assert without_picture & dict(every_fact(recipe)).keys() == {"Denoising strength"}
 
 
 def test_stars_and_heart_show_and_ask(details, history, save, actions, qtbot):
