@@ -1,4 +1,4 @@
-"""In which pieces new ground is drawn: windows of the model's size, one after the other, each beside what is there.
+"""In which pieces new ground is drawn: windows of the model's shape, one after the other, each beside what is there.
 
 First what is new within the picture, then a side at a time: left and right along the picture, then top and bottom along
 the whole width, which take the corners with them. A band that is deeper than half a window is drawn from the picture
@@ -20,6 +20,12 @@ _NEW_AT_MOST: Final = 1 / 2
 _OVERLAP: Final = 1 / 4
 
 
+def seen_at_once(shape: tuple[int, int], size: tuple[int, int], in_detail: bool) -> tuple[int, int]:
+    """Return how much of a picture a pass sees: as much as is drawn, or so much more that its shorter side fits."""
+    factor = 1.0 if in_detail else max(1.0, min(shape) / min(size))
+    return round(size[0] * factor), round(size[1] * factor)
+
+
 def windows(shape: tuple[int, int], sides: Sides, inside: Box | None, size: tuple[int, int]) -> Iterator[Box]:
     """Yield the windows in their order, in pixels of the whole; the first may already have drawn all.
 
@@ -27,7 +33,7 @@ def windows(shape: tuple[int, int], sides: Sides, inside: Box | None, size: tupl
         shape: Width and height of the picture.
         sides: What is added to it.
         inside: Bounds of what is new within the picture, in its own pixels.
-        size: The width and height that are drawn at once.
+        size: The width and height that are seen at once, in pixels of the picture.
     """
     whole = sides.around(shape)
     window = min(size[0], whole[0]), min(size[1], whole[1])

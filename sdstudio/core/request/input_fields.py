@@ -109,8 +109,8 @@ Upscaler = Annotated[
     str,
     Field(
         title="Upscaler",
-        description="What enlarges an input picture that is smaller than the size: a network of the library; blank for "
-        "Lanczos, which is quick and adds nothing.",
+        description="What enlarges an input picture that is smaller than the size, and ground that is drawn smaller "
+        "than the picture: a network of the library; blank for Lanczos, which is quick and adds nothing.",
         max_length=4096,
     ),
     Ui(kind=FieldKind.UPSCALER, group=INPUT_GROUP),

@@ -28,6 +28,7 @@ ON_WHITE: Final = "white"
 AS_GROUND: Final = "ground"
 KEPT: Final = "keep"
 
+IN_DETAIL: Final = "detail"
 IN_ONE: Final = "one"
 
 NEED_GROUND: Final = frozenset({"outpaint_fill", "outpaint_colour", "outpaint_overlap", "outpaint_passes"})
@@ -171,15 +172,15 @@ OutpaintOverlap = Annotated[
 ]  # fmt: skip
 
 OutpaintPasses = Annotated[
-    Literal["several", "one"],
+    Literal["side", "detail", "one"],
     Field(
         title="Passes",
-        description="Draw the ground piece by piece, each at the picture's own scale and as large as the size says, "
-        "at most half of it new; or all at once, with the whole picture brought to the size: less detail, but "
-        "everything is seen.",
+        description="What is seen of the picture while the ground is drawn, piece by piece, each as large as the size "
+        "says and at most half of it new: as much as the picture's shorter side is long; or no more than the size "
+        "holds, in full detail; or all of it, in one pass. What is drawn smaller is enlarged by the upscaler.",
     ),
-    Ui(group=INPUT_GROUP, titles=("Several, in full detail", "One, over the whole picture")),
-    Infotext("Outpaint passes", 98, optional=True, texts=("several", "one")),
+    Ui(group=INPUT_GROUP, titles=("Along its shorter side", "In full detail", "One, over all of it")),
+    Infotext("Outpaint passes", 98, optional=True, texts=("side", "detail", "one")),
 ]  # fmt: skip
 
 Transparency = Annotated[

@@ -159,7 +159,7 @@ class GenerationRequest(BaseModel):
     outpaint_fill: outpaint_fields.OutpaintFill = "edge"
     outpaint_colour: outpaint_fields.OutpaintColour = "#808080"
     outpaint_overlap: outpaint_fields.OutpaintOverlap = 16
-    outpaint_passes: outpaint_fields.OutpaintPasses = "several"
+    outpaint_passes: outpaint_fields.OutpaintPasses = "side"
     transparency: outpaint_fields.Transparency = "white"
     steps: Annotated[
         int,

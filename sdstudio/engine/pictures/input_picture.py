@@ -51,7 +51,7 @@ def fitted(picture: Image.Image, width: int, height: int, fit: str, enlarge: Enl
     """
     place = placed(picture.size, (width, height), fit)
     part = picture if place.part == (0, 0, *picture.size) else picture.crop(place.part)
-    inside = _sized(part, *place.size, enlarge)
+    inside = sized(part, *place.size, enlarge)
     if place.size == (width, height):
         return inside
     whole = Image.new("RGB", (width, height), _BACKGROUND)
@@ -59,7 +59,8 @@ def fitted(picture: Image.Image, width: int, height: int, fit: str, enlarge: Enl
     return whole
 
 
-def _sized(picture: Image.Image, width: int, height: int, enlarge: Enlarge) -> Image.Image:
+def sized(picture: Image.Image, width: int, height: int, enlarge: Enlarge = lanczos) -> Image.Image:
+    """Return a picture so wide and high; one that is already keeps its pixels."""
     if picture.size == (width, height):
         return picture
     return (enlarge if width > picture.width or height > picture.height else lanczos)(picture, width, height)

@@ -23,7 +23,7 @@ from sdstudio.core.pictures.masks import HALF, check_mask, read_mask
 from sdstudio.core.pictures.opening import as_seen, opened_picture
 from sdstudio.core.request.mask_fields import DIFFERENTIAL, LATENT_BLENDING, ORIGINAL
 from sdstudio.core.request.request import GenerationRequest
-from sdstudio.engine.pictures.input_picture import Enlarge, fitted, lanczos
+from sdstudio.engine.pictures.input_picture import Enlarge, fitted, lanczos, sized
 from sdstudio.engine.pictures.seams import matched
 
 Levels = npt.NDArray[np.uint8]
@@ -49,6 +49,7 @@ class MaskedPicture:
         alpha: (h, w), of the original's size: the share of the new picture, up to white.
         box: The part of the original that is drawn, ``None`` for all of it.
         place: How that part lies in what is drawn.
+        enlarge: What enlarges what is drawn where it is smaller than that part.
     """
 
     original: Image.Image
@@ -58,6 +59,7 @@ class MaskedPicture:
     alpha: Levels
     box: Box | None = None
     place: Placement | None = None
+    enlarge: Enlarge = lanczos
 
     @property
     def is_all(self) -> bool:
@@ -108,7 +110,7 @@ class MaskedPicture:
         inside = drawn.crop((left, top, left + self.place.size[0], top + self.place.size[1]))
         size = self.box[2] - self.box[0], self.box[3] - self.box[1]
         whole = self.original.copy()
-        whole.paste(inside if inside.size == size else lanczos(inside, *size), self.box[:2])
+        whole.paste(sized(inside, *size, self.enlarge), self.box[:2])
         return whole
 
     def spread_levels(self, levels: Levels) -> Levels:

@@ -21,9 +21,9 @@ from sdstudio.core.pictures.masked_area import Box
 from sdstudio.core.pictures.masked_content import filled
 from sdstudio.core.pictures.masks import check_mask, read_mask
 from sdstudio.core.pictures.opening import as_seen_clear, on_white, opened_picture
-from sdstudio.core.pictures.outpaint_plan import windows
+from sdstudio.core.pictures.outpaint_plan import seen_at_once, windows
 from sdstudio.core.request.mask_fields import LATENT_BLENDING, ORIGINAL
-from sdstudio.core.request.outpaint_fields import AS_GROUND, IN_ONE, KEPT, Sides, check_extent, sides_in
+from sdstudio.core.request.outpaint_fields import AS_GROUND, IN_DETAIL, IN_ONE, KEPT, Sides, check_extent, sides_in
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.engine.pictures.alpha import with_alpha
 from sdstudio.engine.pictures.input_picture import Enlarge, lanczos
@@ -121,7 +121,7 @@ class GrowingPicture:
         self._drawn[part] |= new
         self._new[part] = False
         size = request.width, request.height
-        seen = in_window(self.whole, box, change, alpha, size, picture.enlarge)
+        seen = replace(in_window(self.whole, box, change, alpha, size, picture.enlarge), enlarge=picture.enlarge)
         if request.masked_content == ORIGINAL or not masked.any():
             return seen
         content = in_window(self.whole, box, share, alpha, size, picture.enlarge)
@@ -183,7 +183,8 @@ def _boxes(
     if request.outpaint_passes == IN_ONE:
         return ((0, 0, *sides.around(shape)),) if new.any() else ()
     left_over, boxes = new.copy(), []
-    for box in windows(shape, sides, inside, (request.width, request.height)):
+    at_once = seen_at_once(shape, (request.width, request.height), request.outpaint_passes == IN_DETAIL)
+    for box in windows(shape, sides, inside, at_once):
         part = left_over[box[1] : box[3], box[0] : box[2]]
         if part.any():
             boxes.append(box)

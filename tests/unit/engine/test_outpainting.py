@@ -183,3 +183,12 @@ def test_what_is_transparent_is_drawn_like_ground_or_kept(outpainted, source):
 def test_more_than_can_be_is_refused(outpainted, pixels, values, words):
     with pytest.raises(InvalidRequest, match=words):
         outpainted(pixels=np.zeros((*pixels, 3), np.uint8), **values)
+
+
+def test_a_pass_sees_the_picture_along_its_shorter_side_or_what_it_draws_in_full_detail(outpainted):
+    pixels = np.random.default_rng(5).integers(0, 256, (128, 192, 3), np.uint8)
+    for values, passes in (({}, 1), ({"outpaint_passes": "detail"}, 3), ({"outpaint_passes": "one"}, 1)):
+        (image,) = outpainted(pixels=pixels, outpaint="right=32", **values)
+        assert image.pixels.size == (224, 128)
+        assert image.recipe.made_with["passes"] == passes
+        assert np.array_equal(levels(image)[:, :184], pixels[:, :184])
