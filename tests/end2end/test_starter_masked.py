@@ -40,7 +40,7 @@ def at_the_edge(pairs):
 
 def test_colours_shift_less_at_the_edge_than_the_vae_shifts_them(drawn_under_a_mask, monkeypatch):
     matched = [drawn_under_a_mask(prompt, prompt, strength=0.05) for prompt in PROMPTS]
-    monkeypatch.setattr(masked, "matched", lambda drawn, seen, change: drawn)
+    monkeypatch.setattr(masked, "matched", lambda drawn, *_others: drawn)
     plain = [drawn_under_a_mask(prompt, prompt, strength=0.05) for prompt in PROMPTS]
     assert at_the_edge(matched) < 0.7 * at_the_edge(plain)
     assert at_the_edge(matched) < 0.8
@@ -55,3 +55,19 @@ def test_a_masked_part_becomes_what_is_asked_for_and_the_rest_stays(drawn_under_
         red, _green, blue = after[FAR < 20].mean(0) - before[FAR < 20].mean(0)
         assert red < -20, values
         assert blue > 8, values
+
+
+def test_colours_at_the_edge_of_new_ground_shift_no_more_than_under_a_mask(tmp_path_factory):
+    """In the eight pixels of the overlap beside the ground, where the picture before is known and hardly drawn over."""
+    folder = tmp_path_factory.mktemp("home")
+    draw = drawer(folder, folder / "in.png")
+    for fill in ("edge", "blur"):
+        shifts = []
+        for prompt in PROMPTS:
+            (before,) = draw(prompt, (7,), steps=12)
+            Image.fromarray(before.astype(np.uint8)).save(folder / "in.png")
+            ground = {"init_image": ID, "outpaint": "left=64", "outpaint_fill": fill}
+            (after,) = draw(prompt, (3,), strength=0.05, **ground)
+            assert np.array_equal(after[:, 64 + 16 :], before[:, 16:])
+            shifts.append(np.abs((after[:, 64:72] - before[:, :8]).mean((0, 1))).mean())
+        assert np.mean(shifts) < 0.8, fill

@@ -49,6 +49,8 @@ class MaskedPicture:
         alpha: (h, w), of the original's size: the share of the new picture, up to white.
         box: The part of the original that is drawn, ``None`` for all of it.
         place: How that part lies in what is drawn.
+        new: (H, W), of the size that is drawn at: black where it is known what was there before, though that is drawn
+            over; ``None`` for wherever there is change.
         enlarge: What enlarges what is drawn where it is smaller than that part.
     """
 
@@ -59,6 +61,7 @@ class MaskedPicture:
     alpha: Levels
     box: Box | None = None
     place: Placement | None = None
+    new: Levels | None = None
     enlarge: Enlarge = lanczos
 
     @property
@@ -80,7 +83,7 @@ class MaskedPicture:
             share: How much of it is laid over the picture, of the same size, in place of `alpha`; where that is 0
                 nothing is all the same.
         """
-        colours = matched(drawn, self.seen, self.change)
+        colours = matched(drawn, self.seen, self.change, self.new)
         return self.composed(colours, self.alpha if share is None else self.within(share))
 
     def within(self, share: Levels) -> Levels:

@@ -107,7 +107,8 @@ class GrowingPicture:
         picture, request = self._picture, self._picture.request
         left, top, right, bottom = box
         part = np.s_[top:bottom, left:right]
-        new, ground = self._new[part], self._new[part] & picture.ground[part]
+        new = self._new[part].copy()
+        ground = new & picture.ground[part]
         masked = np.where(new & ~picture.ground[part], picture.mask[part], 0).astype(np.uint8)
         share = share_of(masked, request.mask_blending)
         over = faded(ground, request.outpaint_overlap)
@@ -121,7 +122,9 @@ class GrowingPicture:
         self._drawn[part] |= new
         self._new[part] = False
         size = request.width, request.height
-        seen = replace(in_window(self.whole, box, change, alpha, size, picture.enlarge), enlarge=picture.enlarge)
+        seen = in_window(self.whole, box, change, alpha, size, picture.enlarge)
+        unknown = in_window(self.whole, box, np.where(new, WHITE, 0).astype(np.uint8), alpha, size).change
+        seen = replace(seen, new=unknown, enlarge=picture.enlarge)
         if request.masked_content == ORIGINAL or not masked.any():
             return seen
         content = in_window(self.whole, box, share, alpha, size, picture.enlarge)

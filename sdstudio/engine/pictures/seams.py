@@ -22,28 +22,38 @@ RING_PX: Final = 32
 FEWEST_PIXELS: Final = 64
 _NEAR_PX: Final = 8
 """Deviation of the Gaussian by which places of the ring count: one cell of the latents."""
+_ALIKE: Final = 16
+"""Levels by which a pixel that is drawn over may differ from the one before and still be the same thing."""
 _WHOLE_RING: Final = 0.01
 """Weight of the ring as a whole beside the places nearby, whose own weight is 1 at most."""
 
 
-def matched(drawn: Image.Image, seen: Image.Image, change: npt.NDArray[np.uint8]) -> Image.Image:
+def matched(
+    drawn: Image.Image, seen: Image.Image, change: npt.NDArray[np.uint8], new: npt.NDArray[np.uint8] | None = None
+) -> Image.Image:
     """Return a drawn picture in the colours of the one that it was drawn over.
 
     Args:
         drawn: RGB, as the VAE gave it.
         seen: The picture before, of the same size.
         change: (H, W): 0 where it is kept.
+        new: (H, W): 0 where the picture before is known, though it is drawn over: there its colours count too, the
+            less the more was drawn. ``None`` for wherever there is change.
     """
-    ring = ring_of(change)
+    ring = ring_of(change if new is None else new)
     if ring.sum() < FEWEST_PIXELS:
         return drawn
-    new, old = (np.asarray(image, np.float32) for image in (drawn, seen))
-    shift = (old - new) * ring[..., None]
-    near = _blurred(ring.astype(np.float32)) + np.float32(_WHOLE_RING)
-    mean = shift[ring].mean(0)
+    after, before = (np.asarray(image, np.float32) for image in (drawn, seen))
+    weight = ring.astype(np.float32)
+    if new is not None:
+        apart = np.abs(before - after).max(axis=2)
+        weight *= np.where(change > 0, np.exp(-((apart / _ALIKE) ** 2)), np.float32(1))
+    shift = (before - after) * weight[..., None]
+    near = _blurred(weight) + np.float32(_WHOLE_RING)
+    mean = shift[ring].sum(0) / max(float(weight.sum()), 1.0)
     result = np.stack(
         [
-            new[..., channel] + (_blurred(shift[..., channel]) + _WHOLE_RING * mean[channel]) / near
+            after[..., channel] + (_blurred(shift[..., channel]) + _WHOLE_RING * mean[channel]) / near
             for channel in range(3)
         ],
         axis=-1,
