@@ -100,7 +100,7 @@ def idle_without_ground(values: Mapping[str, Any]) -> frozenset[str]:
     """Return the fields that do not act beside these values of a request, for want of ground that is added."""
     if not adds_ground(values):
         return NEED_GROUND
-    idle = {"init_fit", "only_masked"}
+    idle = {"init_fit", "only_masked", "seamless"}
     return frozenset(idle if values.get("outpaint_fill") == COLOUR else idle | {"outpaint_colour"})
 
 

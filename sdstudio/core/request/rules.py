@@ -127,7 +127,7 @@ DEPENDENT: Final = (
     | FINISH_FIELDS
     | NEED_REGIONS
     | OF_SCHEDULES
-    | {"tile_redraw", "emphasis"}
+    | {"tile_redraw", "seamless", "emphasis"}
 )
 """Fields of a request that act only beside certain values of others."""
 

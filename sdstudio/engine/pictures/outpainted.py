@@ -61,7 +61,13 @@ class OutpaintedPicture:
     def pass_request(self) -> GenerationRequest:
         """What each pass draws: an edit under a mask."""
         request = self.request
-        values = {"mask": _NOT_KEPT, "masked_content": ORIGINAL, "outpaint": "", "transparency": "white"}
+        values = {
+            "mask": _NOT_KEPT,
+            "masked_content": ORIGINAL,
+            "outpaint": "",
+            "transparency": "white",
+            "seamless": "off",
+        }
         if not request.mask:
             values["mask_blending"] = LATENT_BLENDING
         return request.model_copy(update=values)

@@ -145,7 +145,7 @@ def test_prompts_of_regions_are_parted_as_adetailer_parts_them(index, prompt):
 def test_ground_is_added_by_sides_or_where_the_picture_is_transparent():
     added = idle_fields({**PICTURES, "outpaint": "left=8"})
     assert NEED_GROUND & added == {"outpaint_colour"}
-    assert {"init_fit", "only_masked"} <= added
+    assert {"init_fit", "only_masked", "seamless"} <= added
     assert not NEED_GROUND & idle_fields({**PICTURES, "transparency": "ground", "outpaint_fill": "colour"})
     assert idle_fields({"outpaint": "left=8"}) >= NEED_GROUND | {"outpaint"}
 
