@@ -121,6 +121,20 @@ def test_sequential_offloading_takes_every_weight_away_and_gives_it_back(studio)
     assert np.array_equal(np.asarray(after.pixels), np.asarray(before.pixels))
 
 
+def test_a_plan_that_was_broken_off_is_carried_out_from_wherever_it_stopped(studio):
+    here = studio("sd1", Settings(previews=False))
+    here.make(steps=1)
+    pipe = here.engine.loaded.pipe
+    pipe.vae.to(memory_format=torch.channels_last)
+    apply(MemoryPlan(), None, pipe, torch.device("cpu"))
+    assert layout(pipe.unet) | layout(pipe.vae) == {False}
+    pipe.vae.to("meta")
+    apply(MemoryPlan(), None, pipe, torch.device("meta"))
+    assert {
+        weight.device.type for part in (pipe.unet, pipe.vae, pipe.text_encoder) for weight in part.parameters()
+    } == {"meta"}
+
+
 def test_offloading_to_a_cpu_from_a_cpu_is_neither_done_nor_recorded(studio):
     here = studio("sd1", Settings(previews=False, offload="sequential"))
     (image,) = here.make()
