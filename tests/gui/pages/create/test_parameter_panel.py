@@ -129,7 +129,7 @@ def test_a_family_shows_only_what_its_row_leaves_visible(panel: ParameterPanel) 
 
 
 def test_a_sampler_shows_only_what_acts_on_it(panel: ParameterPanel) -> None:
-    for fold in ("advancedFoldButton", "secondPassFoldButton"):
+    for fold in ("advancedFoldButton", "secondPassFoldButton", "variationFoldButton"):
         press(panel, fold)
     first = panel.standing()
     found, wanted = {}, {}
