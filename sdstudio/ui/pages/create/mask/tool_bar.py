@@ -132,9 +132,11 @@ class MaskToolBar(QFrame):
         menu.popup(self.more_button.mapToGlobal(QPoint(0, 0)) - QPoint(0, menu.sizeHint().height()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
-        """Leave the titles of the numbers out where they would cost a line that the picture needs."""
+        """Leave words out where they would cost a line that the picture needs."""
+        has_words = event.size().width() >= scaled(_NARROW_PX)
         for label in self._labels:
-            label.setVisible(event.size().width() >= scaled(_NARROW_PX))
+            label.setVisible(has_words)
+        self.done_button.setText(" Done" if has_words else "")
         super().resizeEvent(event)
 
     def show_hidden(self, is_hidden: bool) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QInputDevice, QPointingDevice, QTabletEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QSpinBox
+from PySide6.QtWidgets import QApplication, QLabel, QSpinBox, QWidget
 
 from tests.gui.pages.create.mask.conftest import SIZE, WAIT_MS
 
@@ -272,6 +272,8 @@ def test_another_size_than_the_pictures_is_told_until_it_is_taken(painting):
     panel.field("width").set_value(64)
     assert said.isVisible()
     painting.window.resize(900, 540)
+    bar = painting.window.findChild(QWidget, "maskToolBar")
+    painting.qtbot.waitUntil(lambda: bar.height() <= 72, timeout=WAIT_MS)  # two rows: the picture needs the third
     painting.qtbot.waitUntil(lambda: not said.isVisible(), timeout=WAIT_MS)  # it would cover the small picture
     painting.key("h")
     assert said.isVisible(), "but what acts unseen is always said"
