@@ -14,6 +14,7 @@ from sdstudio.core.request.detail_fields import has_detail
 from sdstudio.core.request.input_fields import INIT, MASK
 from sdstudio.core.request.mask_fields import ORIGINAL
 from sdstudio.core.request.outpaint_fields import adds_ground
+from sdstudio.core.request.second_pass_fields import idle_without_second_pass
 
 FEW_STEPS_SAMPLERS: Final = frozenset({"lcm", "tcd"})
 """Made for distilled models: 4 to 8 steps, guidance 1 to 2 (diffusers ``api/schedulers/lcm``, ``tcd``)."""
@@ -82,7 +83,9 @@ class ShownPicture:
     @property
     def strength(self) -> float:
         """How far the picture is drawn by the model: 1 where it begins from noise alone."""
-        return float(self.values["strength"]) if self.values.get(INIT.field) else 1.0
+        if not self.values.get(INIT.field):
+            return 1.0
+        return float(self.values["hires_strength" if self.values.get("tile_redraw") else "strength"])
 
     @property
     def is_masked(self) -> bool:
@@ -160,8 +163,9 @@ class Advice:
 def advice_for(situation: ShownPicture) -> tuple[Advice, ...]:
     """Return everything that applies, one for each parameter at most: the first row of the table counts."""
     by_field: dict[str, Advice] = {}
+    idle = idle_without_second_pass(situation.values)
     for row in ADVICE if situation.strength else ():  # at 0 nothing is drawn: no advice on drawing
-        if row.field not in by_field and row.applies(situation):
+        if row.field not in by_field and row.field not in idle and row.applies(situation):
             change = dict(row.change(situation))
             if any(situation.values.get(name) != value for name, value in change.items()):
                 by_field[row.field] = Advice(row.key, row.field, row.text, MappingProxyType(change))

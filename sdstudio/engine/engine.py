@@ -157,7 +157,9 @@ class Engine:
         """
         settings = self._settings
         device = choose_device(settings)
-        over = self._drawn_over(unfinished.resolved, device, on_event, cancel)
+        over = NOTHING  # what is redrawn in tiles is as large as it was begun
+        if not over_input(unfinished.resolved.request):
+            over = self._drawn_over(unfinished.resolved, device, on_event, cancel)
         loaded = self._ready(unfinished.resolved, settings, device, on_event, cancel)
         safety = self._safety(loaded, device, on_event, cancel)
         resolved = unfinished.resolved

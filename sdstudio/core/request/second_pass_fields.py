@@ -169,7 +169,7 @@ HiresStrength = Annotated[
 HiresSteps = Annotated[
     int,
     Field(
-        title="Steps of the second pass",
+        title="Redraw steps",
         description="How many steps are run over the enlarged picture, whatever the strength; 0 for as many as the "
         "first pass has.",
         ge=0, le=150,

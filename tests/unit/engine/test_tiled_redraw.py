@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sdstudio.core.errors import Cancelled, InvalidRequest, OutOfMemory
 from sdstudio.core.events import Decoding, Encoding, ImageMade, StepDone
@@ -84,23 +85,29 @@ def test_large_pictures_are_encoded_and_decoded_in_tiles(studio, tmp_path):
     assert [(event.tile, event.total) for event in here.of(Encoding)] == [(1, 2), (2, 2)]
 
 
-def test_it_is_cancelled_between_two_tiles_and_what_it_has_come_to_is_kept(studio):
+@pytest.mark.parametrize("over", [False, True])
+def test_it_is_cancelled_between_two_tiles_and_what_it_has_come_to_is_kept(studio, tmp_path, over):
     here = studio("sd1")
+    first = 0 if over else 3
+    values = SECOND | ({"init_image": "5a" * 32} if over else {})
+    Image.new("RGB", (70, 70), "red").save(tmp_path / "red.png")
+    here.picture = tmp_path / "red.png" if over else None
 
     def stop(event):
-        if isinstance(event, StepDone) and event.step == 4 and event.tile == 1:
+        if isinstance(event, StepDone) and event.step == first + 1 and event.tile == 1:
             here.cancel.set()
 
     with pytest.raises(Cancelled):
-        here.make(tile_redraw="3", on_event=stop, **SECOND)
+        here.make(tile_redraw="3", on_event=stop, **values)
+    here.picture = None
     assert here.steps[-1].tile == 1
     left = here.engine.take_unfinished()
-    assert (left.step, left.total) == (4, 5)
+    assert (left.step, left.total) == (first + 1, first + 2)
     made = []
     here.engine.keep(left, made.append, threading.Event())
     (image,) = [event for event in made if isinstance(event, ImageMade)]
     assert image.pixels.size == (192, 192)
-    assert image.recipe.unfinished == (4, 5)
+    assert image.recipe.unfinished == (first + 1, first + 2)
 
 
 def test_one_that_does_not_fit_says_what_to_do(studio, monkeypatch):
@@ -127,6 +134,8 @@ def test_one_that_does_not_fit_says_what_to_do(studio, monkeypatch):
         ({"tile_redraw": "2", "tile_size": 100}, "tile_size", "64 to 2048 in multiples of 8"),
         ({"tile_redraw": "2", "init_image": "5a" * 32, "mask": "5a" * 32}, "tile_redraw", "there is a mask"),
         ({"tile_redraw": "2", "init_image": "5a" * 32, "hires_upscaler": "Latent"}, "hires_upscaler", "as it is seen"),
+        ({"tile_redraw": "2", "init_image": "5a" * 32, "outpaint": "left=64"}, "tile_redraw", "ground is to be added"),
+        ({"hires": 2, "hires_scheduler": "ddim", "hires_schedule": "karras"}, "hires_schedule", "levels of its own"),
         ({"hires_resize": "1024"}, "hires_resize", "allowed is a size as 1024x1536"),
         ({"hires_resize": "8192x512"}, "hires_resize", "8192 x 512 is too large: at most 4,096 on a side"),
     ],

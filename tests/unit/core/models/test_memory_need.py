@@ -88,6 +88,10 @@ def test_size_count_precision_and_switches_change_what_is_needed():
     assert large.drawing_bytes > 2 * plain.drawing_bytes
     assert need({"hires": 2.0}) == large, "a second pass is the larger one"
     assert need({"hires": 2.0, "init_image": "a" * 64}) == plain
+    tiled = need({"tile_redraw": "4096x4096"})
+    assert tiled.size == (4096, 4096)
+    assert tiled.drawing_bytes <= plain.drawing_bytes, "a tile at a time"
+    assert need({"tile_redraw": "4", "init_image": "a" * 64, "batch_size": 1}).size == (2048, 2048)
     assert need({"batch_size": 4}).drawing_bytes > need({"batch_size": 4}, vae_slicing=True).drawing_bytes
     assert need({"width": 1024, "height": 1024}, vae_tiling=True).drawing_bytes < large.drawing_bytes
     model, sequential = need(offload="model"), need(offload="sequential")

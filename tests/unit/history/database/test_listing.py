@@ -29,6 +29,8 @@ def test_a_step_takes_what_it_took_lately_for_pictures_of_that_model_and_size(hi
     assert ask("starter", 64, 64) == pytest.approx((7 * 0.1 + 0.3) / 8), "the first is too long ago"
     assert ask("other", 64, 64) == pytest.approx(9.0)
     assert ask("other", 128, 64) is None
+    save(history, 100.0, model="other", hires=2.0, height=128)
+    assert ask("other", 64, 128) == pytest.approx(2.0), "10 steps, and 10 that take four times as long"
 
 
 def test_pictures_that_were_cancelled_imported_or_not_timed_say_nothing_of_a_step(history):
