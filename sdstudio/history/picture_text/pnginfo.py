@@ -222,10 +222,10 @@ def read_pairs(prompt: str, negative: str, pairs: Mapping[str, str]) -> Infotext
         _take(values, leftovers, "width", "Size-1", size[1])
         _take(values, leftovers, "height", "Size-2", size[2])
         del leftovers["Size"]
-    take_second_pass(values, leftovers, pairs)
     take_detail(values, leftovers, pairs)
     if "Sampler" in leftovers:
         _take_sampler(values, leftovers)
+    take_second_pass(values, leftovers, pairs)
     if _by_studio_0_1(pairs):
         values.setdefault("compatibility", FIRST_COMPATIBILITY)
     take_attached(values, leftovers)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sdstudio.catalog.schedulers import find_sampling
+from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, find_sampling
+from sdstudio.catalog.schedules import AUTOMATIC
 from sdstudio.core.request.larger_size import CELL_PX
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.request.second_pass_fields import idle_without_second_pass
@@ -18,6 +19,7 @@ from sdstudio.core.request.second_pass_fields import idle_without_second_pass
 STRENGTH_KEY: Final = "Denoising strength"
 STRENGTH_ORDER: Final = 58
 _SAMPLER_KEY: Final = "Hires sampler"
+_SCHEDULE_KEY: Final = "Hires schedule type"
 _ULTIMATE: Final = "Ultimate SD upscale"
 _OVERLAP: Final = GenerationRequest.model_fields["tile_overlap"].default
 _NO_UPSCALERS: Final = frozenset({"none", "lanczos", "nearest"})
@@ -53,6 +55,10 @@ def take_second_pass(values: dict[str, Any], leftovers: dict[str, str], pairs: M
     sampling = find_sampling(pairs.get(_SAMPLER_KEY, "")) if "hires_scheduler" in values else None
     if sampling is not None and sampling[1]:
         values.setdefault("hires_schedule", sampling[1])
+    spec = SCHEDULER_BY_KEY.get(values.get("hires_scheduler") or values.get("scheduler", ""))
+    if spec is not None and values.get("hires_schedule", AUTOMATIC) not in spec.schedules:  # it did nothing there
+        del values["hires_schedule"]
+        leftovers |= {key: text for key, text in pairs.items() if key == _SCHEDULE_KEY}
     if not values.keys() & {"hires", "hires_resize", "tile_redraw"}:
         return
     if "tile_redraw" not in values:

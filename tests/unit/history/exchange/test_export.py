@@ -111,6 +111,7 @@ def telling_values() -> dict[str, Any]:
                 values[row.name] = 987_654_321
     values |= {"seed_resize_from": "432x876", "variation_seed": 123_456_789, "earlier_variations": "876:0.5"}
     values |= {"detail_boxes": "41,42,43,44", "outpaint_colour": "#12ab34"}
+    values |= {"hires_resize": "1192x1304", "tile_redraw": "1384x1416"}
     return {**values, "width": 1032, "height": 1176, "steps": 137, "guidance_scale": 17.3125, "clip_skip": 11,
             "scheduler": "dpm2_a_karras"}  # fmt: skip
 
@@ -165,7 +166,7 @@ def told(row: Parameter) -> Any:
         case _:
             own = {
                 "seed_resize_from": "432x876", "earlier_variations": "876:0.5", "detail_boxes": "41,42,43,44",
-                "outpaint_colour": "#12ab34",
+                "outpaint_colour": "#12ab34", "hires_resize": "1192x1304", "tile_redraw": "1384x1416",
             }  # fmt: skip
             return own.get(row.name, f"telling-{row.name}")
 

@@ -299,6 +299,13 @@ def test_the_schedule_of_a_second_pass_is_read(keys, scheduler, schedule):
     assert read(infotext(found.recipe)).recipe.request.hires_schedule == schedule
 
 
+def test_a_schedule_that_the_sampler_of_the_second_pass_does_not_take_is_left_over():
+    keys = "Hires upscale: 2, Hires sampler: DDIM, Hires schedule type: Karras"
+    found = read(f"a cat\n{LINE}, Denoising strength: 0.7, {keys}")
+    assert (found.recipe.request.hires_scheduler, found.recipe.request.hires_schedule) == ("ddim", "")
+    assert dict(found.not_mapped) == {"Hires schedule type": "Karras"}
+
+
 def test_a_redraw_in_tiles_by_the_extension_is_read_and_told_as_different():
     found = read(
         "fox girl\nSteps: 26, Sampler: Euler, Seed: 5, Size: 2816x1984, Denoising strength: 0.42, "

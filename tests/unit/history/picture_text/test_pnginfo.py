@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 import sdstudio
-from sdstudio.catalog.schedulers import SCHEDULERS, schedule_of
+from sdstudio.catalog.schedulers import SCHEDULER_BY_KEY, SCHEDULERS, schedule_of
 from sdstudio.core.errors import SaveFailed
 from sdstudio.core.params import parameters
 from sdstudio.core.request.recipe import Recipe
@@ -299,6 +299,8 @@ def sampled_requests(draw):
     schedule = draw(st.sampled_from(spec.schedules))
     begun = draw(st.just({}) | beginnings | second_passes | finishes)
     if "hires" in begun:
+        if SCHEDULER_BY_KEY[begun["hires_scheduler"] or spec.key].automatic == "":
+            begun["hires_schedule"] = ""
         begun |= draw(st.just({}) | sized | tiled)
     begun |= draw(st.just({}) | variations) | draw(st.just({}) | detailings)
     return draw(requests).model_copy(update={"scheduler": spec.key, "schedule": schedule, **acting, **begun})
