@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from sdstudio.background.signals import TypedSignal
 from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
@@ -182,6 +182,8 @@ class Field(QWidget):
 
     def check(self) -> InvalidRequest | None:
         """Show what is wrong with the value, and return it; ``None`` and no message when it is allowed."""
+        if isinstance(self.editor.field, QAbstractSpinBox):
+            self.editor.field.interpretText()  # an emptied box holds the number of before: let it say so
         try:
             self._check()
         except InvalidRequest as error:

@@ -513,3 +513,13 @@ def test_no_field_is_wider_than_the_narrowest_panel(panel: ParameterPanel, qtbot
     qtbot.waitUntil(lambda: panel.width() == panel.minimumWidth())
     inside, room = panel.widget(), panel.viewport()
     qtbot.waitUntil(lambda: inside.width() <= room.width(), timeout=5_000)
+
+
+def test_an_emptied_number_shows_what_is_drawn_with(panel: ParameterPanel) -> None:
+    spin = panel.findChild(QSpinBox, "stepsSpinBox")
+    spin.setFocus()
+    spin.selectAll()
+    QTest.keyClick(spin, Qt.Key.Key_Delete)
+    assert spin.cleanText() == ""
+    assert panel.request().steps == spin.value()
+    assert spin.cleanText() == str(spin.value())
