@@ -5,6 +5,7 @@ Brings in numpy and scipy. The window shows with this what the engine begins fro
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Final
 
@@ -20,6 +21,8 @@ Levels = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.bool_]
 
 WHITE: Final = 255
+_BLURRED_PX: Final = 1024
+"""Longest side of what is blurred: 20 s at 4096 pixels without that."""
 _NOISE_SEED: Final = 0
 """The noise is the same for every seed of a request, so that a window shows what is begun from."""
 
@@ -44,7 +47,7 @@ def extended(source: Image.Image, sides: Sides, fill: str, colour: str, also: Pl
     elif fill == EDGE:
         begun = _drawn_out(source, sides, also)
     else:
-        begun = filled(whole, _as_levels(ground))
+        begun = _blurred(whole, ground)
         begun = begun if fill == BLUR else _noisy(begun)
     whole.paste(begun, mask=Image.fromarray(_as_levels(ground)))
     return whole
@@ -67,6 +70,16 @@ def _drawn_out(source: Image.Image, sides: Sides, also: Places | None) -> Image.
         pixels = pixels[rows, columns]
     widths = ((sides.top, sides.bottom), (sides.left, sides.right), (0, 0))
     return Image.fromarray(np.pad(pixels, widths, mode="edge"))
+
+
+def _blurred(whole: Image.Image, ground: Places) -> Image.Image:
+    """Return a picture whose ground is made of the colours around it; of a large one that is done in small."""
+    levels = Image.fromarray(_as_levels(ground))
+    factor = math.ceil(max(whole.size) / _BLURRED_PX)
+    if factor == 1:
+        return filled(whole, np.asarray(levels))
+    known = levels.reduce(factor).point(lambda level: WHITE if level else 0)  # nothing of the ground counts as known
+    return filled(whole.reduce(factor), np.asarray(known)).resize(whole.size, Image.Resampling.BILINEAR)
 
 
 def _noisy(picture: Image.Image) -> Image.Image:
