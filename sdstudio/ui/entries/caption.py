@@ -11,6 +11,7 @@ from PySide6.QtCore import QEvent, QPoint, QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QToolButton, QWidget
 
+from sdstudio.core.request.second_pass_fields import draws_part
 from sdstudio.history.store import Entry
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.picture_loader import size_of_file
@@ -123,7 +124,9 @@ class PictureCaption(QFrame):
             part.setVisible(entry is not None and (part is not self.facts or not (self._is_narrow and self._is_low)))
         if entry is None:
             return
-        size = size_of_file(entry.path) if entry.recipe.request.mask else QSize()  # that of the picture around it
+        size = (
+            size_of_file(entry.path) if draws_part(dict(entry.recipe.request)) else QSize()
+        )  # not that of the request
         self.facts.say(facts_of(entry, (size.width(), size.height()) if size.isValid() else None), recipe_html(entry))
         self.stars.set_stars(entry.rating)
         look = ("heart-full", "danger") if entry.favourite else ("heart", "muted")
