@@ -33,6 +33,7 @@ from sdstudio.core.settings import Settings
 from sdstudio.history.picture_text.foreign.reading import Reading
 from sdstudio.jobs.job import Group, groups_of
 from sdstudio.ui.entry_tools.care_dialog import CareDialog
+from sdstudio.ui.entry_tools.detail_dialog import DetailDialog
 from sdstudio.ui.entry_tools.export_dialog import ExportDialog
 from sdstudio.ui.entry_tools.import_dialog import ImportDialog
 from sdstudio.ui.entry_tools.picture_dialog import PictureDialog
@@ -78,6 +79,7 @@ DIALOGS: dict[str, Make] = {
     "PromptBuilder": lambda _studio, _: PromptBuilder(),
     "SettingsDialog": lambda _studio, _: SettingsDialog(Settings()),
     "StyleDialog": lambda studio, _: StyleDialog(StyleBook.of_styles(studio.paths), "Styles", "style", True),
+    "DetailDialog": lambda studio, _: DetailDialog(InputPictures(studio.paths), studio.tasks, lambda entry: None),
     "UpscaleDialog": lambda studio, _: UpscaleDialog(InputPictures(studio.paths), studio.tasks),
     "VerifyWindow": lambda studio, _: VerifyWindow(Verifier(studio.worker)),
 }

@@ -112,6 +112,10 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
         shortcut="Ctrl+U", group=1,
     ),
     EntryAction(
+        "detail", "Detail…", "scan", "Redraw regions of it, faces or hands say, each at the full size", many=True,
+        shortcut="Ctrl+Alt+D", group=1,
+    ),
+    EntryAction(
         "verify", "Verify", "circle-check", "Make it again and tell whether every pixel is the same", many=True, group=1
     ),
     EntryAction(

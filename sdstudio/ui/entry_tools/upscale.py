@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from sdstudio.catalog.kinds import UPSCALER
-from sdstudio.core.errors import ModelError, StudioError
+from sdstudio.core.errors import ModelError
 from sdstudio.core.pictures.input_store import InputPictures
-from sdstudio.core.request.request import GenerationRequest, RunOptions
+from sdstudio.core.request.request import GenerationRequest
 from sdstudio.history.store import Entry
-from sdstudio.jobs.upscale_orders import Order, Orders
+from sdstudio.jobs.upscale_orders import Order
 from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.entry_tools.submitting import Submission, Submitting
 from sdstudio.ui.shell import Services, Shell
 
 if TYPE_CHECKING:
     from sdstudio.ui.entry_tools.upscale_dialog import UpscaleDialog
 
 
-@dataclass(slots=True)
-class _Submission:
-    waiting: deque[Order]
-    failed: list[tuple[Entry, StudioError]]
-    jobs: list[int] = field(default_factory=list)
-
-
 class UpscaleController(QObject):
-    """Opens the dialog, and puts its orders into the queue one by one, so that many of them do not hold up the window.
+    """Opens the dialog, and puts its orders into the queue.
 
     Args:
         services: The queue takes the jobs, the library has the upscalers.
@@ -46,17 +38,16 @@ class UpscaleController(QObject):
         super().__init__(shell.over)
         self._shell = shell
         self._pictures = pictures
-        self._controller = services.controller
         self._library = services.library
         self._tasks = services.tasks
-        self._under_way: _Submission | None = None
-        self._stopped = False
+        self._submitting = Submitting(services.controller, self._with_model, self)
+        self._submitting.ended.connect(self._on_ended)
         self.dialog: UpscaleDialog | None = None
         actions.handle("upscale", self.open)
 
     def stop(self) -> None:
         """Submit nothing more: the window closes."""
-        self._stopped = True
+        self._submitting.stop()
 
     def open(self, entries: Sequence[Entry]) -> None:
         """Ask how these pictures are to be made larger."""
@@ -64,28 +55,9 @@ class UpscaleController(QObject):
 
         if self.dialog is None:
             self.dialog = UpscaleDialog(self._pictures, self._tasks, self._shell.over)
-            self.dialog.ordered.connect(self._on_ordered)
+            self.dialog.ordered.connect(self._submitting.submit)
             self.dialog.bar.text_changed.connect(self._shell.side_work_changed)
         self.dialog.open_with(entries, self._library.assets(UPSCALER))
-
-    def _on_ordered(self, orders: Orders) -> None:
-        self._under_way = _Submission(deque(orders.orders), list(orders.failed))
-        self._submit_next()
-
-    def _submit_next(self) -> None:
-        submission = self._under_way
-        if submission is None or self._stopped:
-            return
-        if not submission.waiting:
-            self._end(submission)
-            return
-        order = submission.waiting.popleft()
-        try:
-            request = self._with_model(order)
-            submission.jobs.append(self._controller.submit(request, RunOptions(), order.entry.id).id)
-        except StudioError as error:
-            submission.failed.append((order.entry, error))
-        QTimer.singleShot(0, self, self._submit_next)
 
     def _with_model(self, order: Order) -> GenerationRequest:
         """Return a request with its model as the library knows it; where nothing is drawn, any model will do."""
@@ -97,8 +69,7 @@ class UpscaleController(QObject):
                 key = self._shell.model.key
         return order.request.model_copy(update={"model": key})
 
-    def _end(self, submission: _Submission) -> None:
-        self._under_way = None
+    def _on_ended(self, submission: Submission) -> None:
         count = len(submission.jobs)
         if count:
             text = "1 picture to upscale is in the queue" if count == 1 else f"{count:,} are in the queue"

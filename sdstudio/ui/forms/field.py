@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from sdstudio.catalog.kinds import WEIGHT_MAXIMUM
 from sdstudio.core.checks import check_bounds
 from sdstudio.core.errors import InvalidRequest
 from sdstudio.core.params import FieldKind, Parameter
-from sdstudio.core.request.input_fields import MASK
+from sdstudio.core.request.input_fields import DETAIL_MASK, MASK
 from sdstudio.core.request.outpaint_fields import sides_in
 from sdstudio.ui import theme
 from sdstudio.ui.forms.asset_editors import AssetEditor, LoraEditor
@@ -29,7 +30,7 @@ from sdstudio.ui.forms.editors import ChoiceEditor, FolderEditor, FoldersEditor,
 from sdstudio.ui.forms.mask_editor import MaskEditor
 from sdstudio.ui.forms.model_box import ModelBox
 from sdstudio.ui.forms.number_editor import NUMBER_WIDTH, NumberEditor, OptionalNumberEditor
-from sdstudio.ui.forms.picture_editor import PictureEditor
+from sdstudio.ui.forms.picture_editor import PictureEditor, RegionsEditor
 from sdstudio.ui.forms.sides_editor import SidesEditor
 from sdstudio.ui.theme import GRID, mark
 from sdstudio.ui.widgets.lies_over import LiesOver
@@ -42,6 +43,10 @@ _TITLED: Final = frozenset({FieldKind.TOGGLE, FieldKind.PICTURE, FieldKind.OPTIO
 _LONG: Final = 22
 """Letters of a title that may break beside its number, where the panel is narrow."""
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
+
+
+PICTURE_EDITORS: Final[Mapping[str, type[PictureEditor]]] = {MASK.field: MaskEditor, DETAIL_MASK.field: RegionsEditor}
+"""Field of a request -> the editor of its picture, where that is another than the input picture's."""
 
 
 def editor_for(row: Parameter) -> Editor:
@@ -62,7 +67,7 @@ def editor_for(row: Parameter) -> Editor:
         case FieldKind.TEXT:
             return TextEditor(row)
         case FieldKind.PICTURE:
-            return MaskEditor(row) if row.name == MASK.field else PictureEditor(row)
+            return PICTURE_EDITORS.get(row.name, PictureEditor)(row)
         case FieldKind.SIDES:
             return SidesEditor(row)
         case FieldKind.FOLDER:

@@ -41,6 +41,7 @@ PICTURES: Final = f"{OPEN_FILTER};;All files (*)"
 EMPTY_PX: Final = 72
 FILLED_PX: Final = 120
 INVITATION: Final = "Drop a picture here, or choose one…"
+REGIONS_INVITATION: Final = "No painted regions. Drop a black picture with white regions here, or choose one…"
 COPYING: Final = "Taking the picture in…"
 GONE: Final = "The picture is gone"
 
@@ -75,6 +76,8 @@ class PictureEditor(Editor):
 
     invitation = INVITATION
     """What stands in its place while it holds none."""
+    is_begun_from = True
+    """Whether it can be painted on, and its size be that of what is drawn."""
 
     def __init__(self, row: Parameter) -> None:
         place = PicturePlace()
@@ -241,7 +244,8 @@ class PictureEditor(Editor):
         self._about.setVisible(seen is not None)
         for button, shown in (
             (self.choose_button, not held or bool(self._gone)), (self.paste_button, not held),
-            (self.paint_button, held and not self._gone), (self.size_button, held and not self._gone),
+            (self.paint_button, held and not self._gone and self.is_begun_from),
+            (self.size_button, held and not self._gone and self.is_begun_from),
             (self.remove_button, held),
         ):  # fmt: skip
             if not shown and self.window().focusWidget() is button:
@@ -253,6 +257,13 @@ class PictureEditor(Editor):
     def _on_size_wanted(self) -> None:
         if self.seen is not None:
             self.size_wanted.emit(self.seen.width, self.seen.height)
+
+
+class RegionsEditor(PictureEditor):
+    """Regions that were painted elsewhere, or none."""
+
+    invitation = REGIONS_INVITATION
+    is_begun_from = False
 
 
 class PicturePlace(QAbstractButton):

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QMenu
 from sdstudio.core.pictures.input_store import InputPictures
 from sdstudio.core.settings import Settings
 from sdstudio.ui.entries.actions import EntryActions
+from sdstudio.ui.entry_tools.detail import DetailController
 from sdstudio.ui.entry_tools.exchange import Exchange
 from sdstudio.ui.entry_tools.upscale import UpscaleController
 from sdstudio.ui.entry_tools.verify_and_grid import VerifyAndGrid
@@ -89,7 +90,6 @@ def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tu
     history_controller = HistoryController(services, shell, model, canvas, actions)
     history_controller.add_browser(browser)
     exchange = _exchange(services, shell, create, actions)
-    _ask_of_pictures(services, shell, create, actions)
     _tell_of_the_end(services, shell, window)
     pages = Pages(browser, window)
     shell.page_wanted.connect(pages.open)
@@ -101,6 +101,7 @@ def _build_parts(window: MainWindow, services: Services, shell: Shell, specs: tu
     conversion_notice = ConversionNotice(services, shell)
     library_controller, download_controller = LibraryController(services, shell), DownloadController(services, shell)
     create.model_controller.download_wanted.connect(download_controller.open)
+    _ask_of_pictures(services, shell, create, actions, download_controller)
     shown = Shown(pages, canvas, browser, model)
     return Parts(
         services=services,
@@ -150,12 +151,18 @@ def _exchange(services: Services, shell: Shell, create: Create, actions: EntryAc
     return exchange
 
 
-def _ask_of_pictures(services: Services, shell: Shell, create: Create, actions: EntryActions) -> None:
-    """Build what makes pictures larger, makes them again to compare, and lays them out as a grid."""
+def _ask_of_pictures(
+    services: Services, shell: Shell, create: Create, actions: EntryActions, download_controller: DownloadController
+) -> None:
+    """Build what makes pictures larger or redraws regions, makes them again to compare, and lays them out as a grid."""
     status, prompts = create.widgets.status, create.widgets.prompt_controller
     upscale_controller = UpscaleController(services, shell, InputPictures(services.paths), actions)
     upscale_controller.status_changed.connect(status.rest)
     prompts.stopped.connect(upscale_controller.stop)
+    detail_controller = DetailController(services, shell, InputPictures(services.paths), actions)
+    detail_controller.status_changed.connect(status.rest)
+    detail_controller.download_wanted.connect(download_controller.open)
+    prompts.stopped.connect(detail_controller.stop)
     verify_and_grid = VerifyAndGrid(services, shell, actions)
     verify_and_grid.entry_wanted.connect(create.widgets.canvas.show_entry)
     verify_and_grid.progressed.connect(status.show_progress)

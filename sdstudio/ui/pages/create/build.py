@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.pictures.input_store import InputPictures
+from sdstudio.core.request.input_fields import DETAIL_MASK
 from sdstudio.core.request.presets import PresetBook
 from sdstudio.ui.entries.actions import EntryActions
 from sdstudio.ui.entries.browser import HistoryBrowser
@@ -79,6 +80,8 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
     pictures = InputPictures(services.paths)
     input_controller = InputController(services, shell, widgets.panel, widgets.canvas, pictures, actions)
     input_controller.status_changed.connect(widgets.status.rest)
+    region_controller = InputController(services, shell, widgets.panel, widgets.canvas, pictures, actions, DETAIL_MASK)
+    region_controller.status_changed.connect(widgets.status.rest)
     mask_controller = _paint(services, shell, widgets, page, input_controller, pictures, actions)
     staging = Staging(widgets.canvas, mask_controller.edit, generation.again, mask_controller.paint, generation.cancel)
     generation.generated.connect(staging.begin)
@@ -92,7 +95,13 @@ def build_create(services: Services, shell: Shell, actions: EntryActions, messag
     generation.view_of = lambda: mask_controller.view
     paste_controller = PasteController(page, widgets.editor, tasks, shell.over)
     paste_controller.take = input_controller.use_offer
-    for stop in (last_picture.stop, input_controller.stop, mask_controller.stop, paste_controller.stop):
+    for stop in (
+        last_picture.stop,
+        input_controller.stop,
+        region_controller.stop,
+        mask_controller.stop,
+        paste_controller.stop,
+    ):
         widgets.prompt_controller.stopped.connect(stop)
     return Create(
         page=page,

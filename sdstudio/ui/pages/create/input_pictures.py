@@ -21,6 +21,7 @@ from sdstudio.core.errors import HistoryError, InvalidRequest, SaveFailed, Studi
 from sdstudio.core.pictures.fit import placed
 from sdstudio.core.pictures.input_store import InputPictures, KeptPicture
 from sdstudio.core.pictures.opening import as_seen, opened_picture, shown, upright_size
+from sdstudio.core.request.detail_fields import is_only_detailed
 from sdstudio.core.request.input_fields import INIT, InputRole
 from sdstudio.core.request.outpaint_fields import Sides, adds_ground, sides_in
 from sdstudio.core.request.request import GenerationRequest
@@ -156,6 +157,8 @@ class InputController(QObject):
     def size_of(self, request: GenerationRequest) -> tuple[int, int]:
         """Return how large the picture of a request will be, as far as that is at hand."""
         seen = self._seen.get(INIT.picture_in(request))
+        if seen is not None and is_only_detailed(request):
+            return seen.width, seen.height
         if seen is None or not adds_ground(dict(request)):
             return request.made_size
         return sides_in(request.outpaint).around((seen.width, seen.height))
