@@ -22,7 +22,9 @@ DETAIL_ROWS: Final[tuple[Parameter, ...]] = tuple(
 )
 """The fields that say which regions are redrawn, and how."""
 
-_KEPT: Final = {"strength": 0.0, "variation_strength": 0.0, "hires": 1.0, "seamless": "off"}
+_KEPT: Final = {
+    "strength": 0.0, "variation_strength": 0.0, "hires": 1.0, "hires_resize": "", "tile_redraw": "", "seamless": "off",
+}  # fmt: skip
 """Nothing but the regions is drawn."""
 
 
