@@ -68,6 +68,7 @@ def _rating(stars: int) -> EntryAction:
 
 
 USE: Final = "Use parameters"
+COPY_TEXT: Final = "Copy as text"
 
 ENTRY_ACTIONS: tuple[EntryAction, ...] = (
     EntryAction(
@@ -128,9 +129,10 @@ ENTRY_ACTIONS: tuple[EntryAction, ...] = (
     EntryAction(
         "copy", "Copy picture", "copy", "To the clipboard, to paste it elsewhere", bar=True, group=2, grid_key=COPY
     ),
-    EntryAction("copy_prompt", "Copy prompt", "pencil", "Copy its prompt as text", group=2),
+    EntryAction("copy_prompt", "Copy prompt", "type", "Copy its prompt as text", group=2, menu=COPY_TEXT),
     EntryAction(
-        "copy_parameters", "Copy parameters as text", "type", "Copy all it was made with as A1111 writes it", group=2
+        "copy_parameters", "Copy parameters as text", "type", "Copy all it was made with as A1111 writes it", group=2,
+        menu=COPY_TEXT,
     ),
     EntryAction("save_as", "Save as…", "save", "Save a copy of the picture", bar=True, shortcut="Ctrl+S", group=2),
     EntryAction(
