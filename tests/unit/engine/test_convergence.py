@@ -17,6 +17,8 @@ from sdstudio.core.request.request import GenerationRequest
 from sdstudio.core.settings import Settings
 from sdstudio.engine.engine import Engine
 
+pytestmark = pytest.mark.slow
+
 # Root mean square of grey levels of 255. Two other seeds are 49 and 68 away, and the picture's own spread is 67.
 # Measured with 20 steps for those that follow one path: 0.7 to 4.0 from where it ends.
 ON_ONE_PATH = 5.0
