@@ -19,7 +19,8 @@ from sdstudio.core.events import Decoding, EngineEvent, EventSink, GuidanceStep,
 from sdstudio.core.models.resolved import ResolvedRequest
 from sdstudio.core.params import parameters
 from sdstudio.core.pictures.masks import read_mask
-from sdstudio.core.request.detail_fields import SKIPPED, check_boxes, part_for, prompt_for, prompt_up_to
+from sdstudio.core.prompts.extra_networks import cut_networks
+from sdstudio.core.request.detail_fields import SKIPPED, check_boxes, part_for, prompt_for, prompt_up_to, region_texts
 from sdstudio.core.request.input_fields import DETAIL_MASK, INIT, MASK
 from sdstudio.core.request.larger_size import second_size
 from sdstudio.core.request.recipe import DETAIL
@@ -136,6 +137,9 @@ class Detailing:
 
     def _regions(self, picture: Image.Image) -> list[Region]:
         request = self._request
+        if any(cut_networks(text)[1] for text in region_texts(request).values()):
+            message = "Detailer: LoRA in the prompts of regions do not act: those of the picture's prompt do."
+            self._on_event(Notice(message, "Name them in the prompt of the picture."))
         regions = marked(request, self._mask, picture.size)
         if self._detector is not None:
             candidates = self._detector.find(picture, request.detail)

@@ -21,7 +21,7 @@ from sdstudio.core.pictures.masks import check_mask
 from sdstudio.core.prompts.dialects import dialect_of
 from sdstudio.core.prompts.extra_networks import cut_networks
 from sdstudio.core.prompts.named_files import LoraUse, embedding_names, explicit_embeddings, lora_uses
-from sdstudio.core.request.detail_fields import detector_of, has_detail
+from sdstudio.core.request.detail_fields import detector_of, has_detail, region_texts
 from sdstudio.core.request.finish_fields import is_finished
 from sdstudio.core.request.input_fields import INIT, INPUT_ROLES, MASK, InputRole, idle_without_picture
 from sdstudio.core.request.outpaint_fields import check_extent, sides_in
@@ -173,7 +173,8 @@ class RequestResolver:
         """
         dialect = dialect_of(request.prompt_syntax, request.compatibility)
         cut = dialect.has_comments
-        fields: Mapping[str, str] = {field: cut_networks(text, cut)[0] for field, text in prompt_texts(request).items()}
+        texts = prompt_texts(request) | region_texts(request)
+        fields: Mapping[str, str] = {field: cut_networks(text, cut)[0] for field, text in texts.items()}
         if not any(fields.values()):
             return
         shelf = self._library.assets(EMBEDDING)

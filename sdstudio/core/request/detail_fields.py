@@ -127,6 +127,12 @@ def prompt_for(text: str, index: int, whole: str) -> str:
     return part_for(text, index).replace(WHOLE_PROMPT, whole) or whole
 
 
+def region_texts(request: Any) -> dict[str, str]:
+    """Return the prompts of a request's regions, by the names of their fields; those that are the picture's are not."""
+    names = ("detail_prompt", "detail_negative_prompt") if has_detail(dict(request)) else ()
+    return {name: getattr(request, name) for name in names if getattr(request, name)}
+
+
 def prompt_up_to(text: str, count: int) -> str:
     """Return a prompt that says the same for so many regions, and skips all others."""
     return SEPARATOR.join([*(part_for(text, index) for index in range(count)), SKIPPED])

@@ -145,9 +145,12 @@ def test_what_is_cancelled_is_kept_with_the_regions_that_are_ready(drawn, studio
     assert np.array_equal(pixels(again), pixels(image))
 
 
-def test_the_picture_is_enlarged_after_its_regions_are_redrawn(drawn):
+def test_the_picture_is_enlarged_after_its_regions_are_redrawn(drawn, studio):
     (image,) = drawn(**DETAIL)
-    (larger,) = drawn(**DETAIL, finish=2, finish_upscaler="")
+    (larger,) = drawn(
+        **{**DETAIL, "detail_prompt": f"<lora:ink:1>{DETAIL['detail_prompt']}"}, finish=2, finish_upscaler=""
+    )
+    assert "LoRA in the prompts of regions do not act" in studio().notices[-1].message
     assert np.array_equal(pixels(larger), pixels(image.pixels.resize((128, 128), Image.Resampling.LANCZOS)))
 
 

@@ -349,6 +349,8 @@ def test_regions_are_looked_for_with_the_detector_that_is_named_recorded_or_ther
     assert (error.field, error.message) == ("detail", "Detector: there is none to look for 'a face'.")
     assert "models download grounding-dino-tiny" in error.hint
     resolver.check(GenerationRequest(detail_boxes="1,1,9,9"), model)
+    named = adapters_of(shelf, detail_boxes="1,1,9,9", detail_negative_prompt="x [SEP] bad-hands")
+    assert [adapter.name for adapter in named] == ["bad-hands"]
     for name in ("first", "second"):
         tiny_grounding_dino(home.models / "detectors" / name)
     (home.models / "detectors" / "broken").mkdir()
