@@ -81,8 +81,8 @@ class Ground(QObject):
         if not before:
             return None
         self._field.set_value("")
-        size = "what was to be drawn around the picture before"
-        return Change(f"Outpaint: {size} was taken away.", partial(self._put, before), partial(self._put, ""))
+        words = "Outpaint is back at 0: it was for the picture before."
+        return Change(words, partial(self._put, before), partial(self._put, ""))
 
     def _check(self) -> None:
         try:
