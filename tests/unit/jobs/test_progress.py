@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -20,10 +21,12 @@ from sdstudio.core.events import (
     GuidanceStep,
     ImageMade,
     ModelLoading,
+    NotConverted,
     Notice,
     RegionStep,
     StepDone,
 )
+from sdstudio.core.models.model import ModelInfo
 from sdstudio.core.request.recipe import Recipe
 from sdstudio.core.request.request import GenerationRequest
 from sdstudio.jobs.progress import Progress, progress_of
@@ -45,9 +48,10 @@ SAMPLES = (
     Decoding(0, 1, 3, 12),
     ImageMade(0, Image.new("RGB", (8, 8)), Recipe(app="test", request=GenerationRequest(model="starter"))),
     Notice("A prompt was cut."),
+    NotConverted(ModelInfo("tiny", "Tiny", Path("tiny"), "sd1")),
     GuidanceStep(1, 20, _PIXELS, None, _PIXELS, _PIXELS),
 )
-SILENT = (Notice, GuidanceStep)
+SILENT = (Notice, NotConverted, GuidanceStep)
 """Events that say something else than how far the job is."""
 
 
