@@ -55,7 +55,7 @@ def first_comfyui(text: str) -> tuple[Chunk, ...]:
         outer = weights[around[bracket]]
         own = outer * ROUND if math.isnan(own_weights[bracket]) else own_weights[bracket]
         weights.append(min(max(own, -HEAVIEST), HEAVIEST) if closed[bracket] else outer)
-    kept = [(word, weights[place]) for word, place in pieces if not (word == "(" and place and closed[place])]
+    kept = [(word, weights[place]) for word, place in pieces if word and not (word == "(" and place and closed[place])]
     return (merged([word for word, _ in kept], [round(weight, 6) for _, weight in kept], 0, len(kept)),)
 
 

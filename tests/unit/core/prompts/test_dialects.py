@@ -92,6 +92,7 @@ def test_comfyuis_own_way_by_recursion_gives_the_same_for_any_brackets(text):
 
 
 @given(PROMPTS)
+@example("(:1)")  # a weight for no words
 @pytest.mark.parametrize("dialect", ROWS)
 def test_any_text_is_a_prompt(dialect, text):
     for chunk in dialect.parse(text):
