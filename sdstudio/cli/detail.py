@@ -28,7 +28,7 @@ _EPILOG: Final = """\
 A picture is a file, or the number of one in the history, whose prompt, model, sampler and seed then hold for the
 regions where no flag says otherwise. Regions are found by a detector, which `sdstudio models download
 grounding-dino-tiny` gets, or marked by hand, and drawn at --width x --height; all else of the picture stays as it is,
-pixel by pixel.
+pixel by pixel, and what is transparent becomes white.
 
   sdstudio detail 12 --query "a face" --prompt "a smiling face" --strength 0.5
   sdstudio detail photo.png --boxes "40,30,120,110; 200,40,260,100" --prompt "a cat [SEP] a dog" --out better.png

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from typing import Any, Final
 
 from sdstudio.catalog.built_in import STARTER
@@ -17,7 +18,7 @@ from sdstudio.core.params import parameters
 from sdstudio.core.prompts.styles import StyleBook
 from sdstudio.core.prompts.wildcards import Wildcards
 from sdstudio.core.request.request import GenerationRequest, RunOptions
-from sdstudio.core.request.rules import over_defaults
+from sdstudio.core.request.rules import idle_fields, over_defaults
 from sdstudio.core.request.submission import shares_of
 
 _EPILOG: Final = f"""\
@@ -63,6 +64,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _generate(args: argparse.Namespace, console: Console, studio: Studio) -> int:
+    typed = given(args, parameters(GenerationRequest)).keys()
     take_preset(args, studio.paths, console)
     model = studio.library.find(getattr(args, "model", STARTER))
     values = begun(given(args, parameters(GenerationRequest)), model, studio)
@@ -70,7 +72,16 @@ def _generate(args: argparse.Namespace, console: Console, studio: Studio) -> int
     request = GenerationRequest.checked(
         over_defaults(default_request(model).model_dump(), values), parameters_of(model)
     )
+    _note_idle(typed, request, console)
     options = RunOptions.checked(given(args, parameters(RunOptions)))
     styles = StyleBook.of_styles(studio.paths).named(args.style)
     shares = shares_of(request, options, styles, Wildcards.read(studio.paths))
     return draw(console, studio, Order.of_shares(shares, model, options.batch_size), args)
+
+
+def _note_idle(typed: Collection[str], request: GenerationRequest, console: Console) -> None:
+    """Say which flags were given that do not act beside the others; a recipe keeps them all the same."""
+    idle = idle_fields(request.model_dump())
+    flags = [row.flag for row in parameters(GenerationRequest) if row.name in typed and row.name in idle]
+    if flags:
+        console.note(f"note: {', '.join(flags)}: without effect beside the other parameters of this picture.")

@@ -86,6 +86,8 @@ def check_extent(sides: Sides, shape: tuple[int, int]) -> None:
         message = f"Outpaint = {sides}: {wide} x {high} is too large: at most {LARGEST_PX} on a side."
         left = [max(LARGEST_PX - side, 0) for side in shape]
         hint = f"Add at most {left[0]} pixels to the width and {left[1]} to the height."
+        if max(shape) > LARGEST_PX:
+            hint = f"The picture itself has {shape[0]} x {shape[1]}: make it smaller first."
         raise InvalidRequest(OUTPAINT, message, hint)
 
 

@@ -347,7 +347,8 @@ class RunOptions(BaseModel):
         int,
         Field(
             title="Batch size",
-            description="How many pictures are made at once: faster where memory allows, the same pictures either way.",
+            description="How many pictures are made at once: faster where memory allows. They are those made one by "
+            "one, but for single pixels that may differ by a grey level or two.",
             ge=1, le=16,
         ),
         Ui(group="Advanced"),

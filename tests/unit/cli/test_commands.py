@@ -409,3 +409,12 @@ def test_lora_and_vae_are_attached_recorded_and_refused_by_name(run, studio, tmp
     assert not (tmp_path / "no.png").exists()
     with Image.open(tagged) as said:
         assert said.info["parameters"].startswith("a cat <lora:ink:0.5>\n")
+
+
+def test_flags_that_do_not_act_beside_the_others_are_noted(run):
+    words = ("generate", "a heart", "--model", "tiny", "--steps", 1, "--width", 64, "--height", 64)
+    assert "without effect" not in run(*words, "--finish", 1)[1]
+    _, err = run(*words, "--earlier-variations", "8:0.15", "--hires-steps", 3, "--seed", 5)
+    assert (
+        "note: --hires-steps, --earlier-variations: without effect beside the other parameters of this picture." in err
+    )
