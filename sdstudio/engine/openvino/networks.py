@@ -54,13 +54,13 @@ class Network:
 class _Unet(nn.Module):
     """A UNet with its inputs in a row; those of Stable Diffusion XL are text, pooled text, sizes."""
 
-    def __init__(self, unet: nn.Module) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.unet = unet
+        self.network = network
 
     def forward(self, sample: Any, timestep: Any, text: Any, pooled: Any = None, sizes: Any = None) -> Any:
         added = {} if pooled is None else {"added_cond_kwargs": {"text_embeds": pooled, "time_ids": sizes}}
-        return self.unet(sample, timestep, encoder_hidden_states=text, return_dict=False, **added)[0]
+        return self.network(sample, timestep, encoder_hidden_states=text, return_dict=False, **added)[0]
 
 
 def networks_of(loaded: LoadedModel) -> Sequence[Network]:
