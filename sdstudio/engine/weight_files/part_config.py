@@ -1,7 +1,7 @@
 """What the configuration of a model's part may hold: each value is of a kind that the part's class declares.
 
 diffusers takes whatever stands there and fails at it later, some of it in the middle of a picture; transformers checks
-its own.
+its own, but for the token by which CLIP finds the end of a prompt.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ LAYER_COUNTS: Final = frozenset({
 """Entries that set how many layers are built, one by one, before any weight is read."""
 LAYERS_MAXIMUM: Final = 500
 """Most layers of one kind; the largest text encoders have some 60."""
+_END: Final = "eos_token_id"
+"""transformers lets a list or nothing stand here, and CLIP compares tokens with it as with a number."""
 _DEPTH_MAXIMUM: Final = 4
 _PLAIN: Final[frozenset[type]] = frozenset({bool, int, float, str, list, dict, type(None)})
 _ANYTHING: Final[frozenset[type]] = frozenset({object})
@@ -59,6 +61,8 @@ def check_config(cls: Any, folder: Path, of: str) -> None:
     for name, value in config.items() if isinstance(config, Mapping) else ():
         if name in LAYER_COUNTS and _largest(value) > LAYERS_MAXIMUM:
             raise ModelDamaged(f"{of} says {name} = {str(value)[:60]}: allowed are up to {LAYERS_MAXIMUM}.", HINT)
+        if name == _END and cls.__name__.startswith("CLIP") and type(value) is not int:
+            raise ModelDamaged(f"{of} says {name} = {str(value)[:60]!r}: allowed is a number.", HINT)
         kinds = declared.get(name, _ANYTHING)
         if kinds is not _ANYTHING and not _fits(value, kinds):
             allowed = " or ".join(dict.fromkeys(_TITLES[kind] for kind in _TITLES if kind in kinds))

@@ -7,6 +7,7 @@ import types
 
 import diffusers
 import pytest
+import transformers
 from transformers import AutoTokenizer
 
 from sdstudio.core.errors import ModelDamaged, StudioError
@@ -49,6 +50,15 @@ def test_a_value_of_another_kind_is_named(tmp_path):
         if said is not (None if (part, class_name, name, value) in RIGHT else True):
             missed.append((class_name, name, value, said))
     assert missed == []
+
+
+def test_the_token_that_ends_a_prompt_is_a_number(tmp_path):
+    for value in ([], [2], None, "2", True):
+        (tmp_path / "config.json").write_text(json.dumps({"eos_token_id": value}))
+        with pytest.raises(ModelDamaged, match=r"says eos_token_id = .*: allowed is a number"):
+            check_config(transformers.CLIPTextModel, tmp_path, "Tiny: its text_encoder")
+    (tmp_path / "config.json").write_text(json.dumps({"eos_token_id": 49407}))
+    check_config(transformers.CLIPTextModel, tmp_path, "Tiny: its text_encoder")
 
 
 def test_a_configuration_that_cannot_be_read_is_said(tmp_path):
