@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 LIMIT_BYTES: Final = 30 * 2**30
 """What all converted models may take together: about ten of Stable Diffusion 1, or two of XL."""
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _FACTS: Final = "converted.json"
 _WRITING: Final = ".writing-"
 _ABANDONED_S: Final = 24 * 3600

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from sdstudio.core.errors import Cancelled, ModelUnsupported, SaveFailed, StudioError
 from sdstudio.core.events import NotConverted
@@ -21,13 +24,23 @@ ON_OPENVINO = Settings(device="openvino", previews=False)
 
 
 @pytest.fixture(scope="module")
-def folder(tiny_models, tmp_path_factory):
+def models(tiny_models, tmp_path_factory):
+    """Two models: one in float32, and one whose UNet is kept in half precision."""
+    half = Path(shutil.copytree(tiny_models["sdxl"], tmp_path_factory.mktemp("half") / "half"))
+    (weights,) = (half / "unet").glob("*.safetensors")
+    save_file({name: value.half() for name, value in load_file(weights).items()}, weights, {"format": "pt"})
+    return {"sd1": info(tiny_models["sd1"], "sd1"), "sdxl": info(half, "sdxl")}
+
+
+@pytest.fixture(scope="module")
+def folder(models, tmp_path_factory):
     """Hold the converted networks of two families."""
     folder = tmp_path_factory.mktemp("converted")
     progress = {"sd1": [], "sdxl": []}
     for family, seen in progress.items():
-        model = info(tiny_models[family], family)
-        converted(model, folder, False, lambda *share_and_part, to=seen: to.append(share_and_part), threading.Event())
+        converted(
+            models[family], folder, False, lambda *share_and_part, to=seen: to.append(share_and_part), threading.Event()
+        )
         shares = [share for share, _ in seen]
         assert (shares[0], shares[-1], shares) == (0.0, 1.0, sorted(shares))
         assert [part for _, part in seen][-4:] == ["unet", "vae_decoder", "vae_encoder", ""]
@@ -35,12 +48,12 @@ def folder(tiny_models, tmp_path_factory):
 
 
 @pytest.fixture
-def here(tiny_models, folder, monkeypatch, tmp_path):
+def here(models, tiny_models, folder, monkeypatch, tmp_path):
     """Give a studio that computes by OpenVINO, of a family that is converted or not."""
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "openvino").symlink_to(folder, target_is_directory=True)
     monkeypatch.setenv("SDSTUDIO_HOME", str(tmp_path))
-    return lambda family: Studio(info(tiny_models[family], family), ON_OPENVINO)
+    return lambda family: Studio(models.get(family) or info(tiny_models[family], family), ON_OPENVINO)
 
 
 def pixels(images):
@@ -48,10 +61,11 @@ def pixels(images):
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
-def test_pictures_are_torchs_within_a_level_and_recipes_name_what_computed_them(studio, here, family):
+def test_pictures_are_torchs_within_a_level_and_recipes_name_what_computed_them(here, family):
     by_openvino = here(family)
     made = by_openvino.make([3, 4], batch_size=2, width=128)
-    expected = studio(family).make([3, 4], batch_size=2, width=128)
+    by_torch = Studio(by_openvino.model, Settings(device="cpu", previews=False))
+    expected = by_torch.make([3, 4], batch_size=2, width=128)
     differences = [np.abs(ours - theirs).max() for ours, theirs in zip(pixels(made), pixels(expected), strict=True)]
     assert max(differences) <= 1
     assert made[0].recipe.made_with["device"] == "OpenVINO, CPU"
