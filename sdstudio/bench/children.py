@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sdstudio.core.desktop import has_display
+from sdstudio.core.environment import settle_environment
 from sdstudio.core.errors import StudioError
 
 _TIMEOUT_S: Final = 3600
@@ -22,6 +23,7 @@ class Children:
     """Starts this package's modules in processes of their own, on a data folder that goes afterwards."""
 
     def __init__(self, home: Path, model: Path | str) -> None:
+        settle_environment()  # a child imports torch before the engine, which would settle it
         self._model = model
         self._environment = {**os.environ, "SDSTUDIO_HOME": str(home), "PYTHONFAULTHANDLER": "1"}
         if self._environment.pop(_NO_BYTE_CODE, None):

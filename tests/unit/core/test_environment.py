@@ -34,7 +34,7 @@ def test_the_hubs_library_is_imported_into_a_settled_environment(first):
     assert subprocess.run([sys.executable, "-c", code], check=False, env=environment, timeout=120).returncode == 0
 
 
-def test_torch_is_imported_into_an_environment_where_threads_do_not_spin():
+def test_torch_is_imported_into_an_environment_where_threads_do_not_spin_for_long():
     code = """
 import os, sys
 
@@ -49,4 +49,4 @@ import sdstudio.engine.engine
     environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert (done.stdout.split(), done.returncode) == (["0"], 0), done.stderr
+    assert (done.stdout.split(), done.returncode) == (["3000"], 0), done.stderr
