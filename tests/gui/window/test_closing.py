@@ -189,8 +189,9 @@ def test_pictures_that_could_not_be_saved_are_not_lost_without_a_word(studio, qt
     folder = studio.paths.images
     folder.rmdir()
     folder.write_text("in the way")
-    submit(studio, "red heart")
-    qtbot.waitUntil(lambda: len(studio.worker.unsaved) == 1)
+    with qtbot.waitSignal(studio.worker.job_finished):
+        submit(studio, "red heart")
+    assert len(studio.worker.unsaved) == 1
     dialog = asked(studio)
     assert "1 picture that could not be saved" in said(dialog)
     assert dialog.findChild(QPushButton, "finishInBackgroundButton") is None

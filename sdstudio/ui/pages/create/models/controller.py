@@ -55,6 +55,7 @@ class ModelController(QObject):
         self._shell = shell
         self._canvas = canvas
         self._known = Known()
+        self._saved: dict[str, Newest] = {}  # since what is known was last asked for: the answer may not have it yet
         self._programs: ProgramsDialog | None = None
         self._looking: Task[Any] | None = None
         self.picker: ModelPicker | None = None
@@ -70,6 +71,7 @@ class ModelController(QObject):
     def renew(self, *_: object) -> None:
         """Read again what is known of the models."""
         self._show_ways()
+        self._saved = {}
         self._tasks.run(
             "Reading what is known of the models", lambda _task: known_of(self._library, self._history), self._on_known
         )
@@ -150,12 +152,12 @@ class ModelController(QObject):
             self.picker.show_rows(self._rows())
 
     def _on_known(self, known: Known) -> None:
-        self._known = known
+        self._known = replace(known, newest=MappingProxyType({**known.newest, **self._saved}))
         self._show()
 
     def _on_picture_saved(self, entry: Entry) -> None:
-        newest = {**self._known.newest, entry.recipe.request.model: Newest(entry.thumbnail, entry.created)}
-        self._known = replace(self._known, newest=MappingProxyType(newest))
+        self._saved[entry.recipe.request.model] = Newest(entry.thumbnail, entry.created)
+        self._known = replace(self._known, newest=MappingProxyType({**self._known.newest, **self._saved}))
 
     def _on_chosen(self, key: str) -> None:
         self._box.setCurrentIndex(self._box.findData(key))
