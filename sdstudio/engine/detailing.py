@@ -154,12 +154,12 @@ class Detailing:
         """Return a picture with one region redrawn."""
         request = region_request(self._request, index, region.blur(self._request.detail_blur))
         masked = masked_by(picture, region.levels, request)
-        made: list[Image.Image] = []
+        pictures: list[Image.Image] = []
 
         def take(inner: EngineEvent) -> None:
             match inner:
                 case ImageMade():
-                    made.append(inner.pixels)
+                    pictures.append(inner.pixels)
                 case StepDone():
                     seconds = inner.seconds_per_step
                     at = index + 1, count, inner.step, inner.total
@@ -173,7 +173,7 @@ class Detailing:
             self._draw(request, seed % (SEED_MAXIMUM + 1), DrawnOver(masked.begin, masked), take)
         finally:
             self._within_region = False
-        return made[0]
+        return pictures[0]
 
     def _tell_stopped(self, redrawn: _Redrawn) -> None:
         what = f"{redrawn.done} of {len(redrawn.regions)} regions" if redrawn.regions else "none of its regions"

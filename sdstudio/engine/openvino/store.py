@@ -85,15 +85,15 @@ class Store:
             OSError: It cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self._folder))
+        temporary = Path(tempfile.mkdtemp(prefix=_WRITING, dir=self._folder))
         try:
-            yield made
-            (made / _FACTS).write_text(json.dumps(asdict(origin)), encoding="utf-8")
+            yield temporary
+            (temporary / _FACTS).write_text(json.dumps(asdict(origin)), encoding="utf-8")
             target = self._folder / origin.key
             shutil.rmtree(target, ignore_errors=True)
-            made.rename(target)
+            temporary.rename(target)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
         self.tidy(origin)
 
     def tidy(self, newest: Origin) -> None:

@@ -255,8 +255,8 @@ class GenerationController(QObject):
         if goes_on:
             self._widgets.canvas.go_on(job)
         else:
-            made = self._history.listing.of_jobs([one.id for one in self._whole.jobs]) if self._before else ()
-            self._widgets.canvas.begin(job, doing, self._whole.count, made)
+            entries = self._history.listing.of_jobs([one.id for one in self._whole.jobs]) if self._before else ()
+            self._widgets.canvas.begin(job, doing, self._whole.count, entries)
             self._widgets.status.begin(doing)
         self._widgets.editor.set_running(True)
         self.title_changed.emit("starting")
@@ -265,12 +265,12 @@ class GenerationController(QObject):
         if self._running is None or event.job_id != self._running.id:
             return
         whole = self._whole or Group((self._running,))
-        told = in_whole(event.event, self._before, whole.count)
-        self._widgets.canvas.show_event(event.job_id, told)
-        self._widgets.queue.show_event(self._running.group_id, told)
-        if isinstance(told, Notice):
-            self._widgets.editor.show_message(told.message, told.hint, "warning")
-        progress: Progress | None = progress_of(told)
+        counted = in_whole(event.event, self._before, whole.count)
+        self._widgets.canvas.show_event(event.job_id, counted)
+        self._widgets.queue.show_event(self._running.group_id, counted)
+        if isinstance(counted, Notice):
+            self._widgets.editor.show_message(counted.message, counted.hint, "warning")
+        progress: Progress | None = progress_of(counted)
         if progress is not None:
             self._widgets.status.show_progress(progress)
             subject = title_of(whole)[:40] if self._running.request.prompt.strip() else ""
@@ -323,9 +323,9 @@ class GenerationController(QObject):
                 message.dismiss()
             return
         pictures = "1 picture is" if len(unsaved) == 1 else f"{len(unsaved)} pictures are"
-        said = f"{unsaved[-1].error.message} {pictures} {IN_MEMORY}"
+        problem = f"{unsaved[-1].error.message} {pictures} {IN_MEMORY}"
         ways = [("Save again", lambda: self._save_unsaved()), ("Save elsewhere…", self._ask_where_to_keep)]
-        message.say(said, "error", ways)
+        message.say(problem, "error", ways)
 
     def _on_message_dismissed(self, said: str) -> None:
         """Show again what another message has covered: there is no other way to save those pictures."""

@@ -105,22 +105,22 @@ class Values:
         row = VALUE_NODES.get(node.kind)
         if row is None and node.passes:
             self._account.take(node)
-            made = _guessed_value(values, name)
-            if made is None:
-                made = next((values[pipe] for pipe in PIPES if values.get(pipe) is not None), None)
+            value = _guessed_value(values, name)
+            if value is None:
+                value = next((values[pipe] for pipe in PIPES if values.get(pipe) is not None), None)
         elif row is None:
             self._account.report_node(node)
-            made = _guessed_value(values, name) if name else _guessed_text(values, brought, output)
+            value = _guessed_value(values, name) if name else _guessed_text(values, brought, output)
         else:
-            made = row.read(values, output)
+            value = row.read(values, output)
             if row.exact:
                 self._account.take(node)
             else:
                 self._account.report_node(node)
-        if isinstance(made, str):
-            made = made[:TEXT_MAXIMUM]
-            self._graph.visit(len(made) // _CHARACTERS_A_VISIT)
-        return made
+        if isinstance(value, str):
+            value = value[:TEXT_MAXIMUM]
+            self._graph.visit(len(value) // _CHARACTERS_A_VISIT)
+        return value
 
 
 def _guessed_text(values: dict[str, Any], brought: dict[str, Any], output: int) -> str:

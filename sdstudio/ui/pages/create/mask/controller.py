@@ -281,11 +281,11 @@ class MaskController(QObject):
         if not held:
             return None
         if seen is None or size is None:
-            said = "The mask went with the input picture."
+            message = "The mask went with the input picture."
         else:
             now = f"{seen.width} × {seen.height}"
-            said = f"The mask was dropped: it is {size[0]} × {size[1]}, and the new picture {now}."
-        return Change(said, bring_back, lambda: self._mask.set_value(""))
+            message = f"The mask was dropped: it is {size[0]} × {size[1]}, and the new picture {now}."
+        return Change(message, bring_back, lambda: self._mask.set_value(""))
 
 
 def _prepare() -> None:

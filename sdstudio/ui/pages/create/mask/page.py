@@ -81,9 +81,9 @@ class MaskPage(QWidget):
 
     def _show_words(self) -> None:
         note = self._note if self.view.height() >= _LOW_PX else ""
-        said = self._words or (HIDDEN if self.layer.is_hidden else note)
-        self._said.setText(said)
-        self._said.setVisible(bool(said))
+        words = self._words or (HIDDEN if self.layer.is_hidden else note)
+        self._said.setText(words)
+        self._said.setVisible(bool(words))
         self._place()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)

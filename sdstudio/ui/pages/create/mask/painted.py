@@ -237,8 +237,8 @@ class PaintedMask(QObject):
             self._take(document, loaded)
             return
         sizes = [" × ".join(map(str, each)) for each in (loaded.size, size)]
-        said = f"{loaded.name} is {sizes[0]}, and the picture {sizes[1]}. The mask is as it was."
-        self._shell.say(said, "warning", [("Stretch it", partial(self._stretch, document, loaded))])
+        message = f"{loaded.name} is {sizes[0]}, and the picture {sizes[1]}. The mask is as it was."
+        self._shell.say(message, "warning", [("Stretch it", partial(self._stretch, document, loaded))])
 
     def _stretch(self, document: MaskDocument, loaded: files.Loaded) -> None:
         size = (document.width, document.height)
