@@ -115,10 +115,7 @@ class Engine:
             emit_upscaled_only(picture, resolved, seeds, device, Safety(own_filter, None), took_s, on_event)
             return
         loaded = self._ready(resolved, settings, device, on_event, cancel)
-        for role in (INIT, MASK):
-            is_needed = role.picture_in(request) or has_detail(dict(request))
-            if is_needed and role.field not in loaded.family.begins_from(loaded.pipe):
-                raise _cannot_begin(loaded, role)
+        _check_begins(loaded, request)
         if over.masked is not None and over.masked.is_all:
             message = f"{MASK.title} = all white: the whole picture is drawn anew, as without one."
             on_event(Notice(message, "Paint less, or do without it."))
@@ -362,6 +359,14 @@ class Engine:
         idle = left_out(request, [adapter.name for adapter in resolved.embeddings])
         for notice in (*([idle] if idle is not None else []), *unread):
             on_event(notice)
+
+
+def _check_begins(loaded: LoadedModel, request: GenerationRequest) -> None:
+    """Check that a model can begin from the pictures of a request. Raises: InvalidRequest."""
+    for role in (INIT, MASK):
+        is_needed = role.picture_in(request) or has_detail(dict(request))
+        if is_needed and role.field not in loaded.family.begins_from(loaded.pipe):
+            raise _cannot_begin(loaded, role)
 
 
 def _cannot_begin(loaded: LoadedModel, role: InputRole) -> InvalidRequest:

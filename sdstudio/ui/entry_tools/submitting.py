@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import QObject, QTimer
@@ -29,6 +29,14 @@ class Submission:
     waiting: deque[Order]
     failed: list[tuple[Entry, StudioError]]
     jobs: list[int] = field(default_factory=list)
+
+
+def what_failed(count: int, failed: Sequence[tuple[Entry, StudioError]]) -> str:
+    """Return the words for orders of which some were left out: how many are in the queue, and why the first is not."""
+    entry, error = failed[0]
+    others = f" So did {len(failed) - 1} more." if len(failed) > 1 else ""
+    begun = f"{count} in the queue. " if count else ""
+    return f"{begun}Picture {entry.id} was left out: {error.message} {error.hint}".strip() + others
 
 
 class Submitting(QObject):

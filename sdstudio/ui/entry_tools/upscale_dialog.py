@@ -28,6 +28,7 @@ from sdstudio.jobs.upscale_orders import (
     orders_for,
     sizes_of,
 )
+from sdstudio.ui.entry_tools.submitting import what_failed
 from sdstudio.ui.forms.asset_editors import offer
 from sdstudio.ui.forms.field import Field
 from sdstudio.ui.theme import GRID, mark
@@ -150,10 +151,7 @@ class UpscaleDialog(QDialog):
             self.close()
             return
         self.show()  # it may have been closed meanwhile
-        entry, error = failed[0]
-        others = f" So did {len(failed) - 1} more." if len(failed) > 1 else ""
-        begun = f"{count} in the queue. " if count else ""
-        self._say(f"{begun}Picture {entry.id} was left out: {error.message} {error.hint}".strip() + others, "error")
+        self._say(what_failed(count, failed), "error")
 
     # what counts
 
